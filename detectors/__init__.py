@@ -1,0 +1,1 @@
+"""Pure core: bins, summaries, detectors, the label join. No I/O, no clock."""

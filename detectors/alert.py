@@ -1,0 +1,36 @@
+"""An alert: one change, told once, with the evidence from which it can be recomputed.
+
+The records of one alert share an ``alert_id`` and count up in ``sequence``; a reader skips what it has seen. Times are event times in
+epoch milliseconds here, RFC 3339 on the wire.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from detectors.verdict import AlertKind, Evidence
+
+AlertStatus = Literal["opened", "updated", "resolved"]
+Severity = Literal["warning", "critical"]
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One record in the life of an alert."""
+
+    alert_id: str
+    sequence: int
+    status: AlertStatus
+    kind: AlertKind
+    severity: Severity
+    model: str
+    model_version: str
+    segment: str
+    opened_at: int
+    updated_at: int
+    change_at: int
+    summary: str
+    monitors: tuple[Evidence, ...]
+    budget: str
+    causes: tuple[str, ...] = ()

@@ -1,0 +1,92 @@
+"""Where each count of a pane summary stands in its vector.
+
+A pane summary is one vector of float64, laid out by the specification. Merging two summaries is adding their vectors, which makes the
+merge associative and commutative by construction; everything that a monitor needs must therefore be a sum over events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from detectors.event_batch import Float64
+from detectors.profile import ColumnProfile
+from detectors.specification import MonitorSpecification
+
+LATENCY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(0.1, 60_000, 48))
+"""Inner edges of the latency histogram in milliseconds; 32 % wide, so a quantile is known to 16 %."""
+
+DELAY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(1_000, 90 * 86_400_000, 40))
+"""Inner edges of the label delay histogram in milliseconds, from a second to ninety days."""
+
+TRAFFIC = ("predictions", "failed", "duplicates", "late", "labels", "corrections", "late_labels", "label_duplicates")
+"""Counters of the block ``traffic``, in their order."""
+
+REGRESSION = ("rows", "label", "label_squared", "error", "absolute_error", "squared_error", "quartic_error")
+"""Sums of the block ``performance`` of a regression, in their order; ``error`` is prediction - label, ``quartic_error`` the fourth power."""
+
+PROBABILITY = ("rows", "log_loss", "log_loss_squared", "brier", "brier_squared")
+"""Sums of the block ``probability`` of a classifier with a score, in their order."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Blocks of a summary vector.
+
+    Block names, in order:
+
+    ``traffic``            the counters `TRAFFIC`
+    ``latency``            histogram over `LATENCY_EDGES`
+    ``delay``              histogram of label delays over `DELAY_EDGES`
+    ``feature:NAME``       numeric: a count for each bin, then ``missing``, ``out_of_range`` (which is also binned);
+                           categorical: a count for each level, then ``unseen``, ``missing``
+    ``prediction``         the same for the model's output
+    ``performance``        classification: confusion counts, ``(K + 1) x (K + 1)`` row-major, row = label, column = prediction, last = classes unknown to the reference;
+                           regression: the sums `REGRESSION`
+    ``probability``        classification: the sums `PROBABILITY`
+    """
+
+    specification: MonitorSpecification
+
+    @cached_property
+    def blocks(self) -> dict[str, slice]:
+        """Name to slice."""
+        sizes = {"traffic": len(TRAFFIC), "latency": len(LATENCY_EDGES) + 1, "delay": len(DELAY_EDGES) + 1}
+        sizes |= {f"feature:{name}": column_size(profile) for name, profile in self.columns.items()}
+        if self.prediction is not None:
+            sizes["prediction"] = column_size(self.prediction)
+        if self.specification.task == "regression":
+            sizes["performance"] = len(REGRESSION)
+        else:
+            sizes["performance"] = (len(self.specification.classes) + 1) ** 2
+            sizes["probability"] = len(PROBABILITY)
+        ends = np.cumsum(list(sizes.values())).tolist()
+        return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+    @cached_property
+    def columns(self) -> dict[str, ColumnProfile]:
+        """Profiles of the declared features that have one; a feature without a profile is not watched for drift."""
+        profile = self.specification.reference.profile
+        return {} if profile is None else {name: profile.features[name] for name in self.specification.features if name in profile.features}
+
+    @cached_property
+    def prediction(self) -> ColumnProfile | None:
+        """Profile of the model's output."""
+        profile = self.specification.reference.profile
+        return None if profile is None else profile.prediction
+
+    @cached_property
+    def size(self) -> int:
+        """Length of a summary vector."""
+        return max(block.stop for block in self.blocks.values())
+
+    def traffic(self, vector: Float64, counter: str) -> float:
+        """One counter of the traffic block."""
+        return float(vector[self.blocks["traffic"].start + TRAFFIC.index(counter)])
+
+
+def column_size(profile: ColumnProfile) -> int:
+    """Cells that a column takes in a summary vector."""
+    return (len(profile.scores) if profile.kind == "numeric" else len(profile.levels)) + 2

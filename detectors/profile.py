@@ -1,0 +1,80 @@
+"""What a reference looked like: bins and counts of every column, small enough to travel inside a monitor's specification.
+
+A profile is made once from the training table (`detectors.reference`), and is all that a worker needs to know of it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """A configuration value: cannot be changed, knows all of its keys, refuses the others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Cycle(Frozen):
+    """A period of the column's standard score, learnt from at least two whole cycles.
+
+    ``location`` and ``square`` hold the harmonic coefficients ``(cos 1, sin 1, cos 2, sin 2, ...)`` of the standard score and of its square, about their means;
+    the phase is zero at epoch 0, so ``angle = 2 pi (t mod period) / period`` with ``t`` in epoch milliseconds.
+    """
+
+    period: int = Field(gt=0, description="milliseconds")
+    location: tuple[float, ...]
+    square: tuple[float, ...]
+
+
+class NumericProfile(Frozen):
+    """Quantile bins of a numeric column.
+
+    ``edges`` (B - 1,) are the inner edges, ascending: bin ``b`` holds ``edges[b-1] <= x < edges[b]`` (``numpy.searchsorted(edges, x, side="right")``).
+    ``scores`` (B,) is the mean of the values in each bin, standardised by ``mean`` and ``deviation``, so that a mean of scores is a shift in units of sigma.
+    """
+
+    kind: Literal["numeric"] = "numeric"
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    scores: tuple[float, ...]
+    missing: int = 0
+    out_of_range: int = 0
+    mean: float
+    deviation: float = Field(ge=0, description="standard deviation, in the column's own unit")
+    minimum: float
+    maximum: float
+    cycles: tuple[Cycle, ...] = ()
+
+
+class CategoricalProfile(Frozen):
+    """Counts of the known levels of a column; what is not among them is `unseen`."""
+
+    kind: Literal["categorical"] = "categorical"
+    levels: tuple[str, ...]
+    counts: tuple[int, ...]
+    unseen: int = 0
+    missing: int = 0
+
+
+ColumnProfile = Annotated[NumericProfile | CategoricalProfile, Field(discriminator="kind")]
+
+
+class PerformanceProfile(Frozen):
+    """Performance on the reference, measured on rows that the model had not been fitted to.
+
+    For a classifier ``loss`` is the error rate (``errors / rows``); for a regression it is the mean absolute error, with the deviation of the absolute errors.
+    """
+
+    rows: int = Field(gt=0)
+    loss: float
+    deviation: float
+
+
+class Profile(Frozen):
+    """The whole reference of one model."""
+
+    rows: int = Field(ge=0)
+    features: dict[str, ColumnProfile]
+    prediction: ColumnProfile | None = None
+    label: ColumnProfile | None = None
+    performance: PerformanceProfile | None = None

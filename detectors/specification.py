@@ -1,0 +1,181 @@
+"""What an operator says about a model: one frozen specification, read from ``monitor.yaml``.
+
+Every key but ``model`` has a default. Thresholds are not among the keys: they follow from ``false_alarms`` and ``alerts.floors``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+from pydantic import Field, field_validator, model_validator
+
+from detectors.budget import Budget, FalseAlarmBudget
+from detectors.duration import Duration, parse_duration
+from detectors.profile import Frozen, Profile
+
+Task = Literal["classification", "regression"]
+
+
+class Feature(Frozen):
+    """One column of the model's input, and what may be expected of it."""
+
+    type: Literal["numeric", "categorical"] = "numeric"
+    minimum: float | None = Field(default=None, description="smaller values count as out of range")
+    maximum: float | None = Field(default=None, description="larger values count as out of range")
+    max_missing: float | None = Field(default=None, ge=0, le=1, description="expected share of missing values; default: the reference's")
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> Feature:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum must be <= maximum, got {self.minimum} > {self.maximum}; every value would be out of range")
+        return self
+
+
+class Labels(Frozen):
+    """When labels come, and how long a prediction waits for its own."""
+
+    delay: Duration = Field(default=0, description="typical time from prediction to label")
+    timeout: Duration = Field(default=parse_duration("7d"), gt=0, description="a prediction without a label after this long is given up")
+    max_waiting: int = Field(default=1_000_000, gt=0, description="predictions that may wait for labels in one source partition; then the oldest are given up, and counted")
+
+
+class Reference(Frozen):
+    """Where the declared reference came from, and its profile."""
+
+    source: str | None = None
+    profile: Profile | None = None
+
+
+class Shares(Frozen):
+    """How the false-alarm budget is shared between groups of monitors; a group without monitors gives its share to the others."""
+
+    performance: float = Field(default=0.5, ge=0)  # outputs and performance: what the users of the model feel
+    features: float = Field(default=0.3, ge=0)
+    quality: float = Field(default=0.1, ge=0)
+    service: float = Field(default=0.1, ge=0)
+
+
+class Detectors(Frozen):
+    """Settings of detection that are not thresholds."""
+
+    shares: Shares = Shares()
+    cycles: tuple[Duration, ...] = Field(default=(), description="periods to remove, such as 1d; `monitor infer --period` learns them from the reference")
+    max_bins: int = Field(default=64, ge=2, le=256)
+
+
+class Floors(Frozen):
+    """The smallest effects that matter. A smaller one is never an alarm, however long it lasts."""
+
+    rate: float = Field(default=0.02, ge=0, description="absolute change of an error, missing, out-of-range or unseen rate")
+    shift: float = Field(default=0.1, ge=0, description="shift of a numeric column, in units of the reference's sigma")
+    deviation_ratio: float = Field(default=1.15, ge=1, description="ratio of standard deviations")
+    categories: float = Field(default=0.05, ge=0, description="total variation distance")
+    relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
+
+
+class Alerts(Frozen):
+    """How alarms become alerts."""
+
+    floors: Floors = Floors()
+    severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=lambda: {"performance": "critical"}, description="by alert kind; default warning")
+    cooldown: Duration = Field(default=parse_duration("1h"), description="a second alarm of the same kind within this long updates the open alert")
+    resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
+
+
+class Gate(Frozen):
+    """What a challenger has to prove before it is promoted."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=1, description="chance that a cause promotes a challenger that is not better")
+    block: int = Field(default=100, gt=0, description="labelled events whose losses are averaged into one bet")
+    min_evidence: int = Field(default=500, ge=0, description="labelled events before a verdict")
+    max_wait: int = Field(default=20_000, gt=0, description="labelled events after which the verdict is inconclusive")
+    min_gain: float = Field(default=0.01, ge=0, description="a challenger is rejected when 'better by this much' is disproved")
+
+
+class Quotas(Frozen):
+    """What retraining may cost."""
+
+    trainings_per_day: int = Field(default=24, gt=0)
+    max_rows: int = Field(default=50_000, gt=0, description="rows of one training set; the newest are kept")
+
+
+class Retrain(Frozen):
+    """When to retrain, with what, and how the result is judged."""
+
+    policy: Literal["never", "performance", "any"] = Field(default="performance", description="which alerts start a training: none, performance alerts, or every drift, too")
+    trainer: str = Field(default="scikit-learn", description="'scikit-learn' or 'module:function'")
+    window: int = Field(default=2_000, gt=0, description="labelled events to train on when the time of the change is not known")
+    refresh: tuple[int, ...] = Field(default=(200, 400, 800, 1_600), description="labelled events after a change at which a challenger is trained")
+    cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")
+    approval: Literal["auto", "manual"] = "auto"
+    gate: Gate = Gate()
+    quotas: Quotas = Quotas()
+
+    @field_validator("refresh")
+    @classmethod
+    def _refresh_ascends(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
+        if not counts or list(counts) != sorted(set(counts)) or counts[0] <= 0:
+            raise ValueError(f"refresh must be ascending counts > 0, got {list(counts)}; a challenger is trained at each")
+        return counts
+
+
+class MonitorSpecification(Frozen):
+    """Everything that Driftwarden is told about one model.
+
+    Use `digest` to name it: two specifications with the same digest have the same bins, so their summaries merge.
+    """
+
+    model: str = Field(min_length=1)
+    task: Task = "classification"
+    positive: str | None = Field(default=None, description="class that `score` is the probability of; default: the last of a two-class reference")
+    pane: Duration = Field(default=parse_duration("10s"), description="length of the event-time window that counts are kept for")
+    lateness: Duration = Field(default=parse_duration("5m"), ge=0, description="how long a pane waits for late events")  # p99.9 of a producer's delay
+    max_ahead: Duration = Field(default=parse_duration("1h"), gt=0, description="an event this far ahead of its record's time is refused")
+    windows: tuple[Duration, ...] = Field(default=(parse_duration("10m"), parse_duration("1h")), description="rolling windows of the metrics")
+    false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
+    events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
+    features: dict[str, Feature] = {}
+    segments: tuple[str, ...] = ()
+    labels: Labels = Labels()
+    reference: Reference = Reference()
+    detectors: Detectors = Detectors()
+    alerts: Alerts = Alerts()
+    retrain: Retrain = Retrain()
+
+    @field_validator("pane")
+    @classmethod
+    def _pane_is_positive(cls, pane: int) -> int:
+        if pane <= 0:
+            raise ValueError(f"pane must be > 0 ms, got {pane} ms; an empty pane would never close")
+        return pane
+
+    @field_validator("windows")
+    @classmethod
+    def _windows_hold_panes(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+        if not windows or min(windows) <= 0:
+            raise ValueError("windows must be one or more durations > 0; without one there is no rolling metric")
+        return tuple(sorted(windows))
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
+        content = self.model_dump(mode="json", exclude={"alerts", "retrain"})
+        return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Known classes of a classifier, in the order of the confusion matrix; empty for a regression or without a reference."""
+        profile = self.reference.profile
+        if self.task == "regression" or profile is None:
+            return ()
+        column = profile.label or profile.prediction
+        return column.levels if column is not None and column.kind == "categorical" else ()
+
+    @property
+    def positive_class(self) -> str | None:
+        """The class that `score` speaks of, where that is defined."""
+        if self.positive is not None:
+            return self.positive
+        return self.classes[-1] if len(self.classes) == 2 else None

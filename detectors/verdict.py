@@ -1,0 +1,69 @@
+"""What a detector says of a pane, and the evidence from which a person can recompute it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+from detectors.event_batch import Float64, Int64
+from detectors.event_batch import UInt8 as Codes
+
+AlertKind = Literal["drift", "performance", "quality", "service", "labels", "watchdog"]
+Group = Literal["performance", "features", "quality", "service"]
+
+
+class Status(IntEnum):
+    """States of a monitor."""
+
+    OK = 0
+    LEARNING = 1  # too little reference
+    INSUFFICIENT_DATA = 2
+    WARNING = 3  # past ten times the budget's rate; never notified by default
+    DRIFT = 4
+    NOT_TRUSTWORTHY = 5  # an assumption of the method is broken
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Verdicts of one detector on one pane, a row for each of its ``m`` monitors.
+
+    Attributes
+    ----------
+    status : (m,) codes of `Status`.
+    statistic : (m,) the calibrated statistic, in units of its standard error; compare with the threshold.
+    effect : (m,) effect against the declared reference over the window that the statistic was largest in.
+    recent_effect : (m,) effect over the last ``resolve_after`` of event time; nan with too little data. An alert resolves by this one.
+    change_at : (m,) estimated time of the change in epoch milliseconds, `NO_TIME` unless the status is DRIFT.
+    """
+
+    status: Codes
+    statistic: Float64
+    effect: Float64
+    recent_effect: Float64
+    change_at: Int64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """How large a change is, in words that mean something to its reader: ``shift in sigma``, ``total variation``, ``difference of rates``."""
+
+    name: str
+    value: float
+    interval: tuple[float, float]  # 95 %
+    floor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One monitor's part of an alert; every figure can be recomputed from ``reference`` and ``current``."""
+
+    name: str  # "feature:salary", "prediction", "error_rate", "missing:age", ...
+    statistic: str
+    value: float
+    threshold: float
+    effect: Effect
+    n_reference: float
+    n_current: float
+    reference: dict[str, object] = field(default_factory=dict)  # bins or counts
+    current: dict[str, object] = field(default_factory=dict)

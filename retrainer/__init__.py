@@ -1,0 +1,1 @@
+"""From an alert to a better model: decisions, gate, trainers, registries."""

@@ -1,0 +1,1 @@
+"""The shell around the core: Kafka, Faust, files, the command line. For applications: `Publisher`, `AlertSubscriber`, `ModelWatcher`."""
