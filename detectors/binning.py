@@ -1,0 +1,92 @@
+"""From a value to its cell in the summary vector."""
+
+from __future__ import annotations
+
+from itertools import repeat
+
+import numpy as np
+
+from detectors.event_batch import Bool, Column, Float64, Int64
+from detectors.profile import ColumnProfile
+from detectors.specification import Feature
+
+
+class ColumnBins:
+    """The bins of one column, made ready once and used for every batch.
+
+    Parameters
+    ----------
+    profile : of the column.
+
+    Attributes
+    ----------
+    missing : the cell of a missing value.
+    size : cells of the column's block, see `detectors.layout.column_size`.
+
+    Examples
+    --------
+    >>> from detectors.profile import CategoricalProfile
+    >>> bins = ColumnBins(CategoricalProfile(levels=("no", "yes"), counts=(5, 5)))
+    >>> bins.cells(np.array(["yes", "maybe", None], object)).tolist()
+    [1, 2, 3]
+    """
+
+    def __init__(self, profile: ColumnProfile) -> None:
+        self._edges: Float64 | None = None
+        self._cells: dict[str | None, int] = {}
+        if profile.kind == "numeric":
+            self._edges = np.asarray(profile.edges, np.float64)
+            self.missing = len(profile.scores)
+            self.size = self.missing + 2
+        else:
+            self._unseen = len(profile.levels)
+            self.missing = self._unseen + 1
+            self.size = self.missing + 1
+            self._cells = {level: cell for cell, level in enumerate(profile.levels)} | {None: self.missing}
+
+    def cells(self, column: Column) -> Int64:
+        """Cell of each value inside the column's block.
+
+        Parameters
+        ----------
+        column : (n,) float64 with nan as missing for a numeric column; object array of str or None for a categorical one.
+
+        Returns
+        -------
+        (n,) numeric: the bin, or B where the value is missing; categorical: the level's place, K where it is unseen, K + 1 where it is missing.
+        """
+        if self._edges is None:
+            return np.fromiter(map(self._cells.get, column.tolist(), repeat(self._unseen)), np.int64, len(column))
+        cells = np.searchsorted(self._edges, column, side="right")
+        return np.where(np.isnan(column), self.missing, cells)
+
+
+def encode(column: Column, profile: ColumnProfile) -> Int64:
+    """`ColumnBins.cells` for a single use.
+
+    Examples
+    --------
+    >>> from detectors.profile import NumericProfile
+    >>> profile = NumericProfile(edges=(0.0, 1.0), counts=(1, 1, 1), scores=(-1.0, 0.0, 1.0), mean=0.5, deviation=1.0, minimum=-1.0, maximum=2.0)
+    >>> encode(np.array([-0.1, 0.0, 0.9, 1.0, np.nan]), profile).tolist()
+    [0, 1, 1, 2, 3]
+    """
+    return ColumnBins(profile).cells(column)
+
+
+def out_of_range(column: Column, feature: Feature) -> Bool:
+    """Which values of a numeric column break the feature's declared range; a missing value does not.
+
+    They are counted in the cell after ``missing``, in addition to their bin.
+
+    Examples
+    --------
+    >>> out_of_range(np.array([-1.0, 5.0, np.nan]), Feature(minimum=0)).tolist()
+    [True, False, False]
+    """
+    broken = np.zeros(len(column), bool)
+    if feature.type == "numeric" and feature.minimum is not None:
+        broken |= column < feature.minimum
+    if feature.type == "numeric" and feature.maximum is not None:
+        broken |= column > feature.maximum
+    return broken
