@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from detectors.binning import ColumnBins
 from detectors.event_batch import Float64
 from detectors.profile import ColumnProfile
 from detectors.specification import MonitorSpecification
@@ -78,9 +79,15 @@ class Layout:
         return None if profile is None else profile.prediction
 
     @cached_property
+    def bins(self) -> dict[str, ColumnBins]:
+        """Bins of the watched features, and of the model's output under ``""``."""
+        bins = {name: ColumnBins(profile) for name, profile in self.columns.items()}
+        return bins if self.prediction is None else bins | {"": ColumnBins(self.prediction)}
+
+    @cached_property
     def size(self) -> int:
         """Length of a summary vector."""
-        return max(block.stop for block in self.blocks.values())
+        return max(int(block.stop) for block in self.blocks.values())
 
     def traffic(self, vector: Float64, counter: str) -> float:
         """One counter of the traffic block."""

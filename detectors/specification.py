@@ -75,11 +75,14 @@ class Floors(Frozen):
     relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
 
 
+_SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical"}
+
+
 class Alerts(Frozen):
     """How alarms become alerts."""
 
     floors: Floors = Floors()
-    severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=lambda: {"performance": "critical"}, description="by alert kind; default warning")
+    severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=_SEVERITY.copy, description="by alert kind; default warning")
     cooldown: Duration = Field(default=parse_duration("1h"), description="a second alarm of the same kind within this long updates the open alert")
     resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
 
@@ -136,7 +139,7 @@ class MonitorSpecification(Frozen):
     windows: tuple[Duration, ...] = Field(default=(parse_duration("10m"), parse_duration("1h")), description="rolling windows of the metrics")
     false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
     events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
-    features: dict[str, Feature] = {}
+    features: dict[str, Feature] = Field(default_factory=dict)
     segments: tuple[str, ...] = ()
     labels: Labels = Labels()
     reference: Reference = Reference()

@@ -1,0 +1,76 @@
+"""A specification that has been applied: with its revision, and the event time from which it is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.event_batch import NO_TIME, Int64
+from detectors.specification import MonitorSpecification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitor:
+    """One revision of a model's specification."""
+
+    specification: MonitorSpecification
+    revision: int = 1
+    effective_from: int = NO_TIME  # start of a pane, epoch milliseconds
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.specification.model
+
+
+class Monitors:
+    """All revisions of all models: which one is in force when.
+
+    A pane uses the revision in force at its start, on every reading of the log; that is why revisions are kept, and a new one takes effect at a pane's start.
+
+    Examples
+    --------
+    >>> monitors = Monitors([Monitor(specification=MonitorSpecification(model="churn"))])
+    >>> monitors.in_force("churn", np.array([0, 10_000])).tolist(), monitors.in_force("fraud", np.array([0])).tolist()
+    ([1, 1], [0])
+    """
+
+    def __init__(self, monitors: Iterable[Monitor] = ()) -> None:
+        self._of: dict[str, list[Monitor]] = {}
+        for monitor in monitors:
+            self.add(monitor)
+
+    def add(self, monitor: Monitor) -> None:
+        """Take a revision; one with the same number replaces the earlier record of it."""
+        others = [known for known in self._of.get(monitor.model, []) if known.revision != monitor.revision]
+        self._of[monitor.model] = sorted([*others, monitor], key=lambda one: one.revision)
+
+    def remove(self, model: str, revision: int) -> None:
+        """Forget a revision that no retained source record can need."""
+        self._of[model] = [known for known in self._of.get(model, []) if known.revision != revision]
+
+    def of(self, model: str) -> list[Monitor]:
+        """All revisions of a model, in order."""
+        return self._of.get(model, [])
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the monitored models."""
+        return tuple(model for model, revisions in self._of.items() if revisions)
+
+    def latest(self, model: str) -> Monitor | None:
+        """The newest revision of a model."""
+        revisions = self.of(model)
+        return revisions[-1] if revisions else None
+
+    def get(self, model: str, revision: int) -> Monitor | None:
+        """One revision."""
+        return next((known for known in self.of(model) if known.revision == revision), None)
+
+    def in_force(self, model: str, start: Int64) -> Int64:
+        """(n,) revision in force at each pane start; 0 where there is none."""
+        revision = np.zeros(len(start), dtype=np.int64)
+        for monitor in self.of(model):
+            revision[start >= monitor.effective_from] = monitor.revision
+        return revision

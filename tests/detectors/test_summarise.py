@@ -1,0 +1,167 @@
+"""The summarise stage: what a pane counts, and the laws that make it safe to read a log again."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.layout import Layout
+from detectors.piece import Piece
+from detectors.summarise import Summarise
+from tests.detectors.event_samples import Sent, fetch, label, monitors, prediction, specification
+
+LAYOUT = Layout(specification())
+Panes = dict[tuple[int, str], list[float]]
+
+
+def panes_of(sent: list[Sent], cuts: list[int] | None = None) -> Panes:
+    """Last summary of every pane, with the log cut into fetches, each its own epoch."""
+    stage = Summarise(0, monitors())
+    found: Panes = {}
+    ends = sorted({*(cuts or []), len(sent)})
+    first = 0
+    for end in ends:
+        stage.absorb(fetch(sent[:end], first=first))
+        found |= {(one.start, one.version): one.counts.tolist() for one in stage.flush().summaries}
+        first = end
+    return {key: counts for key, counts in found.items() if any(counts)}
+
+
+def traffic(panes: Panes, counter: str) -> dict[int, float]:
+    totals: dict[int, float] = {}
+    for (start, _), counts in panes.items():
+        value = LAYOUT.traffic(np.array(counts), counter)
+        if value:
+            totals[start] = totals.get(start, 0) + value
+    return totals
+
+
+def confusion(panes: Panes) -> np.ndarray:
+    total = sum((np.array(counts) for counts in panes.values()), np.zeros(LAYOUT.size))
+    return total[LAYOUT.blocks["performance"]].reshape(3, 3)
+
+
+def test_a_prediction_counts_in_the_pane_of_its_own_time():
+    panes = panes_of([prediction(1, 1_000), prediction(2, 9_999), prediction(3, 10_000)])
+    assert traffic(panes, "predictions") == {0: 2, 10_000: 1}
+
+
+def test_values_fall_into_the_cells_of_their_bins():
+    panes = panes_of([prediction(1, 0, age=19.0), prediction(2, 0, age=40.0, plan="gold"), prediction(3, 0, age=float("nan"), plan=None), prediction(4, 0, age=120.0)])
+    counts = np.array(panes[0, "1"])
+    assert counts[LAYOUT.blocks["feature:age"]].tolist() == [1, 0, 2, 1, 1]
+    assert counts[LAYOUT.blocks["feature:plan"]].tolist() == [2, 0, 1, 1]
+    assert counts[LAYOUT.blocks["prediction"]].tolist() == [4, 0, 0, 0]
+
+
+def test_an_event_delivered_twice_counts_once():
+    panes = panes_of([prediction(1, 1_000), prediction(1, 1_000), prediction(1, 2_000)])
+    assert traffic(panes, "predictions") == {0: 1}
+    assert traffic(panes, "duplicates") == {0: 2}
+
+
+def test_an_event_is_late_when_its_pane_ended_before_the_watermark_at_its_record():
+    on_time = [prediction(1, 100_000), prediction(2, 80_000, record=100_000)]
+    late = [prediction(1, 100_000), prediction(2, 79_999, record=100_000)]
+    assert traffic(panes_of(on_time), "predictions") == {80_000: 1, 100_000: 1}
+    assert traffic(panes_of(late), "predictions") == {100_000: 1}
+    assert traffic(panes_of(late), "late") == {100_000: 1}
+
+
+def test_an_outcome_belongs_to_the_later_of_its_two_times():
+    panes = panes_of([prediction(1, 1_000, outcome="yes"), label(1, 25_000, "yes")])
+    assert traffic(panes, "labels") == {20_000: 1}
+    assert confusion(panes).tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_label_that_comes_first_waits_for_its_prediction():
+    panes = panes_of([label(1, 1_000, "yes"), prediction(1, 2_000, outcome="no")], cuts=[1])
+    assert confusion(panes)[1, 0] == 1
+
+
+def test_a_correction_takes_the_earlier_label_back_while_the_pane_is_open():
+    panes = panes_of([prediction(1, 1_000, outcome="yes"), label(1, 5_000, "no"), label(1, 12_000, "yes")], cuts=[2])
+    assert confusion(panes).tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert traffic(panes, "corrections") == {10_000: 1}
+
+
+def test_a_correction_after_the_pane_closed_changes_no_past_pane():
+    sent = [prediction(1, 1_000, outcome="yes"), label(1, 5_000, "no"), label(1, 65_000, "yes")]
+    panes = panes_of(sent)
+    assert confusion(panes).tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert traffic(panes, "corrections") == {60_000: 1}
+
+
+def test_a_label_that_repeats_itself_is_a_duplicate():
+    panes = panes_of([prediction(1, 1_000, outcome="yes"), label(1, 5_000, "yes"), label(1, 6_000, "yes")])
+    assert traffic(panes, "labels") == {0: 1}
+    assert traffic(panes, "label_duplicates") == {0: 1}
+
+
+def test_a_label_past_its_timeout_is_not_joined_however_the_log_is_cut():
+    sent = [prediction(1, 1_000, outcome="yes"), prediction(2, 150_000), label(1, 185_000, "yes")]
+    assert confusion(panes_of(sent)).sum() == confusion(panes_of(sent, cuts=[1, 2])).sum() == 0
+
+
+def test_joined_rows_carry_features_prediction_and_label():
+    stage = Summarise(3, monitors())
+    stage.absorb(fetch([prediction(1, 1_000, outcome="yes", age=55.0, plan="paid"), label(1, 5_000, "no")]))
+    (examples,) = stage.flush().examples
+    assert (examples.prediction.tolist(), examples.label.tolist()) == (["yes"], ["no"])
+    assert (examples.features["age"].tolist(), examples.features["plan"].tolist()) == ([55.0], ["paid"])
+    assert (examples.partition.tolist(), examples.offset.tolist()) == ([3], [1])
+
+
+times = st.integers(0, 12).map(lambda step: step * 5_000)
+events = st.one_of(
+    st.builds(prediction, st.integers(1, 6), times, outcome=st.sampled_from(["no", "yes"]), age=st.sampled_from([10.0, 30.0, float("nan")])),
+    st.builds(label, st.integers(1, 6), times, st.sampled_from(["no", "yes"])),
+)
+logs = st.lists(events, min_size=1, max_size=25)
+
+
+@settings(max_examples=200, deadline=None)
+@given(logs, st.lists(st.integers(0, 25), max_size=6))
+def test_how_the_log_is_cut_into_fetches_and_epochs_changes_no_pane(sent, cuts):
+    assert panes_of(sent, [cut for cut in cuts if cut < len(sent)]) == panes_of(sent)
+
+
+within_lateness = st.lists(st.builds(prediction, st.integers(1, 1_000), st.integers(0, 19_000)), min_size=1, max_size=20, unique_by=lambda one: one.event)
+
+
+@settings(max_examples=100, deadline=None)
+@given(within_lateness, st.randoms())
+def test_any_arrival_order_within_lateness_gives_the_same_panes(sent, random):
+    shuffled = list(sent)
+    random.shuffle(shuffled)
+    assert panes_of(shuffled) == panes_of(sent)
+
+
+def restored(manifest: dict, saved: dict) -> Summarise:
+    stage = Summarise(0, monitors())
+    stage.restore(manifest, [Piece(key, covered, value) for key, (covered, value) in saved.items()])
+    return stage
+
+
+@settings(max_examples=300, deadline=None)
+@given(logs, st.integers(0, 25), st.integers(0, 25), st.integers(0, 2**16), st.data())
+def test_a_crash_in_the_middle_of_an_epoch_changes_no_pane(sent, first_cut, second_cut, acknowledged, data):
+    """The first epoch is saved whole, of the second any subset of pieces, and its manifest is lost."""
+    cut, end = sorted((min(first_cut, len(sent)), min(second_cut, len(sent))))
+    stage = Summarise(0, monitors())
+    found: Panes = {}
+    saved: dict = {}
+    stage.absorb(fetch(sent[:cut]))
+    flushed = stage.flush()
+    found |= {(one.start, one.version): one.counts.tolist() for one in flushed.summaries}
+    saved |= {piece.key: (piece.covered, piece.value) for piece in flushed.pieces}
+    manifest = stage.manifest()
+    stage.absorb(fetch(sent[:end], first=cut))
+    for place, piece in enumerate(stage.flush().pieces):
+        if acknowledged >> (place % 16) & 1:
+            saved[piece.key] = (piece.covered, piece.value)
+    again = restored(manifest, {key: value for key, value in saved.items() if value[1] is not None})
+    again.absorb(fetch(sent, first=cut))
+    found |= {(one.start, one.version): one.counts.tolist() for one in again.flush().summaries}
+    assert {key: counts for key, counts in found.items() if any(counts)} == panes_of(sent)
