@@ -1,0 +1,103 @@
+"""How to reach Kafka: read from the environment once, never changed, and safe to print.
+
+``DRIFTWARDEN_BOOTSTRAP``, ``DRIFTWARDEN_SECURITY_PROTOCOL``, ``DRIFTWARDEN_SASL_PASSWORD`` and so on; the names are the fields' in capitals.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from detectors.errors import SettingsError
+from streams.topics import Topics
+
+
+class KafkaConnection(BaseSettings):
+    """Address, encryption and identity of a Kafka client, and the prefix of its topics.
+
+    Examples
+    --------
+    >>> connection = KafkaConnection(bootstrap="kafka:9093", security_protocol="SASL_SSL", sasl_mechanism="PLAIN", sasl_username="ada", sasl_password="lovelace")
+    >>> connection.sasl_password
+    SecretStr('**********')
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DRIFTWARDEN_", frozen=True, extra="ignore", validate_default=True, hide_input_in_errors=True)
+
+    bootstrap: str = Field(default="127.0.0.1:9092", min_length=1, description="host:port of one broker or several, separated by commas")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = Field(default=None, description="certificates of the authorities to trust; default: the system's")
+    ssl_certfile: Path | None = Field(default=None, description="our own certificate, where the brokers ask for one")
+    ssl_keyfile: Path | None = None
+    ssl_password: SecretStr | None = Field(default=None, description="of the key file")
+    topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", description="put before the name of every topic")
+
+    @model_validator(mode="after")
+    def _identity_is_complete(self) -> KafkaConnection:
+        wanted = self.security_protocol.startswith("SASL")
+        given = [self.sasl_mechanism is not None, self.sasl_username is not None, self.sasl_password is not None]
+        if wanted and not all(given):
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password; set DRIFTWARDEN_SASL_MECHANISM and the others")
+        if any(given) and not wanted:
+            raise ValueError(f"SASL settings were given, but security_protocol is {self.security_protocol}, which ignores them; set DRIFTWARDEN_SECURITY_PROTOCOL to SASL_SSL")
+        return self
+
+    @property
+    def topics(self) -> Topics:
+        """Names of the topics with this connection's prefix."""
+        return Topics(prefix=self.topic_prefix)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.security_protocol.endswith("SSL")
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """The TLS context; None for a connection in the clear."""
+        if not self.uses_tls:
+            return None
+        context = ssl.create_default_context(cafile=str(self.ssl_cafile) if self.ssl_cafile else None)
+        if self.ssl_certfile is not None:
+            password = self.ssl_password.get_secret_value() if self.ssl_password else None
+            context.load_cert_chain(str(self.ssl_certfile), str(self.ssl_keyfile) if self.ssl_keyfile else None, password)
+        return context
+
+    def client_arguments(self) -> dict[str, Any]:
+        """Keyword arguments for any client of kafka-python or aiokafka: both use the same names. Holds secrets: do not log it."""
+        arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap.split(","), "security_protocol": self.security_protocol}
+        if self.uses_tls:
+            arguments["ssl_context"] = self.ssl_context()
+        if self.sasl_password is not None:
+            arguments |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": self.sasl_password.get_secret_value(),
+            }
+        return arguments
+
+
+def connect(bootstrap: str | None = None, *, topic_prefix: str | None = None) -> KafkaConnection:
+    """The environment's connection, with what is given here put over it.
+
+    Raises
+    ------
+    SettingsError
+        If the settings contradict each other.
+    """
+    given: dict[str, Any] = {}
+    if bootstrap is not None:
+        given["bootstrap"] = bootstrap
+    if topic_prefix is not None:
+        given["topic_prefix"] = topic_prefix
+    try:
+        return KafkaConnection(**given)
+    except ValidationError as error:
+        story = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'connection'}: {problem['msg']}" for problem in error.errors(include_url=False, include_context=False))
+        raise SettingsError(f"cannot connect to Kafka with these settings: {story}") from None

@@ -1,0 +1,31 @@
+"""Fixtures for every test: one real Kafka for the session, and topics of its own for each test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from streams.broker import running_broker
+from streams.topics import Topics, create_topics
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """Bootstrap address of a real Kafka; a broker that cannot start is a failure, never a skip."""
+    with running_broker() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test has."""
+    return f"t{uuid.uuid4().hex[:10]}."
+
+
+@pytest.fixture
+def topics(broker: str, topic_prefix: str) -> Topics:
+    """All topics, fresh and empty, with 4 partitions."""
+    create_topics(broker, partitions=4, prefix=topic_prefix)
+    return Topics(prefix=topic_prefix)
