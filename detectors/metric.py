@@ -1,0 +1,98 @@
+"""One metric with its uncertainty: a rate of 3 out of 4 and one of 3,000 out of 4,000 are not the same news."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.event_batch import Float64
+
+Z = 1.959964  # 95 % of a normal law lie within so many standard errors
+UNDEFINED = (float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value, the number of rows behind it, and its 95 % interval; nan where undefined."""
+
+    name: str
+    value: float
+    n: float
+    interval: tuple[float, float] = UNDEFINED
+
+
+def wilson(successes: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate (Wilson 1927): never outside of 0 to 1, and of a width > 0 even at 0 of n.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in wilson(0, 20)]
+    [0.0, 0.161]
+    """
+    if n <= 0:
+        return UNDEFINED
+    rate, shrink = successes / n, 1 + Z**2 / n
+    centre = (rate + Z**2 / (2 * n)) / shrink
+    half = Z / shrink * float(np.sqrt(max(0.0, rate * (1 - rate) / n) + (Z / (2 * n)) ** 2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def rate(name: str, successes: float, n: float) -> Metric:
+    """A share of `n` rows; nan of none.
+
+    Examples
+    --------
+    >>> rate("failed", 0, 0).value
+    nan
+    """
+    return Metric(name, successes / n if n > 0 else float("nan"), n, wilson(successes, n))
+
+
+def mean(name: str, total: float, squares: float, n: float) -> Metric:
+    """A mean from a sum and a sum of squares, with the normal 95 % interval; no interval below two rows."""
+    if n <= 0:
+        return Metric(name, float("nan"), n)
+    value = total / n
+    if n < 2:
+        return Metric(name, value, n)
+    half = Z * float(np.sqrt(max(0.0, squares / n - value**2) / (n - 1)))
+    return Metric(name, value, n, (value - half, value + half))
+
+
+def histogram_quantile(counts: Float64, edges: Float64, probability: float) -> float:
+    """Quantile of a histogram, interpolated on the logarithm inside a bin.
+
+    Parameters
+    ----------
+    counts : (B,) of the bins ``edges[b-1] <= x < edges[b]``.
+    edges : (B - 1,) inner edges, > 0. What lies below the first or above the last is reported as that edge.
+    probability : between 0 and 1.
+
+    Returns
+    -------
+    float, in the unit of the edges; nan without counts.
+
+    Examples
+    --------
+    >>> histogram_quantile(np.array([0.0, 10.0, 0.0]), np.array([1.0, 100.0]), 0.5)
+    10.0
+    """
+    total = counts.sum()
+    if total <= 0:
+        return float("nan")
+    ends = np.cumsum(counts) / total
+    place = min(int(np.searchsorted(ends, min(max(probability, 0.0), 1.0), side="left")), len(counts) - 1)
+    if place in {0, len(counts) - 1}:
+        return float(edges[0 if place == 0 else -1])
+    share = counts[place] / total
+    inside = min(1.0, max(0.0, (probability - (ends[place] - share)) / share))
+    return float(edges[place - 1] * (edges[place] / edges[place - 1]) ** inside)
+
+
+def quantile(name: str, counts: Float64, edges: Float64, probability: float) -> Metric:
+    """A quantile with the 95 % interval of its order statistics."""
+    n = float(counts.sum())
+    half = Z * float(np.sqrt(probability * (1 - probability) / n)) if n > 0 else 0.0
+    low, value, high = (histogram_quantile(counts, edges, at) for at in (probability - half, probability, probability + half))
+    return Metric(name, value, n, (low, high))
