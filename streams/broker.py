@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from streams.java import KAFKA_VERSION, BrokerError, java_home, java_program, kafka_jars
 
@@ -283,9 +285,6 @@ def _is_free(port: int) -> bool:
 
 
 def _answers(bootstrap: str) -> bool:
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
     try:
         client = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000, bootstrap_timeout_ms=2_000)
     except KafkaError:

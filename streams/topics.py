@@ -7,9 +7,14 @@ that runs in the past, would be deleted before it was read. For the same reason 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
 
 from detectors.duration import parse_duration
 from detectors.errors import DriftwardenError, SettingsError
@@ -22,6 +27,7 @@ DEFAULT_MAX_AHEAD = parse_duration("1h")
 
 _GIBIBYTE = 2**30
 _NEVER = str(2**63 - 1)
+_SETTINGS_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ def create_topics(
     SettingsError
         If topics exist with another number of partitions, and that may not or cannot be changed.
     """
-    from streams.connection import connect
+    from streams.connection import connect  # noqa: PLC0415  it knows the names above
 
     if (partitions is not None and partitions < 1) or replication < 1:
         raise SettingsError(f"partitions and replication must be >= 1, got {partitions} and {replication}")
@@ -203,16 +209,24 @@ def _wanted_partitions(topics: Topics, existing: dict[str, int], partitions: int
 
 
 def _apply_settings(admin: Any, wanted: dict[str, dict[str, str]]) -> list[str]:
-    from kafka.admin import ConfigResource, ConfigResourceType
-
     if not wanted:
         return []
+    changed = _wrong_settings(admin, wanted)
+    if not changed:
+        return []
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=wanted[name]) for name in changed])
+    deadline = time.monotonic() + _SETTINGS_SECONDS  # the controller answers before the broker has applied them
+    while _wrong_settings(admin, wanted):
+        if time.monotonic() > deadline:
+            raise DriftwardenError(f"Kafka accepted new settings of {', '.join(changed)}, but does not apply them; look into the broker's log")
+        time.sleep(0.05)
+    return changed
+
+
+def _wrong_settings(admin: Any, wanted: dict[str, dict[str, str]]) -> list[str]:
     described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in wanted], config_filter="all")
     current = _values_by_topic(described)
-    changed = {name: settings for name, settings in wanted.items() if any(current.get(name, {}).get(key) != value for key, value in settings.items())}
-    if changed:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=settings) for name, settings in changed.items()])
-    return list(changed)
+    return [name for name, settings in wanted.items() if any(current.get(name, {}).get(key) != value for key, value in settings.items())]
 
 
 def _values_by_topic(described: dict[str, dict[str, dict[str, dict[str, Any]]]]) -> dict[str, dict[str, str]]:
@@ -221,9 +235,6 @@ def _values_by_topic(described: dict[str, dict[str, dict[str, dict[str, Any]]]])
 
 @contextlib.contextmanager
 def _admin(connection: KafkaConnection) -> Iterator[Any]:
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
     try:
         client = KafkaAdminClient(**connection.client_arguments(), bootstrap_timeout_ms=10_000)
     except KafkaError as error:

@@ -72,5 +72,5 @@ def test_the_broker_refuses_a_record_from_the_future(broker: str, topics: Topics
 
 
 def test_no_kafka_is_a_sentence_with_a_way_out() -> None:
-    with pytest.raises(DriftwardenError, match="no Kafka answers on 127.0.0.1:1 .*driftwarden broker start"):
+    with pytest.raises(DriftwardenError, match=r"no Kafka answers on 127.0.0.1:1 .*driftwarden broker start"):
         create_topics("127.0.0.1:1", prefix="")
