@@ -1,0 +1,136 @@
+"""All detectors of a specification, with the false-alarm budget shared between their monitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detectors.categorical_drift import CategoricalDrift
+from detectors.detector import Detector
+from detectors.layout import Layout
+from detectors.loss_change import LossChange
+from detectors.numeric_drift import NumericDrift
+from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile
+from detectors.rate_change import KNOWN, Rate, RateChange
+from detectors.specification import MonitorSpecification
+from detectors.verdict import AlertKind, Group
+from detectors.window_bank import Bank
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A bank before its monitors know their budget."""
+
+    names: tuple[str, ...]
+    group: Group
+    kind: AlertKind
+    make: Callable[[Bank], Detector]
+
+
+def detectors_of(specification: MonitorSpecification, *, performance: PerformanceProfile | None = None) -> tuple[Detector, ...]:
+    """Every detector that a specification calls for.
+
+    Parameters
+    ----------
+    specification : of the model; without a profile only a regression's loss is watched.
+    performance : of the version that is watched, where it is another than the profile's; without either the stream's first labels become it.
+
+    Returns
+    -------
+    Detectors in a fixed order; those without monitors are left out. The budget is shared by ``detectors.shares``: a group without monitors
+    gives its share to the others in proportion, and the monitors of a group share equally.
+    """
+    layout = Layout(specification)
+    planned = [*_drift(specification, layout), *_performance(specification, layout, performance), *_quality(specification, layout)]
+    groups = {plan.group for plan in planned}
+    shares = {group: share for group, share in specification.detectors.shares.model_dump().items() if group in groups}
+    if not planned:
+        return ()
+    starved = sorted(group for group, share in shares.items() if share == 0)
+    planned = [plan for plan in planned if plan.group not in starved]  # a share of 0 is how a group is switched off
+    looks = specification.false_alarms.looks(pane=specification.pane, events_per_pane=specification.events_per_pane)
+    made = []
+    for plan in planned:
+        monitors = sum(len(other.names) for other in planned if other.group == plan.group)
+        share = shares[plan.group] / sum(shares.values()) / monitors
+        bank = Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, pane=specification.pane, resolve_after=specification.alerts.resolve_after)
+        made.append(plan.make(bank))
+    return tuple(made)
+
+
+def _drift(specification: MonitorSpecification, layout: Layout) -> list[_Planned]:
+    features = [(f"feature:{name}", profile) for name, profile in layout.columns.items()]
+    prediction = [("prediction", layout.prediction)] if layout.prediction is not None else []
+    plans = []
+    for group, columns in (("features", features), ("performance", prediction)):
+        plans += [plan for make in (_numeric, _categorical) if (plan := make(specification, layout, group, columns)) is not None]  # type: ignore[arg-type]  # the two literals are groups
+    return plans
+
+
+def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]]) -> _Planned | None:
+    chosen = [(name, profile) for name, profile in columns if isinstance(profile, NumericProfile)]
+    floors, blocks = specification.alerts.floors, [layout.blocks[name] for name, _ in chosen]
+    profiles = [profile for _, profile in chosen]
+
+    def make(bank: Bank) -> Detector:
+        return NumericDrift(bank, profiles=profiles, blocks=blocks, shift=floors.shift, deviation_ratio=floors.deviation_ratio)
+
+    return _Planned(tuple(name for name, _ in chosen), group, "drift", make) if chosen else None
+
+
+def _categorical(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]]) -> _Planned | None:
+    chosen = [(name, profile) for name, profile in columns if isinstance(profile, CategoricalProfile)]
+    floor, blocks = specification.alerts.floors.categories, [layout.blocks[name] for name, _ in chosen]
+    profiles = [profile for _, profile in chosen]
+
+    def make(bank: Bank) -> Detector:
+        return CategoricalDrift(bank, profiles=profiles, blocks=blocks, floor=floor)
+
+    return _Planned(tuple(name for name, _ in chosen), group, "drift", make) if chosen else None
+
+
+def _performance(specification: MonitorSpecification, layout: Layout, performance: PerformanceProfile | None) -> list[_Planned]:
+    profile, block, floors = specification.reference.profile, layout.blocks["performance"], specification.alerts.floors
+    reference = performance if performance is not None or profile is None else profile.performance
+
+    def loss(bank: Bank) -> Detector:
+        return LossChange(bank, block=block, reference=reference, relative=floors.relative_loss)
+
+    if specification.task == "regression":
+        return [_Planned(("loss",), "performance", "performance", loss)]
+    classes = len(specification.classes)
+    if classes == 0:
+        return []  # without classes a right answer cannot be told from a wrong one
+    # Label and prediction may both be unknown classes, the last cell; whether they agree is not known, so it does not count.
+    cells = list(range(block.start, block.stop - 1))
+    right = {block.start + index * (classes + 2) for index in range(classes)}
+    hits = [cell for cell in cells if cell not in right]
+    rate = Rate(hits=hits, events=cells, reference=None if reference is None else (reference.loss * reference.rows, reference.rows))
+
+    def errors(bank: Bank) -> Detector:
+        return RateChange(bank, rates=[rate], floor=floors.rate)
+
+    return [_Planned(("error_rate",), "performance", "performance", errors)]
+
+
+def _quality(specification: MonitorSpecification, layout: Layout) -> list[_Planned]:
+    rates: dict[str, Rate] = {}
+    for name, profile in layout.columns.items():
+        block, feature = layout.blocks[f"feature:{name}"], specification.features[name]
+        last = block.stop - 1
+        if isinstance(profile, NumericProfile):
+            bins, missing, values = list(range(block.start, last - 1)), last - 1, sum(profile.counts)
+            if feature.minimum is not None or feature.maximum is not None:
+                rates[f"out_of_range:{name}"] = Rate(hits=[last], events=bins, reference=(profile.out_of_range, values))
+        else:
+            bins, missing, values = list(range(block.start, last)), last, sum(profile.counts) + profile.unseen
+            rates[f"unseen:{name}"] = Rate(hits=[last - 1], events=bins, reference=(profile.unseen, values))
+        stated = feature.max_missing
+        reference = (profile.missing, values + profile.missing) if stated is None else (stated * KNOWN, KNOWN)
+        rates[f"missing:{name}"] = Rate(hits=[missing], events=[*bins, missing], reference=reference)
+    floor = specification.alerts.floors.rate
+
+    def make(bank: Bank) -> Detector:
+        return RateChange(bank, rates=list(rates.values()), floor=floor)
+
+    return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []

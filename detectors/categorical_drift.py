@@ -1,0 +1,146 @@
+"""Drift of categorical columns against the declared reference: two-sample likelihood ratio, and total variation against the floor.
+
+Unseen levels together are one level. Levels that a window expects fewer than five of are one level there, judged by an exact binomial tail.
+The window must differ surely (G2, brought to the normal scale by Wilson and Hilferty, corrected for dependence as Rao and Scott do) and by more
+than the floor (total variation less what chance alone makes of it); the statistic is the smaller of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from typing_extensions import override
+
+from detectors.calibration import normal_of_student, threshold_of_many
+from detectors.detector import State
+from detectors.event_batch import Bool, Float64
+from detectors.profile import CategoricalProfile
+from detectors.rate_change import excess
+from detectors.verdict import Effect
+from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+
+MIN_REFERENCE = 100  # values
+RESOLUTION = 0.025  # stands in for a floor of 0 where an alert is resolved
+_FEW = 5.0
+
+
+class CategoricalDrift(WindowBank):
+    """A monitor for each categorical column; `Verdicts.effect` is the total variation distance less what chance makes of it, at least 0.
+
+    Parameters
+    ----------
+    bank : names, budget and times.
+    profiles : reference of each column.
+    blocks : where each column's levels (then ``unseen``, ``missing``) stand in a summary vector.
+    floor : of the total variation.
+    """
+
+    def __init__(self, bank: Bank, *, profiles: Sequence[CategoricalProfile], blocks: Sequence[slice], floor: float) -> None:
+        m = len(profiles)
+        sizes = np.array([len(profile.levels) + 1 for profile in profiles])
+        levels = int(sizes.sum())
+        self._column = np.repeat(np.arange(m), sizes)
+        super().__init__(bank, width=m + levels, channel_sums=np.stack((self._column, m + np.arange(levels), m + np.arange(levels))), channel_monitor=self._column)
+        self.profiles = tuple(profiles)
+        self._floor = floor
+        self._first = np.cumsum(np.append(0, sizes[:-1]))
+        self._cells = np.concatenate([np.arange(block.start, block.start + size) for block, size in zip(blocks, sizes, strict=True)])
+        self._counts = np.concatenate([np.array([*profile.counts, profile.unseen], np.float64) for profile in profiles])
+        self._n_reference = self._of_columns(self._counts)
+        with np.errstate(all="ignore"):
+            self._rates = np.nan_to_num(self._counts / self._n_reference[self._column])
+        # Rao and Scott's first-order correction: the mean of the levels' inflations, weighted by 1 - p.
+        weights = (1 - self._rates) * (self._rates > 0)
+        self._weights = weights / np.maximum(self._of_columns(weights), 1e-12)[self._column]
+        self._thresholds = tuple(np.array([threshold_of_many(looks, int(size) - 1) for size in sizes]) for looks in (bank.looks, bank.looks / WARNING_RATE))
+
+    def _of_columns(self, values: Float64) -> Float64:
+        """(..., levels) summed to (..., m)."""
+        sums: Float64 = np.add.reduceat(values, self._first, axis=-1)
+        return sums
+
+    @property
+    def floors(self) -> Float64:
+        """(m,) the floor of the total variation, .025 where it is 0."""
+        return np.full(len(self.names), self._floor or RESOLUTION)
+
+    @property
+    def thresholds(self) -> tuple[Float64, Float64]:
+        """(m,) each: of DRIFT, and of WARNING."""
+        return self._thresholds[0], self._thresholds[1]
+
+    @override
+    def ready(self, state: State) -> Bool:
+        """(m,) whether the reference holds at least 100 values."""
+        enough: Bool = self._n_reference >= MIN_REFERENCE
+        return enough
+
+    @override
+    def sums_of(self, counts: Float64, start: int) -> Float64:
+        """(m + levels,) values of each column, then of each level, unseen last in its column."""
+        levels = counts[self._cells]
+        return np.concatenate((self._of_columns(levels), levels))
+
+    @override
+    def score(self, windows: Windows, state: State) -> Scored:
+        """Likelihood ratio and total variation of every window."""
+        m = len(self.names)
+        n, counts = windows.sums[:, :m], windows.sums[:, m:]
+        n_level, n0_level = n[:, self._column], self._n_reference[self._column]
+        inflation = self._of_columns(np.where(self._weights > 0, windows.inflation, 0) * self._weights)
+        inflation = np.where(inflation > 0, inflation, 1.0)
+        unarmed = np.isnan(self._of_columns(windows.inflation))
+        freedom = np.minimum.reduceat(windows.freedom, self._first, axis=1)
+
+        common = n_level * self._rates >= _FEW
+        shared = (counts + self._counts) / (n_level + n0_level)
+        terms = np.where(common, _entropy_term(counts, n_level * shared) + _entropy_term(self._counts, n0_level * shared), 0)
+        in_common, ref_common = self._of_columns(np.where(common, counts, 0)), self._of_columns(np.where(common, self._counts, 0))
+        hits, reference_hits = n - in_common, self._n_reference - ref_common
+        # G2 among the common levels, given how many values are common at all ...
+        both = (in_common + ref_common) / (n + self._n_reference)
+        ratio = 2 * (self._of_columns(terms) - _entropy_term(in_common, n * both) - _entropy_term(ref_common, self._n_reference * both))
+        # ... plus rare against common, with an exact tail where little is expected.
+        surprise = np.maximum(
+            excess(hits, n, reference_hits, np.broadcast_to(self._n_reference, n.shape), 0.0), excess(in_common, n, ref_common, np.broadcast_to(self._n_reference, n.shape), 0.0)
+        )
+        levels = self._of_columns(common.astype(np.float64))
+        degrees = np.maximum(levels - 1, 0) + (levels < np.diff(np.append(self._first, len(self._cells))))
+        degrees = np.maximum(degrees, 1)
+        williams = 1 + self._of_columns(np.where(common, 1 / (n_level * np.maximum(self._rates, 1e-12)), 0)) / (6 * degrees)
+        chi_square = (np.maximum(ratio, 0) / williams + surprise**2) / inflation
+        spread = 2 / (9 * degrees)
+        sure = normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
+
+        per_event = 1 / n + 1 / self._n_reference
+        chance = 0.5 * self._of_columns(np.sqrt(2 / np.pi * np.maximum(shared * (1 - shared), 0))) * np.sqrt(per_event * inflation)
+        distance = 0.5 * self._of_columns(np.abs(counts / n_level - self._rates))
+        error = 0.5 * np.sqrt(per_event * inflation)  # a signed sum of indicators has a variance of at most 1 per event
+        effect = np.maximum(distance - chance, 0)
+        material = normal_of_student((distance - chance - self._floor) / error, freedom)
+        statistic = np.where(unarmed, np.nan, np.minimum(sure, material) if self._floor > 0 else sure)
+        return Scored(n, statistic, effect, {"distance": distance, "error": error})
+
+    def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
+        """Counts of all levels in both."""
+        profile, m = self.profiles[monitor], len(self.names)
+        begin = m + int(self._first[monitor])
+        current = state["sums"][bucket:, begin : begin + len(profile.levels) + 1].sum(axis=0)
+        value = float(scored.effect[bucket, monitor])
+        low, high = interval_of(value, float(scored.detail["error"][bucket, monitor]))
+        levels = [*profile.levels, "(unseen)"]
+        return Told(
+            statistic="smaller of G2 and (total variation - floor) / se, largest over windows" if self._floor > 0 else "G2 on the normal scale, largest over windows",
+            effect=Effect(name="total variation", value=value, interval=(max(low, 0.0), min(high, 1.0)), floor=self._floor),
+            n_reference=float(self._n_reference[monitor]),
+            n_current=float(scored.events[bucket, monitor]),
+            reference=dict(zip(levels, [float(count) for count in (*profile.counts, profile.unseen)], strict=True)),
+            current=dict(zip(levels, current.tolist(), strict=True)),
+        )
+
+
+def _entropy_term(observed: Float64, expected: Float64) -> Float64:
+    """``observed log(observed / expected)``, 0 where nothing was observed."""
+    term: Float64 = np.where(observed > 0, observed * np.log(np.maximum(observed, 1e-300) / np.maximum(expected, 1e-300)), 0.0)
+    return term

@@ -1,0 +1,81 @@
+"""How much larger the variance of a sum is than independent events would make it.
+
+Blocks of 1, 2, 4 ... panes are completed by the merges of the history. Where panes follow each other independently, the variance of a block's
+sum, per event, is the same at every length; where they are correlated it grows with the length, towards the long-run variance. The estimate
+extrapolates the growth from one to two panes as a first-order autoregression does, and takes a longer block's variance where that is
+significantly larger. It never deflates, and comes with the degrees of freedom it rests on, for a Student correction of the scan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.event_batch import Bool, Float64
+
+LEVELS = 20  # blocks of up to 2^19 panes, the largest bucket of the history
+MIN_BLOCKS = 10
+MIN_FREEDOM = 8.0
+_COUNT, _EVENTS, _TOTAL, _SQUARE = range(4)
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Sums over completed blocks.
+
+    Attributes
+    ----------
+    blocks : (4, LEVELS, c) by level and channel: blocks with events, their events n, totals S, and the sum of S^2 / n.
+    squares : (c,) sum of the squared values of single events.
+    inflation : (c,) latest estimate of the long-run variance over the variance of single events, at least 1; nan until armed.
+    freedom : (c,) its degrees of freedom.
+    """
+
+    blocks: Float64
+    squares: Float64
+    inflation: Float64
+    freedom: Float64
+
+    @staticmethod
+    def empty(channels: int) -> Dependence:
+        """Nothing seen."""
+        return Dependence(np.zeros((4, LEVELS, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
+
+    def observe(self, level: int, events: Float64, totals: Float64, squares: Float64 | None, counted: Bool | None = None) -> Dependence:
+        """With one more block of a level: its events, totals and, for single panes, sums of squares, each (c,); only in the channels counted."""
+        blocks = self.blocks.copy()
+        seen = events > 0 if counted is None else (events > 0) & counted
+        row = blocks[:, level]
+        row[_COUNT] += seen
+        row[_EVENTS] += np.where(seen, events, 0)
+        row[_TOTAL] += np.where(seen, totals, 0)
+        row[_SQUARE] += np.where(seen, totals * totals / np.maximum(events, 1), 0)
+        return Dependence(blocks, self.squares if squares is None else self.squares + squares, self.inflation, self.freedom)
+
+    def estimated(self) -> Dependence:
+        """With a fresh estimate in the channels that have enough blocks; the others keep their last one."""
+        count, events, totals, square = self.blocks
+        with np.errstate(all="ignore"):
+            variances = (square - totals * totals / events) / (count - 1)
+            of_event = self.squares / events[0] - (totals[0] / events[0]) ** 2
+            correlation = np.clip(variances[1] / variances[0] - 1 + 1 / np.sqrt(count[1]), 0, 0.98)
+            shrink = (1 - correlation) / (1 + correlation)
+            current = np.maximum(variances[0], 0) / shrink
+            freedom = (count[0] - 1) * shrink
+            for level in range(1, LEVELS):
+                enough = count[level] >= MIN_BLOCKS
+                if not enough.any():
+                    break
+                larger = enough & (variances[level] > current * (1 + 2 * np.sqrt(2 / (count[level] - 1))))
+                current = np.where(larger, variances[level], current)
+                freedom = np.where(larger, count[level] - 1, freedom)
+            inflation = np.where(of_event > 1e-12, np.maximum(current / of_event, 1), 1.0)
+            freedom = np.where(of_event > 1e-12, freedom, count[0] - 1)
+        armed = (count[1] >= MIN_BLOCKS) & (freedom >= MIN_FREEDOM)
+        return Dependence(self.blocks, self.squares, np.where(armed, inflation, self.inflation), np.where(armed, freedom, self.freedom))
+
+    def without(self, channels: Bool) -> Dependence:
+        """Without the blocks of some channels; their last estimate stands until there is a new one."""
+        blocks = np.where(channels, 0.0, self.blocks)
+        return Dependence(blocks, np.where(channels, 0.0, self.squares), self.inflation, self.freedom)

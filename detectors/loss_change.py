@@ -1,0 +1,109 @@
+"""A regression's mean absolute error that rose; one-sided, relative to the reference.
+
+Not for a loss without a mean (a column of money with a tail of its own): its error bars would be as unsteady as itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from typing_extensions import override
+
+from detectors.calibration import normal_of_student, threshold
+from detectors.detector import State
+from detectors.event_batch import Bool, Float64
+from detectors.layout import REGRESSION
+from detectors.profile import PerformanceProfile
+from detectors.rate_change import LEARN_EVENTS
+from detectors.verdict import Effect
+from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+
+RESOLUTION = 0.05  # stands in for a floor of 0 where an alert is resolved
+
+
+class LossChange(WindowBank):
+    """One monitor; `Verdicts.effect` is the relative change of the mean absolute error (a fall counts as a recent effect of 0).
+
+    Parameters
+    ----------
+    bank : name, budget and times.
+    block : where the sums `detectors.layout.REGRESSION` stand in a summary vector.
+    reference : declared, or None to learn it from the first `LEARN_EVENTS` labelled events.
+    relative : floor of the relative change.
+    """
+
+    def __init__(self, bank: Bank, *, block: slice, reference: PerformanceProfile | None, relative: float) -> None:
+        super().__init__(bank, width=3, channel_sums=np.array([[0], [1], [2]]), channel_monitor=np.array([0]))
+        self._cells = block.start + np.array([REGRESSION.index(name) for name in ("rows", "absolute_error", "squared_error")])
+        self._relative = relative
+        self._declared = reference
+        self._thresholds = tuple(np.array([threshold(looks, sides=1)]) for looks in (bank.looks, bank.looks / WARNING_RATE))
+
+    @property
+    def floors(self) -> Float64:
+        """(1,) smallest material relative rise, .05 where it is 0."""
+        return np.array([self._relative or RESOLUTION])
+
+    @property
+    def thresholds(self) -> tuple[Float64, Float64]:
+        """(1,) each: of DRIFT, and of WARNING."""
+        return self._thresholds[0], self._thresholds[1]
+
+    def initial(self) -> State:
+        """State before the first pane: nothing learnt."""
+        return super().initial() | {"learnt": np.zeros(3)}
+
+    @override
+    def sums_of(self, counts: Float64, start: int) -> Float64:
+        """(3,) labelled rows, absolute and squared errors."""
+        sums: Float64 = counts[self._cells]
+        return sums
+
+    def _reference(self, state: State) -> tuple[float, float, float]:
+        """Rows, mean absolute error, variance of the absolute errors."""
+        if self._declared is not None:
+            return float(self._declared.rows), self._declared.loss, self._declared.deviation**2
+        rows, total, squares = (float(part) for part in state["learnt"])
+        return (rows, total / rows, max(squares / rows - (total / rows) ** 2, 0.0)) if rows else (0.0, np.nan, np.nan)
+
+    def ready(self, state: State) -> Bool:
+        """(1,) whether the reference is there."""
+        return np.array([self._declared is not None or bool(state["learnt"][0] >= LEARN_EVENTS)])
+
+    def learn(self, state: State, sums: Float64, start: int) -> State:
+        """Take the first events into the reference; windows begin behind them."""
+        if self._declared is not None or state["learnt"][0] >= LEARN_EVENTS:
+            return state
+        return state | {"learnt": state["learnt"] + sums, "since": np.maximum(state["since"], start + self.bank.pane)}
+
+    def restart(self, state: State, monitor: int, at: int) -> State:
+        """As for every bank; a learnt reference is learnt anew, as a new version has an error of its own."""
+        return super().restart(state, monitor, at) | {"learnt": np.zeros(3)}
+
+    def score(self, windows: Windows, state: State) -> Scored:
+        """Mean absolute error of every window against the reference's, raised by the floor."""
+        rows, loss, variance = self._reference(state)
+        n, total, squares = (windows.sums[:, [i]] for i in range(3))
+        mean = total / n
+        own = np.maximum(squares / n - mean**2, variance)
+        # Under the floor's ratio the window's errors have the reference's law, stretched: its mean is known to (1 + floor) times the reference's error.
+        error = np.sqrt(windows.inflation * (own / n + (1 + self._relative) ** 2 * variance / rows))
+        statistic = normal_of_student((mean - (1 + self._relative) * loss) / error, windows.freedom)
+        return Scored(n, statistic, mean / loss - 1, {"error": error, "mean": mean})
+
+    def _recent(self, state: State, scored: Scored, start: int) -> Float64:
+        return np.maximum(super()._recent(state, scored, start), 0)  # a fall is no harm
+
+    @override
+    def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
+        """Rows and mean absolute errors of both."""
+        rows, loss, variance = self._reference(state)
+        value, n = float(scored.effect[bucket, 0]), float(scored.events[bucket, 0])
+        interval = interval_of(value, float(scored.detail["error"][bucket, 0]) / loss)
+        return Told(
+            statistic="(mean absolute error - reference x (1 + floor)) / se, largest over windows",
+            effect=Effect(name="relative change of mean absolute error", value=value, interval=interval, floor=self._relative),
+            n_reference=rows,
+            n_current=n,
+            reference={"rows": rows, "mean_absolute_error": loss, "deviation": float(np.sqrt(variance))},
+            current={"rows": n, "mean_absolute_error": float(scored.detail["mean"][bucket, 0])},
+        )

@@ -1,0 +1,197 @@
+"""Drift of numeric columns against the declared reference: location and scale from the bin counts of a pane.
+
+For tables of any width: a step is a few numpy calls for all columns. Location is the mean standard score, so its effect is a shift in sigma of
+the reference; scale is the variance about the window's own mean, its effect the logarithm of the ratio of standard deviations. Both live
+under one threshold. A learnt cycle is subtracted at each pane's midpoint, so a seasonal swing is not drift.
+
+Not for changes that leave mean and variance alone (a column that becomes bimodal), nor for a constant column: it stays `INSUFFICIENT_DATA`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from typing_extensions import override
+
+from detectors.calibration import normal_of_student, threshold
+from detectors.detector import State
+from detectors.event_batch import Bool, Float64
+from detectors.history import Cells, Histogram
+from detectors.large_deviation import DeviationTable
+from detectors.profile import Cycle, NumericProfile
+from detectors.verdict import Effect
+from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+
+MIN_REFERENCE = 100  # values
+SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
+_N, _FIRST, _SECOND, _FOURTH = range(4)
+
+
+class NumericDrift(WindowBank):
+    """A monitor for each numeric column.
+
+    `Verdicts.effect` is a magnitude on the scale of shifts: a scale effect is multiplied by floor of shift / floor of log ratio, so that both
+    compare with the one floor; the evidence has each in its own unit and with its sign.
+
+    Parameters
+    ----------
+    bank : names, budget and times.
+    profiles : reference of each column.
+    blocks : where each column's bins (then ``missing``, ``out_of_range``) stand in a summary vector.
+    shift : floor of the shift, in sigma of the reference.
+    deviation_ratio : floor of the ratio of standard deviations, >= 1.
+    """
+
+    def __init__(self, bank: Bank, *, profiles: Sequence[NumericProfile], blocks: Sequence[slice], shift: float, deviation_ratio: float) -> None:
+        m = len(profiles)
+        columns = np.arange(m)
+        channels = np.array([[columns, columns], [_FIRST * m + columns, _SECOND * m + columns], [_SECOND * m + columns, _FOURTH * m + columns]]).reshape(3, 2 * m)
+        super().__init__(bank, width=4 * m, channel_sums=channels, channel_monitor=np.concatenate((columns, columns)))
+        self.profiles, self.blocks = tuple(profiles), tuple(blocks)
+        self._shift, self._ratio = shift, deviation_ratio
+        bins = max(len(profile.scores) for profile in profiles)
+        # Cells are gathered into a rectangle; the padding points at a cell behind the vector that is always 0.
+        self._cells = np.full((m, bins), -1)
+        scores, weights = np.zeros((m, bins)), np.zeros((m, bins))
+        for column, (profile, block) in enumerate(zip(profiles, blocks, strict=True)):
+            size = len(profile.scores)
+            self._cells[column, :size] = np.arange(block.start, block.start + size)
+            scores[column, :size] = np.nan_to_num(profile.scores)
+            weights[column, :size] = profile.counts
+        self._powers = scores[..., None] ** np.arange(5)
+        self._powers[..., 0] = self._cells >= 0
+        self._n_reference = weights.sum(axis=1)
+        with np.errstate(all="ignore"):
+            mean, square = (np.nan_to_num((weights * scores**power).sum(axis=1) / self._n_reference) for power in (1, 2))
+        self._mean = mean
+        self._cycles = _Cycles([profile.cycles for profile in profiles])
+        self._variance = np.maximum(square - mean**2 - self._cycles.location_variance, 0.05 * (square - mean**2))
+        laws = [(scores[column], weights[column]) for column in range(m)]
+        # The second law is that of the squared deviation, as the scale compares variances.
+        laws += [((scores[column] - mean[column]) ** 2, weights[column]) for column in range(m)]
+        self._tails = DeviationTable.of_laws(laws)
+        self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))
+
+    @property
+    def floors(self) -> Float64:
+        """(m,) the floor of the shift in sigma, 0.05 where it is 0."""
+        return np.full(len(self.names), self._shift or SHIFT_RESOLUTION)
+
+    @property
+    def thresholds(self) -> tuple[Float64, Float64]:
+        """(m,) each: of DRIFT, and of WARNING; two channels share the budget."""
+        return self._thresholds[0], self._thresholds[1]
+
+    @property
+    def _shift_per_log_ratio(self) -> float:
+        return (self._shift or SHIFT_RESOLUTION) / math.log(self._ratio if self._ratio > 1 else RATIO_RESOLUTION)
+
+    @override
+    def ready(self, state: State) -> Bool:
+        """(m,) whether the reference holds at least 100 values."""
+        enough: Bool = self._n_reference >= MIN_REFERENCE
+        return enough
+
+    def sums_of(self, counts: Float64, start: int) -> Float64:
+        """(4 m,) events, and sums of the scores about the cycle's expectation to the powers 1, 2 and 4 (the cycle of squares taken off the second)."""
+        held = np.append(counts, 0.0)[self._cells]
+        raw = (held[:, None, :] @ self._powers)[:, 0, :]
+        if not self._cycles:
+            return np.concatenate((raw[:, 0], raw[:, 1], raw[:, 2], raw[:, 4]))
+        e, v = self._cycles.at(start + self.bank.pane // 2)
+        n, s1, s2, s3, s4 = raw.T
+        second = s2 - 2 * e * s1 + e**2 * n
+        fourth = s4 - 4 * e * s3 + 6 * e**2 * s2 - 4 * e**3 * s1 + e**4 * n
+        return np.concatenate((n, s1 - e * n, second - v * n, fourth - 2 * v * second + v**2 * n))
+
+    def cells_of(self, counts: Float64) -> Cells:
+        """Bins of all columns, one after another."""
+        return np.concatenate([counts[block.start : block.start + len(profile.scores)] for profile, block in zip(self.profiles, self.blocks, strict=True)]).astype(np.float32)
+
+    @override
+    def score(self, windows: Windows, state: State) -> Scored:
+        """Both channels of all windows; the larger counts."""
+        m = len(self.names)
+        sums = windows.sums
+        n = sums[:, :m]
+        moments = sums[:, m:] / np.tile(n, 3)
+        m1, m2, m4 = moments[:, :m], moments[:, m : 2 * m], moments[:, 2 * m :]
+        variance = (m2 - m1 * m1) * (n / (n - 1))
+        shift = m1 - self._mean
+        beyond = np.copysign(np.maximum(np.abs(shift) - self._shift, 0), shift)
+        # Under the floor's ratio R the window's squares follow the reference's law times R^2, so they are scaled back before they are compared.
+        squared = self._ratio**2
+        more, less = variance / squared - self._variance, variance * squared - self._variance
+        wider = more > 0
+        change = np.where(wider, more, np.minimum(less, 0))
+        spread = np.maximum(m4 - m2 * m2, 0) * np.where(wider, squared**-2, squared**2)
+        slope = np.minimum(self._tails.slope(np.concatenate((beyond, change), axis=1)), 1 / np.sqrt(np.concatenate((variance, spread), axis=1)))
+        error = np.sqrt(np.tile(1 / n + 1 / self._n_reference, 2) * windows.inflation)
+        both = normal_of_student(np.abs(np.concatenate((beyond, change), axis=1)) * slope / error, windows.freedom)
+        log_ratio = 0.5 * np.log(variance / self._variance)
+        location, scale = both[:, :m], both[:, m:]
+        scaled = np.abs(log_ratio) * self._shift_per_log_ratio
+        statistic = np.where(np.isnan(scale), location, np.maximum(location, scale))
+        detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance, "error": error}
+        return Scored(n, statistic, np.maximum(np.abs(shift), np.nan_to_num(scaled)), detail)
+
+    def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
+        """The channel that says more, with both windows' bins."""
+        detail = {name: values[bucket] for name, values in scored.detail.items()}
+        m, profile = len(self.names), self.profiles[monitor]
+        n = float(scored.events[bucket, monitor])
+        by_scale = bool(detail["scale"][monitor] > detail["location"][monitor])
+        if by_scale:
+            # A variance about as uncertain as that of a normal column; the threshold does not depend on this interval.
+            value, error = float(detail["log_ratio"][monitor]), float(detail["error"][m + monitor]) / np.sqrt(2)
+            effect = Effect(name="log ratio of deviations", value=value, interval=interval_of(value, error), floor=float(np.log(self._ratio)))
+        else:
+            value, error = float(detail["shift"][monitor]), float(detail["error"][monitor] * np.sqrt(max(detail["variance"][monitor], self._variance[monitor])))
+            effect = Effect(name="shift in sigma", value=value, interval=interval_of(value, error), floor=self._shift)
+        begin = sum(len(before.scores) for before in self.profiles[:monitor])
+        current = Histogram.of_state(state).cells_since(bucket)[begin : begin + len(profile.scores)]
+        edges = list(profile.edges)
+        return Told(
+            statistic="largest (|scale effect| - floor) / se over windows" if by_scale else "largest (|shift| - floor) / se over windows",
+            effect=effect,
+            n_reference=float(self._n_reference[monitor]),
+            n_current=n,
+            reference={"edges": edges, "counts": [float(count) for count in profile.counts], "mean": profile.mean, "deviation": profile.deviation},
+            current={"edges": edges, "counts": current.astype(float).tolist()},
+        )
+
+
+class _Cycles:
+    """Expected standard score and expected square (about their means) of each column at a time."""
+
+    def __init__(self, cycles: Sequence[tuple[Cycle, ...]]) -> None:
+        self._periods = sorted({cycle.period for of_column in cycles for cycle in of_column})
+        self.location_variance = np.zeros(len(cycles))
+        self._location, self._square = [], []
+        for period in self._periods:
+            of_period = [(column, cycle) for column, of_column in enumerate(cycles) for cycle in of_column if cycle.period == period]
+            width = max(max(len(cycle.location), len(cycle.square)) for _, cycle in of_period)
+            location, square = np.zeros((len(cycles), width)), np.zeros((len(cycles), width))
+            for column, cycle in of_period:
+                location[column, : len(cycle.location)] += cycle.location
+                square[column, : len(cycle.square)] += cycle.square
+            self._location.append(location)
+            self._square.append(square)
+            self.location_variance += (location**2).sum(axis=1) / 2
+
+    def __bool__(self) -> bool:
+        return bool(self._periods)
+
+    def at(self, time: int) -> tuple[Float64, Float64]:
+        """(m,) each: expected score, and what the variance is expected to differ by from its mean over the cycle."""
+        e, q = np.zeros(len(self.location_variance)), np.zeros(len(self.location_variance))
+        for period, location, square in zip(self._periods, self._location, self._square, strict=True):
+            angle = 2 * np.pi * (time % period) / period
+            harmonics = angle * np.arange(1, location.shape[1] // 2 + 1)
+            waves = np.stack((np.cos(harmonics), np.sin(harmonics)), axis=1).ravel()
+            e += location @ waves
+            q += square @ waves
+        # E a^2 = q0 + q(t) and E a = e(t) give the variance q0 + q(t) - e(t)^2; its mean over the cycle is q0 - location_variance.
+        return e, q - (e**2 - self.location_variance)

@@ -1,0 +1,178 @@
+"""A rate that rose: error rate, missing values, values out of range, unseen categories. One-sided, as only harm counts.
+
+The statistic is the signed root of the binomial likelihood ratio of a window against the reference's rate plus the floor, shrunk by the
+reference's own error; where fewer than five events are expected, the exact binomial tail takes its place. Without a declared reference the
+first `LEARN_EVENTS` events become one. Not for rates of correlated events in fewer than a few hundred panes: dependence is measured first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+from typing_extensions import override
+
+from detectors.calibration import normal_of_student, threshold
+from detectors.detector import State
+from detectors.event_batch import Bool, Float64
+from detectors.verdict import Effect
+from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+
+LEARN_EVENTS = 500
+MIN_REFERENCE = 100
+RESOLUTION = 0.01  # stands in for a floor of 0 where an alert is resolved
+KNOWN = 1e12  # "events" behind a rate that was stated, not measured
+_FEW = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Which cells of a summary vector make a rate, and what it was.
+
+    Attributes
+    ----------
+    hits, events : cells whose sums are the numerator and the denominator (which includes the hits).
+    reference : hits and events of the declared reference, or None to learn it from the stream.
+    """
+
+    hits: Sequence[int]
+    events: Sequence[int]
+    reference: tuple[float, float] | None
+
+
+def excess(hits: Float64, events: Float64, reference_hits: Float64, reference_events: Float64, floor: float) -> Float64:
+    """How surely a rate exceeds a reference rate by more than a floor, on the scale of a standard normal; 0 where it is not above.
+
+    Parameters
+    ----------
+    hits, events : of the windows, any shape.
+    reference_hits, reference_events : of the reference, broadcastable to it.
+    floor : absolute.
+
+    Examples
+    --------
+    >>> excess(np.array([60.0]), np.array([400.0]), np.array([1000.0]), np.array([10_000.0]), 0.0).round(1)
+    array([3.])
+    >>> excess(np.array([1.0]), np.array([400.0]), np.array([0.0]), np.array([10_000.0]), 0.0).round(1)
+    array([1.8])
+    """
+    base = (reference_hits + 0.5) / (reference_events + 1)
+    null = np.minimum(base + floor, 1 - 1e-9)
+    expected = events * null
+    halfway = np.maximum(hits - 0.5, 0)  # continuity: P(K >= k) lies between the values k - 1 and k
+    rate = np.clip(halfway / events, 1e-300, 1 - 1e-16)
+    divergence = halfway * np.log(rate / null) + (events - halfway) * np.log((1 - rate) / (1 - null))
+    value = np.where(halfway > expected, np.sqrt(2 * np.maximum(divergence, 0)), 0.0)
+    # The reference's error widens the difference: Var = p(1-p)/n + p0(1-p0)/n0.
+    own, other = null * (1 - null) / events, base * (1 - base) / (reference_events + 1)
+    value = value * np.sqrt(own / (own + other))
+    few = (expected < _FEW) & (halfway > expected)
+    if few.any():
+        k, n, k0, n0 = (np.broadcast_to(part, value.shape)[few] for part in (hits, events, reference_hits, reference_events))
+        # Without a floor, given k + k0 hits altogether, k is binomial: exact whatever the common rate is.
+        tail = special.betainc(k, k0 + 1, n / (n + n0)) if floor == 0 else special.betainc(k, n - k + 1, np.broadcast_to(null, value.shape)[few])
+        exact = np.maximum(-special.ndtri(np.maximum(tail, 1e-300)), 0)
+        shrink = np.sqrt(own / (own + other))[few] if floor > 0 else 1.0
+        value[few] = np.minimum(value[few], exact * shrink) if floor > 0 else exact
+    return np.asarray(value, np.float64)
+
+
+class RateChange(WindowBank):
+    """A monitor for each rate; `Verdicts.effect` is the difference from the reference's rate (a fall is negative, and counts as a recent effect of 0).
+
+    Parameters
+    ----------
+    bank : names, budget and times.
+    rates : what to watch.
+    floor : smallest material rise, absolute.
+    """
+
+    def __init__(self, bank: Bank, *, rates: Sequence[Rate], floor: float) -> None:
+        m = len(rates)
+        columns = np.arange(m)
+        # A hit is 0 or 1, so the sum of its squares is the number of hits.
+        super().__init__(bank, width=2 * m, channel_sums=np.stack((columns, m + columns, m + columns)), channel_monitor=columns)
+        self._floor = floor
+        self._declared = np.array([rate.reference is not None for rate in rates])
+        self._references = np.array([rate.reference or (0.0, 0.0) for rate in rates]).T
+        self._cells = np.concatenate([np.asarray([*rate.events], np.int64) for rate in rates] + [np.asarray([*rate.hits], np.int64) for rate in rates])
+        lengths = [len(rate.events) for rate in rates] + [len(rate.hits) for rate in rates]
+        if 0 in lengths:
+            raise ValueError("every rate needs at least one cell for its hits and one for its events")
+        self._first = np.cumsum([0, *lengths[:-1]])
+        self._thresholds = tuple(np.full(m, threshold(looks, sides=1)) for looks in (bank.looks, bank.looks / WARNING_RATE))
+
+    @property
+    def floors(self) -> Float64:
+        """(m,) smallest material rise, .01 where it is 0."""
+        return np.full(len(self.names), self._floor or RESOLUTION)
+
+    @property
+    def thresholds(self) -> tuple[Float64, Float64]:
+        """(m,) each: of DRIFT, and of WARNING."""
+        return self._thresholds[0], self._thresholds[1]
+
+    def initial(self) -> State:
+        """State before the first pane: nothing learnt."""
+        return super().initial() | {"learnt": np.zeros((2, len(self.names)))}
+
+    @override
+    def sums_of(self, counts: Float64, start: int) -> Float64:
+        """(2 m,) events of each rate, then hits."""
+        sums: Float64 = np.add.reduceat(counts[self._cells], self._first)
+        return sums
+
+    def _reference(self, state: State) -> tuple[Float64, Float64]:
+        """(m,) each: hits and events, declared or learnt."""
+        hits, events = np.where(self._declared, self._references, state["learnt"])
+        return hits, events
+
+    def ready(self, state: State) -> Bool:
+        """(m,) whether the reference is there."""
+        enough: Bool = np.where(self._declared, self._references[1] >= MIN_REFERENCE, state["learnt"][1] >= LEARN_EVENTS)
+        return enough
+
+    def learn(self, state: State, sums: Float64, start: int) -> State:
+        """Take the first events into the reference; windows begin behind them."""
+        learning = ~self._declared & (state["learnt"][1] < LEARN_EVENTS)
+        if not learning.any():
+            return state
+        events, hits = np.split(sums, 2)
+        learnt = state["learnt"] + np.where(learning, (hits, events), 0.0)
+        return state | {"learnt": learnt, "since": np.where(learning, np.maximum(state["since"], start + self.bank.pane), state["since"])}
+
+    def restart(self, state: State, monitor: int, at: int) -> State:
+        """As for every bank; a learnt reference is learnt anew, as a new version has a rate of its own."""
+        learnt = state["learnt"].copy()
+        learnt[:, monitor] = 0
+        return super().restart(state, monitor, at) | {"learnt": learnt}
+
+    def score(self, windows: Windows, state: State) -> Scored:
+        """Excess over the reference's rate in every window."""
+        events, hits = np.split(windows.sums, 2, axis=1)
+        reference_hits, reference_events = self._reference(state)
+        value = excess(hits, events, reference_hits, reference_events, self._floor)
+        statistic = normal_of_student(value / np.sqrt(windows.inflation), windows.freedom)
+        return Scored(events, statistic, hits / events - reference_hits / reference_events, {"hits": hits, "inflation": windows.inflation})
+
+    def _recent(self, state: State, scored: Scored, start: int) -> Float64:
+        return np.maximum(super()._recent(state, scored, start), 0)  # a fall is no harm
+
+    def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
+        """Hits and events of both."""
+        reference_hits, reference_events = (float(part[monitor]) for part in self._reference(state))
+        events, hits = float(scored.events[bucket, monitor]), float(scored.detail["hits"][bucket, monitor])
+        value = float(scored.effect[bucket, monitor])
+        inflation = float(np.nan_to_num(scored.detail["inflation"][bucket, monitor], nan=1.0))
+        rates = ((hits + 0.5) / (events + 1), (reference_hits + 0.5) / (reference_events + 1))
+        variance = rates[0] * (1 - rates[0]) / max(events, 1) + rates[1] * (1 - rates[1]) / max(reference_events, 1)
+        return Told(
+            statistic="signed root of the binomial likelihood ratio, largest over windows",
+            effect=Effect(name="difference of rates", value=value, interval=interval_of(value, float(np.sqrt(variance * inflation))), floor=self._floor),
+            n_reference=reference_events,
+            n_current=events,
+            reference={"count": reference_hits, "of": reference_events},
+            current={"count": hits, "of": events},
+        )

@@ -1,0 +1,277 @@
+"""What all banks share: the history, the windows scanned, the dependence of events, statuses and evidence.
+
+Every window of the history (from a bucket's start until now) is compared with the reference; the statistic of a monitor is the largest
+``(|effect| - floor) / standard error`` over windows, clipped at 0, and the start of that window is the estimated time of the change. A subclass
+says which sums a pane contributes and how a window is scored.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detectors.dependence import Dependence
+from detectors.detector import State
+from detectors.event_batch import NO_TIME, Bool, Float64, Int64
+from detectors.history import Cells, Histogram
+from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdicts
+
+MIN_EVENTS = 30  # a window with fewer says nothing
+WARNING_RATE = 10  # times the budget's rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bank:
+    """Settings that every bank has.
+
+    Attributes
+    ----------
+    names : of the monitors.
+    group, kind : see `Detector`.
+    looks : closed panes between two false alarms of one monitor.
+    pane, resolve_after : milliseconds.
+    """
+
+    names: tuple[str, ...]
+    group: Group
+    kind: AlertKind
+    looks: float
+    pane: int
+    resolve_after: int
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise ValueError("a bank needs at least one monitor, got none; leave the bank out instead")
+        if not self.looks > 0 or self.pane <= 0 or self.resolve_after <= 0:
+            raise ValueError(f"looks, pane and resolve_after must be > 0, got {self.looks}, {self.pane} ms and {self.resolve_after} ms")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The recent windows, the longest first: ``w`` of them.
+
+    Attributes
+    ----------
+    sums : (w, q) sums over each window.
+    inflation, freedom : (w, c) what was known of the dependence when the window began; nan before it was.
+    """
+
+    sums: Float64
+    inflation: Float64
+    freedom: Float64
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of the windows.
+
+    Attributes
+    ----------
+    events : (w, m) events in the window.
+    statistic : (w, m) on the scale of a standard normal; nan where undefined.
+    effect : (w, m) in the unit of `WindowBank.floors`.
+    detail : what the evidence needs, each (w, m).
+    """
+
+    events: Float64
+    statistic: Float64
+    effect: Float64
+    detail: dict[str, Float64] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a subclass adds to the evidence of one monitor."""
+
+    statistic: str
+    effect: Effect
+    n_reference: float
+    n_current: float
+    reference: dict[str, object]
+    current: dict[str, object]
+
+
+class WindowBank(ABC):
+    """A detector over the windows of a history; see the module."""
+
+    def __init__(self, bank: Bank, *, width: int, channel_sums: Int64, channel_monitor: Int64) -> None:
+        """Say which sums are the channels of the dependence.
+
+        Parameters
+        ----------
+        bank : the settings.
+        width : sums a pane contributes, ``q``.
+        channel_sums : (3, c) positions among them of each channel's events, total and sum of squares.
+        channel_monitor : (c,) the monitor that each channel belongs to.
+        """
+        self.bank = bank
+        self._width = width
+        self._channels = channel_sums
+        self._channel_monitor = channel_monitor
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the monitors."""
+        return self.bank.names
+
+    @property
+    def group(self) -> Group:
+        """Share of the budget that the monitors live on."""
+        return self.bank.group
+
+    @property
+    def kind(self) -> AlertKind:
+        """Kind of the alerts."""
+        return self.bank.kind
+
+    @property
+    @abstractmethod
+    def floors(self) -> Float64:
+        """(m,) smallest material effects, in the unit of `Verdicts.effect`; where the floor is 0 a small resolution, so that an alert can resolve."""
+
+    @property
+    @abstractmethod
+    def thresholds(self) -> tuple[Float64, Float64]:
+        """(m,) each: of DRIFT, and of WARNING."""
+
+    @abstractmethod
+    def sums_of(self, counts: Float64, start: int) -> Float64:
+        """(q,) what a pane contributes."""
+
+    @abstractmethod
+    def score(self, windows: Windows, state: State) -> Scored:
+        """Score every window against the reference."""
+
+    @abstractmethod
+    def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
+        """Evidence for a monitor from the window that begins with a bucket."""
+
+    @abstractmethod
+    def ready(self, state: State) -> Bool:
+        """(m,) whether the reference is large enough."""
+
+    def learn(self, state: State, sums: Float64, start: int) -> State:
+        """Take a pane into a reference that is still being learnt."""
+        del sums, start  # a declared reference is complete
+        return state
+
+    def cells_of(self, counts: Float64) -> Cells:
+        """Bin counts to keep for the evidence."""
+        return counts[:0].astype(np.float32)  # none
+
+    def initial(self) -> State:
+        """State before the first pane."""
+        channels = self._channels.shape[1]
+        histogram = Histogram.empty(sums=self._width, labels=2 * channels)
+        return histogram.as_state() | _dependence_state(Dependence.empty(channels)) | {"since": np.full(len(self.names), NO_TIME, np.int64)}
+
+    def step(self, state: State, counts: Float64, start: int) -> tuple[State, Verdicts]:
+        """Take one closed pane; one without events is no look, but time passes for the recent effect."""
+        sums = self.sums_of(counts, start)
+        events, totals, squares = self._channels
+        if sums[events].any():
+            dependence = _dependence_of(state)
+            labels = np.concatenate((dependence.inflation, dependence.freedom))
+            histogram, completed = Histogram.of_state(state).append(start=start, sums=sums, labels=labels, cells=self.cells_of(counts))
+            dependence = dependence.observe(0, sums[events], sums[totals], sums[squares])
+            since = state["since"][self._channel_monitor]
+            for level, began, block in completed:
+                dependence = dependence.observe(level, block[events], block[totals], None, began >= since)
+            if any(level >= 3 for level, _, _ in completed):  # every eight panes is often enough, and the first time is when there is enough
+                dependence = dependence.estimated()
+            state = state | histogram.as_state() | _dependence_state(dependence)
+            state = self.learn(state, sums, start)
+        return state, self._verdicts(state, start)
+
+    def evidence(self, state: State, monitor: int) -> Evidence:
+        """Evidence for a monitor's last verdict."""
+        scored, usable = self._scored(state)
+        column = np.where(usable[:, monitor], scored.statistic[:, monitor], -1.0)
+        nothing = not (column >= 0).any()
+        bucket = 0 if nothing else int(np.argmax(column))
+        threshold = float(self.thresholds[0][monitor])
+        if not len(column):
+            effect = Effect(name="none", value=np.nan, interval=(np.nan, np.nan), floor=float(self.floors[monitor]))
+            return Evidence(name=self.names[monitor], statistic="none", value=np.nan, threshold=threshold, effect=effect, n_reference=np.nan, n_current=0.0)
+        told = self.tell(state, monitor, bucket, scored)
+        return Evidence(
+            name=self.names[monitor],
+            statistic=told.statistic,
+            value=np.nan if nothing else float(column[bucket]),
+            threshold=threshold,
+            effect=told.effect,
+            n_reference=told.n_reference,
+            n_current=told.n_current,
+            reference=told.reference,
+            current=told.current,
+        )
+
+    def restart(self, state: State, monitor: int, at: int) -> State:
+        """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""
+        since = state["since"].copy()
+        since[monitor] = at
+        return state | _dependence_state(_dependence_of(state).without(self._channel_monitor == monitor)) | {"since": since}
+
+    def _scored(self, state: State) -> tuple[Scored, Bool]:
+        histogram = Histogram.of_state(state)
+        inflation, freedom = np.split(histogram.labels, 2, axis=1)
+        with np.errstate(all="ignore"):
+            scored = self.score(Windows(histogram.suffixes(), inflation, freedom), state)
+        np.maximum(scored.statistic, 0, out=scored.statistic)  # keeps nan; ties at 0 go to the longest window
+        usable = (scored.events >= MIN_EVENTS) & (scored.statistic >= 0) & (histogram.starts[:, None] >= state["since"])
+        return scored, usable
+
+    def _verdicts(self, state: State, start: int) -> Verdicts:
+        monitors = np.arange(len(self.names))
+        learnt = self.ready(state) & self._armed(state)
+        nothing = np.full(len(monitors), np.nan)
+        if not state["sizes"]:
+            return Verdicts(np.where(learnt, Status.INSUFFICIENT_DATA, Status.LEARNING).astype(np.uint8), nothing, nothing, nothing, np.full(len(monitors), NO_TIME))
+        scored, usable = self._scored(state)
+        statistics = np.where(usable & learnt, scored.statistic, -1.0)
+        best = np.argmax(statistics, axis=0)
+        largest = statistics[best, monitors]
+        known = largest >= 0
+        alarm, warning = self.thresholds
+        status = np.where(largest > alarm, Status.DRIFT, np.where(largest > warning, Status.WARNING, Status.OK))
+        status = np.where(known, status, np.where(learnt, Status.INSUFFICIENT_DATA, Status.LEARNING)).astype(np.uint8)
+        return Verdicts(
+            status=status,
+            statistic=np.where(known, largest, np.nan),
+            effect=np.where(known, scored.effect[best, monitors], np.nan),
+            recent_effect=np.where(self.ready(state), self._recent(state, scored, start), np.nan),
+            change_at=np.where(status == Status.DRIFT, state["starts"][best], NO_TIME),
+        )
+
+    def _recent(self, state: State, scored: Scored, start: int) -> Float64:
+        """Effect over the windows of the last ``resolve_after``, reaching further back where they hold too few events; nan without any."""
+        starts: Int64 = state["starts"]
+        first = int(np.searchsorted(starts, min(start, start + self.bank.pane - self.bank.resolve_after)))
+        if first >= len(starts):
+            return np.full(len(self.names), np.nan)
+        row = np.minimum((scored.events >= MIN_EVENTS).sum(axis=0) - 1, first)
+        monitors = np.arange(len(self.names))
+        known = (row >= 0) & (scored.events[first] > 0) & (starts[np.maximum(row, 0)] >= state["since"])
+        return np.where(known, scored.effect[np.maximum(row, 0), monitors], np.nan)
+
+    def _armed(self, state: State) -> Bool:
+        """(m,) whether the dependence of all channels of a monitor has been measured."""
+        armed = np.ones(len(self.names), np.bool_)
+        np.logical_and.at(armed, self._channel_monitor, np.isfinite(state["inflation"]))
+        return armed
+
+
+def interval_of(value: float, error: float) -> tuple[float, float]:
+    """95 % interval of a normal estimate."""
+    return (value - 1.96 * error, value + 1.96 * error)
+
+
+def _dependence_of(state: State) -> Dependence:
+    return Dependence(state["blocks"], state["squares"], state["inflation"], state["freedom"])
+
+
+def _dependence_state(dependence: Dependence) -> dict[str, Any]:
+    return {"blocks": dependence.blocks, "squares": dependence.squares, "inflation": dependence.inflation, "freedom": dependence.freedom}
