@@ -1,0 +1,182 @@
+"""From a training table to a specification that can be applied as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from detectors.class_names import class_names
+from detectors.errors import SettingsError
+from detectors.event_batch import Column, Int64
+from detectors.layout import Layout
+from detectors.reference import performance_profile, profile_of
+from detectors.specification import Feature, MonitorSpecification, Reference, Task
+from streams.tables import Table
+
+_MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
+_IDENTIFIER_SHARE = 0.5  # distinct texts in rows; past it a column names rows instead of describing them
+_ROW_BYTES = 64  # of a waiting prediction besides its features: id, times, offset, version, output, score
+
+
+def infer(
+    table: Table,
+    *,
+    model: str,
+    label: str | None = None,
+    prediction: str | None = None,
+    score: str | None = None,
+    time: str | None = None,
+    time_format: str | None = None,
+    ignore: Sequence[str] = (),
+    segments: Sequence[str] = (),
+    periods: Sequence[int] = (),
+    task: Task | None = None,
+    positive: str | None = None,
+    base: MonitorSpecification | None = None,
+    tell: Callable[[str], None] = lambda note: None,  # noqa: ARG005  silence
+) -> MonitorSpecification:
+    """A specification with the table's profile inlined.
+
+    Parameters
+    ----------
+    table : training rows, best those that the model was not fitted to, so that its performance there is what to expect.
+    model : the model's name.
+    label, prediction, score, time : names of the columns of the outcome, the model's output, the probability of the positive class, the event time. The label's
+        profile stands in for the prediction's where there is no prediction.
+    time_format : see `Table.times`.
+    ignore : columns to leave out.
+    segments : columns to report separately by; they stay features, too.
+    periods : cycles to learn, in milliseconds.
+    task : default: regression for a target with fractions or more than 20 whole numbers, classification otherwise.
+    positive : the class of `score`; default: the last of two.
+    base : a specification whose other settings (pane, budget, floors, ...) are kept.
+    tell : gets a sentence for each decision that a person should know of: columns left out, a task that was guessed.
+
+    Raises
+    ------
+    SettingsError
+        If a named column does not exist or does not hold what it should; the message says which columns there are.
+    """
+    for name in (label, prediction, score, time, *ignore, *segments):
+        if name is not None:
+            table.column(name)
+    times = None if time is None else table.times(time, time_format)
+    if periods and times is None:
+        raise SettingsError(f"{table.source}: a period is learnt from the time column; name it with --time")
+    target = label if label is not None else prediction
+    chosen = task or ("classification" if target is None else _task(table.column(target)))
+    if task is None and target is not None:
+        tell(f"task: {chosen}, by the {len(np.unique(class_names(table.column(target)).astype(str)))} distinct values of {target!r}")
+    features = _features(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
+    outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
+    columns: dict[str, Column] = {name: table.numbers(name) if feature.type == "numeric" else table.texts(name) for name, feature in features.items()}
+    start = base or MonitorSpecification(model=model)
+    profile = profile_of(
+        columns,
+        features=features,
+        task=chosen,
+        prediction=outputs,
+        label=outcomes,
+        performance=None if outputs is None or outcomes is None else performance_profile(outputs, outcomes, chosen),
+        time=times,
+        cycles=periods,
+        max_bins=start.detectors.max_bins,
+    )
+    if target is None:
+        tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
+    settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
+    return MonitorSpecification(
+        **settings
+        | {
+            "model": model,
+            "task": chosen,
+            "positive": positive or start.positive,
+            "events_per_pane": start.events_per_pane if times is None else events_per_pane(times, start.pane),
+            "features": features,
+            "segments": tuple(segments) or start.segments,
+            "reference": Reference(source=table.source, profile=profile),
+            "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
+        }
+    )
+
+
+def events_per_pane(times: Int64, pane: int) -> float | None:
+    """Mean number of events in a pane; None when all have the same time.
+
+    Parameters
+    ----------
+    times : (n,) epoch milliseconds.
+    pane : milliseconds.
+
+    Examples
+    --------
+    >>> events_per_pane(np.arange(0, 600_000, 1_000), 10_000)
+    10.0
+    """
+    if len(times) < 2 or times.max() == times.min():
+        return None
+    return float(f"{(len(times) - 1) * pane / int(times.max() - times.min()):.6g}")
+
+
+def state_bytes(specification: MonitorSpecification, partitions: int = 1, versions: int = 1) -> int:
+    """Bytes of state that a model needs at most: summaries of the panes that are open, and predictions that wait for labels.
+
+    Parameters
+    ----------
+    specification : with its profile.
+    partitions : of the source topic.
+    versions : (version, segment) pairs with traffic at the same time.
+
+    Examples
+    --------
+    >>> state_bytes(MonitorSpecification(model="churn"))  # most of it: a million predictions that may wait
+    64026624
+    """
+    open_panes = specification.lateness // specification.pane + 2
+    summaries = 8 * Layout(specification).size * open_panes * versions * partitions
+    waiting = float(specification.labels.max_waiting) * partitions
+    identifiers = 0.0
+    if specification.events_per_pane is not None:
+        waiting = min(waiting, specification.events_per_pane * specification.labels.timeout / specification.pane)
+        identifiers = 8 * specification.events_per_pane * open_panes
+    return round(summaries + waiting * (_ROW_BYTES + 8 * len(specification.features)) + identifiers)
+
+
+def _task(column: Column) -> Task:
+    if column.dtype == object or column.dtype.kind == "b":
+        return "classification"
+    known = column[~np.isnan(column)] if column.dtype.kind == "f" else column
+    fractions = bool((known != np.round(known)).any())
+    return "regression" if fractions or len(np.unique(known)) > _MOST_CLASSES else "classification"
+
+
+def _features(table: Table, *, leave_out: set[str | None], tell: Callable[[str], None]) -> dict[str, Feature]:
+    features: dict[str, Feature] = {}
+    for name, column in table.columns.items():
+        if name in leave_out:
+            continue
+        reason = _not_watched(column)
+        if reason is not None:
+            tell(f"column {name!r} is not watched: {reason}")
+            continue
+        features[name] = Feature(type="categorical" if column.dtype == object or column.dtype.kind == "b" else "numeric")
+    return features
+
+
+def _not_watched(column: Column) -> str | None:
+    """Why a column is no feature; None if it is one."""
+    rows, kind, reason = len(column), column.dtype.kind, None
+    if kind == "M":
+        reason = "it holds times; name it with --time if it is when the event happened"
+    elif kind == "O":
+        distinct = len(set(class_names(column).tolist()) - {None})
+        if not distinct:
+            reason = "it has no value"
+        elif distinct > max(64, _IDENTIFIER_SHARE * rows):
+            reason = f"{distinct:,} distinct texts in {rows:,} rows look like an identifier"
+    elif kind == "f" and not np.isfinite(column).any():
+        reason = "it has no value"
+    elif kind == "i" and rows > 64 and bool((np.diff(column) == 1).all()):
+        reason = "it counts the rows"
+    return reason
