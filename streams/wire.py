@@ -1,0 +1,153 @@
+"""Wire format v1 of what Driftwarden says: alerts, requests, versions, points. JSON with RFC 3339 times; the schemas are in ``streams/schemas``.
+
+Undefined numbers (nan) are null on the wire. Unknown fields are ignored, so that a newer writer does not stop an older reader.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.errors import EventError
+from detectors.event_batch import NO_TIME
+from detectors.point import Point
+from retrainer.versions import Request, Version
+from streams.rfc3339 import format_time, parse_time
+
+_Record = TypeVar("_Record", Alert, Request, Version, Point)
+SchemaName = Literal["prediction", "features", "label", "alert", "request", "version", "point"]
+
+_ALERT_TIMES = ("opened_at", "updated_at", "change_at")
+_REQUEST_TIMES = ("requested_at", "since", "until")
+_VERSION_TIMES = ("at",)
+_EVIDENCE_NUMBERS = ("value", "threshold", "n_reference", "n_current")
+
+
+def schema(name: SchemaName) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a kind of record."""
+    content: dict[str, Any] = msgspec.json.decode(resources.files("streams.schemas").joinpath(f"{name}.json").read_bytes())
+    return content
+
+
+def encode_alert(alert: Alert) -> bytes:
+    """One JSON object."""
+    return _encode(_with_times(alert, _ALERT_TIMES))
+
+
+def decode_alert(value: bytes | str) -> Alert:
+    """An alert from its JSON object.
+
+    Raises
+    ------
+    EventError
+        If it is not JSON, or a field is missing or of another type; with its path.
+    """
+    content = _object(value)
+    for evidence in _list(content.get("monitors")):
+        _restore_nan(evidence, _EVIDENCE_NUMBERS)
+        effect = evidence.get("effect")
+        if isinstance(effect, dict):
+            _restore_nan(effect, ("value", "floor"))
+            if isinstance(effect.get("interval"), list):
+                effect["interval"] = [math.nan if bound is None else bound for bound in effect["interval"]]
+    return _struct(content, Alert, _ALERT_TIMES)
+
+
+def encode_request(request: Request) -> bytes:
+    """One JSON object."""
+    return _encode(_with_times(request, _REQUEST_TIMES))
+
+
+def decode_request(value: bytes | str) -> Request:
+    """A request to retrain from its JSON object; EventError if it is wrong."""
+    return _struct(_object(value), Request, _REQUEST_TIMES)
+
+
+def encode_version(version: Version) -> bytes:
+    """One JSON object."""
+    return _encode(_with_times(version, _VERSION_TIMES))
+
+
+def decode_version(value: bytes | str) -> Version:
+    """A version's record from its JSON object; EventError if it is wrong."""
+    content = _object(value)
+    if isinstance(content.get("metrics"), dict):
+        _restore_nan(content["metrics"], tuple(content["metrics"]))
+    return _struct(content, Version, _VERSION_TIMES)
+
+
+def encode_points(points: Iterable[Point]) -> bytes:
+    """JSON Lines, one point a line; fields that are nan are left out, and points without any field."""
+    lines = []
+    for point in points:
+        fields = {name: value for name, value in point.fields.items() if not (isinstance(value, float) and math.isnan(value))}
+        if fields:
+            lines.append(_encode({"measurement": point.measurement, "tags": point.tags, "fields": fields, "time": format_time(point.time)}))
+    return b"\n".join(lines)
+
+
+def decode_points(value: bytes | str) -> list[Point]:
+    """Points from JSON Lines; EventError at the first that is wrong."""
+    return [_struct(_object(line), Point, ("time",)) for line in value.splitlines() if line.strip()]
+
+
+def _encode(content: Any) -> bytes:
+    return msgspec.json.encode(content, enc_hook=_plain)
+
+
+def _with_times(record: Alert | Request | Version, times: tuple[str, ...]) -> dict[str, Any]:
+    content: dict[str, Any] = {field: getattr(record, field) for field in record.__struct_fields__}
+    for name in times:
+        if content[name] is not None:
+            content[name] = None if content[name] == NO_TIME else format_time(content[name])
+    return content
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+def _object(value: bytes | str) -> dict[str, Any]:
+    try:
+        content = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EventError(f"not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise EventError(f"expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _list(value: Any) -> Iterator[dict[str, Any]]:
+    return (element for element in value if isinstance(element, dict)) if isinstance(value, list) else iter(())
+
+
+def _restore_nan(content: dict[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in content and content[name] is None:
+            content[name] = math.nan
+
+
+def _struct(content: dict[str, Any], kind: type[_Record], times: tuple[str, ...]) -> _Record:
+    for name in times:
+        if content.get(name) is not None:
+            try:
+                content[name] = parse_time(content[name])
+            except EventError as error:
+                raise EventError(error.reason, name) from None
+        elif name == "change_at" and name in content:
+            content[name] = NO_TIME
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$.")
+        raise EventError(reason, path.rstrip("`")) from None
