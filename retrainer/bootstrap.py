@@ -1,0 +1,78 @@
+"""The first champion: trained on a table, registered and promoted without a gate, as there is nothing to be better than."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from detectors.event_batch import Column
+from detectors.examples import Examples
+from detectors.specification import MonitorSpecification
+from retrainer.messages import Cause
+from retrainer.registry import Registry
+from retrainer.trainers import Trainer, TrainingContext, check
+from retrainer.training_set import choose
+from retrainer.versions import Version
+
+
+def bootstrap_champion(
+    features: dict[str, Column], label: Column, *, specification: MonitorSpecification, trainer: Trainer, registry: Registry, at: int, by: str = "bootstrap", source: str = "table"
+) -> list[Version]:
+    """Train version 1 on a whole table, and promote it.
+
+    Parameters
+    ----------
+    features : a column (n,) each, numbers or class names.
+    label : (n,) class names or numbers.
+    at : event time of the promotion, epoch milliseconds.
+    source : name of the table, for the lineage.
+
+    Returns
+    -------
+    The ``registered`` and the ``promoted`` record.
+
+    Raises
+    ------
+    TrainingError
+        If there is no model of use; without a first champion there is nothing to watch.
+    """
+    rows = table_examples(features, label, model=specification.model, at=at)
+    chosen = choose(rows, Cause(cause=by, kind="request", since=at, targets=(1,)), window=len(rows), max_rows=len(rows))
+    candidate = trainer.train(chosen.examples, specification, TrainingContext(cause=by))
+    check(candidate, chosen.examples, specification)
+    version = Version(
+        model=specification.model,
+        version="1",
+        status="registered",
+        at=at,
+        by=by,
+        cause=by,
+        trained_on=chosen.lineage(source),
+        parameters=candidate.parameters,
+        metrics=candidate.metrics,
+    )
+    uri, digest = registry.register(candidate.model.artifact(), version)
+    registered = msgspec.structs.replace(version, uri=uri, digest=digest)
+    registry.set_alias(specification.model, "champion", "1")
+    return [registered, msgspec.structs.replace(registered, status="promoted", gate={"reason": "the first champion"})]
+
+
+def table_examples(features: dict[str, Column], label: Column, *, model: str, at: int) -> Examples:
+    """A table as examples, each row its own event at one time."""
+    n = len(label)
+    rows, text = np.arange(n, dtype=np.int64), np.full(n, "", object)
+    return Examples(
+        model=model,
+        partition=np.zeros(n, np.int64),
+        offset=rows,
+        index=np.zeros(n, np.int64),
+        event_id=rows.astype(np.uint64),
+        predicted_at=np.full(n, at, np.int64),
+        labelled_at=np.full(n, at, np.int64),
+        version=text,
+        segment=text,
+        prediction=label,
+        label=label,
+        score=np.full(n, np.nan),
+        features=features,
+    )

@@ -1,0 +1,370 @@
+"""Decide: events in, instructions out, one table of rules. Pure; the state is a value that can be saved between any two steps.
+
+A cause (alert or request) collects labelled rows from the estimated change on, trains a challenger at each of its targets, and ends when every challenger has a verdict.
+The champion stays until a challenger has proved to be better. What is *not* done is an instruction with its reason, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from detectors.specification import Retrain
+from retrainer.messages import (
+    AlertOpened,
+    AlertResolved,
+    AlertUpdated,
+    AskApproval,
+    CandidateTrained,
+    Cause,
+    ChampionChanged,
+    Collect,
+    DoNothing,
+    Event,
+    GatePassed,
+    GateRefused,
+    Instruction,
+    LabelsArrived,
+    Postpone,
+    Publish,
+    Reject,
+    RetrainRequested,
+    StartGate,
+    Train,
+    TrainingFailed,
+)
+from retrainer.stage import DAY, LONG_AGO, STORY, Stage, State
+
+Decision = tuple[State, list[Instruction]]
+
+
+class DecisionError(Exception):
+    """An event that cannot have happened in this stage: our own fault, so the retrainer stops."""
+
+
+def due(state: State, retrain: Retrain) -> tuple[int, int] | None:
+    """Count of labelled rows and time from which `LabelsArrived` will make a difference, both needed; None while it makes none.
+
+    Examples
+    --------
+    >>> due(State(model="churn"), Retrain()) is None
+    True
+    """
+    if state.stage is Stage.SERVING:
+        return (0, _turn(state)) if state.pending else None
+    if state.stage is Stage.TRAINING or state.cause is None or state.slot >= len(state.cause.targets):
+        return None
+    frees = _quota_frees(state, retrain) if state.blocked == state.slot else LONG_AGO  # the first postponement is told, so it is an event
+    if state.cause.until is not None:
+        return 0, max(state.cause.until, frees)
+    return state.cause.targets[state.slot], frees
+
+
+def step(state: State, event: Event, retrain: Retrain) -> Decision:
+    """The next state, and what to do.
+
+    Raises
+    ------
+    DecisionError
+        If the event is not expected in the state's stage. The message tells the story so far.
+
+    Examples
+    --------
+    >>> state, (instruction,) = step(State(model="churn"), AlertOpened(model="churn", at=9, alert_id="a1", kind="performance", change_at=5), Retrain())
+    >>> state.stage.value, instruction.reason
+    ('collecting', 'performance alert a1: wait for 200 labelled events after the change')
+    """
+    rule = TABLE.get((state.stage, type(event)))
+    if rule is None or event.model != state.model:
+        expected = ", ".join(sorted(kind.__name__ for stage, kind in TABLE if stage is state.stage))
+        story = " -> ".join(state.story) or "nothing yet"
+        raise DecisionError(f"{type(event).__name__} for model '{event.model}' in stage '{state.stage.value}' of '{state.model}'; expected one of: {expected}; story: {story}")
+    new, instructions = rule.action(state, event, retrain)
+    if new.stage not in rule.to:
+        raise DecisionError(f"rule '{rule.action.__name__}' went from '{state.stage.value}' to '{new.stage.value}', which is not in the table; story: {' -> '.join(new.story)}")
+    return new, instructions
+
+
+def _told(state: State, *words: str, **changes: Any) -> State:
+    return msgspec.structs.replace(state, story=(*state.story, *words)[-STORY:], **changes)
+
+
+def _turn(state: State) -> int:
+    """From when on the first cause that waits has its turn; a person does not wait for the cooldown."""
+    return LONG_AGO if state.pending[0].kind == "request" else state.quiet_until
+
+
+def _quota_frees(state: State, retrain: Retrain) -> int:
+    """From when on one more training is within the quota."""
+    allowed = retrain.quotas.trainings_per_day
+    return state.trainings[-allowed] + DAY if len(state.trainings) >= allowed else LONG_AGO
+
+
+def _start(state: State, cause: Cause) -> Decision:
+    what = f"{cause.kind} alert" if cause.kind != "request" else "request"
+    where = "after the change" if cause.kind != "request" else "to train on"
+    collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what} {cause.cause}: wait for {cause.targets[0]} labelled events {where}")
+    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, winner=""), [collect]
+
+
+def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
+    """The current cause is through: remember it, and start the next one that waits, if the cooldown allows."""
+    assert state.cause is not None  # noqa: S101  every caller has one
+    cut = state.last_cut if state.last_cut is not None else at
+    finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
+    new = _told(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, winner="", finished=finished, quiet_until=at + retrain.cooldown)
+    postponed = [Postpone(cause=cause.cause, until=new.quiet_until, reason=f"cooldown after {state.cause.cause}") for cause in new.pending if cause.kind != "request"]
+    return new, [*instructions, *postponed]
+
+
+def _continue(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
+    """After a verdict: wait for the other challengers, or for the next target, or end."""
+    assert state.cause is not None  # noqa: S101  every caller has one
+    if state.stage is Stage.TRAINING:
+        return state, list(instructions)
+    if state.open:
+        return _told(state, stage=Stage.VALIDATING), list(instructions)
+    if state.slot < len(state.cause.targets):
+        return _told(state, stage=Stage.COLLECTING), list(instructions)
+    outcome = f"version {state.winner} serves" if state.winner else f"the champion stays: no challenger of {state.cause.cause} proved to be better"
+    return _end(state, at, retrain, *instructions, DoNothing(cause=state.cause.cause, reason=f"cause ended; {outcome}"))
+
+
+def _cause_of(event: AlertOpened, retrain: Retrain, name: str) -> Cause:
+    return Cause(cause=name, kind=event.kind, since=event.change_at, clock="outcome" if event.kind == "performance" else "predicted", targets=retrain.refresh)
+
+
+def _why_not(state: State, event: AlertOpened, retrain: Retrain) -> str | None:
+    """Reason not to act on an alert at all."""
+    if retrain.policy == "never":
+        return f"policy 'never': {event.kind} alert {event.alert_id} is left to people"
+    if event.kind not in {"performance", "drift"}:
+        return f"a {event.kind} alert is not cured by training"
+    if event.kind == "drift" and retrain.policy == "performance":
+        return f"policy 'performance': drift alert {event.alert_id} without a loss of performance starts no training"
+    for cause, cut in state.finished:
+        if cause.split("#")[0] == event.alert_id and event.change_at <= cut:
+            return f"alert {event.alert_id} was answered already, by trainings on what came until {cut}"
+    return None
+
+
+def _name(state: State, event: AlertOpened) -> str:
+    """The alert's id; a second change under the same alert is a cause of its own."""
+    known = {cause.split("#")[0] for cause, _ in state.finished} | ({state.cause.cause.split("#")[0]} if state.cause else set())
+    return f"{event.alert_id}#{event.sequence}" if event.alert_id in known else event.alert_id
+
+
+def answer_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
+    """Start collecting, or wait for the end of the cooldown."""
+    reason = _why_not(state, event, retrain)
+    if reason is not None:
+        return state, [DoNothing(cause=event.alert_id, reason=reason)]
+    cause = _cause_of(event, retrain, _name(state, event))
+    others = tuple(waiting for waiting in state.pending if waiting.cause.split("#")[0] != event.alert_id)
+    if event.at < state.quiet_until:
+        return _told(state, pending=(*others, cause)), [Postpone(cause=cause.cause, until=state.quiet_until, reason="cooldown after the last cause")]
+    return _start(_told(state, pending=others), cause)
+
+
+def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
+    """A later estimate of the change moves the beginning of the training rows."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    reason = _why_not(state, event, retrain)
+    cause = _cause_of(event, retrain, state.cause.cause)
+    if (
+        reason is None
+        and state.last_cut is None
+        and cause.clock == state.cause.clock
+        and state.cause.since is not None
+        and cause.since is not None
+        and cause.since > state.cause.since
+    ):
+        moved = msgspec.structs.replace(state.cause, since=cause.since)
+        told = Collect(cause=moved.cause, target=moved.targets[0], reason=f"alert {event.alert_id} puts the change at {event.change_at}: rows before it are left out")
+        return _told(state, cause=moved), [told]
+    if reason is None and state.last_cut is not None and event.change_at > state.last_cut:
+        return supersede(state, event, retrain)
+    return state, [DoNothing(cause=event.alert_id, reason=reason or f"cause {state.cause.cause} is collecting labels, and its training will answer this alert, too")]
+
+
+def answer_alert_while_validating(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
+    """A change after the challengers' training cut makes them obsolete; any other alert is answered by them."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    reason = _why_not(state, event, retrain)
+    if reason is None and state.last_cut is not None and event.change_at > state.last_cut:
+        return supersede(state, event, retrain)
+    return state, [DoNothing(cause=event.alert_id, reason=reason or f"challengers of cause {state.cause.cause} are being judged, and answer this alert, too")]
+
+
+def supersede(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
+    """End the current cause for a newer change; the new one starts at once, as it has nothing to do with the old one's cooldown."""
+    assert state.cause is not None  # noqa: S101  every caller has one
+    why = f"superseded by alert {event.alert_id}: the world changed at {event.change_at}, after the training cut"
+    rejects = [Reject(cause=state.cause.cause, version=version, reason=why) for version in state.open]
+    name = _name(state, event)
+    ended, postponed = _end(state, event.at, retrain, *rejects)
+    new, started = _start(ended, _cause_of(event, retrain, name))
+    return new, [*postponed, *started]
+
+
+def remember_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
+    """A training is under way: think about the alert when it is through."""
+    reason = _why_not(state, event, retrain)
+    if reason is not None or (state.cause is not None and state.cause.cause.split("#")[0] == event.alert_id):
+        return state, [DoNothing(cause=event.alert_id, reason=reason or "its training is under way")]
+    others = tuple(waiting for waiting in state.pending if waiting.cause != event.alert_id)
+    return _told(state, pending=(*others, _cause_of(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason="another training is under way")]
+
+
+def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decision:
+    """What waited for its turn is not needed any more; what has begun goes on, as the gate decides."""
+    mine = [cause for cause in state.pending if cause.cause.split("#")[0] == event.alert_id]
+    left = tuple(cause for cause in state.pending if cause not in mine)
+    current = state.cause is not None and state.cause.cause.split("#")[0] == event.alert_id
+    if current and state.stage is Stage.COLLECTING and state.last_cut is None:
+        why = f"alert {event.alert_id} was resolved before there were enough labels to train on"
+        return _end(_told(state, pending=left), event.at, retrain, DoNothing(cause=event.alert_id, reason=why))
+    why = "resolved while it waited: no training" if mine else "resolved: nothing waits for it" if not current else "resolved: its challengers are judged all the same"
+    return _told(state, pending=left), [DoNothing(cause=event.alert_id, reason=why)]
+
+
+def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> Decision:
+    """A person's request needs no policy and no cooldown, only its turn."""
+    known = {name for name, _ in state.finished} | {waiting.cause for waiting in state.pending} | ({state.cause.cause} if state.cause else set())
+    if event.request_id in known:
+        return state, [DoNothing(cause=event.request_id, reason=f"request {event.request_id} was answered already")]
+    target = retrain.refresh[0] if event.until is None else 1
+    cause = Cause(cause=event.request_id, kind="request", since=event.since, until=event.until, clock="labelled", mode=event.mode, targets=(target,))
+    if state.stage is Stage.SERVING:
+        return _start(state, cause)
+    current = "" if state.cause is None else state.cause.cause
+    return _told(state, pending=(cause, *state.pending)), [Postpone(cause=cause.cause, until=event.at, reason=f"after cause {current}")]
+
+
+def start_pending(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:  # noqa: ARG001  every rule has this signature
+    """After the cooldown the oldest cause that waits has its turn."""
+    if not state.pending or event.at < _turn(state):
+        return state, []
+    return _start(msgspec.structs.replace(state, pending=state.pending[1:]), state.pending[0])
+
+
+def train_when_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
+    """Train at the largest target that is reached; smaller ones that were reached meanwhile are skipped."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    until = state.cause.until
+    reached = sum(target <= event.count for target in state.cause.targets)
+    if until is not None and event.at >= until and event.count == 0:
+        return _end(state, event.at, retrain, DoNothing(cause=state.cause.cause, reason=f"no labelled event in the window that request {state.cause.cause} names"))
+    if reached <= state.slot or (until is not None and event.at < until):
+        return state, []
+    trainings = tuple(at for at in state.trainings if at > event.at - DAY)
+    if len(trainings) >= retrain.quotas.trainings_per_day:
+        if state.blocked == state.slot:
+            return state, []
+        why = f"quota: {len(trainings)} trainings in a day of {retrain.quotas.trainings_per_day} allowed"
+        return _told(state, blocked=state.slot), [Postpone(cause=state.cause.cause, until=trainings[0] + DAY, reason=why)]
+    train = Train(cause=state.cause, slot=reached - 1, reason=f"{event.count} labelled events for cause {state.cause.cause}")
+    return _told(state, "train", stage=Stage.TRAINING, slot=reached, trainings=(*trainings, event.at), blocked=-1), [train]
+
+
+def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decision:  # noqa: ARG001  every rule has this signature
+    """Every challenger has to pass the gate, however good it looks."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    new = _told(state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), last_cut=event.cut)
+    return new, [StartGate(cause=event.cause, version=event.version, cut=event.cut, challengers=len(state.cause.targets))]
+
+
+def reject_failed(state: State, event: TrainingFailed, retrain: Retrain) -> Decision:
+    """A training that failed changes nothing for the champion."""
+    new = _told(state, f"v{event.version} failed", stage=Stage.VALIDATING)
+    return _continue(new, event.at, retrain, Reject(cause=event.cause, version=event.version, reason=f"training failed: {event.reason}"))
+
+
+def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decision:
+    """The better one serves. What was judged against the old champion has proved nothing against the new one, and is closed; later targets still count."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    cause = state.cause.cause
+    others = tuple(version for version in state.open if version != event.version)
+    if retrain.approval == "manual":
+        ask = AskApproval(cause=cause, version=event.version, evidence=event.evidence, reason="the gate was passed; approval is 'manual'")
+        return _continue(_told(state, f"ask for v{event.version}", open=others), event.at, retrain, ask)
+    publish = Publish(cause=cause, version=event.version, evidence=event.evidence, reason=str(event.evidence.get("reason", "")))
+    rejects = [Reject(cause=cause, version=version, reason=f"superseded by version {event.version}, which was proved first") for version in others]
+    new = _told(state, f"publish v{event.version}", open=(), champion=event.version, winner=event.version)
+    return _continue(new, event.at, retrain, publish, *rejects)
+
+
+def reject_loser(state: State, event: GateRefused, retrain: Retrain) -> Decision:
+    """The champion stays, and the evidence is announced."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    new = _told(state, f"reject v{event.version}", open=tuple(version for version in state.open if version != event.version))
+    return _continue(new, event.at, retrain, Reject(cause=state.cause.cause, version=event.version, reason=event.reason, evidence=event.evidence))
+
+
+def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> Decision:
+    """Somebody else changed the champion: evidence against the old one is void."""
+    cause = state.cause.cause if state.cause else ""
+    rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in state.open if version != event.version]
+    new = _told(state, f"champion v{event.version}", open=(), champion=event.version)
+    if state.cause is None:
+        return new, [DoNothing(cause=cause, reason=f"version {event.version} serves, by somebody else's decision")]
+    return _continue(new, event.at, retrain, *rejects)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is done, and the stages that it may lead to."""
+
+    action: Callable[[State, Any, Retrain], Decision]
+    to: tuple[Stage, ...]
+
+
+_S, _C, _T, _V = Stage.SERVING, Stage.COLLECTING, Stage.TRAINING, Stage.VALIDATING
+
+TABLE: dict[tuple[Stage, type], Rule] = {
+    (_S, AlertOpened): Rule(answer_alert, (_S, _C)),
+    (_S, AlertUpdated): Rule(answer_alert, (_S, _C)),
+    (_S, AlertResolved): Rule(drop_resolved, (_S,)),
+    (_S, RetrainRequested): Rule(answer_request, (_S, _C)),
+    (_S, LabelsArrived): Rule(start_pending, (_S, _C)),
+    (_S, ChampionChanged): Rule(follow_champion, (_S,)),
+    (_C, AlertOpened): Rule(answer_alert_while_collecting, (_C,)),
+    (_C, AlertUpdated): Rule(answer_alert_while_collecting, (_C,)),
+    (_C, AlertResolved): Rule(drop_resolved, (_C, _S)),
+    (_C, RetrainRequested): Rule(answer_request, (_C,)),
+    (_C, LabelsArrived): Rule(train_when_due, (_C, _T, _S)),
+    (_C, ChampionChanged): Rule(follow_champion, (_C,)),
+    (_T, AlertOpened): Rule(remember_alert, (_T,)),
+    (_T, AlertUpdated): Rule(remember_alert, (_T,)),
+    (_T, AlertResolved): Rule(drop_resolved, (_T,)),
+    (_T, RetrainRequested): Rule(answer_request, (_T,)),
+    (_T, CandidateTrained): Rule(start_gate, (_V,)),
+    (_T, TrainingFailed): Rule(reject_failed, (_V, _C, _S)),
+    (_T, GatePassed): Rule(publish_winner, (_T,)),
+    (_T, GateRefused): Rule(reject_loser, (_T,)),
+    (_T, ChampionChanged): Rule(follow_champion, (_T,)),
+    (_V, AlertOpened): Rule(answer_alert_while_validating, (_V, _C)),
+    (_V, AlertUpdated): Rule(answer_alert_while_validating, (_V, _C)),
+    (_V, AlertResolved): Rule(drop_resolved, (_V,)),
+    (_V, RetrainRequested): Rule(answer_request, (_V,)),
+    (_V, LabelsArrived): Rule(train_when_due, (_V, _T)),
+    (_V, GatePassed): Rule(publish_winner, (_V, _C, _S)),
+    (_V, GateRefused): Rule(reject_loser, (_V, _C, _S)),
+    (_V, ChampionChanged): Rule(follow_champion, (_V, _C, _S)),
+}
+"""The rule for each stage and event. What is not in it cannot happen."""
+
+
+def picture() -> str:
+    """The table as a Mermaid state diagram, for the documentation.
+
+    Examples
+    --------
+    >>> print(picture().splitlines()[2])
+        serving --> collecting : AlertOpened
+    """
+    arrows = [f"    {stage.value} --> {to.value} : {kind.__name__}" for (stage, kind), rule in TABLE.items() for to in rule.to if to is not stage]
+    return "\n".join(["stateDiagram-v2", "    [*] --> serving", *arrows])

@@ -1,0 +1,325 @@
+"""The closed loop of one model: alerts, requests and labelled rows in, announced versions and decisions out.
+
+It carries out what `decide` says, with the trainer and the registry that it is given. It reads no clock: time comes with the alerts and the rows. Decisions fall at the very row
+that they are due at, so the same sequence gives the same versions however the rows were batched.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.event_batch import NO_TIME, Int64
+from detectors.examples import Examples
+from detectors.specification import MonitorSpecification
+from retrainer import messages
+from retrainer.decide import due, step
+from retrainer.gate import GateState, Verdict
+from retrainer.messages import Cause, Event, Instruction
+from retrainer.registry import Registry
+from retrainer.row_buffer import RowBuffer
+from retrainer.stage import LONG_AGO, State, restore
+from retrainer.trainers import Model, Trainer, TrainingContext, TrainingError, check
+from retrainer.training_set import choose, row_times, wanted
+from retrainer.trial import Shadow, Trial, fixed_scale
+from retrainer.versions import Request, Version, champion, next_number
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided, on which event, and why; *not* to retrain is a decision, too.
+
+    ``at`` is event time in epoch milliseconds; ``stage`` is the stage after the event.
+    """
+
+    model: str
+    at: int
+    event: str
+    stage: str
+    instruction: str
+    cause: str
+    reason: str
+    version: str = ""
+
+
+Told = Decision | Version
+
+
+class RetrainLoop:
+    """Retraining of one model.
+
+    Parameters
+    ----------
+    specification : its ``retrain`` part rules.
+    trainer, registry : make and keep models. An error of the registry is raised, as nothing may be announced without it; one of the trainer becomes a rejected version.
+    records : versions announced so far, in their order. Finished causes are not trained again, and challengers without a verdict are judged further.
+    topic : name of the topic that the rows' offsets belong to, for the lineage.
+    seed : of every training.
+    """
+
+    def __init__(
+        self, specification: MonitorSpecification, trainer: Trainer, registry: Registry, *, records: Sequence[Version] = (), topic: str = "inference.events", seed: int = 0
+    ) -> None:
+        self.specification = specification
+        self.records: list[Version] = []
+        self.state = State(model=specification.model)
+        self._trainer, self._registry, self._topic, self._seed = trainer, registry, topic, seed
+        self._buffer = RowBuffer(specification.retrain.quotas.max_rows)
+        self._models: dict[str, Model] = {}
+        self._failed: dict[str, Version] = {}
+        self._trials: dict[str, Trial] = {}
+        self._sequences: dict[str, int] = {}
+        self._counted: tuple[Cause | None, int] = (None, 0)
+        self._clock = LONG_AGO
+        self._live = False
+        for record in records:
+            self.on_version(record)
+
+    @property
+    def champion(self) -> Version | None:
+        """The version in service; None before the first promotion."""
+        return champion(self.records)
+
+    def on_version(self, record: Version) -> list[Told]:
+        """Take an announced version: history before the first alert or row, somebody else's decision after. Our own, read back, changes nothing."""
+        if any((record.version, record.status, record.revision) == (old.version, old.status, old.revision) for old in self.records):
+            return []
+        before = self.champion
+        self.records.append(record)
+        after = self.champion
+        if not self._live or after is None or (before is not None and before.version == after.version):
+            return []
+        return self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, record.at), version=after.version))
+
+    def on_alert(self, alert: Alert, now: int) -> list[Told]:
+        """Take a record of an alert; ``now`` is event time, epoch milliseconds."""
+        self._go_live()
+        if alert.sequence <= self._sequences.get(alert.alert_id, -1):
+            return []
+        self._sequences[alert.alert_id] = alert.sequence
+        model, at = self.state.model, max(now, self._clock)
+        if alert.status == "resolved":
+            return self._settle(messages.AlertResolved(model=model, at=at, alert_id=alert.alert_id))
+        kind = messages.AlertOpened if alert.status == "opened" else messages.AlertUpdated
+        change_at = alert.opened_at if alert.change_at == NO_TIME else alert.change_at
+        return self._settle(kind(model=model, at=at, alert_id=alert.alert_id, kind=alert.kind, change_at=change_at, sequence=alert.sequence))
+
+    def on_request(self, request: Request, now: int) -> list[Told]:
+        """Take a person's or a pipeline's request; ``now`` is event time, epoch milliseconds."""
+        self._go_live()
+        at = max(now, self._clock)
+        return self._settle(messages.RetrainRequested(model=self.state.model, at=at, request_id=request.request_id, mode=request.mode, since=request.since, until=request.until))
+
+    def on_examples(self, examples: Examples) -> list[Told]:
+        """Take labelled rows, in the order of their topic; rows that were taken before are skipped."""
+        self._go_live()
+        rows = examples.take(np.flatnonzero(self._buffer.unseen(examples)))
+        clock = np.maximum(np.maximum.accumulate(row_times(rows, "outcome")), self._clock) if len(rows) else np.empty(0, np.int64)
+        shadow: Shadow | None = None
+        first_sight = self._buffer.first_sight(rows)
+        told: list[Told] = []
+        start = 0
+        while start < len(rows):
+            stop = self._due_row(rows, clock, start)
+            verdicts: list[tuple[Trial, Verdict]] = []
+            if self._trials:
+                shadow = shadow or Shadow(rows, first_sight, self.specification.task)
+                stop, verdicts = self._judge(shadow, start, stop)
+            passed = rows.take(slice(start, stop))
+            self._buffer.append(passed)
+            self._clock = int(clock[stop - 1])
+            if self.state.cause is not None:
+                self._counted = (self.state.cause, self._count_before() + int(wanted(passed, self.state.cause).sum()))
+            for trial, verdict in sorted(verdicts, key=lambda pair: (pair[1].outcome != "promoted", -pair[1].wealth)):
+                if trial.version in self.state.open:
+                    told += self._settle(self._verdict_event(trial, verdict))
+            told += self._settle()
+            start = stop
+        return told
+
+    def _go_live(self) -> None:
+        """The first live input ends the history: take up what it left open."""
+        if self._live:
+            return
+        self._live = True
+        self.state = restore(self.state.model, self.records)
+        for version in self.state.open:
+            gate = self._registered(version).gate
+            model = self._model(version)
+            assert model is not None and self.state.cause is not None  # noqa: S101, PT018  a registered version has an artifact and a cause
+            self._trials[version] = Trial(version=version, model=model, cut=int(gate["cut"]), challengers=len(self.state.cause.targets), scale=float(gate["scale"]))
+
+    def _settle(self, *events: Event) -> list[Told]:
+        """Decide on events, carry out, and go on with what follows from it, until nothing is due at this time."""
+        queue = deque(events)
+        told: list[Told] = []
+        while True:
+            if not queue:
+                needed = due(self.state, self.specification.retrain)
+                count = self._count()
+                if needed is None or count < needed[0] or self._clock < needed[1]:
+                    return told
+                queue.append(messages.LabelsArrived(model=self.state.model, at=self._clock, count=count))
+            event = queue.popleft()
+            self.state, instructions = step(self.state, event, self.specification.retrain)
+            for instruction in instructions:
+                told.append(self._decision(event, instruction))
+                announced, follows = self._carry_out(instruction, event.at)
+                told += announced
+                queue += follows
+
+    def _count_before(self) -> int:
+        """Rows counted for the current cause so far, those of the rows just appended left out."""
+        cause, count = self._counted
+        return count if cause == self.state.cause else self._count()
+
+    def _count(self) -> int:
+        """Labelled rows that the current cause can train on."""
+        if self.state.cause is None:
+            return 0
+        if self._counted[0] != self.state.cause:
+            rows = self._buffer.latest()
+            self._counted = (self.state.cause, 0 if rows is None else int(wanted(rows, self.state.cause).sum()))
+        return self._counted[1]
+
+    def _due_row(self, rows: Examples, clock: Int64, start: int) -> int:
+        """End of the rows that can be taken at once: behind the first at which labels are due."""
+        needed = due(self.state, self.specification.retrain)
+        if needed is None:
+            return len(rows)
+        ready = clock[start:] >= needed[1]
+        if self.state.cause is not None:
+            ready &= self._count() + np.cumsum(wanted(rows.take(slice(start, None)), self.state.cause)) >= needed[0]
+        return start + int(np.argmax(ready)) + 1 if ready.any() else len(rows)
+
+    def _judge(self, shadow: Shadow, start: int, stop: int) -> tuple[int, list[tuple[Trial, Verdict]]]:
+        """Step all trials up to ``stop``, or up to the first verdict before it. Gives the rows' end and the verdicts that fell there."""
+        gate = self.specification.retrain.gate
+        serving = self.state.champion
+        current = shadow.champion(serving, self._model(serving) if serving and (shadow.rows.version[start:stop] != serving).any() else None)
+        pairs = {}
+        for version, trial in self._trials.items():
+            old, new = shadow.losses(current, trial.scale), shadow.losses(shadow.predicted(version, trial.model), trial.scale)
+            usable = shadow.judged(trial.cut) & np.isfinite(old)
+            pairs[version] = (np.flatnonzero(usable), old, np.where(np.isfinite(new), new, 1.0))
+
+        def advance(end: int) -> list[tuple[Trial, GateState, Verdict, Int64]]:
+            stepped = []
+            for version, trial in self._trials.items():
+                usable, old, new = pairs[version]
+                judged = usable[(usable >= start) & (usable < end)]
+                stepped.append((trial, *trial.step(old[judged], new[judged], gate), judged))
+            return stepped
+
+        stepped = advance(stop)
+        ends = [int(judged[verdict.used - 1]) + 1 for _, _, verdict, judged in stepped if verdict.outcome != "undecided"]
+        if ends and min(ends) < stop:
+            stop = min(ends)
+            stepped = advance(stop)
+        for trial, state, _, _ in stepped:
+            trial.state = state
+        return stop, [(trial, verdict) for trial, _, verdict, _ in stepped if verdict.outcome != "undecided"]
+
+    def _verdict_event(self, trial: Trial, verdict: Verdict) -> Event:
+        evidence = msgspec.to_builtins(verdict)
+        del evidence["used"]  # speaks of the batch, not of the evidence
+        if verdict.outcome == "promoted":
+            return messages.GatePassed(model=self.state.model, at=self._clock, version=trial.version, evidence=evidence)
+        return messages.GateRefused(model=self.state.model, at=self._clock, version=trial.version, reason=verdict.reason, evidence=evidence)
+
+    def _decision(self, event: Event, instruction: Instruction) -> Decision:
+        cause = instruction.cause.cause if isinstance(instruction, messages.Train) else instruction.cause
+        reason = getattr(instruction, "reason", "") or f"version {getattr(instruction, 'version', '')} is scored in the shadow of the champion"
+        return Decision(
+            model=self.state.model,
+            at=event.at,
+            event=type(event).__name__,
+            stage=self.state.stage.value,
+            instruction=type(instruction).__name__,
+            cause=cause,
+            reason=reason,
+            version=getattr(instruction, "version", ""),
+        )
+
+    def _carry_out(self, instruction: Instruction, at: int) -> tuple[list[Version], list[Event]]:
+        """Do what was decided. Gives the versions to announce, and what happened."""
+        if isinstance(instruction, messages.Train):
+            return self._train(instruction, at)
+        if isinstance(instruction, messages.StartGate):
+            gate = self._registered(instruction.version).gate
+            model = self._models[instruction.version]
+            self._trials[instruction.version] = Trial(
+                version=instruction.version, model=model, cut=instruction.cut, challengers=instruction.challengers, scale=float(gate["scale"])
+            )
+            self._registry.set_alias(self.state.model, "challenger", instruction.version)
+        elif isinstance(instruction, messages.AskApproval):
+            self._trials.pop(instruction.version, None)
+        elif isinstance(instruction, messages.Publish):
+            self._trials.pop(instruction.version, None)
+            self._registry.set_alias(self.state.model, "champion", instruction.version)
+            return [self._announce(instruction.version, "promoted", at, instruction.evidence)], []
+        elif isinstance(instruction, messages.Reject):
+            self._trials.pop(instruction.version, None)
+            self._models.pop(instruction.version, None)
+            return [self._announce(instruction.version, "rejected", at, {"reason": instruction.reason} | instruction.evidence)], []
+        return [], []
+
+    def _announce(self, version: str, status: Literal["promoted", "rejected"], at: int, gate: dict[str, Any]) -> Version:
+        record = msgspec.structs.replace(self._registered(version), status=status, at=at, gate=gate)
+        self._failed.pop(version, None)
+        self.records.append(record)
+        return record
+
+    def _train(self, instruction: messages.Train, at: int) -> tuple[list[Version], list[Event]]:
+        retrain, cause = self.specification.retrain, instruction.cause
+        rows = self._buffer.latest()
+        assert rows is not None  # noqa: S101  a target is at least one row
+        chosen = choose(rows, cause, window=retrain.window, max_rows=retrain.quotas.max_rows)
+        draft = Version(
+            model=self.state.model,
+            version=str(next_number(self.records)),
+            status="registered",
+            at=at,
+            parent=self.state.champion,
+            cause=cause.cause,
+            trained_on=chosen.lineage(self._topic),
+            gate={"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": self._scale(rows)},
+        )
+        try:
+            candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode))
+            check(candidate, chosen.examples, self.specification)
+            artifact = candidate.model.artifact()
+        except Exception as error:  # whatever a trainer does, the champion stays
+            reason = str(error) if isinstance(error, TrainingError) else f"{type(error).__name__}: {error}"
+            self._failed[draft.version] = draft
+            return [], [messages.TrainingFailed(model=draft.model, at=at, version=draft.version, cause=cause.cause, reason=reason)]
+        draft = msgspec.structs.replace(draft, parameters=candidate.parameters, metrics=candidate.metrics)
+        uri, digest = self._registry.register(artifact, draft)
+        registered = msgspec.structs.replace(draft, uri=uri, digest=digest)
+        self.records.append(registered)
+        self._models[registered.version] = candidate.model
+        return [registered], [messages.CandidateTrained(model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut)]
+
+    def _scale(self, rows: Examples) -> float:
+        """Absolute error that counts as 1 in the trial to come, fixed by what the champion did before it."""
+        if self.specification.task == "classification":
+            return 1.0
+        recent = rows.take(slice(-self.specification.retrain.window, None))
+        return fixed_scale(recent.prediction, recent.label)
+
+    def _registered(self, version: str) -> Version:
+        """First record of a version: with its artifact, or of a training that failed."""
+        return next((record for record in self.records if record.version == version), None) or self._failed[version]
+
+    def _model(self, version: str) -> Model | None:
+        """A version's model; None where it was never registered with us."""
+        if version not in self._models:
+            record = next((record for record in self.records if record.version == version and record.uri), None)
+            if record is None:
+                return None
+            self._models[version] = self._registry.fetch(record.uri, record.digest)
+        return self._models[version]

@@ -1,0 +1,100 @@
+"""A registry in a directory: one folder a version, one small file an alias; every write is whole or not there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from retrainer.registry import Alias, RegistryError, digest_of, load_model, verified
+from retrainer.trainers import Model
+from retrainer.versions import Version
+
+_SCHEME = "files:"
+
+
+@dataclass(frozen=True)
+class FilesRegistry:
+    """Artifacts as ``ROOT/MODEL/versions/VERSION/model.skops`` beside the version's record, aliases as ``ROOT/MODEL/aliases/ALIAS``.
+
+    A uri names the file relative to the root (``files:churn/versions/7/model.skops``), so that the directory can be mounted elsewhere.
+    """
+
+    root: Path
+
+    def register(self, artifact: bytes, record: Version) -> tuple[str, str]:
+        """Store an artifact and its record.
+
+        Raises
+        ------
+        RegistryError
+            If the version is there with another content: a version never changes.
+        """
+        name = f"{_part(record.model)}/versions/{_part(record.version)}/model.skops"
+        path, digest, uri = self.root / name, digest_of(artifact), _SCHEME + name
+        if path.exists():
+            if digest_of(path.read_bytes()) != digest:
+                raise RegistryError(f"version {record.version} of '{record.model}' is registered with another content; a version never changes, so take the next number")
+        else:
+            _write(path, artifact)
+        _write(path.with_name("version.json"), msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(record, uri=uri, digest=digest)), indent=2))
+        return uri, digest
+
+    def fetch(self, uri: str, digest: str) -> Model:
+        """The model behind a uri.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such file under the root.
+        DigestError
+            If its content is not what was announced; nothing of it was loaded.
+        """
+        path = (self.root / uri.removeprefix(_SCHEME)).resolve()
+        if not uri.startswith(_SCHEME) or not path.is_relative_to(self.root.resolve()) or not path.is_file():
+            raise RegistryError(f"there is no {uri!r} in the registry {self.root}; a uri reads 'files:MODEL/versions/VERSION/model.skops'")
+        return load_model(verified(path.read_bytes(), digest, uri))
+
+    def set_alias(self, model: str, alias: Alias, version: str) -> None:
+        """Point an alias at a version; readers see the old or the new one, never a part."""
+        _write(self.root / _part(model) / "aliases" / alias, version.encode())
+
+    def alias(self, model: str, alias: Alias) -> str | None:
+        """Version that an alias points at, None where there is none."""
+        path = self.root / _part(model) / "aliases" / alias
+        return path.read_text() if path.exists() else None
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path.
+
+    Examples
+    --------
+    >>> _part("loans/eu"), _part("..")
+    ('loans%2Feu', '%2E%2E')
+    """
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)  # a service under another user reads it
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name is on disk, too
+    finally:
+        os.close(folder)

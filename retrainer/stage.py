@@ -1,0 +1,93 @@
+"""Where a model's retraining stands: the state that decisions start from, and how it is rebuilt from announced versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+import msgspec
+
+from retrainer.messages import Cause
+from retrainer.versions import Version, champion, history
+
+DAY = 86_400_000
+LONG_AGO = -(2**63)
+STORY = 20
+"""Steps of the story that an error tells."""
+
+
+class Stage(Enum):
+    """Stages of one model's retraining."""
+
+    SERVING = "serving"
+    COLLECTING = "collecting"  # labels after the change are counted
+    TRAINING = "training"
+    VALIDATING = "validating"  # challengers are judged; refreshes may follow
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What `decide.step` remembers of one model. A value: encode it with msgspec to save it.
+
+    Attributes
+    ----------
+    champion : version in service, "" where none is known.
+    cause, slot : the current cause, and the first of its targets that has not been trained for.
+    open : versions that are being judged.
+    last_cut : latest training cut of the cause, epoch milliseconds.
+    winner : last version that the cause promoted.
+    pending : causes that wait for their turn.
+    finished : causes that are through, with their last training cut.
+    trainings : times of the trainings of the last day.
+    quiet_until : end of the cooldown, epoch milliseconds.
+    blocked : slot whose postponement by the quota was told already, -1 for none.
+    story : the last steps, for messages.
+    """
+
+    model: str
+    stage: Stage = Stage.SERVING
+    champion: str = ""
+    cause: Cause | None = None
+    slot: int = 0
+    open: tuple[str, ...] = ()
+    last_cut: int | None = None
+    winner: str = ""
+    pending: tuple[Cause, ...] = ()
+    finished: tuple[tuple[str, int], ...] = ()
+    trainings: tuple[int, ...] = ()
+    quiet_until: int = LONG_AGO
+    blocked: int = -1
+    story: tuple[str, ...] = ()
+
+
+def restore(model: str, records: Sequence[Version]) -> State:
+    """State from the versions announced so far: finished causes are not trained again, and challengers without a verdict go on being judged.
+
+    A ``registered`` record carries the cause, its slot and the training cut in ``gate``; that is enough to take up its test, or to wait for the cause's next target.
+    """
+    registered = [record for record in records if record.status == "registered" and "cause" in record.gate]
+    current = champion(records)
+    state = State(model=model, champion="" if current is None else current.version, trainings=tuple(record.at for record in registered))
+    if not registered:
+        return state
+    told = history(records)
+    last = registered[-1]
+    mine = [record for record in registered if record.cause == last.cause]
+    untold = tuple(record.version for record in mine if told[record.version][-1].status == "registered")
+    cause = msgspec.convert(last.gate["cause"], Cause)
+    slot = int(last.gate["slot"]) + 1
+    finished = {record.cause: int(record.gate["cut"]) for record in registered}
+    if not untold and slot >= len(cause.targets):
+        return msgspec.structs.replace(state, finished=tuple(finished.items()))
+    finished.pop(last.cause)
+    winner = next((record.version for record in reversed(mine) if any(one.status == "promoted" for one in told[record.version])), "")
+    return msgspec.structs.replace(
+        state,
+        stage=Stage.VALIDATING if untold else Stage.COLLECTING,
+        cause=cause,
+        slot=slot,
+        open=untold,
+        last_cut=int(last.gate["cut"]),
+        winner=winner,
+        finished=tuple(finished.items()),
+        story=("restored", last.cause, *(f"v{version}" for version in untold)),
+    )

@@ -1,0 +1,111 @@
+"""Trainers: examples in, a fitted candidate out.
+
+A trainer is any object with ``train(examples, specification, context)``. It raises `TrainingError`, or anything else, when there is no model of use: the loop turns that into
+an announced rejection, and the champion stays.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from detectors.class_names import class_names
+from detectors.errors import SettingsError
+from detectors.event_batch import Column, Float64
+from detectors.examples import Examples
+from detectors.specification import MonitorSpecification
+
+
+class TrainingError(Exception):
+    """There is no model, and the message says why."""
+
+
+class Model(Protocol):
+    """A fitted model: features in, predictions out."""
+
+    def predict(self, features: dict[str, Column]) -> Column:
+        """(n,) class names (object array of str) or float64 numbers."""
+
+    def score(self, features: dict[str, Column]) -> Float64:
+        """(n,) probability of the positive class, nan where there is none."""
+
+    def artifact(self) -> bytes:
+        """The model as bytes; the same model always gives the same ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingContext:
+    """What a trainer is told besides the rows.
+
+    Attributes
+    ----------
+    seed : for everything random; the same rows and seed give the same model.
+    cause : alert id or request id.
+    mode : "batch" or "online".
+    """
+
+    seed: int = 0
+    cause: str = ""
+    mode: Literal["online", "batch"] = "batch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A fitted model, and what is worth remembering of its training."""
+
+    model: Model
+    parameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer(Protocol):
+    """Makes candidates."""
+
+    def train(self, examples: Examples, specification: MonitorSpecification, context: TrainingContext) -> Candidate:
+        """Fit a model on all rows of ``examples``."""
+
+
+def trainer_named(name: str) -> Trainer:
+    """The trainer of a specification: ``scikit-learn``, or ``module:function`` that returns a fitted scikit-learn estimator.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such trainer.
+    """
+    from retrainer.trainers.scikit_learn import FunctionTrainer, ScikitLearnTrainer  # noqa: PLC0415  scikit-learn takes a second to import; the protocol should not
+
+    if name == "scikit-learn":
+        return ScikitLearnTrainer()
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise SettingsError(f"retrain.trainer must be 'scikit-learn' or 'module:function', got {name!r}")
+    try:
+        return FunctionTrainer(name=name, function=getattr(importlib.import_module(module), function))
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"retrain.trainer {name!r} cannot be imported: {error}; the module has to be on the Python path of the retrainer") from error
+
+
+def check(candidate: Candidate, examples: Examples, specification: MonitorSpecification) -> None:
+    """Refuse a model of no use: one that predicts nothing, or always the same.
+
+    Raises
+    ------
+    TrainingError
+        With the reason.
+    """
+    predictions = candidate.model.predict(examples.features)
+    if len(predictions) != len(examples):
+        raise TrainingError(f"the model gives {len(predictions)} predictions for {len(examples)} rows")
+    if specification.task == "regression":
+        if not np.isfinite(np.asarray(predictions, np.float64)).all():
+            raise TrainingError("the model predicts nan or infinity on its own training rows")
+        return
+    names = class_names(predictions)
+    if any(name is None for name in names.tolist()):
+        raise TrainingError("the model predicts nan on its own training rows")
+    if len(set(names.tolist())) < 2:
+        raise TrainingError(f"the model predicts one class only ({names[0]!r}) on its own training rows")

@@ -1,0 +1,106 @@
+"""A trial: one challenger in the shadow of the champion, on events that were predicted after its training cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.class_names import class_names
+from detectors.event_batch import Bool, Column, Float64
+from detectors.examples import Examples
+from detectors.specification import Gate, Task
+from retrainer.gate import GateState, Verdict, step
+from retrainer.trainers import Model
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """One challenger's test.
+
+    Attributes
+    ----------
+    version, model : the challenger.
+    cut : epoch milliseconds; only events predicted later are judged.
+    challengers : how many share the cause's alpha.
+    scale : absolute error that counts as a loss of 1 in a regression.
+    state : of the gate.
+    """
+
+    version: str
+    model: Model
+    cut: int
+    challengers: int
+    scale: float = 1.0
+    state: GateState = field(default_factory=GateState)
+
+    def step(self, champion_loss: Float64, challenger_loss: Float64, gate: Gate) -> tuple[GateState, Verdict]:
+        """The gate's next state and verdict; the trial itself is left as it is."""
+        return step(self.state, champion_loss, challenger_loss, gate=gate, challengers=self.challengers)
+
+
+class Shadow:
+    """Losses of the champion and of challengers on one batch of rows, each model scored once at most.
+
+    Parameters
+    ----------
+    rows : (n,) labelled events.
+    first_sight : (n,) False for corrections of rows that came before; they are not judged a second time.
+    """
+
+    def __init__(self, rows: Examples, first_sight: Bool, task: Task) -> None:
+        self.rows = rows
+        self._first_sight = first_sight
+        self._task = task
+        self._predictions: dict[str, Column] = {}
+
+    def champion(self, version: str, model: Model | None) -> Column:
+        """(n,) what the champion predicts: the rows' own predictions where it made them, its model's elsewhere; None or nan where it cannot be told."""
+        own = self.rows.prediction if self._task == "regression" else class_names(self.rows.prediction)
+        if not version:
+            return own  # no version was ever announced: what serves is the champion
+        mine = self.rows.version == version
+        if mine.all():
+            return own
+        if model is None:
+            nothing: Column = np.array([np.nan if self._task == "regression" else None])
+            return np.where(mine, own, nothing)
+        return np.where(mine, own, self.predicted(version, model))
+
+    def predicted(self, version: str, model: Model) -> Column:
+        """(n,) predictions of a model."""
+        if version not in self._predictions:
+            self._predictions[version] = model.predict(self.rows.features)
+        return self._predictions[version]
+
+    def losses(self, predictions: Column, scale: float) -> Float64:
+        """(n,) losses in [0, 1], nan where there is no prediction."""
+        return losses(predictions, self.rows.label, self._task, scale)
+
+    def judged(self, cut: int) -> Bool:
+        """(n,) True for rows that a challenger with this training cut may be judged by."""
+        return self._first_sight & (self.rows.predicted_at > cut)
+
+
+def losses(predictions: Column, label: Column, task: Task, scale: float) -> Float64:
+    """(n,) 0 or 1 for a classifier; absolute error in units of ``scale``, at most 1, for a regression; nan without a prediction.
+
+    Examples
+    --------
+    >>> losses(np.array(["a", "b", None], object), np.array(["a", "a", "a"], object), "classification", 1.0).tolist()
+    [0.0, 1.0, nan]
+    >>> losses(np.array([1.0, 9.0]), np.array([2.0, 2.0]), "regression", 4.0).tolist()
+    [0.25, 1.0]
+    """
+    if task == "regression":
+        return np.asarray(np.minimum(np.abs(np.asarray(predictions, np.float64) - np.asarray(label, np.float64)) / scale, 1.0))
+    names = class_names(predictions)
+    return np.asarray(np.where(names == None, np.nan, (names != class_names(label)).astype(np.float64)))  # noqa: E711  elementwise
+
+
+def fixed_scale(predictions: Column, label: Column) -> float:
+    """Scale of a regression's losses: the 95 % quantile of the champion's absolute errors before the test; 1 where there are none."""
+    errors = np.abs(np.asarray(predictions, np.float64) - np.asarray(label, np.float64))
+    errors = errors[np.isfinite(errors)]
+    scale = float(np.quantile(errors, 0.95)) if len(errors) else 0.0
+    return scale if scale > 0 else 1.0

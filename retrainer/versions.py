@@ -1,0 +1,113 @@
+"""Versions of a model, as announced on ``models.versions``, and the fold over them that says which one is the champion.
+
+The topic is the truth: who reads all records of a model knows its champion, without asking a registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+VersionStatus = Literal["registered", "promoted", "updated", "rejected", "rolled_back"]
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One record in the life of a model version.
+
+    Attributes
+    ----------
+    model, version : what the record speaks of; versions that the retrainer makes are ``"1"``, ``"2"``, ...
+    revision : counts up when an adaptive champion announces what it has learnt since; 0 otherwise.
+    status : what happened to the version.
+    at : event time, epoch milliseconds.
+    by : principal: "retrainer", or a person.
+    uri, digest : where the artifact lies, and "sha256:" with 64 hexadecimal digits; empty where a training failed.
+    parent : the champion when this version was trained, "" for the first.
+    cause : alert id or request id.
+    trained_on : ``topic``, ``offsets`` (partition to first and last), ``rows``, ``digest`` of the training set.
+    parameters : what the trainer was told, its seed and the versions of its code.
+    metrics : numbers that the trainer measured.
+    gate : evidence of the verdict, or the cause's progress on a ``registered`` record.
+    """
+
+    model: str
+    version: str
+    revision: int = 0
+    status: VersionStatus
+    at: int
+    by: str = "retrainer"
+    uri: str = ""
+    digest: str = ""
+    parent: str = ""
+    cause: str = ""
+    trained_on: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    metrics: dict[str, float] = {}
+    gate: dict[str, Any] = {}
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A person, or a pipeline, asks for a training.
+
+    ``since`` and ``until`` (epoch milliseconds, half-open) choose training rows by the time at which their label became known; None leaves the side open.
+    """
+
+    request_id: str
+    model: str
+    mode: Literal["online", "batch"] = "batch"
+    reason: str = ""
+    cause: str = ""
+    requested_at: int
+    since: int | None = None
+    until: int | None = None
+
+
+def champion(records: Iterable[Version]) -> Version | None:
+    """The version in service after these records of one model; None before the first promotion.
+
+    A rollback takes its version out for good, and the one promoted before it serves again.
+
+    Examples
+    --------
+    >>> one, two = (Version(model="churn", version=name, status="promoted", at=0) for name in "12")
+    >>> back = Version(model="churn", version="2", status="rolled_back", at=1)
+    >>> champion([one, two]).version, champion([one, two, back]).version, champion([])
+    ('2', '1', None)
+    """
+    served: list[Version] = []
+    for record in records:
+        if record.status == "promoted":
+            served = [version for version in served if version.version != record.version] + [record]
+        elif record.status == "updated":
+            served = [record if version.version == record.version else version for version in served]
+        elif record.status == "rolled_back":
+            served = [version for version in served if version.version != record.version]
+    return served[-1] if served else None
+
+
+def history(records: Iterable[Version]) -> dict[str, list[Version]]:
+    """Records by version, in the order of the versions' first records.
+
+    Examples
+    --------
+    >>> records = [Version(model="churn", version="1", status=status, at=0) for status in ("registered", "promoted")]
+    >>> {name: [record.status for record in told] for name, told in history(records).items()}
+    {'1': ['registered', 'promoted']}
+    """
+    told: dict[str, list[Version]] = {}
+    for record in records:
+        told.setdefault(record.version, []).append(record)
+    return told
+
+
+def next_number(records: Iterable[Version]) -> int:
+    """One more than the largest version that is a number; 1 for none.
+
+    Examples
+    --------
+    >>> next_number([Version(model="churn", version=name, status="registered", at=0) for name in ("2", "spring", "10")])
+    11
+    """
+    return max((int(record.version) for record in records if record.version.isdecimal()), default=0) + 1

@@ -1,0 +1,200 @@
+"""The closed loop on a stream whose concept changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.examples import Examples
+from retrainer.bootstrap import bootstrap_champion
+from retrainer.loop import Decision, RetrainLoop, Told
+from retrainer.registry import Registry
+from retrainer.registry.files import FilesRegistry
+from retrainer.trainers import Candidate, Model, TrainingContext
+from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from retrainer.versions import Request, Version
+from tests.retrainer.concepts import SECOND, alert, specification, stream, table
+
+TRAINER = ScikitLearnTrainer(iterations=30)
+CHANGE = 1_000  # event at which the concept changes
+DETECTED = 1_100  # event at which the alert comes
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> FilesRegistry:
+    return FilesRegistry(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture(scope="module")
+def first(registry: FilesRegistry) -> list[Version]:
+    return bootstrap_champion(*table(2_000, "old", 99), specification=specification(), trainer=TRAINER, registry=registry, at=0)
+
+
+@pytest.fixture(scope="module")
+def model(registry: FilesRegistry, first: list[Version]) -> Model:
+    return registry.fetch(first[-1].uri, first[-1].digest)
+
+
+def feed(loop: RetrainLoop, rows: Examples, *, batch: int = 250) -> list[Told]:
+    told: list[Told] = []
+    for start in range(0, len(rows), batch):
+        told += loop.on_examples(rows.take(slice(start, start + batch)))
+    return told
+
+
+def run(loop: RetrainLoop, rows: Examples, *, batch: int = 250, change: int = CHANGE, detected: int = DETECTED) -> list[Told]:
+    """Rows with an alert in between, which knows the change by the time of its labels."""
+    told = feed(loop, rows.take(slice(0, detected)), batch=batch)
+    told += loop.on_alert(alert("a1", int(rows.labelled_at[change])), int(rows.labelled_at[detected]))
+    return told + feed(loop, rows.take(slice(detected, None)), batch=batch)
+
+
+def versions(told: list[Told]) -> list[tuple[str, str]]:
+    return [(one.version, one.status) for one in told if isinstance(one, Version)]
+
+
+def test_a_concept_change_trains_and_promotes_and_accuracy_recovers(registry: FilesRegistry, first: list[Version], model: Model) -> None:
+    spec = specification()
+    loop = RetrainLoop(spec, TRAINER, registry, records=first)
+    told = run(loop, stream([(CHANGE, "old"), (4_000, "new")], model))
+    assert loop.champion is not None
+    assert loop.champion.version != "1"
+    assert registry.alias("loans", "champion") == loop.champion.version
+    assert loop.champion.cause == "a1"
+    assert loop.champion.gate["wealth"] >= loop.champion.gate["threshold"] == pytest.approx(4 / spec.retrain.gate.alpha)
+    features, label = table(2_000, "new", 7)
+    before = float(np.mean(model.predict(features) == label))
+    after = float(np.mean(registry.fetch(loop.champion.uri, loop.champion.digest).predict(features) == label))
+    assert before < 0.7
+    assert after > 0.85
+    trained = next(one for one in told if isinstance(one, Version) and one.version == "2")
+    assert trained.trained_on["rows"] == 200
+    assert trained.parent == "1"
+    assert set(trained.trained_on["offsets"]) == {"0", "1", "2", "3"}
+
+
+def test_a_challenger_of_another_concept_is_refused_with_its_evidence(registry: FilesRegistry, first: list[Version], model: Model) -> None:
+    class Stubborn:
+        """Learns another concept, whatever it is shown."""
+
+        def train(self, examples: Examples, spec: object, context: TrainingContext) -> Candidate:  # noqa: ARG002  the protocol's
+            return TRAINER.train(stream([(60, "new")], model), specification(), context)
+
+    loop = RetrainLoop(specification(refresh=[200]), Stubborn(), FilesRegistry(registry.root / "refused"), records=first)
+    loop._models["1"] = model
+    told = run(loop, stream([(6_000, "old")], model))
+    assert versions(told) == [("2", "registered"), ("2", "rejected")]
+    refused = [one for one in told if isinstance(one, Version)][-1]
+    assert refused.gate["wealth_against"] >= 20
+    assert refused.gate["difference"] < 0
+    assert refused.gate["labels"] >= 500
+    assert loop.champion == first[-1]
+
+
+def test_nothing_is_promoted_when_nothing_changed(registry: FilesRegistry, first: list[Version], model: Model) -> None:
+    loop = RetrainLoop(specification(), TRAINER, FilesRegistry(registry.root / "unchanged"), records=first)
+    loop._models["1"] = model
+    told = run(loop, stream([(8_000, "old")], model))
+    assert [status for _, status in versions(told)].count("registered") == 4
+    assert "promoted" not in [status for _, status in versions(told)]
+
+
+@pytest.mark.parametrize("batch", [37, 1_000, 100_000])
+def test_the_size_of_batches_changes_no_version_and_no_decision(tmp_path: Path, first: list[Version], model: Model, batch: int) -> None:
+    rows = stream([(CHANGE, "old"), (2_500, "new")], model)
+    said = []
+    for size, name in ((250, "usual"), (batch, "other")):
+        loop = RetrainLoop(specification(refresh=[200, 800]), TRAINER, FilesRegistry(tmp_path / name), records=first)
+        loop._models["1"] = model
+        said.append(run(loop, rows, batch=size))
+    assert said[0] == said[1]
+    assert ("2", "promoted") in versions(said[0])
+
+
+def test_rows_delivered_twice_change_nothing(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (2_000, "new")], model)
+    said = []
+    for name, given in (("once", rows), ("twice", rows)):
+        loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path / name), records=first)
+        loop._models["1"] = model
+        told = run(loop, given)
+        if name == "twice":
+            assert feed(loop, rows) == []
+        said.append(told)
+    assert said[0] == said[1]
+
+
+def test_a_finished_cause_is_not_trained_again_after_a_restart(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (2_000, "new")], model)
+    registry = FilesRegistry(tmp_path)
+    loop = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=first)
+    loop._models["1"] = model
+    told = run(loop, rows)
+    assert versions(told)[-1] == ("2", "promoted")
+    again = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=loop.records)
+    retold = run(again, rows)
+    assert versions(retold) == []
+    assert any(isinstance(one, Decision) and one.instruction == "DoNothing" and "answered already" in one.reason for one in retold)
+
+
+def test_a_challenger_without_a_verdict_is_judged_on_after_a_restart(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (2_500, "new")], model)
+    registry: Registry = FilesRegistry(tmp_path)
+    loop = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=first)
+    loop._models["1"] = model
+    told = run(loop, rows.take(slice(0, 1_400)))
+    assert versions(told) == [("2", "registered")]
+    again = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=loop.records)
+    again._models["1"] = model
+    assert versions(feed(again, rows)) == [("2", "promoted")]
+
+
+def test_a_training_that_crashes_is_announced_as_a_rejection_and_the_champion_stays(tmp_path: Path, first: list[Version], model: Model) -> None:
+    class Broken:
+        def train(self, examples: Examples, spec: object, context: TrainingContext) -> Candidate:  # noqa: ARG002  the protocol's
+            raise MemoryError("the rows do not fit")
+
+    loop = RetrainLoop(specification(refresh=[200]), Broken(), FilesRegistry(tmp_path), records=first)
+    told = run(loop, stream([(CHANGE, "old"), (1_000, "new")], model))
+    assert versions(told) == [("2", "rejected")]
+    refused = next(one for one in told if isinstance(one, Version))
+    assert refused.gate["reason"] == "training failed: MemoryError: the rows do not fit"
+    assert refused.uri == ""
+    assert loop.champion == first[-1]
+
+
+def test_a_challenger_is_never_judged_on_events_predicted_before_its_cut(tmp_path: Path, first: list[Version], model: Model) -> None:
+    delay = 700 * SECOND
+    rows = stream([(CHANGE, "old"), (2_500, "new")], model, delay=delay)
+    loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop._models["1"] = model
+    told = [one for one in run(loop, rows) if isinstance(one, Version)]
+    assert [one.status for one in told] == ["registered", "promoted"]
+    cut = told[0].gate["cut"]
+    first_judged = int(np.flatnonzero(rows.predicted_at > cut)[0])
+    assert told[1].at == rows.labelled_at[first_judged + told[1].gate["labels"] - 1]
+
+
+def test_a_person_may_ask_for_a_training_on_a_window(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (2_500, "new")], model)
+    loop = RetrainLoop(specification(policy="never"), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop._models["1"] = model
+    told = feed(loop, rows.take(slice(0, 1_700)))
+    window = (int(rows.labelled_at[CHANGE]), int(rows.labelled_at[CHANGE + 600]))
+    told += loop.on_request(Request(request_id="r1", model="loans", requested_at=window[1], since=window[0], until=window[1]), window[1])
+    told += feed(loop, rows.take(slice(1_700, None)))
+    assert versions(told) == [("2", "registered"), ("2", "promoted")]
+    assert next(one for one in told if isinstance(one, Version)).trained_on["rows"] == 600
+
+
+def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (1_000, "new")], model)
+    loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop._models["1"] = model
+    run(loop, rows.take(slice(0, 1_500)))
+    told = loop.on_version(Version(model="loans", version="9", status="promoted", at=int(rows.labelled_at[1_500]), by="ada"))
+    assert versions(told) == [("2", "rejected")]
+    assert loop.champion is not None
+    assert loop.champion.version == "9"
