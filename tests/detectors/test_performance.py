@@ -1,0 +1,162 @@
+"""Metrics from counts against scikit-learn's from rows."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as oracle
+
+from detectors.layout import LATENCY_EDGES, PROBABILITY, TRAFFIC, Layout
+from detectors.metric import Metric, histogram_quantile, quantile, wilson
+from detectors.performance import classification, coverage, label_delay, performance, regression, service
+from detectors.profile import CategoricalProfile, Profile
+from detectors.quality import quality
+from detectors.reference import numeric_profile
+from detectors.specification import Feature, MonitorSpecification, Reference
+
+
+def by_name(metrics: tuple[Metric, ...]) -> dict[str, float]:
+    return {metric.name: metric.value for metric in metrics}
+
+
+def sums_of_errors(prediction: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    error = prediction - label
+    columns = (np.ones(len(error)), label, label**2, error, np.abs(error), error**2, error**4)
+    names = ("rows", "label", "label_squared", "error", "absolute_error", "squared_error", "quartic_error")
+    return {name: float(column.sum()) for name, column in zip(names, columns, strict=True)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_classification_metrics_are_those_of_scikit_learn(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    classes = ["a", "b", "c"]
+    label = random.choice(classes, 300, p=[0.7, 0.25, 0.05])
+    prediction = np.where(random.random(300) < 0.7, label, random.choice(classes, 300))
+    confusion = np.zeros((4, 4))
+    confusion[:3, :3] = oracle.confusion_matrix(label, prediction, labels=classes)
+    found = by_name(classification(confusion, ("a", "b", "c"), "b"))
+    arguments = {"labels": classes, "average": "macro", "zero_division": np.nan}
+    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(label, prediction))
+    assert found["balanced_accuracy"] == pytest.approx(oracle.balanced_accuracy_score(label, prediction))
+    assert found["precision_macro"] == pytest.approx(oracle.precision_score(label, prediction, **arguments))
+    assert found["recall_macro"] == pytest.approx(oracle.recall_score(label, prediction, **arguments))
+    assert found["f1_macro"] == pytest.approx(oracle.f1_score(label, prediction, **arguments))
+    assert found["precision"] == pytest.approx(oracle.precision_score(label == "b", prediction == "b"))
+    assert found["recall"] == pytest.approx(oracle.recall_score(label == "b", prediction == "b"))
+    assert found["f1"] == pytest.approx(oracle.f1_score(label == "b", prediction == "b"))
+
+
+def test_a_class_that_nobody_predicted_has_no_precision_instead_of_zero() -> None:
+    found = classification(np.array([[10.0, 0, 0], [5, 0, 0], [0, 0, 0]]), ("no", "yes"), "yes")
+    assert math.isnan(by_name(found)["precision"])
+    assert by_name(found)["recall"] == 0
+    assert by_name(found)["precision_macro"] == pytest.approx(2 / 3)
+
+
+def test_an_unknown_class_is_never_right() -> None:
+    found = by_name(classification(np.array([[8.0, 0, 1], [0, 8, 0], [0, 0, 3]]), ("no", "yes")))
+    assert found["accuracy"] == 16 / 20
+    assert found["balanced_accuracy"] == pytest.approx((8 / 9 + 1) / 2)
+
+
+def test_without_a_row_every_metric_is_undefined() -> None:
+    for found in (classification(np.zeros((3, 3)), ("no", "yes"), "yes"), regression(dict.fromkeys(sums_of_errors(np.ones(1), np.ones(1)), 0.0))):
+        assert all(math.isnan(metric.value) for metric in found if metric.name != "rows")
+        assert all(math.isnan(bound) for metric in found if metric.name != "rows" for bound in metric.interval)
+
+
+def test_regression_metrics_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(1)
+    label = random.normal(50, 10, 500)
+    prediction = label + random.normal(2, 3, 500)
+    found = by_name(regression(sums_of_errors(prediction, label)))
+    assert found["mae"] == pytest.approx(oracle.mean_absolute_error(label, prediction))
+    assert found["rmse"] == pytest.approx(oracle.root_mean_squared_error(label, prediction))
+    assert found["r2"] == pytest.approx(oracle.r2_score(label, prediction))
+    assert found["bias"] == pytest.approx((prediction - label).mean())
+
+
+def test_r2_of_constant_labels_is_undefined() -> None:
+    assert math.isnan(by_name(regression(sums_of_errors(np.array([1.0, 2.0]), np.array([0.1, 0.1]))))["r2"])
+
+
+def test_intervals_hold_the_truth_19_times_in_20() -> None:
+    random = np.random.default_rng(2)
+    truth = {"mae": math.sqrt(2 / math.pi), "rmse": 1.0, "bias": 0.0}
+    held = dict.fromkeys(truth, 0)
+    for _ in range(500):
+        for metric in regression(sums_of_errors(random.normal(size=400), np.zeros(400))):
+            if metric.name in truth:
+                held[metric.name] += metric.interval[0] <= truth[metric.name] <= metric.interval[1]
+    assert all(0.92 <= count / 500 <= 0.98 for count in held.values())
+
+
+def test_the_f1_interval_holds_the_truth_19_times_in_20() -> None:
+    random = np.random.default_rng(3)
+    shares = np.array([0.6, 0.1, 0.1, 0.2])
+    truth = 2 * 0.2 / (2 * 0.2 + 0.1 + 0.1)
+    held = 0
+    for _ in range(500):
+        confusion = np.zeros((3, 3))
+        confusion[:2, :2] = random.multinomial(300, shares).reshape(2, 2)
+        low, high = next(metric for metric in classification(confusion, ("no", "yes"), "yes") if metric.name == "f1").interval
+        held += low <= truth <= high
+    assert 0.92 <= held / 500 <= 0.98
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (420, 1_000)])
+def test_wilson_is_that_of_scipy(successes: int, n: int) -> None:
+    expected = stats.binomtest(successes, n).proportion_ci(method="wilson")
+    assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-7)
+
+
+def test_quantiles_of_a_histogram_are_within_a_bin_of_the_rows_own() -> None:
+    values = np.random.default_rng(4).lognormal(4, 1, 5_000)
+    edges = np.array(LATENCY_EDGES)
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1).astype(float)
+    for probability in (0.5, 0.95, 0.99):
+        exact = np.quantile(values, probability)
+        found = quantile("latency", counts, edges, probability)
+        assert found.value == pytest.approx(exact, rel=0.16)
+        assert found.interval[0] <= found.value <= found.interval[1]
+    assert math.isnan(histogram_quantile(np.zeros(3), np.array([1.0, 2.0]), 0.5))
+    assert histogram_quantile(np.array([0, 0, 5.0]), np.array([1.0, 2.0]), 0.5) == 2.0
+
+
+def layout() -> Layout:
+    classes = CategoricalProfile(levels=("no", "yes"), counts=(5, 5))
+    profile = Profile(rows=10, features={"age": numeric_profile(np.arange(100.0)), "city": CategoricalProfile(levels=("a",), counts=(10,))}, prediction=classes, label=classes)
+    features = {"age": Feature(minimum=0), "city": Feature(type="categorical")}
+    return Layout(MonitorSpecification(model="churn", features=features, reference=Reference(profile=profile)))
+
+
+def test_a_vector_tells_loss_coverage_service_and_quality() -> None:
+    here = layout()
+    random = np.random.default_rng(5)
+    label, score = random.random(200) < 0.4, random.uniform(0.05, 0.95, 200)
+    losses = -np.log(np.where(label, score, 1 - score))
+    briers = (score - label) ** 2
+    vector = np.zeros(here.size)
+    sums = {"rows": 200, "log_loss": losses.sum(), "log_loss_squared": (losses**2).sum(), "brier": briers.sum(), "brier_squared": (briers**2).sum()}
+    vector[here.blocks["probability"]] = [sums[name] for name in PROBABILITY]
+    vector[here.blocks["traffic"]] = [{"predictions": 400, "failed": 4, "labels": 200}.get(name, 0) for name in TRAFFIC]
+    age = here.blocks["feature:age"]
+    vector[age.start], vector[age.stop - 2], vector[age.stop - 1] = 300, 100, 3
+    vector[here.blocks["feature:city"]] = [90, 10, 300]
+    found = by_name(performance(here, vector))
+    assert found["log_loss"] == pytest.approx(oracle.log_loss(label, score))
+    assert found["brier"] == pytest.approx(oracle.brier_score_loss(label, score))
+    assert found["coverage"] == 0.5
+    assert by_name(service(here, vector))["failed"] == 0.01
+    assert by_name(quality(here, vector)) == {"missing:age": 0.25, "out_of_range:age": 0.01, "missing:city": 0.75, "unseen:city": 0.1}
+    assert [metric.name for metric in label_delay(here, vector)] == ["label_delay_p50", "label_delay_p90"]
+
+
+def test_labels_that_catch_up_pass_a_coverage_of_one_without_an_interval() -> None:
+    here = layout()
+    vector = np.zeros(here.size)
+    vector[here.blocks["traffic"]] = [{"predictions": 10, "labels": 15}.get(name, 0) for name in TRAFFIC]
+    found = coverage(here, vector)
+    assert found.value == 1.5
+    assert math.isnan(found.interval[0])
