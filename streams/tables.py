@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -134,7 +135,7 @@ def read_table(path: str | Path) -> Table:
             table = pa_parquet.read_table(path)
         else:
             with pa.input_stream(path, compression="detect") as stream:
-                table = pa_json.read_json(stream) if suffix.startswith(".jsonl") else pa_csv.read_csv(stream)
+                table = pa_json.read_json(stream, read_options=pa_json.ReadOptions(block_size=_BLOCK)) if suffix.startswith(".jsonl") else pa_csv.read_csv(stream)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     if not table.num_rows:
@@ -173,7 +174,9 @@ def _parts(path: Path, suffix: str, rows: int) -> Iterator[Any]:
             yield pa.Table.from_batches([batch])
     elif suffix.startswith(".csv"):
         with pa.input_stream(path, compression="detect") as stream:
-            first = pa_csv.open_csv(stream, read_options=pa_csv.ReadOptions(block_size=_BLOCK)).read_next_batch()
+            first = next(iter(pa_csv.open_csv(stream, read_options=pa_csv.ReadOptions(block_size=_BLOCK))), None)
+        if first is None:
+            return
         types = {field.name: _lasting(field.type, first.column(place)) for place, field in enumerate(first.schema)}
         with pa.input_stream(path, compression="detect") as stream:
             options = pa_csv.ConvertOptions(column_types=types)
@@ -181,12 +184,13 @@ def _parts(path: Path, suffix: str, rows: int) -> Iterator[Any]:
                 yield pa.Table.from_batches([batch])
     else:
         known: Any = None
-        with pa.input_stream(path, compression="detect") as stream:
-            lines = iter(stream.readline, b"")
-            while block := b"".join(islice(lines, rows)):
+        with gzip.open(path) if suffix.endswith(".gz") else path.open("rb") as stream:
+            while block := b"".join(islice(stream, rows)):
                 if not block.strip():
                     continue
-                table = pa_json.read_json(pa.BufferReader(block), parse_options=pa_json.ParseOptions(explicit_schema=known))
+                table = pa_json.read_json(
+                    pa.BufferReader(block), read_options=pa_json.ReadOptions(block_size=len(block)), parse_options=pa_json.ParseOptions(explicit_schema=known)
+                )
                 known = known or pa.schema([(field.name, _lasting(field.type, table.column(place))) for place, field in enumerate(table.schema)])
                 yield table
 
@@ -238,4 +242,4 @@ def _checked(path: str | Path) -> tuple[Path, str]:
 
 
 def _unreadable(path: Path, error: Exception, where: str = "") -> SettingsError:
-    return SettingsError(f"{path}{where}: cannot be read: {str(error).splitlines()[0]}")
+    return SettingsError(f"{path}{where}: cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}")

@@ -1,0 +1,103 @@
+"""From a training table to a specification."""
+
+import numpy as np
+import pytest
+
+from detectors.errors import SettingsError
+from detectors.profile import CategoricalProfile, NumericProfile
+from detectors.specification import MonitorSpecification
+from streams.infer import infer, state_bytes
+from streams.monitor_file import format_specification, parse_specification
+from streams.tables import Table
+
+ROWS = 1_000
+DAY = 86_400_000
+
+
+def loans() -> Table:
+    random = np.random.default_rng(1)
+    approved = random.random(ROWS) < 0.3
+    columns = {
+        "row": np.arange(ROWS),
+        "application": np.array([f"a{number}" for number in range(ROWS)], object),
+        "at": np.arange(ROWS) * (DAY // 100) + 1_462_060_800_000,
+        "salary": random.lognormal(10, 1, ROWS),
+        "age": random.integers(18, 90, ROWS),
+        "employed": random.random(ROWS) < 0.9,
+        "city": random.choice(np.array(["Rome", "Oslo", "Lima"], object), ROWS),
+        "seen": np.arange(ROWS).astype("datetime64[ms]"),
+        "empty": np.full(ROWS, np.nan),
+        "approved": approved,
+        "predicted": np.where(random.random(ROWS) < 0.9, approved, ~approved),
+        "chance": random.random(ROWS),
+        "amount": random.normal(1_000, 100, ROWS),
+    }
+    return Table(source="loans.csv", columns=columns)
+
+
+def test_features_get_their_types_and_what_is_no_feature_is_told() -> None:
+    notes: list[str] = []
+    found = infer(loans(), model="loans", label="approved", prediction="predicted", score="chance", time="at", ignore=["amount"], segments=["city"], tell=notes.append)
+    assert {name: feature.type for name, feature in found.features.items()} == {"salary": "numeric", "age": "numeric", "employed": "categorical", "city": "categorical"}
+    assert found.segments == ("city",)
+    for name, reason in (("row", "counts the rows"), ("application", "identifier"), ("seen", "times"), ("empty", "no value")):
+        assert any(f"'{name}'" in note and reason in note for note in notes)
+
+
+def test_classes_performance_and_rate_come_from_the_table() -> None:
+    table = loans()
+    found = infer(table, model="loans", label="approved", prediction="predicted", time="at")
+    assert (found.task, found.classes, found.positive_class) == ("classification", ("false", "true"), "true")
+    profile = found.reference.profile
+    assert profile is not None
+    assert profile.performance is not None
+    assert profile.performance.loss == pytest.approx(np.mean(table.columns["approved"] != table.columns["predicted"]))
+    assert isinstance(profile.prediction, CategoricalProfile)
+    assert profile.prediction.counts[1] == table.columns["predicted"].sum()
+    assert found.events_per_pane == pytest.approx(10_000 * 100 / DAY, rel=1e-4)
+
+
+def test_a_many_valued_target_is_a_regression_and_stands_in_for_the_prediction() -> None:
+    found = infer(loans(), model="loans", label="amount")
+    assert found.task == "regression"
+    assert found.events_per_pane is None
+    assert found.reference.profile is not None
+    assert isinstance(found.reference.profile.prediction, NumericProfile)
+    assert infer(loans(), model="loans", label="age").task == "regression"
+
+
+def test_a_period_is_learnt_and_noted_in_the_specification() -> None:
+    found = infer(loans(), model="loans", time="at", periods=[DAY])
+    assert found.detectors.cycles == (DAY,)
+    assert found.reference.profile is not None
+    salary = found.reference.profile.features["salary"]
+    assert isinstance(salary, NumericProfile)
+    assert [cycle.period for cycle in salary.cycles] == [DAY]
+    with pytest.raises(SettingsError, match="at least two"):
+        infer(loans(), model="loans", time="at", periods=[7 * DAY])
+    with pytest.raises(SettingsError, match="name it with --time"):
+        infer(loans(), model="loans", periods=[DAY])
+
+
+def test_a_wrong_column_name_is_answered_with_the_columns() -> None:
+    with pytest.raises(SettingsError, match=r"loans.csv: no column 'aproved'; it has: row, application"):
+        infer(loans(), model="loans", label="aproved")
+
+
+def test_settings_of_a_base_specification_are_kept() -> None:
+    base = parse_specification("model: old\npane: 1m\nfalse_alarms: 2 per 7d\n")
+    found = infer(loans(), model="loans", label="approved", time="at", base=base)
+    assert (found.model, found.pane, str(found.false_alarms)) == ("loans", 60_000, "2 per 7d")
+    assert found.events_per_pane == pytest.approx(60_000 * 100 / DAY, rel=1e-4)
+
+
+def test_an_inferred_specification_survives_its_file() -> None:
+    found = infer(loans(), model="loans", label="approved", prediction="predicted", time="at", periods=[DAY])
+    assert parse_specification(format_specification(found)).digest == found.digest
+
+
+def test_the_estimate_of_the_state_grows_with_what_is_kept() -> None:
+    found = infer(loans(), model="loans", label="approved", time="at")
+    assert state_bytes(found, partitions=8) > state_bytes(found)
+    assert state_bytes(MonitorSpecification(model="m")) > 1_000_000 * 64
+    assert state_bytes(found) < 1_000_000  # a hundred events a day wait for a week

@@ -1,0 +1,86 @@
+"""monitor.yaml: errors that point, and a round trip that changes nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.errors import SettingsError
+from detectors.reference import profile_of
+from detectors.specification import Alerts, Feature, Floors, MonitorSpecification, Reference
+from streams.monitor_file import format_specification, load_specification, parse_specification, save_specification
+
+FAULTS = {
+    "model: m\nfeatures:\n  salary:\n    type: number\n": "monitor.yaml:4: features.salary.type: expected 'numeric' or 'categorical', got 'number'",
+    "model: m\nlatenes: 5m\n": "monitor.yaml:2: latenes: unknown key; did you mean 'lateness'? known keys: model, task,",
+    "model: m\nalerts:\n  floors: {rat: 3}\n": "monitor.yaml:3: alerts.floors.rat: unknown key; did you mean 'rate'? known keys: rate, shift,",
+    "model: m\nfeatures:\n  age: {kind: numeric}\n": "monitor.yaml:3: features.age.kind: unknown key; known keys: type, minimum,",
+    "task: regression\n": "monitor.yaml:1: model: missing, and it has no default",
+    "model: m\n\npane: 0s\n": "monitor.yaml:3: pane: pane must be > 0 ms, got 0 ms; an empty pane would never close",
+    "model: m\nlateness: soon\n": "monitor.yaml:2: lateness: a duration is a number and a unit",
+    "model: m\nretrain:\n  gate:\n    alpha: 2\n": "monitor.yaml:4: retrain.gate.alpha: expected a number < 1.0, got 2",
+    "model: m\nretrain:\n  gate:\n    block: 1.5\n": "monitor.yaml:4: retrain.gate.block: expected a whole number, got 1.5",
+    "model: m\nfeatures:\n  age: 3\n": "monitor.yaml:3: features.age: expected keys and values, got 3",
+    "model: m\nfeatures:\n  age:\n    minimum: 3\n    maximum: 2\n": "monitor.yaml:3: features.age: minimum must be <= maximum",
+    "model: m\nmodel: n\n": "monitor.yaml:2: model: given twice; keep one",
+    "model: m\nwindows: [1h, 0s\n": "monitor.yaml:3: not YAML:",
+    "- m\n": "monitor.yaml:1: expected keys and values",
+    "": "monitor.yaml:1: expected keys and values",
+    "model: m\nreference:\n  profile:\n    rows: 1\n    features: {a: {kind: categorical, levels: [x], counts: [many]}}\n": "monitor.yaml:5: reference.profile.features.a.counts.0: expected a whole",
+}
+
+
+@pytest.mark.parametrize(("text", "story"), FAULTS.items())
+def test_a_fault_is_told_with_its_line_and_path(text: str, story: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_specification(text)
+    assert str(caught.value).startswith(story)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_specification("model: ''\npane: 0s\n")
+    assert [line.split(" ")[0] for line in str(caught.value).splitlines()] == ["monitor.yaml:1:", "monitor.yaml:2:"]
+
+
+def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"driftwarden monitor infer FILE -o none.yaml"):
+        load_specification(tmp_path / "none.yaml")
+
+
+def test_a_feature_may_be_called_what_yaml_reads_as_something_else() -> None:
+    specification = parse_specification("model: m\nfeatures: {on: {}, 1: {}, null: {}, 2016-05-01: {}}\n")
+    assert list(specification.features) == ["on", "1", "null", "2016-05-01"]
+    assert list(parse_specification(format_specification(specification)).features) == list(specification.features)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 1_000),
+    levels=st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=1, max_size=5),
+    name=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(lambda text: text != "x"),
+    floor=st.floats(0, 1e6),
+)
+def test_writing_and_reading_gives_the_same_specification_and_digest(seed: int, levels: list[str], name: str, floor: float) -> None:
+    random = np.random.default_rng(seed)
+    features = {"x": Feature(minimum=-3.25), name: Feature(type="categorical")}
+    columns = {"x": random.normal(size=300) * 10.0 ** random.integers(-9, 9), name: random.choice(np.array(levels, object), 300)}
+    time = np.arange(300) * 60_000
+    profile = profile_of(columns, features=features, task="classification", label=random.integers(0, 2, 300), time=time, cycles=(3_600_000,))
+    before = MonitorSpecification(model="m", features=features, reference=Reference(source="train.csv", profile=profile), alerts=Alerts(floors=Floors(shift=floor)))
+    after = parse_specification(format_specification(before))
+    assert after == before
+    assert after.digest == before.digest
+
+
+def test_the_profile_is_last_and_its_lists_take_a_line_each(tmp_path: Path) -> None:
+    profile = profile_of({"x": np.arange(100.0)}, features={"x": Feature()}, task="classification")
+    specification = MonitorSpecification(model="m", features={"x": Feature()}, reference=Reference(profile=profile))
+    save_specification(specification, tmp_path / "monitor.yaml")
+    lines = (tmp_path / "monitor.yaml").read_text().splitlines()
+    assert lines.index("reference:") > lines.index("features:") > lines.index("false_alarms: 1 per 30d") > lines.index("model: m")
+    assert "        counts: [20, 20, 20, 20, 20]" in lines
+    assert "  x: {type: numeric}" in lines
+    assert load_specification(tmp_path / "monitor.yaml") == specification
