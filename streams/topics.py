@@ -87,10 +87,19 @@ class Topics:
         """The history of every model: registered, promoted, rejected, rolled back."""
         return self.prefix + "models.versions"
 
+    def state_of(self, topic: str) -> str:
+        """State of the stage that reads a topic; compacted, a partition for each of the topic's."""
+        return f"{self.prefix}driftwarden.state.{topic.removeprefix(self.prefix)}"
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """State topics of all stages."""
+        return (self.state_of(self.inference_events), self.state_of(self.summaries))
+
     @property
     def by_partitions_of_source(self) -> tuple[str, ...]:
         """Topics with as many partitions as the source; Faust assigns topics together only when their counts are equal."""
-        return (self.inference_events, self.dead_letters, self.summaries, self.examples, self.metrics, self.alerts)
+        return (self.inference_events, self.dead_letters, self.summaries, self.examples, self.metrics, self.alerts, *self.state)
 
     @property
     def with_one_partition(self) -> tuple[str, ...]:
@@ -120,6 +129,7 @@ class Topics:
             self.examples: long,
             self.metrics: short,
             self.alerts: long,
+            **dict.fromkeys(self.state, {"cleanup.policy": "compact", "segment.bytes": str(2**26), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}),
             self.monitors: {"cleanup.policy": "compact", "segment.bytes": str(2**24), "min.cleanable.dirty.ratio": "0.1"},
             self.requests: for_ever,
             self.versions: for_ever,

@@ -1,0 +1,146 @@
+"""The detect stage: bundles of pane summaries in, metric points and alerts out.
+
+A function of its log. Bundles say how far each source partition has come; a pane closes when all of them have passed it, and is judged once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from detectors.alert import Alert
+from detectors.bundle import Bundle
+from detectors.event_batch import NO_TIME
+from detectors.model_detection import ModelDetection
+from detectors.monitor import Monitors
+from detectors.piece import Piece
+from detectors.point import Point
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectFlushed:
+    """An epoch's worth of output and state."""
+
+    covered: int
+    points: tuple[Point, ...]
+    alerts: tuple[Alert, ...]
+    pieces: tuple[Piece, ...]
+
+
+class Detect:
+    """Detection of all models of one partition of the summaries topic.
+
+    Parameters
+    ----------
+    monitors : which revisions are in force; may grow while the stage lives.
+    metrics : whether to compute metric points.
+    """
+
+    def __init__(self, monitors: Monitors, *, metrics: bool = True) -> None:
+        self._monitors = monitors
+        self._metrics = metrics
+        self._models: dict[tuple[str, int], ModelDetection] = {}
+        self._sources: dict[int, list[int]] = {}  # source partition: generation, epoch, time
+        self._partitions = 0
+        self._pending: dict[int, dict[int, tuple[int, Bundle]]] = {}
+        self._deletions: list[Piece] = []
+        self._end = 0
+
+    @property
+    def covered(self) -> int:
+        """Offset up to which bundles are in; parts of a bundle that is not complete are read again."""
+        return min([self._end, *(offset for parts in self._pending.values() for offset, _ in parts.values())])
+
+    def absorb(self, bundle: Bundle, offset: int) -> None:
+        """Take a bundle, or a part of one, from an offset of the log."""
+        self._end = offset + 1
+        generation, epoch, _ = self._sources.get(bundle.partition, [0, 0, NO_TIME])
+        if (bundle.generation, bundle.epoch) <= (generation, epoch):
+            return
+        parts = self._pending.setdefault(bundle.partition, {})
+        if parts and any((one.generation, one.epoch) != (bundle.generation, bundle.epoch) for _, one in parts.values()):
+            parts.clear()  # its worker died in the middle of a bundle, and the next owner has sent the same again
+        parts[bundle.part] = (offset, bundle)
+        if len(parts) == bundle.parts:
+            whole = [part for _, part in (self._pending.pop(bundle.partition)[number] for number in range(bundle.parts))]
+            self._apply(
+                replace(
+                    whole[0],
+                    summaries=tuple(summary for part in whole for summary in part.summaries),
+                    cohorts=tuple(cohort for part in whole for cohort in part.cohorts),
+                ),
+                offset,
+            )
+
+    def _apply(self, bundle: Bundle, offset: int) -> None:
+        before = self._sources.get(bundle.partition, [0, 0, NO_TIME])[2]
+        self._sources[bundle.partition] = [bundle.generation, bundle.epoch, max(before, bundle.time)]
+        self._partitions = max(self._partitions, bundle.partitions)
+        keys = {(summary.model, summary.revision) for summary in bundle.summaries} | {(cohort.model, cohort.revision) for cohort in bundle.cohorts}
+        for key in sorted(keys):
+            detection = self._detection(*key)
+            if detection is not None:
+                summaries = (summary for summary in bundle.summaries if (summary.model, summary.revision) == key)
+                detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key), offset)
+        time = self._time()
+        if time != NO_TIME:
+            for detection in self._models.values():
+                detection.advance(time, offset)
+            self._close_replaced()
+
+    def _time(self) -> int:
+        """Smallest time of the source partitions; a partition that never held a record holds nothing back, one that nobody has told of yet does."""
+        if len(self._sources) < self._partitions:
+            return NO_TIME
+        return min((time for _, _, time in self._sources.values() if time != NO_TIME), default=NO_TIME)
+
+    def _detection(self, model: str, revision: int) -> ModelDetection | None:
+        monitor = self._monitors.get(model, revision)
+        if monitor is None:
+            return None  # deleted: nothing retained needs it
+        if (model, revision) not in self._models:
+            self._models[model, revision] = ModelDetection(monitor, metrics=self._metrics)
+        return self._models[model, revision]
+
+    def _close_replaced(self) -> None:
+        """A revision whose successor has closed a pane raises no more alerts."""
+        for model, revision in sorted(self._models):
+            later = [self._models[model, other] for name, other in self._models if name == model and other > revision]
+            closed = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
+            if later and closed and self._models[model, revision].closed_until >= min(closed):
+                self._models[model, revision].close(min(closed))
+
+    def flush(self) -> DetectFlushed:
+        """What is new since the last flush."""
+        points: list[Point] = []
+        alerts: list[Alert] = []
+        pieces: list[Piece] = list(self._deletions)
+        self._deletions = []
+        covered = self.covered
+        for detection in self._models.values():
+            found = detection.flush(self._end)
+            points += found.points
+            alerts += found.alerts
+            pieces += found.pieces
+            self._deletions += found.deletions
+        return DetectFlushed(covered=covered, points=tuple(points), alerts=tuple(alerts), pieces=tuple(pieces))
+
+    def manifest(self) -> dict[str, Any]:
+        """What is saved last in an epoch."""
+        return {"covered": self.covered, "partitions": self._partitions, "sources": [[partition, *values] for partition, values in self._sources.items()]}
+
+    def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
+        """Take saved state into a fresh stage; returns the offset to read from."""
+        if manifest is not None:
+            self._end, self._partitions = manifest["covered"], manifest["partitions"]
+            self._sources = {partition: list(values) for partition, *values in manifest["sources"]}
+        for piece in pieces:
+            detection = self._detection(str(piece.key[1]), int(piece.key[2]))
+            if detection is None:
+                self._deletions.append(Piece(piece.key, piece.covered, None))
+            else:
+                detection.restore(piece)
+        for detection in self._models.values():
+            detection.drop_closed()
+        return self._end

@@ -1,0 +1,147 @@
+"""The life of alerts: alarms of monitors open an alert, join it, and resolve it.
+
+One alert for one change: while an alert of a kind is open, further alarms of that kind update it. It is resolved when the effect of every one of
+its monitors, against the declared reference, stayed below half its floor for `resolve_after`; never because a scan was begun anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.rfc3339 import format_time
+from detectors.specification import MonitorSpecification
+from detectors.verdict import AlertKind, Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """A monitor that is in alarm on a pane."""
+
+    kind: AlertKind
+    evidence: Evidence
+    change_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """How far a monitor is from being well again."""
+
+    recent_effect: float  # nan with too little data
+    floor: float
+
+    @property
+    def well(self) -> bool:
+        """Whether the recent effect is below half the floor."""
+        return bool(np.abs(self.recent_effect) < self.floor / 2)
+
+
+class Lifecycle:
+    """Open alerts of one model."""
+
+    def __init__(self, specification: MonitorSpecification) -> None:
+        self._specification = specification
+        self._open: dict[str, Alert] = {}
+
+    def step(self, at: int, version: str, alarms: Sequence[Alarm], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()) -> tuple[list[Alert], list[str]]:
+        """Take the alarms of a closed pane.
+
+        Parameters
+        ----------
+        at : the pane's end.
+        version : the model version in service.
+        alarms : monitors in alarm.
+        resolutions : by monitor, for all monitors.
+        happened : what else happened about that time, a sentence each.
+
+        Returns
+        -------
+        New alert records, and the names of the monitors whose alert was resolved.
+        """
+        records: list[Alert] = []
+        well: list[str] = []
+        for kind in sorted({alarm.kind for alarm in alarms} | set(self._open)):
+            mine = [alarm for alarm in alarms if alarm.kind == kind]
+            if kind not in self._open:
+                records.append(self._opened(kind, at, version, mine, happened))
+            else:
+                new = [alarm for alarm in mine if alarm.evidence.name not in {monitor.name for monitor in self._open[kind].monitors}]
+                if new:
+                    records.append(self._updated(kind, at, new))
+                elif not mine and all(monitor.name in resolutions and resolutions[monitor.name].well for monitor in self._open[kind].monitors):
+                    records.append(self._resolved(kind, at, ()))
+                    well += [monitor.name for monitor in records[-1].monitors]
+        return records, well
+
+    def close(self, at: int, cause: str) -> list[Alert]:
+        """Resolve whatever is open: the specification that it was raised under is no longer in force."""
+        return [self._resolved(kind, at, (cause,)) for kind in sorted(self._open)]
+
+    def _opened(self, kind: str, at: int, version: str, alarms: list[Alarm], happened: Sequence[str]) -> Alert:
+        specification = self._specification
+        change_at = min(alarm.change_at for alarm in alarms)
+        monitors = tuple(alarm.evidence for alarm in sorted(alarms, key=_strongest))
+        name = f"{specification.model}\0{specification.digest}\0{kind}\0{at}"
+        alert = Alert(
+            alert_id=hashlib.sha256(name.encode()).hexdigest()[:16],
+            sequence=0,
+            status="opened",
+            kind=alarms[0].kind,
+            severity=specification.alerts.severity.get(kind, "warning"),
+            model=specification.model,
+            model_version=version,
+            segment="",
+            opened_at=at,
+            updated_at=at,
+            change_at=change_at,
+            summary=_sentence(specification.model, monitors, change_at),
+            monitors=monitors,
+            budget=str(specification.false_alarms),
+            causes=tuple(happened),
+        )
+        self._open[kind] = alert
+        return alert
+
+    def _updated(self, kind: str, at: int, alarms: list[Alarm]) -> Alert:
+        before = self._open[kind]
+        monitors = (*before.monitors, *(alarm.evidence for alarm in sorted(alarms, key=_strongest)))
+        summary = _sentence(before.model, monitors, before.change_at)
+        alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="updated", updated_at=at, monitors=monitors, summary=summary)
+        self._open[kind] = alert
+        return alert
+
+    def _resolved(self, kind: str, at: int, causes: Sequence[str]) -> Alert:
+        before = self._open.pop(kind)
+        names = ", ".join(monitor.name for monitor in before.monitors[:3])
+        summary = f"{before.model}: {names} {'are' if len(before.monitors) > 1 else 'is'} back at the reference, {format_time(before.opened_at)} to {format_time(at)}"
+        return msgspec.structs.replace(before, sequence=before.sequence + 1, status="resolved", updated_at=at, summary=summary, causes=(*before.causes, *causes))
+
+    def state(self) -> Any:
+        """What to save."""
+        return [msgspec.to_builtins(alert) for alert in self._open.values()]
+
+    def restore(self, state: Any) -> None:
+        """Take saved state."""
+        alerts = [msgspec.convert(plain, Alert) for plain in state]
+        self._open = {alert.kind: alert for alert in alerts}
+
+
+def _strongest(alarm: Alarm) -> tuple[float, str]:
+    return -alarm.evidence.value / alarm.evidence.threshold, alarm.evidence.name
+
+
+def _sentence(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
+    """One sentence that names the strongest change, how sure it is, and when it began."""
+    first = monitors[0]
+    low, high = first.effect.interval
+    others = f", and {len(monitors) - 1} more" if len(monitors) > 1 else ""
+    return (
+        f"{model}: {first.name} changed by {first.effect.value:+.3g} ({first.effect.name}; 95 % {low:+.3g} to {high:+.3g}, floor {first.effect.floor:.3g}, "
+        f"n {first.n_current:,.0f} against {first.n_reference:,.0f}){others}, since about {format_time(change_at)}"
+    )

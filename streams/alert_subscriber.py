@@ -1,0 +1,138 @@
+"""`AlertSubscriber`: every record in the life of every alert, once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from types import TracebackType
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from detectors.alert import Alert
+from detectors.errors import DriftwardenError, EventError
+from streams.connection import KafkaConnection, connect
+from streams.wire import decode_alert
+
+_log = logging.getLogger("driftwarden.alerts")
+
+_POLL_MILLISECONDS = 200
+
+
+class AlertSubscriber:
+    """Iterates over alerts as they come. Kafka delivers at least once; a record whose ``(alert_id, sequence)`` was seen is skipped.
+
+    Parameters
+    ----------
+    bootstrap : host:port of Kafka; default ``$DRIFTWARDEN_BOOTSTRAP``.
+    models : only alerts of these models; default: all.
+    group : consumer group that shares the alerts and remembers its place: an alert counts as taken when the next one is asked for. Default: none, every subscriber sees all.
+    from_beginning : start with the oldest alert kept, not with what comes from now on (for a group: where it has no place yet).
+    idle : end the iteration when nothing came for so many seconds; default: never.
+    remembered : number of latest records by which repetitions are known.
+    connection, topic_prefix : instead of those from the environment.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str | None = None,
+        *,
+        models: Collection[str] | None = None,
+        group: str | None = None,
+        from_beginning: bool = False,
+        idle: float | None = None,
+        remembered: int = 100_000,
+        connection: KafkaConnection | None = None,
+        topic_prefix: str | None = None,
+    ) -> None:
+        if remembered < 1:
+            raise ValueError(f"remembered must be >= 1, got {remembered}; nothing could be recognised as a repetition")
+        if isinstance(models, str):
+            raise TypeError(f"models is a list of names, got the text {models!r}; pass [{models!r}]")
+        self._models = None if models is None else frozenset(models)
+        self._idle = idle
+        self._remembered = remembered
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._group = group
+        self.unreadable = 0
+        self._closed = False
+        connection = connection or connect(bootstrap, topic_prefix=topic_prefix)
+        self._consumer = _consumer(connection, group=group, from_beginning=from_beginning)
+
+    def __iter__(self) -> Iterator[Alert]:
+        last = time.monotonic()
+        while not self._closed:
+            for records in self._consumer.poll(_POLL_MILLISECONDS).values():
+                for record in records:
+                    last = time.monotonic()
+                    alert = self._alert(record)
+                    if alert is not None:
+                        yield alert
+                        if self._closed:
+                            return
+                        last = time.monotonic()
+            if self._group is not None and not self._closed:
+                self._commit()
+            if self._idle is not None and time.monotonic() - last > self._idle:
+                return
+
+    def close(self) -> None:
+        """Stop; the iteration ends after the alert that it is at."""
+        if not self._closed:
+            self._closed = True
+            self._consumer.close(autocommit=False)
+
+    def __enter__(self) -> AlertSubscriber:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _alert(self, record: Any) -> Alert | None:
+        try:
+            alert = decode_alert(record.value or b"")
+        except EventError as error:
+            self.unreadable += 1
+            _log.warning("skipped an unreadable record of %s, partition %d, offset %d: %s", record.topic, record.partition, record.offset, error)
+            return None
+        name = (alert.alert_id, alert.sequence)
+        if name in self._seen or (self._models is not None and alert.model not in self._models):
+            return None
+        self._seen[name] = None
+        if len(self._seen) > self._remembered:
+            self._seen.popitem(last=False)
+        return alert
+
+    def _commit(self) -> None:
+        try:
+            self._consumer.commit()
+        except KafkaError as error:  # the group was rebalanced: another member reads these again, which at-least-once allows
+            _log.warning("could not commit the place in the alerts: %s", error)
+
+
+def _consumer(connection: KafkaConnection, *, group: str | None, from_beginning: bool) -> Any:
+    topic = connection.topics.alerts
+    arguments = {"enable_auto_commit": False, "allow_auto_create_topics": False, "auto_offset_reset": "earliest" if from_beginning else "latest"}
+    try:
+        consumer = KafkaConsumer(**connection.client_arguments(), **arguments, group_id=group, bootstrap_timeout_ms=10_000)
+    except KafkaError as error:
+        raise DriftwardenError(f"no Kafka answers on {connection.bootstrap} ({type(error).__name__}); start one with: driftwarden broker start") from error
+    found = consumer.partitions_for_topic(topic)
+    if not found:
+        consumer.close()
+        raise DriftwardenError(f"topic {topic} does not exist on {connection.bootstrap}; make it with: driftwarden topics apply")
+    if group is not None:
+        consumer.subscribe([topic])
+        return consumer
+    partitions = [TopicPartition(topic, partition) for partition in found]
+    consumer.assign(partitions)
+    if from_beginning:
+        consumer.seek_to_beginning(*partitions)
+    else:
+        consumer.seek_to_end(*partitions)
+    for partition in partitions:
+        consumer.position(partition)  # settle "the end" now, not at the first poll: what comes in between must not be missed
+    return consumer

@@ -1,0 +1,67 @@
+"""Bundles to records of the summaries topic and back; a large one is split, and counts when all of its parts are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from detectors.bundle import Bundle, Cohort, Summary
+from detectors.event_batch import Float64
+from streams.state_codec import decode_state, encode_state
+
+
+def encode_bundle(bundle: Bundle, *, max_bytes: int) -> list[bytes]:
+    """Records of a bundle, each at most ``max_bytes`` unless a single summary is larger."""
+    groups = _halved(bundle, max_bytes)
+    return [_encode(replace(bundle, part=part, parts=len(groups), summaries=tuple(summaries), cohorts=tuple(cohorts))) for part, (summaries, cohorts) in enumerate(groups)]
+
+
+def _halved(bundle: Bundle, max_bytes: int) -> list[tuple[Sequence[Summary], Sequence[Cohort]]]:
+    """Split until every part fits."""
+    waiting: list[tuple[Sequence[Summary], Sequence[Cohort]]] = [(bundle.summaries, bundle.cohorts)]
+    fitting = []
+    while waiting:
+        summaries, cohorts = waiting.pop(0)
+        single = len(summaries) + len(cohorts) <= 1
+        if single or len(_encode(replace(bundle, summaries=tuple(summaries), cohorts=tuple(cohorts)))) <= max_bytes:
+            fitting.append((summaries, cohorts))
+        elif cohorts and summaries:
+            waiting = [(summaries, ()), ((), cohorts), *waiting]
+        else:
+            items = len(summaries or cohorts) // 2
+            waiting = [(summaries[:items], cohorts[:items]), (summaries[items:], cohorts[items:]), *waiting]
+    return fitting
+
+
+def _encode(bundle: Bundle) -> bytes:
+    plain: dict[str, Any] = {name: value for name, value in asdict(bundle).items() if name not in {"summaries", "cohorts"}}
+    return encode_state(plain | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts)})
+
+
+def _table(items: Iterable[Summary | Cohort]) -> list[dict[str, Any]]:
+    return [{name: _sparse(value) if name == "counts" else value for name, value in vars(item).items()} for item in items]
+
+
+def _sparse(counts: Float64) -> Any:
+    """Cells that are not 0, where they are fewer than a third."""
+    used = np.flatnonzero(counts)
+    return [len(counts), used.astype(np.int32), counts[used]] if 3 * len(used) < len(counts) else counts
+
+
+def _dense(value: Any) -> Float64:
+    if isinstance(value, list):
+        counts = np.zeros(value[0])
+        counts[value[1]] = value[2]
+        return counts
+    return np.asarray(value)
+
+
+def decode_bundle(data: bytes, name: str) -> Bundle:
+    """The bundle, or the part of it, again."""
+    plain = decode_state(data, name)
+    summaries = tuple(Summary(**(item | {"counts": _dense(item["counts"])})) for item in plain.pop("summaries"))
+    cohorts = tuple(Cohort(**(item | {"counts": _dense(item["counts"])})) for item in plain.pop("cohorts"))
+    return Bundle(summaries=summaries, cohorts=cohorts, **plain)

@@ -1,0 +1,28 @@
+"""``driftwarden worker``: compute metrics and alerts."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from streams.connection import connect
+from streams.worker_settings import WorkerSettings
+
+
+def command(
+    bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
+    name: Annotated[str | None, typer.Option(help="this worker's name in its group; unique; default: the host's name")] = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARN or ERROR")] = "INFO",
+) -> None:
+    """Read inference events, compute metrics, raise alerts.
+
+    Start as many as there are partitions, on as many machines as you like: they share the partitions. A worker that meets a fault stops with
+    exit code 1 and acknowledges nothing; let a supervisor start it again.
+    """
+    from streams.worker import run_worker  # noqa: PLC0415  faust takes half a second to import, which --help need not wait for
+
+    settings = WorkerSettings(**({} if name is None else {"name": name}))
+    os.environ.setdefault("F_NO_COLOR", "1")
+    run_worker(connect(bootstrap), settings, log_level=log_level)

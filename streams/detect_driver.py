@@ -1,0 +1,70 @@
+"""The detect stage on Kafka: bundles of ``monitoring.summaries`` in, metric points and alerts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from detectors.alert import Alert
+from detectors.detect import Detect
+from detectors.monitor import Monitors
+from detectors.piece import Piece
+from detectors.point import Point
+from streams.bundle_codec import decode_bundle
+from streams.stage_run import Epoch, Output, Records
+from streams.topics import Topics
+from streams.wire import encode_alert, encode_points
+
+POINTS_PER_RECORD = 500
+
+
+class DetectDriver:
+    """One partition of the summaries topic."""
+
+    def __init__(self, *, partition: int, monitors: Monitors, topics: Topics) -> None:
+        self._partition = partition
+        self._topics = topics
+        self._stage = Detect(monitors)
+        self._changed = False
+
+    @property
+    def covered(self) -> int:
+        """Offset up to which bundles are in the state."""
+        return self._stage.covered
+
+    def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
+        """Take saved state."""
+        return self._stage.restore(manifest, pieces)
+
+    def manifest(self) -> dict[str, Any]:
+        """What ends an epoch."""
+        return self._stage.manifest()
+
+    def absorb(self, records: Records, end: int) -> None:
+        """Decode and merge."""
+        del end  # the stage counts by the bundles' own offsets
+        for record in records:
+            self._stage.absorb(decode_bundle(record.value or b"", f"{record.topic}[{record.partition}]@{record.offset}"), record.offset)
+        self._changed = True
+
+    def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
+        """Points and alerts, keyed by their model."""
+        del generation, epoch, at_end, idle  # event time comes with the bundles
+        if not self._changed:
+            return None
+        self._changed = False
+        flushed = self._stage.flush()
+        outputs = [*self._alerts(flushed.alerts), *self._points(flushed.points)]
+        return Epoch(covered=flushed.covered, outputs=tuple(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
+
+    def _alerts(self, alerts: Iterable[Alert]) -> Iterable[Output]:
+        for alert in alerts:
+            yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert), partition=self._partition)
+
+    def _points(self, points: Iterable[Point]) -> Iterable[Output]:
+        by_model: dict[str, list[Point]] = {}
+        for point in points:
+            by_model.setdefault(point.tags["model"], []).append(point)
+        for model, mine in by_model.items():
+            for start in range(0, len(mine), POINTS_PER_RECORD):
+                yield Output(topic=self._topics.metrics, key=model.encode(), value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)

@@ -1,0 +1,68 @@
+"""The ``monitors`` topic, read whole by every process without a group: a broadcast."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from detectors.monitor import Monitors
+from streams.connection import KafkaConnection
+from streams.monitor_codec import decode_monitor, decode_monitor_key
+
+POLL_MILLISECONDS = 200
+
+
+class MonitorsReader:
+    """Keeps a `Monitors` up to date.
+
+    `catch_up` before the first event of an assignment; `follow` for as long as the process lives.
+    """
+
+    def __init__(self, connection: KafkaConnection, monitors: Monitors) -> None:
+        self._connection = connection
+        self._monitors = monitors
+        self._consumer: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()
+        self._stopped = False
+
+    async def start(self) -> None:
+        """Connect, and read what is there."""
+        topic = self._connection.topics.monitors
+        self._consumer = AIOKafkaConsumer(**self._connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest")
+        await self._consumer.start()
+        self._tp = TopicPartition(topic, 0)
+        self._consumer.assign([self._tp])
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Read up to the end that the topic has now."""
+        assert self._consumer is not None  # noqa: S101  start comes first
+        async with self._reading:
+            end = (await self._consumer.end_offsets([self._tp]))[self._tp]
+            while await self._consumer.position(self._tp) < end:
+                await self._poll()
+
+    async def follow(self) -> None:
+        """Read on until stopped."""
+        while not self._stopped:
+            async with self._reading:
+                if not self._stopped:
+                    await self._poll()
+            await asyncio.sleep(0)
+
+    async def _poll(self) -> None:
+        assert self._consumer is not None  # noqa: S101  start comes first
+        for records in (await self._consumer.getmany(self._tp, timeout_ms=POLL_MILLISECONDS)).values():
+            for record in records:
+                if record.value is None:
+                    self._monitors.remove(*decode_monitor_key(record.key or b""))
+                else:
+                    self._monitors.add(decode_monitor(record.value))
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        self._stopped = True
+        async with self._reading:
+            if self._consumer is not None:
+                await self._consumer.stop()

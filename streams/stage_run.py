@@ -1,0 +1,142 @@
+"""One partition of one stage, driven on Kafka: recovery, records in, epochs out.
+
+The epoch is the one unit of durability: outputs are acknowledged, then the pieces of state, then the manifest; only then is the covered
+offset declared. Whatever goes wrong in between, the next owner of the partition reads on from a manifest that is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiokafka.structs import ConsumerRecord
+
+from detectors.piece import Piece
+from streams.piece_store import Entry, PieceStore
+from streams.state_codec import StateError
+
+Records = list[ConsumerRecord[bytes, bytes]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A record for a topic."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None = None
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What a stage gives when it is flushed."""
+
+    covered: int
+    outputs: tuple[Output, ...]
+    pieces: tuple[Piece, ...]
+    manifest: dict[str, Any]
+
+
+class StageDriver(Protocol):
+    """A stage with its codecs, as the run sees it."""
+
+    @property
+    def covered(self) -> int:
+        """Offset up to which records are in the state."""
+
+    def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
+        """Take saved state; returns the offset to read from."""
+
+    def absorb(self, records: Records, end: int) -> None:
+        """Take records; ``end`` is the offset after the last."""
+
+    def manifest(self) -> dict[str, Any]:
+        """What ends an epoch: the covered offset, under ``covered``, and what belongs to no piece."""
+
+    def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
+        """What is new since the last flush; None if nothing is. ``idle``: milliseconds since the partition was found at its end, in coarse steps."""
+
+
+Send = Callable[[Output], Awaitable[Awaitable[Any]]]
+"""Hands a record to the producer; the inner awaitable is its acknowledgement."""
+
+
+class StageRun:
+    """Drives one partition of one stage for one assignment."""
+
+    def __init__(self, driver: StageDriver, store: PieceStore, *, name: str, state_topic: str, partition: int, send: Send) -> None:
+        self._driver = driver
+        self._store = store
+        self._name = name
+        self._state_topic = state_topic
+        self._partition = partition
+        self._send = send
+        self._epoch_lock = asyncio.Lock()
+        self.position = 0
+
+    async def restore(self, entries: Iterable[tuple[bytes, bytes]], *, beginning: int, end: int) -> int:
+        """Recover, take over ownership (acknowledged before any output), and return the offset to read from.
+
+        Raises
+        ------
+        StateError
+            If the state covers more than the log holds: the source topic was made anew, or lost acknowledged records.
+        """
+        recovered = self._store.recover(entries, self._name)
+        start = self._driver.restore(recovered.manifest, recovered.pieces)
+        if start > end:
+            raise StateError(
+                f"{self._name}: its state covers offsets up to {start}, but the log ends at {end}; the topic was made anew or lost records. "
+                f"To start over, delete the state topic {self._state_topic} together with the source topic"
+            )
+        await self._write([self._store.manifest(self._driver.manifest())])
+        self.position = max(start, beginning)
+        return self.position
+
+    def absorb(self, position: int, records: Records) -> None:
+        """Take a fetch that begins at ``position``.
+
+        Raises
+        ------
+        StateError
+            If the fetch does not go on where the last one ended.
+        """
+        if position != self.position or records[0].offset < self.position:
+            raise StateError(
+                f"{self._name}: read on to offset {self.position}, then got a fetch at {position} whose first record is {records[0].offset}; "
+                "the topic was made anew while it was read, or its records expired before they were read"
+            )
+        end = records[-1].offset + 1
+        self._driver.absorb(records, end)
+        self.position = end
+
+    async def epoch(self, *, at_end: bool, idle: int = 0) -> int | None:
+        """Make everything absorbed so far durable; returns the offset that may be declared, None if nothing was new."""
+        async with self._epoch_lock:
+            self._store.epoch += 1
+            epoch = self._driver.flush(generation=self._store.generation, epoch=self._store.epoch, at_end=at_end, idle=idle)
+            if epoch is None:
+                self._store.epoch -= 1
+                return None
+            await self._acknowledged([await self._send(output) for output in epoch.outputs])
+            await self._write(self._store.entries(epoch.pieces))
+            await self._write([self._store.manifest(epoch.manifest)])
+            return epoch.covered
+
+    async def settle(self) -> None:
+        """Wait for an epoch that is under way."""
+        async with self._epoch_lock:
+            pass
+
+    async def _write(self, entries: Iterable[Entry]) -> None:
+        await self._acknowledged([await self._send(Output(topic=self._state_topic, key=key, value=value, partition=self._partition)) for key, value in entries])
+
+    @staticmethod
+    async def _acknowledged(pending: list[Awaitable[Any]]) -> None:
+        if pending:
+            await asyncio.gather(*pending)

@@ -1,0 +1,113 @@
+"""The summarise stage on Kafka: fetches of ``inference.events`` in; bundles, examples and dead letters out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from detectors.bundle import Bundle, Cohort, Summary
+from detectors.event_batch import NO_TIME
+from detectors.monitor import Monitors
+from detectors.piece import Piece
+from detectors.summarise import Flushed, Summarise
+from streams.bundle_codec import encode_bundle
+from streams.examples_codec import encode_examples
+from streams.formats.v1 import DeadLetter, Decoder
+from streams.partitioning import partition_of
+from streams.stage_run import Epoch, Output, Records
+from streams.topics import Topics
+
+MAX_RECORD_BYTES = 512 * 1024  # half of Kafka's default limit, so that headers and batches of records fit
+
+
+class SummariseDriver:
+    """One source partition.
+
+    Parameters
+    ----------
+    partition, partitions : of ``inference.events``; the topics that it writes have as many.
+    """
+
+    def __init__(self, *, partition: int, partitions: int, monitors: Monitors, topics: Topics) -> None:
+        self._partition = partition
+        self._partitions = partitions
+        self._topics = topics
+        self._decoder = Decoder(monitors)
+        self._stage = Summarise(partition, monitors)
+        self._dead: list[DeadLetter] = []
+        self._told: tuple[int, int] | None = None
+
+    @property
+    def covered(self) -> int:
+        """Offset up to which records are in the state."""
+        return self._stage.covered
+
+    def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
+        """Take saved state."""
+        return self._stage.restore(manifest, pieces)
+
+    def manifest(self) -> dict[str, Any]:
+        """What ends an epoch."""
+        return self._stage.manifest()
+
+    def absorb(self, records: Records, end: int) -> None:
+        """Decode and count."""
+        decoded = self._decoder.decode(records, high=self._stage.high, end=end)
+        self._dead += decoded.dead_letters
+        self._stage.absorb(decoded.fetch)
+
+    def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
+        """Bundles for every partition of the summaries topic, since all of them wait for this partition's time."""
+        if self._told == (self._stage.covered, idle) or (self._stage.high == NO_TIME and not at_end):
+            return None  # "empty" may be said only of a log that has been read: it holds no pane back
+        self._told = (self._stage.covered, idle)
+        flushed = self._stage.flush()
+        outputs = [*self._dead_letters(), *self._examples(flushed), *self._bundles(flushed, generation, epoch, idle)]
+        self._dead = []
+        return Epoch(covered=flushed.covered, outputs=tuple(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
+
+    def _bundles(self, flushed: Flushed, generation: int, epoch: int, idle: int) -> Iterable[Output]:
+        summaries: dict[int, list[Summary]] = {}
+        cohorts: dict[int, list[Cohort]] = {}
+        for summary in flushed.summaries:
+            summaries.setdefault(partition_of(summary.model, self._partitions), []).append(summary)
+        for cohort in flushed.cohorts:
+            cohorts.setdefault(partition_of(cohort.model, self._partitions), []).append(cohort)
+        for target in range(self._partitions):
+            bundle = Bundle(
+                partition=self._partition,
+                partitions=self._partitions,
+                generation=generation,
+                epoch=epoch,
+                high=flushed.high,
+                idle=idle if flushed.high != NO_TIME else 0,
+                covered=flushed.covered,
+                summaries=tuple(summaries.get(target, ())),
+                cohorts=tuple(cohorts.get(target, ())),
+                unmonitored=flushed.unmonitored,
+                rejected=flushed.rejected,
+            )
+            for value in encode_bundle(bundle, max_bytes=MAX_RECORD_BYTES):
+                yield Output(topic=self._topics.summaries, partition=target, value=value)
+
+    def _examples(self, flushed: Flushed) -> Iterable[Output]:
+        for examples in flushed.examples:
+            for value in encode_examples(examples, max_bytes=MAX_RECORD_BYTES):
+                yield Output(topic=self._topics.examples, partition=self._partition, key=examples.model.encode(), value=value)
+
+    def _dead_letters(self) -> Iterable[Output]:
+        for dead in self._dead:
+            headers = {
+                "reason": dead.reason,
+                "path": dead.path,
+                "topic": self._topics.inference_events,
+                "partition": str(self._partition),
+                "offset": str(dead.offset),
+                "index": str(dead.index),
+            }
+            yield Output(
+                topic=self._topics.dead_letters,
+                partition=self._partition,
+                value=dead.value,
+                headers=tuple((name, value.encode()) for name, value in headers.items()),
+            )

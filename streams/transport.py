@@ -1,0 +1,153 @@
+"""Faust's Kafka consumer, made to deliver a fetch as one message and to commit what a stage declares.
+
+Faust spends 100 us on every message whatever an agent does with it, and commits a message's offset when its agent has looked at it. For the
+source topics of a stage both are wrong: here a partition's whole fetch is one message, reading starts at what the stage's own state covers,
+and the committed offset is the one that the stage declares after its outputs and its state were acknowledged.
+
+See docs/adr/0003-faust-at-the-edge.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from aiokafka.structs import ConsumerRecord
+from faust.transport import drivers
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+SCHEME = "driftwarden"
+"""URL scheme that selects this transport: ``driftwarden://host:port``."""
+
+
+@dataclass(frozen=True)
+class FetchedRecords:
+    """Value of a coalesced message: one partition's fetch.
+
+    ``assignment`` tells fetches of before a rebalance from those after it; ``position`` is the offset that the fetch was to begin at.
+    """
+
+    assignment: int
+    position: int
+    records: list[ConsumerRecord[bytes, bytes]]
+
+
+class Source(Protocol):
+    """What the consumer asks of the worker."""
+
+    topics: frozenset[str]
+
+    async def restore(self, tp: TP, *, beginning: int, end: int) -> int:
+        """Recover the stage of a partition; returns the offset to read from."""
+
+    async def revoked(self, tps: set[TP]) -> None:
+        """Finish what is under way and drop the stages of some partitions."""
+
+
+_source: Source | None = None
+
+
+def install(source: Source) -> None:
+    """Register the transport with Faust, reading for a worker; one worker in a process."""
+    global _source  # noqa: PLW0603  Faust makes transport and consumer itself, by URL; there is no other way to hand the worker in
+    _source = source
+    drivers.TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
+
+
+class Consumer(driver.Consumer):
+    """Coalesces, seeks and commits for the source topics; leaves every other topic alone."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.source = cast(Source, _source)
+        self._assignment = 0
+        self._positions: dict[TP, int] = {}
+        self._declared: dict[TP, int] = {}
+        self._ends: dict[TP, int] = {}
+
+    def declare(self, tp: TP, offset: int) -> None:
+        """Say that everything before an offset is durable; never goes back."""
+        self._declared[tp] = max(offset, self._declared.get(tp, 0))
+
+    def log_end(self, tp: TP) -> int:
+        """Offset after the last record of a partition, as of its last fetch."""
+        return self._ends.get(tp, 0)
+
+    @property
+    def current_assignment(self) -> int:
+        """Number of the assignment; grows with every rebalance."""
+        return self._assignment
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the worker finish and forget, then do what Faust does."""
+        self._assignment += 1
+        await self.source.revoked({tp for tp in revoked if tp.topic in self.source.topics})
+        for tp in revoked:
+            self._positions.pop(tp, None)
+            self._declared.pop(tp, None)
+            self._ends.pop(tp, None)
+        await super().on_partitions_revoked(revoked)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        assignment = self._assignment
+        await self._restore_new(active_partitions or set(), assignment)
+        fetched = await super()._getmany(active_partitions, timeout)
+        if assignment != self._assignment:
+            return {}
+        self._ends |= {tp: self.highwater(tp) or 0 for tp in self._positions if tp in self.assignment()}
+        return {tp: self._coalesce(tp, records) if tp.topic in self.source.topics else records for tp, records in fetched.items()}
+
+    async def _restore_new(self, active: set[TP], assignment: int) -> None:
+        for tp in sorted(active):
+            if tp.topic in self.source.topics and tp not in self._positions:
+                beginning = (await self.earliest_offsets(tp))[tp]
+                end = (await self.highwaters(tp))[tp]
+                start = await self.source.restore(tp, beginning=beginning, end=end)
+                if assignment != self._assignment:
+                    return
+                await self.seek(tp, start)
+                self._read_offset[tp] = None
+                self._positions[tp] = start
+                self._ends[tp] = end
+
+    def _coalesce(self, tp: TP, records: list[ConsumerRecord[bytes, bytes]]) -> list[ConsumerRecord[Any, Any]]:
+        if not records or tp not in self._positions:
+            return []
+        last = records[-1]
+        value = FetchedRecords(self._assignment, self._positions[tp], list(records))
+        self._positions[tp] = last.offset + 1
+        return [ConsumerRecord(last.topic, last.partition, last.offset, last.timestamp, last.timestamp_type, None, cast(Any, value), None, 0, 0, ())]
+
+    async def perform_seek(self) -> None:
+        """Faust seeks to the committed offsets; the source partitions then go back to where their stages read on."""
+        await super().perform_seek()
+        for tp, position in self._positions.items():
+            await self.seek(tp, position)
+            self._read_offset[tp] = None
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if tp.topic not in self.source.topics:  # what a coalesced message leaves between two offsets is no gap
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic not in self.source.topics:
+            return super()._new_offset(tp)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return self._declared.get(tp)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Any:
+        declared = [tp for tp in self._declared if topics is None or tp in topics or tp.topic in topics]
+        others = [tp for tp in super()._filter_tps_with_pending_acks(topics) if tp not in self._declared]
+        return iter(declared + others)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's check for a stuck partition looks at single messages; the watchdog looks at epochs instead."""
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka transport with the consumer above."""
+
+    Consumer = Consumer
+

@@ -1,0 +1,168 @@
+"""`driftwarden worker`: Faust moves the data between Kafka and the stages.
+
+Any number of these processes form a group; each owns some partitions of the source topics. Everything that decides what a number is lies in
+the stages; here is only when things are read, written and declared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from typing import Any, cast
+
+import faust
+from faust.types import TP
+from mode import CrashingSupervisor
+
+from detectors.errors import SettingsError
+from detectors.monitor import Monitors
+from streams.connection import KafkaConnection
+from streams.detect_driver import DetectDriver
+from streams.monitors_reader import MonitorsReader
+from streams.piece_store import PieceStore, StateLimits
+from streams.stage_run import Output, StageDriver, StageRun
+from streams.state_log import partition_counts, read_state
+from streams.summarise_driver import SummariseDriver
+from streams.transport import SCHEME, Consumer, FetchedRecords, install
+from streams.worker_settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """The stages of one process."""
+
+    def __init__(self, connection: KafkaConnection, settings: WorkerSettings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._names = connection.topics
+        self.topics = frozenset({self._names.inference_events, self._names.summaries})
+        self._monitors = Monitors()
+        self._reader = MonitorsReader(connection, self._monitors)
+        self._partitions = 0
+        self._runs: dict[TP, StageRun] = {}
+        self._at_end_since: dict[TP, float] = {}
+        install(self)
+        self.app = self._faust_app()
+        self._outputs = {name: self.app.topic(name, value_serializer="raw", key_serializer="raw", internal=False) for name in (*self._names.all, *self._names.state)}
+        for name in sorted(self.topics):
+            self.app.agent(self._outputs[name], name=name, supervisor_strategy=CrashingSupervisor)(self._absorb)
+        self.app.on_before_shutdown.connect(self._stop)
+        self.app.task(self._follow_monitors)
+        self.app.task(self._epochs)
+
+    def _faust_app(self) -> faust.App:
+        return faust.App(
+            self._settings.group,
+            broker=[f"{SCHEME}://{address}" for address in self._connection.bootstrap.split(",")],
+            broker_credentials=_credentials(self._connection),
+            broker_max_poll_records=5_000,
+            broker_session_timeout=self._settings.session_timeout / 1_000,
+            broker_heartbeat_interval=self._settings.session_timeout / 10_000,
+            broker_commit_interval=1.0,
+            consumer_group_instance_id=self._settings.name,
+            consumer_auto_offset_reset="earliest",
+            stream_buffer_maxsize=4,  # fetches, of up to 5,000 records each; Faust's 4,096 would be gigabytes
+            agent_supervisor=CrashingSupervisor,  # a fault of ours must not be stepped over
+            topic_disable_leader=True,
+            web_enabled=False,  # it would bind to every interface
+            autodiscover=False,
+        )
+
+    async def restore(self, tp: TP, *, beginning: int, end: int) -> int:
+        """Recover the stage of a partition that was assigned."""
+        await self._reader.catch_up()
+        state_topic = self._names.state_of(tp.topic)
+        name = f"{tp.topic}[{tp.partition}]"
+        limits = StateLimits(part_bytes=self._settings.part_bytes, piece_bytes=self._settings.piece_bytes)
+        run = StageRun(self._driver(tp), PieceStore(limits=limits), name=name, state_topic=state_topic, partition=tp.partition, send=self._send)
+        try:
+            position = await run.restore(await read_state(self._connection, state_topic, tp.partition), beginning=beginning, end=end)
+        except Exception as fault:
+            await self.app.crash(fault)  # Faust would log it and read on
+            raise
+        self._runs[tp] = run
+        self._at_end_since.pop(tp, None)
+        logger.info("%s: reading from offset %d of %d", name, position, end)
+        return position
+
+    def _driver(self, tp: TP) -> StageDriver:
+        if tp.topic == self._names.inference_events:
+            return SummariseDriver(partition=tp.partition, partitions=self._partitions, monitors=self._monitors, topics=self._names)
+        return DetectDriver(partition=tp.partition, monitors=self._monitors, topics=self._names)
+
+    async def revoked(self, tps: set[TP]) -> None:
+        """Drop the stages of partitions that may go to another worker; what they had absorbed since their last epoch is read again there."""
+        runs = [self._runs.pop(tp) for tp in tps if tp in self._runs]
+        await asyncio.gather(*(run.settle() for run in runs), return_exceptions=True)
+
+    @property
+    def _consumer(self) -> Consumer:
+        return cast(Consumer, self.app.consumer)
+
+    async def _absorb(self, stream: Any) -> None:
+        async for event in stream.events():
+            fetched: FetchedRecords = event.value
+            run = self._runs.get(event.message.tp)
+            if run is not None and fetched.assignment == self._consumer.current_assignment:
+                run.absorb(fetched.position, fetched.records)
+
+    async def _epochs(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(self._settings.epoch / 1_000)
+            await asyncio.gather(*(self._epoch(tp, run) for tp, run in list(self._runs.items())))
+
+    async def _epoch(self, tp: TP, run: StageRun) -> None:
+        at_end = run.position >= self._consumer.log_end(tp)
+        covered = await run.epoch(at_end=at_end, idle=self._idle(tp, at_end=at_end))
+        if covered is not None and self._runs.get(tp) is run:
+            self._consumer.declare(tp, covered)
+
+    def _idle(self, tp: TP, *, at_end: bool) -> int:
+        """Milliseconds by which the partition's event time is taken to have moved since its last record."""
+        now = time.monotonic()
+        if not at_end:
+            self._at_end_since[tp] = now
+        waited = round(1_000 * (now - self._at_end_since.setdefault(tp, now)))
+        return waited // self._settings.idle_after * self._settings.idle_after  # in steps: each is told, and saved
+
+    async def _send(self, output: Output) -> Awaitable[Any]:
+        topic = self._outputs[output.topic]
+        return cast(
+            "Awaitable[Any]",
+            await topic.send(key=output.key, value=output.value, partition=output.partition, timestamp=output.timestamp, headers=list(output.headers) or None),
+        )
+
+    async def _follow_monitors(self) -> None:
+        await self._reader.follow()
+
+    async def start(self) -> None:
+        """Connect what is not Faust's."""
+        await self._reader.start()
+        counts = await partition_counts(self._connection, list(self._names.by_partitions_of_source))
+        self._partitions = counts[self._names.inference_events]
+        for topic, count in counts.items():
+            if count != self._partitions:  # Faust would assign them apart, and say nothing
+                raise SettingsError(f"topic {topic!r} has {count} partitions, {self._names.inference_events!r} has {self._partitions}; they must be equal: see 'driftwarden topics apply'")
+
+    async def _stop(self, *_: Any, **__: Any) -> None:
+        await self._reader.stop()
+
+
+def _credentials(connection: KafkaConnection) -> Any:
+    """Faust's own form of the same settings."""
+    if connection.security_protocol.startswith("SASL"):
+        password = connection.sasl_password.get_secret_value() if connection.sasl_password else None
+        return faust.SASLCredentials(mechanism=connection.sasl_mechanism, username=connection.sasl_username, password=password, ssl_context=connection.ssl_context())
+    return faust.SSLCredentials(context=connection.ssl_context()) if connection.uses_tls else None
+
+
+def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_level: str = "INFO") -> None:
+    """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker = Worker(connection, settings)
+    loop.run_until_complete(worker.start())
+    faust.Worker(worker.app, loglevel=log_level, redirect_stdouts=False, loop=loop).execute_from_commandline()
