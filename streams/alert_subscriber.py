@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
@@ -59,13 +60,14 @@ class AlertSubscriber:
         self._group = group
         self.unreadable = 0
         self._closed = False
+        self._using = threading.Lock()  # a consumer belongs to one thread at a time, and `close` may come from another
         connection = connection or connect(bootstrap, topic_prefix=topic_prefix)
         self._consumer = _consumer(connection, group=group, from_beginning=from_beginning)
 
     def __iter__(self) -> Iterator[Alert]:
         last = time.monotonic()
         while not self._closed:
-            for records in self._consumer.poll(_POLL_MILLISECONDS).values():
+            for records in self._poll().values():
                 for record in records:
                     last = time.monotonic()
                     alert = self._alert(record)
@@ -81,8 +83,8 @@ class AlertSubscriber:
 
     def close(self) -> None:
         """Stop; the iteration ends after the alert that it is at."""
-        if not self._closed:
-            self._closed = True
+        self._closed = True
+        with self._using:
             self._consumer.close(autocommit=False)
 
     def __enter__(self) -> AlertSubscriber:
@@ -90,6 +92,11 @@ class AlertSubscriber:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _poll(self) -> dict[Any, list[Any]]:
+        with self._using:
+            found: dict[Any, list[Any]] = {} if self._closed else self._consumer.poll(_POLL_MILLISECONDS)
+        return found
 
     def _alert(self, record: Any) -> Alert | None:
         try:
@@ -108,7 +115,9 @@ class AlertSubscriber:
 
     def _commit(self) -> None:
         try:
-            self._consumer.commit()
+            with self._using:
+                if not self._closed:
+                    self._consumer.commit()
         except KafkaError as error:  # the group was rebalanced: another member reads these again, which at-least-once allows
             _log.warning("could not commit the place in the alerts: %s", error)
 

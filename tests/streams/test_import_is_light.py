@@ -1,0 +1,32 @@
+"""Applications import `streams` into their own process: it must be small there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"faust", "mode", "aiokafka", "pandas", "sklearn", "scipy", "river", "pyarrow", "mlflow", "plotly", "skops"}
+
+
+def _modules_after(statement: str) -> set[str]:
+    program = f"{statement}\nimport sys\nprint(' '.join(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    return set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_streams_alone_imports_no_kafka_client_either() -> None:
+    assert not _modules_after("import streams") & (HEAVY | {"kafka", "numpy", "pydantic"})
+
+
+@pytest.mark.parametrize("name", ["Publisher", "AlertSubscriber", "ModelWatcher"])
+def test_the_sdk_never_imports_the_worker_or_a_training_library(name: str) -> None:
+    assert not _modules_after(f"from streams import {name}") & HEAVY
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    import streams
+
+    with pytest.raises(AttributeError, match="no attribute 'Subscriber'"):
+        _ = streams.Subscriber
+    assert set(streams.__all__) <= set(dir(streams))

@@ -1,0 +1,126 @@
+"""The watcher: the champion, verified, and the next one when it is promoted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from detectors.errors import DriftwardenError
+from retrainer.registry.files import FilesRegistry
+from retrainer.versions import Version
+from streams.model_watcher import ModelWatcher, NoChampionError
+from streams.topics import Topics
+from streams.wire import encode_version
+
+pytestmark = pytest.mark.kafka
+
+Announce = Callable[..., Version]
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FilesRegistry:
+    """A real registry in a folder; only the unpacking of a verified artifact is left out, so a "model" is its bytes."""
+    monkeypatch.setattr("retrainer.registry.files.load_model", lambda artifact: artifact)
+    return FilesRegistry(tmp_path / "registry")
+
+
+@pytest.fixture
+def announce(broker: str, topics: Topics, registry: FilesRegistry) -> Announce:
+    """Register a version and say on ``models.versions`` what became of it."""
+
+    def announce(version: str, status: str = "promoted", *, model: str = "loans", at: int = 0) -> Version:
+        record = Version(model=model, version=version, status=status, at=at)  # type: ignore[arg-type]
+        uri, digest = registry.register(f"{model} {version}".encode(), record)
+        record = Version(model=model, version=version, status=status, at=at, uri=uri, digest=digest)  # type: ignore[arg-type]
+        producer = KafkaProducer(bootstrap_servers=broker)
+        producer.send(topics.versions, encode_version(record), key=model.encode()).get(10)
+        producer.close()
+        return record
+
+    return announce
+
+
+def _eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_the_champion_is_there_at_once_and_a_promotion_swaps_it_and_calls_back(broker: str, topics: Topics, registry: FilesRegistry, announce: Announce) -> None:
+    announce("1")
+    announce("9", model="churn")
+    announce("2", "registered")
+    calls: list[str] = []
+    with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix, on_promotion=lambda version: calls.append(version.version)) as watcher:
+        assert watcher.current() == b"loans 1"
+        two = announce("2")
+        assert _eventually(lambda: calls == ["1", "2"])
+        assert watcher.current() == b"loans 2"
+        assert watcher.version == two
+
+
+def test_only_the_champion_is_loaded_when_there_is_a_history_and_a_rollback_brings_the_one_before_back(
+    broker: str, topics: Topics, registry: FilesRegistry, announce: Announce
+) -> None:
+    for version in "123":
+        announce(version)
+    calls: list[str] = []
+    with ModelWatcher("loans", broker, registry=registry.root, topic_prefix=topics.prefix, on_promotion=lambda version: calls.append(version.version)) as watcher:
+        assert watcher.current() == b"loans 3"
+        announce("3", "rolled_back")
+        assert _eventually(lambda: watcher.current() == b"loans 2")
+    assert calls == ["3", "2"]
+
+
+def test_an_artifact_that_was_changed_is_not_loaded_and_the_one_before_goes_on(broker: str, topics: Topics, registry: FilesRegistry, announce: Announce) -> None:
+    announce("1")
+    with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix) as watcher:
+        assert watcher.current() == b"loans 1"
+        forged = announce("2", "registered")
+        (registry.root / forged.uri.removeprefix("files:")).write_bytes(b"forged")
+        producer = KafkaProducer(bootstrap_servers=broker)
+        producer.send(topics.versions, encode_version(Version(model="loans", version="2", status="promoted", at=1, uri=forged.uri, digest=forged.digest))).get(10)
+        producer.close()
+        assert _eventually(lambda: watcher.last_error is not None)
+        assert "was not loaded" in str(watcher.last_error)
+        assert watcher.current() == b"loans 1"
+        announce("3", at=2)
+        assert _eventually(lambda: watcher.current() == b"loans 3")
+        assert watcher.last_error is None
+
+
+def test_a_callback_that_fails_does_not_end_the_watching(broker: str, topics: Topics, registry: FilesRegistry, announce: Announce) -> None:
+    called = threading.Event()
+
+    def fail(version: Version) -> None:
+        called.set()
+        raise RuntimeError("the application's own fault")
+
+    announce("1")
+    with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix, on_promotion=fail) as watcher:
+        assert called.wait(15)
+        announce("2")
+        assert _eventually(lambda: watcher.current() == b"loans 2")
+
+
+def test_no_champion_is_told_with_its_reason(broker: str, topics: Topics, registry: FilesRegistry) -> None:
+    with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix) as watcher:
+        assert _eventually(lambda: watcher._read_whole)
+        with pytest.raises(NoChampionError, match="'loans' has no champion after 0 s: no version was promoted yet"):
+            watcher.current(timeout=0)
+    with ModelWatcher("loans", "127.0.0.1:1", registry=registry) as watcher, pytest.raises(NoChampionError, match=r"127\.0\.0\.1:1 cannot be reached"):
+        watcher.current(timeout=8)
+
+
+def test_a_watcher_without_a_registry_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DRIFTWARDEN_REGISTRY", raising=False)
+    with pytest.raises(DriftwardenError, match="set DRIFTWARDEN_REGISTRY"):
+        ModelWatcher("loans")
