@@ -59,6 +59,15 @@ def test_a_spike_in_a_continuous_column_has_a_bin_of_its_own() -> None:
     assert sorted(profile.counts)[-2] < 400
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_value_with_the_share_of_a_bin_is_never_mixed_with_others(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    spikes = random.normal(size=10)
+    values = np.concatenate([np.repeat(spikes, 190), random.normal(size=8_100)])  # a 64th is 156
+    profile = numeric_profile(values)
+    assert [profile.counts[cell] for cell in encode(spikes, profile)] == [190] * 10
+
+
 def test_leaving_a_constant_shows() -> None:
     profile = numeric_profile(np.full(100, 0.3))
     assert encode(np.array([0.2, 0.3, 0.1 + 0.2, 0.4]), profile).tolist() == [0, 1, 1, 2]

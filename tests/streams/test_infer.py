@@ -91,6 +91,10 @@ def test_settings_of_a_base_specification_are_kept() -> None:
     assert found.events_per_pane == pytest.approx(60_000 * 100 / DAY, rel=1e-4)
 
 
+def test_the_class_of_the_score_can_be_named() -> None:
+    assert infer(loans(), model="loans", label="approved", positive="false").positive_class == "false"
+
+
 def test_an_inferred_specification_survives_its_file() -> None:
     found = infer(loans(), model="loans", label="approved", prediction="predicted", time="at", periods=[DAY])
     assert parse_specification(format_specification(found)).digest == found.digest

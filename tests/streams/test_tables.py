@@ -119,6 +119,12 @@ def test_a_large_identifier_keeps_its_digits_in_chunks(tmp_path: Path) -> None:
     assert chunk.texts("n").tolist() == ["1", "2"]
 
 
+def test_a_whole_number_may_be_followed_by_a_fraction_in_a_later_chunk(tmp_path: Path) -> None:
+    path = tmp_path / "live.jsonl"
+    path.write_text('{"x": 1}\n{"x": 1.5}\n')
+    assert [chunk.numbers("x").tolist() for chunk in read_chunks(path, 1)] == [[1.0], [1.5]]
+
+
 def test_nested_json_becomes_dotted_columns(tmp_path: Path) -> None:
     path = tmp_path / "live.jsonl"
     path.write_text('{"features": {"age": 31}, "label": "1"}\n')
