@@ -81,7 +81,8 @@ def step(state: State, event: Event, retrain: Retrain) -> Decision:
     if rule is None or event.model != state.model:
         expected = ", ".join(sorted(kind.__name__ for stage, kind in TABLE if stage is state.stage))
         story = " -> ".join(state.story) or "nothing yet"
-        raise DecisionError(f"{type(event).__name__} for model '{event.model}' in stage '{state.stage.value}' of '{state.model}'; expected one of: {expected}; story: {story}")
+        other = "" if event.model == state.model else f" of another model, '{state.model}'"
+        raise DecisionError(f"{type(event).__name__} for model '{event.model}' in stage '{state.stage.value}'{other}; expected one of: {expected}; story: {story}")
     new, instructions = rule.action(state, event, retrain)
     if new.stage not in rule.to:
         raise DecisionError(f"rule '{rule.action.__name__}' went from '{state.stage.value}' to '{new.stage.value}', which is not in the table; story: {' -> '.join(new.story)}")

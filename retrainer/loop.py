@@ -119,15 +119,14 @@ class RetrainLoop:
         self._go_live()
         rows = examples.take(np.flatnonzero(self._buffer.unseen(examples)))
         clock = np.maximum(np.maximum.accumulate(row_times(rows, "outcome")), self._clock) if len(rows) else np.empty(0, np.int64)
-        shadow: Shadow | None = None
-        first_sight = self._buffer.first_sight(rows)
+        watched = bool(self._trials) or due(self.state, self.specification.retrain) is not None  # else no trial can begin within these rows
+        shadow = Shadow(rows, self._buffer.first_sight(rows), self.specification.task) if watched else None
         told: list[Told] = []
         start = 0
         while start < len(rows):
             stop = self._due_row(rows, clock, start)
             verdicts: list[tuple[Trial, Verdict]] = []
-            if self._trials:
-                shadow = shadow or Shadow(rows, first_sight, self.specification.task)
+            if self._trials and shadow is not None:
                 stop, verdicts = self._judge(shadow, start, stop)
             passed = rows.take(slice(start, stop))
             self._buffer.append(passed)
@@ -225,8 +224,7 @@ class RetrainLoop:
         return stop, [(trial, verdict) for trial, _, verdict, _ in stepped if verdict.outcome != "undecided"]
 
     def _verdict_event(self, trial: Trial, verdict: Verdict) -> Event:
-        evidence = msgspec.to_builtins(verdict)
-        del evidence["used"]  # speaks of the batch, not of the evidence
+        evidence = _evidence(verdict)
         if verdict.outcome == "promoted":
             return messages.GatePassed(model=self.state.model, at=self._clock, version=trial.version, evidence=evidence)
         return messages.GateRefused(model=self.state.model, at=self._clock, version=trial.version, reason=verdict.reason, evidence=evidence)
@@ -263,9 +261,10 @@ class RetrainLoop:
             self._registry.set_alias(self.state.model, "champion", instruction.version)
             return [self._announce(instruction.version, "promoted", at, instruction.evidence)], []
         elif isinstance(instruction, messages.Reject):
-            self._trials.pop(instruction.version, None)
+            trial = self._trials.pop(instruction.version, None)
             self._models.pop(instruction.version, None)
-            return [self._announce(instruction.version, "rejected", at, {"reason": instruction.reason} | instruction.evidence)], []
+            evidence = instruction.evidence or ({} if trial is None else _evidence(trial.step(np.empty(0), np.empty(0), self.specification.retrain.gate)[1]))
+            return [self._announce(instruction.version, "rejected", at, evidence | {"reason": instruction.reason})], []
         return [], []
 
     def _announce(self, version: str, status: Literal["promoted", "rejected"], at: int, gate: dict[str, Any]) -> Version:
@@ -323,3 +322,10 @@ class RetrainLoop:
                 return None
             self._models[version] = self._registry.fetch(record.uri, record.digest)
         return self._models[version]
+
+
+def _evidence(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as a version announces it: nan becomes null, and how much of a batch was used is no evidence."""
+    told = msgspec.json.decode(msgspec.json.encode(verdict))
+    del told["used"]
+    return dict(told)

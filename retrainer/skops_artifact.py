@@ -15,10 +15,14 @@ import skops.io
 
 TRUSTED = (
     "functools.partial",
+    "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",  # a forged tree could read outside of its arrays: a reason more to check the digest first
     "sklearn.utils.validation.check_array",
 )
-"""Types outside of skops' own list that an artifact may hold: what gradient boosting is made of. Of `functools.partial`, skops builds trusted functions only."""
+"""Types outside of skops' own list that an artifact may hold: what scikit-learn's own estimators are made of. A partial's function has to be trusted by itself."""
 
 
 def dump(content: dict[str, Any]) -> bytes:

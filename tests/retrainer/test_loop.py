@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.examples import Examples
+from detectors.specification import Feature, MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.loop import Decision, RetrainLoop, Told
 from retrainer.registry import Registry
@@ -69,6 +70,9 @@ def test_a_concept_change_trains_and_promotes_and_accuracy_recovers(registry: Fi
     after = float(np.mean(registry.fetch(loop.champion.uri, loop.champion.digest).predict(features) == label))
     assert before < 0.7
     assert after > 0.85
+    superseded = next(one for one in told if isinstance(one, Version) and one.version == "3" and one.status == "rejected")
+    assert superseded.gate["reason"] == "superseded by version 2, which was proved first"
+    assert superseded.gate["labels"] > 0
     trained = next(one for one in told if isinstance(one, Version) and one.version == "2")
     assert trained.trained_on["rows"] == 200
     assert trained.parent == "1"
@@ -198,3 +202,35 @@ def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_pa
     assert versions(told) == [("2", "rejected")]
     assert loop.champion is not None
     assert loop.champion.version == "9"
+
+
+def test_a_regression_recovers_from_a_changed_slope(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    spec = MonitorSpecification.model_validate({"model": "loans", "task": "regression", "features": {"x": Feature()}, "retrain": {"refresh": [300]}})
+    registry, n = FilesRegistry(tmp_path), 3_500
+    x = rng.normal(size=n)
+    y = np.where(np.arange(n) < CHANGE, 2 * x, -2 * x) + rng.normal(scale=0.2, size=n)
+    first = bootstrap_champion({"x": x[:CHANGE]}, y[:CHANGE], specification=spec, trainer=TRAINER, registry=registry, at=0)
+    at = np.arange(1, n + 1, dtype=np.int64) * SECOND
+    predictions = registry.fetch(first[-1].uri, first[-1].digest).predict({"x": x})
+    text = np.full(n, "1", object)
+    rows = Examples(
+        model="loans",
+        partition=np.zeros(n, np.int64),
+        offset=np.arange(n),
+        index=np.zeros(n, np.int64),
+        event_id=np.arange(n, dtype=np.uint64),
+        predicted_at=at,
+        labelled_at=at,
+        version=text,
+        segment=text,
+        prediction=predictions,
+        label=y,
+        score=np.full(n, np.nan),
+        features={"x": x},
+    )
+    loop = RetrainLoop(spec, TRAINER, registry, records=first)
+    assert versions(run(loop, rows)) == [("2", "registered"), ("2", "promoted")]
+    assert loop.champion is not None
+    better = registry.fetch(loop.champion.uri, loop.champion.digest).predict({"x": x[2_000:]})
+    assert np.abs(better - y[2_000:]).mean() < np.abs(predictions - y)[2_000:].mean() / 4

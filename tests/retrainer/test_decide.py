@@ -1,0 +1,246 @@
+"""Decisions: a list of events in, a list of instructions out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from detectors.specification import Retrain
+from retrainer.decide import TABLE, DecisionError, due, picture, step
+from retrainer.messages import (
+    AlertOpened,
+    AlertResolved,
+    AlertUpdated,
+    CandidateTrained,
+    ChampionChanged,
+    Event,
+    GatePassed,
+    GateRefused,
+    LabelsArrived,
+    RetrainRequested,
+    TrainingFailed,
+)
+from retrainer.stage import DAY, Stage, State, restore
+from retrainer.versions import Version
+
+MINUTE = 60_000
+RETRAIN = Retrain.model_validate({"refresh": [200, 800], "cooldown": "10m"})
+
+
+def opened(alert_id: str = "a1", *, at: int = 100, change_at: int = 50, kind: str = "performance") -> AlertOpened:
+    return AlertOpened(model="churn", at=at, alert_id=alert_id, kind=kind, change_at=change_at)
+
+
+def labels(count: int, at: int = 200) -> LabelsArrived:
+    return LabelsArrived(model="churn", at=at, count=count)
+
+
+def trained(version: str, cut: int, cause: str = "a1") -> CandidateTrained:
+    return CandidateTrained(model="churn", at=cut, version=version, cause=cause, cut=cut)
+
+
+def passed(version: str, at: int = 900) -> GatePassed:
+    return GatePassed(model="churn", at=at, version=version, evidence={"reason": "better", "wealth": 81.0})
+
+
+def refused(version: str, at: int = 900) -> GateRefused:
+    return GateRefused(model="churn", at=at, version=version, reason="not better", evidence={"wealth": 0.1})
+
+
+def decide(*events: Event, retrain: Retrain = RETRAIN, state: State | None = None) -> tuple[State, list[Any]]:
+    """The state after the events, and the instructions of the last one."""
+    state, instructions = state or State(model="churn", champion="1"), []
+    for event in events:
+        state, instructions = step(state, event, retrain)
+    return state, instructions
+
+
+def names(instructions: list[Any]) -> list[str]:
+    return [type(instruction).__name__ for instruction in instructions]
+
+
+def test_a_drift_trains_validates_and_publishes_exactly_once() -> None:
+    state = State(model="churn", champion="1")
+    told = []
+    for event in [opened(), labels(150), labels(200, 300), trained("2", 290), passed("2"), labels(800, 950), trained("3", 940), refused("3", 2_000)]:
+        state, instructions = step(state, event, RETRAIN)
+        told.append(names(instructions))
+    assert told == [["Collect"], [], ["Train"], ["StartGate"], ["Publish"], ["Train"], ["StartGate"], ["Reject", "DoNothing"]]
+    assert (state.stage, state.champion, state.finished) == (Stage.SERVING, "2", (("a1", 940),))
+
+
+def test_the_cause_travels_from_the_alert_to_every_instruction() -> None:
+    _, (train,) = decide(opened(), labels(200))
+    _, (gate,) = decide(opened(), labels(200), trained("2", 190))
+    _, (publish,) = decide(opened(), labels(200), trained("2", 190), passed("2"))
+    assert (train.cause.cause, train.cause.since, gate.cause, publish.cause) == ("a1", 50, "a1", "a1")
+    assert gate.challengers == 2
+
+
+def test_a_promotion_closes_the_other_challengers_as_they_proved_nothing_against_the_new_champion() -> None:
+    state, instructions = decide(opened(), labels(200), trained("2", 190), labels(800, 800), trained("3", 790), passed("2"))
+    assert names(instructions) == ["Publish", "Reject", "DoNothing"]
+    assert instructions[1].reason == "superseded by version 2, which was proved first"
+    assert state.stage is Stage.SERVING
+
+
+def test_targets_that_were_passed_while_nobody_looked_are_trained_once() -> None:
+    state, (train,) = decide(opened(), labels(5_000))
+    assert (train.slot, state.slot) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "instruction"),
+    [
+        ("never", "performance", "DoNothing"),
+        ("performance", "performance", "Collect"),
+        ("performance", "drift", "DoNothing"),
+        ("any", "drift", "Collect"),
+        ("any", "quality", "DoNothing"),
+        ("any", "watchdog", "DoNothing"),
+    ],
+)
+def test_the_policy_says_which_alerts_start_a_training(policy: str, kind: str, instruction: str) -> None:
+    _, (said,) = decide(opened(kind=kind), retrain=Retrain.model_validate({"policy": policy}))
+    assert type(said).__name__ == instruction
+    assert said.reason
+
+
+def test_the_same_cause_is_not_trained_twice() -> None:
+    ended, _ = decide(opened(), labels(800), trained("2", 190), refused("2"))
+    state, (said,) = decide(opened(at=10 * DAY), state=ended)
+    assert state.stage is Stage.SERVING
+    assert said.reason == "alert a1 was answered already, by trainings on what came until 190"
+
+
+def test_a_second_change_under_the_same_alert_is_a_cause_of_its_own() -> None:
+    ended, _ = decide(opened(), labels(800), trained("2", 190), refused("2"))
+    update = AlertUpdated(model="churn", at=10 * DAY, alert_id="a1", kind="performance", change_at=9 * DAY, sequence=7)
+    state, (said,) = decide(update, state=ended)
+    assert state.cause is not None
+    assert (state.cause.cause, type(said).__name__) == ("a1#7", "Collect")
+
+
+def test_an_alert_within_the_cooldown_waits_for_its_end_and_then_starts() -> None:
+    ended, _ = decide(opened(), labels(800), trained("2", 190), refused("2", 900))
+    state, (said,) = decide(opened("a2", at=1_000, change_at=950), state=ended)
+    assert (type(said).__name__, said.until) == ("Postpone", 900 + 10 * MINUTE)
+    assert due(state, RETRAIN) == (0, 900 + 10 * MINUTE)
+    assert decide(labels(0, said.until - 1), state=state)[0].stage is Stage.SERVING
+    state, (collect,) = decide(labels(0, said.until), state=state)
+    assert (state.stage, collect.cause) == (Stage.COLLECTING, "a2")
+
+
+def test_an_alert_that_resolves_while_it_waits_trains_nothing() -> None:
+    ended, _ = decide(opened(), labels(800), trained("2", 190), refused("2", 900))
+    state, (said,) = decide(opened("a2", at=1_000, change_at=950), AlertResolved(model="churn", at=1_100, alert_id="a2"), state=ended)
+    assert state.pending == ()
+    assert said.reason == "resolved while it waited: no training"
+
+
+def test_an_alert_that_resolves_before_there_are_labels_trains_nothing() -> None:
+    state, (said,) = decide(opened(), AlertResolved(model="churn", at=150, alert_id="a1"))
+    assert state.stage is Stage.SERVING
+    assert "before there were enough labels" in said.reason
+
+
+def test_a_change_after_the_training_cut_supersedes_the_challengers() -> None:
+    state, instructions = decide(opened(), labels(200), trained("2", 190), opened("a2", at=500, change_at=400))
+    assert names(instructions) == ["Reject", "Collect"]
+    assert "the world changed at 400" in instructions[0].reason
+    assert state.cause is not None
+    assert (state.cause.cause, state.open) == ("a2", ())
+
+
+def test_another_alert_for_the_same_change_is_answered_by_the_same_challengers() -> None:
+    state, (said,) = decide(opened(), labels(200), trained("2", 190), opened("a2", at=500, change_at=60))
+    assert said.reason == "challengers of cause a1 are being judged, and answer this alert, too"
+    assert state.open == ("2",)
+
+
+def test_a_later_estimate_of_the_change_leaves_out_the_rows_before_it() -> None:
+    state, (said,) = decide(opened(), AlertUpdated(model="churn", at=120, alert_id="a1", kind="performance", change_at=80, sequence=1))
+    assert state.cause is not None
+    assert (state.cause.since, type(said).__name__) == (80, "Collect")
+
+
+def test_the_quota_postpones_a_training_and_says_so_once() -> None:
+    retrain = Retrain.model_validate({"refresh": [200, 800], "quotas": {"trainings_per_day": 1}})
+    state, (said,) = decide(opened(), labels(200, 300), trained("2", 190), labels(800, 1_000), retrain=retrain)
+    assert (type(said).__name__, said.until) == ("Postpone", 300 + DAY)
+    assert due(state, retrain) == (800, 300 + DAY)
+    assert decide(labels(900, 1_100), state=state, retrain=retrain)[1] == []
+    assert names(decide(labels(900, 300 + DAY), state=state, retrain=retrain)[1]) == ["Train"]
+
+
+def test_a_training_that_failed_is_rejected_and_the_next_target_has_its_chance() -> None:
+    failed = TrainingFailed(model="churn", at=210, version="2", cause="a1", reason="one class only")
+    state, (said,) = decide(opened(), labels(200), failed)
+    assert (said.reason, state.stage) == ("training failed: one class only", Stage.COLLECTING)
+    assert names(decide(labels(800, 900), state=state)[1]) == ["Train"]
+
+
+def test_with_manual_approval_a_person_has_the_last_word() -> None:
+    retrain = Retrain.model_validate({"refresh": [200], "approval": "manual"})
+    state, instructions = decide(opened(), labels(200), trained("2", 190), passed("2"), retrain=retrain)
+    assert names(instructions) == ["AskApproval", "DoNothing"]
+    assert state.champion == "1"
+
+
+def test_a_request_needs_no_policy_and_no_cooldown_only_its_turn() -> None:
+    never = Retrain(policy="never")
+    ask = RetrainRequested(model="churn", at=100, request_id="r1")
+    assert names(decide(ask, retrain=never)[1]) == ["Collect"]
+    waiting, (said,) = decide(opened(), ask)
+    assert (type(said).__name__, said.reason) == ("Postpone", "after cause a1")
+    ended, _ = decide(labels(800), trained("2", 190), refused("2"), state=waiting)
+    assert names(decide(labels(0, 901), state=ended)[1]) == ["Collect"]
+
+
+def test_a_request_for_a_window_without_labels_is_answered_with_the_reason() -> None:
+    ask = RetrainRequested(model="churn", at=100, request_id="r1", since=10, until=90)
+    state, (said,) = decide(ask, labels(0, 100))
+    assert (state.stage, said.reason) == (Stage.SERVING, "no labelled event in the window that request r1 names")
+
+
+def test_somebody_elses_promotion_voids_the_evidence_against_the_old_champion() -> None:
+    state, instructions = decide(opened(), labels(200), trained("2", 190), ChampionChanged(model="churn", at=400, version="7"))
+    assert names(instructions) == ["Reject"]
+    assert (state.champion, state.stage) == ("7", Stage.COLLECTING)
+
+
+def test_an_event_that_cannot_have_happened_is_refused_with_the_story() -> None:
+    served, _ = decide(opened(), labels(800), trained("7", 190), passed("7"))
+    with pytest.raises(DecisionError) as error:
+        step(served, passed("7"), RETRAIN)
+    assert str(error.value).startswith("GatePassed for model 'churn' in stage 'serving'; expected one of: AlertOpened")
+    assert str(error.value).endswith("story: a1 -> train -> v7 -> publish v7")
+
+
+def test_a_state_that_was_saved_decides_as_before() -> None:
+    state, _ = decide(opened(), labels(200), trained("2", 190))
+    saved = msgspec.json.decode(msgspec.json.encode(state), type=State)
+    assert saved == state
+    assert step(saved, passed("2"), RETRAIN) == step(state, passed("2"), RETRAIN)
+
+
+def test_the_picture_shows_every_change_of_stage() -> None:
+    assert len(picture().splitlines()) == 2 + sum(to is not stage for (stage, _), rule in TABLE.items() for to in rule.to)
+
+
+def registered(version: str, slot: int, cause: str = "a1") -> Version:
+    gate = {"cause": {"cause": cause, "kind": "performance", "since": 50, "targets": [200, 800]}, "slot": slot, "cut": 190, "scale": 1.0}
+    return Version(model="churn", version=version, status="registered", at=200, cause=cause, gate=gate)
+
+
+def test_what_was_announced_is_enough_to_go_on_after_a_crash() -> None:
+    first = Version(model="churn", version="1", status="promoted", at=0)
+    rejected = Version(model="churn", version="2", status="rejected", at=300, cause="a1")
+    judging = restore("churn", [first, registered("2", 0)])
+    assert (judging.stage, judging.open, judging.slot, judging.champion) == (Stage.VALIDATING, ("2",), 1, "1")
+    waiting = restore("churn", [first, registered("2", 0), rejected])
+    assert (waiting.stage, waiting.open, waiting.slot) == (Stage.COLLECTING, (), 1)
+    through = restore("churn", [first, registered("2", 1), rejected])
+    assert (through.stage, through.finished) == (Stage.SERVING, (("a1", 190),))
