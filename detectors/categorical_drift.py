@@ -102,9 +102,7 @@ class CategoricalDrift(WindowBank):
         both = (in_common + ref_common) / (n + self._n_reference)
         ratio = 2 * (self._of_columns(terms) - _entropy_term(in_common, n * both) - _entropy_term(ref_common, self._n_reference * both))
         # ... plus rare against common, with an exact tail where little is expected.
-        surprise = np.maximum(
-            excess(hits, n, reference_hits, np.broadcast_to(self._n_reference, n.shape), 0.0), excess(in_common, n, ref_common, np.broadcast_to(self._n_reference, n.shape), 0.0)
-        )
+        surprise = excess(np.stack((hits, in_common)), n, np.stack((reference_hits, ref_common)), self._n_reference, 0.0).max(axis=0)
         levels = self._of_columns(common.astype(np.float64))
         degrees = np.maximum(levels - 1, 0) + (levels < np.diff(np.append(self._first, len(self._cells))))
         degrees = np.maximum(degrees, 1)

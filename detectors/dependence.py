@@ -8,6 +8,7 @@ significantly larger. It never deflates, and comes with the degrees of freedom i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,16 +43,25 @@ class Dependence:
         """Nothing seen."""
         return Dependence(np.zeros((4, LEVELS, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
 
-    def observe(self, level: int, events: Float64, totals: Float64, squares: Float64 | None, counted: Bool | None = None) -> Dependence:
-        """With one more block of a level: its events, totals and, for single panes, sums of squares, each (c,); only in the channels counted."""
-        blocks = self.blocks.copy()
-        seen = events > 0 if counted is None else (events > 0) & counted
-        row = blocks[:, level]
-        row[_COUNT] += seen
-        row[_EVENTS] += np.where(seen, events, 0)
-        row[_TOTAL] += np.where(seen, totals, 0)
-        row[_SQUARE] += np.where(seen, totals * totals / np.maximum(events, 1), 0)
-        return Dependence(blocks, self.squares if squares is None else self.squares + squares, self.inflation, self.freedom)
+    def observe(self, blocks: Sequence[tuple[int, Float64, Float64]], squares: Float64, counted: Sequence[Bool]) -> Dependence:
+        """With more blocks.
+
+        Parameters
+        ----------
+        blocks : level, events (c,) and totals (c,) of each.
+        squares : (c,) sums of squares of the single pane among them.
+        counted : (c,) for each block, the channels in which it counts.
+        """
+        sums = self.blocks.copy()
+        for (level, events, totals), counts in zip(blocks, counted, strict=True):
+            seen = counts & (events > 0)
+            events_seen, totals_seen = events * seen, totals * seen
+            row = sums[:, level]
+            row[_COUNT] += seen
+            row[_EVENTS] += events_seen
+            row[_TOTAL] += totals_seen
+            row[_SQUARE] += totals_seen * totals / np.maximum(events, 1)
+        return Dependence(sums, self.squares + squares, self.inflation, self.freedom)
 
     def estimated(self) -> Dependence:
         """With a fresh estimate in the channels that have enough blocks; the others keep their last one."""

@@ -40,7 +40,7 @@ class DeviationTable:
     def slope(self, deviation: Float64) -> Float64:
         """(..., c) the smaller slope of the two nearest points; deviations beyond the table take its end."""
         laws = np.arange(len(self.low))
-        point: Int64 = np.clip(np.nan_to_num((deviation - self.low) / self.step), 0, POINTS - 1).astype(np.int64)
+        point: Int64 = np.fmax(np.fmin((deviation - self.low) / self.step, POINTS - 1), 0).astype(np.int64)
         slopes: Float64 = self.slopes[point + laws * POINTS]
         return slopes
 

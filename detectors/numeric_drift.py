@@ -116,8 +116,7 @@ class NumericDrift(WindowBank):
         m = len(self.names)
         sums = windows.sums
         n = sums[:, :m]
-        moments = sums[:, m:] / np.tile(n, 3)
-        m1, m2, m4 = moments[:, :m], moments[:, m : 2 * m], moments[:, 2 * m :]
+        m1, m2, m4 = (sums[:, m * i : m * (i + 1)] / n for i in (_FIRST, _SECOND, _FOURTH))
         variance = (m2 - m1 * m1) * (n / (n - 1))
         shift = m1 - self._mean
         beyond = np.copysign(np.maximum(np.abs(shift) - self._shift, 0), shift)
@@ -127,15 +126,17 @@ class NumericDrift(WindowBank):
         wider = more > 0
         change = np.where(wider, more, np.minimum(less, 0))
         spread = np.maximum(m4 - m2 * m2, 0) * np.where(wider, squared**-2, squared**2)
-        slope = np.minimum(self._tails.slope(np.concatenate((beyond, change), axis=1)), 1 / np.sqrt(np.concatenate((variance, spread), axis=1)))
-        error = np.sqrt(np.tile(1 / n + 1 / self._n_reference, 2) * windows.inflation)
-        both = normal_of_student(np.abs(np.concatenate((beyond, change), axis=1)) * slope / error, windows.freedom)
+        deviations = np.concatenate((beyond, change), axis=1)
+        slope = np.minimum(self._tails.slope(deviations), np.concatenate((variance, spread), axis=1) ** -0.5)
+        per_event = 1 / n + 1 / self._n_reference
+        error = np.sqrt(np.concatenate((per_event, per_event), axis=1) * windows.inflation)
+        both = normal_of_student(np.abs(deviations) * slope / error, windows.freedom)
         log_ratio = 0.5 * np.log(variance / self._variance)
         location, scale = both[:, :m], both[:, m:]
         scaled = np.abs(log_ratio) * self._shift_per_log_ratio
         statistic = np.where(np.isnan(scale), location, np.maximum(location, scale))
         detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance, "error": error}
-        return Scored(n, statistic, np.maximum(np.abs(shift), np.nan_to_num(scaled)), detail)
+        return Scored(n, statistic, np.fmax(np.abs(shift), scaled), detail)
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """The channel that says more, with both windows' bins."""

@@ -166,7 +166,8 @@ class WindowBank(ABC):
         """State before the first pane."""
         channels = self._channels.shape[1]
         histogram = Histogram.empty(sums=self._width, labels=2 * channels)
-        return histogram.as_state() | _dependence_state(Dependence.empty(channels)) | {"since": np.full(len(self.names), NO_TIME, np.int64)}
+        never = np.full(len(self.names), NO_TIME, np.int64)
+        return histogram.as_state() | _dependence_state(Dependence.empty(channels)) | {"since": never, "measured_since": never}
 
     def step(self, state: State, counts: Float64, start: int) -> tuple[State, Verdicts]:
         """Take one closed pane; one without events is no look, but time passes for the recent effect."""
@@ -176,10 +177,9 @@ class WindowBank(ABC):
             dependence = _dependence_of(state)
             labels = np.concatenate((dependence.inflation, dependence.freedom))
             histogram, completed = Histogram.of_state(state).append(start=start, sums=sums, labels=labels, cells=self.cells_of(counts))
-            dependence = dependence.observe(0, sums[events], sums[totals], sums[squares])
-            since = state["since"][self._channel_monitor]
-            for level, began, block in completed:
-                dependence = dependence.observe(level, block[events], block[totals], None, began >= since)
+            since = state["measured_since"][self._channel_monitor]
+            blocks = [(0, sums[events], sums[totals]), *((level, block[events], block[totals]) for level, _, block in completed)]
+            dependence = dependence.observe(blocks, sums[squares], [since < start + self.bank.pane, *(since <= began for _, began, _ in completed)])
             if any(level >= 3 for level, _, _ in completed):  # every eight panes is often enough, and the first time is when there is enough
                 dependence = dependence.estimated()
             state = state | histogram.as_state() | _dependence_state(dependence)
@@ -211,13 +211,15 @@ class WindowBank(ABC):
 
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""
-        since = state["since"].copy()
-        since[monitor] = at
-        return state | _dependence_state(_dependence_of(state).without(self._channel_monitor == monitor)) | {"since": since}
+        since, measured = state["since"].copy(), state["measured_since"].copy()
+        since[monitor] = measured[monitor] = at
+        dependence = _dependence_of(state).without(self._channel_monitor == monitor)
+        return state | _dependence_state(dependence) | {"since": since, "measured_since": measured}
 
     def _scored(self, state: State) -> tuple[Scored, Bool]:
         histogram = Histogram.of_state(state)
-        inflation, freedom = np.split(histogram.labels, 2, axis=1)
+        channels = self._channels.shape[1]
+        inflation, freedom = histogram.labels[:, :channels], histogram.labels[:, channels:]
         with np.errstate(all="ignore"):
             scored = self.score(Windows(histogram.suffixes(), inflation, freedom), state)
         np.maximum(scored.statistic, 0, out=scored.statistic)  # keeps nan; ties at 0 go to the longest window
@@ -236,8 +238,10 @@ class WindowBank(ABC):
         largest = statistics[best, monitors]
         known = largest >= 0
         alarm, warning = self.thresholds
-        status = np.where(largest > alarm, Status.DRIFT, np.where(largest > warning, Status.WARNING, Status.OK))
-        status = np.where(known, status, np.where(learnt, Status.INSUFFICIENT_DATA, Status.LEARNING)).astype(np.uint8)
+        status = np.where(learnt, np.uint8(Status.INSUFFICIENT_DATA), np.uint8(Status.LEARNING))
+        status[known] = Status.OK
+        status[largest > warning] = Status.WARNING
+        status[largest > alarm] = Status.DRIFT
         return Verdicts(
             status=status,
             statistic=np.where(known, largest, np.nan),
@@ -259,8 +263,8 @@ class WindowBank(ABC):
 
     def _armed(self, state: State) -> Bool:
         """(m,) whether the dependence of all channels of a monitor has been measured."""
-        armed = np.ones(len(self.names), np.bool_)
-        np.logical_and.at(armed, self._channel_monitor, np.isfinite(state["inflation"]))
+        unarmed = np.isnan(state["inflation"])
+        armed: Bool = np.bincount(self._channel_monitor, unarmed, len(self.names)) == 0
         return armed
 
 

@@ -41,7 +41,9 @@ def categorical_profile(shares: Mapping[str, float], rows: int = 10_000) -> Cate
     return CategoricalProfile(levels=tuple(shares), counts=tuple(round(rows * share) for share in shares.values()))
 
 
-def specification_of(columns: Mapping[str, ColumnProfile], *, performance: PerformanceProfile | None = None, prediction: ColumnProfile | None = None, **settings: object) -> MonitorSpecification:
+def specification_of(
+    columns: Mapping[str, ColumnProfile], *, performance: PerformanceProfile | None = None, prediction: ColumnProfile | None = None, **settings: object
+) -> MonitorSpecification:
     features = {name: Feature(type=profile.kind, minimum=-6.0 if profile.kind == "numeric" else None) for name, profile in columns.items()}
     label = CategoricalProfile(levels=CLASSES, counts=(5_000, 5_000)) if settings.get("task") != "regression" else None
     profile = Profile(rows=10_000, features=dict(columns), prediction=prediction, label=label, performance=performance)

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from detectors.calibration import chi_square_height, normal_of_student, table, threshold, threshold_of_many
+from detectors.calibration_simulation import largest_statistics, run_lengths, thresholds
+from detectors.history import BUCKETS_OF_A_SIZE, merges_after
+
+
+def test_the_shipped_table_holds_on_streams_that_it_was_not_made_from() -> None:
+    noted = largest_statistics(600, (400, 4_000), seed=11)
+    for sides in (1, 2):
+        for looks in (1_000, 10_000, 50_000):
+            counted = run_lengths(noted, np.array([threshold(looks, sides=sides)]), sides=sides)[0]
+            assert 0.7 < counted / looks < 1.5
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_the_extrapolated_thresholds_lie_between_one_window_and_the_union_of_all_windows(sides) -> None:
+    for looks in (1e7, 1e8, 1e9):
+        one, all_of_them = (stats.norm.isf(1 / looks / windows / sides) for windows in (1, 60))
+        assert one < threshold(looks, sides=sides) < all_of_them
+
+
+def test_thresholds_rise_with_the_run_length_and_two_sides_cost_more_than_one() -> None:
+    for _, heights in table().values():
+        assert (np.diff(heights) > 0).all()
+    assert all(threshold(looks, sides=2) > threshold(looks, sides=1) for looks in (1e2, 1e5, 1e9, 1e12))
+
+
+def test_beyond_the_table_the_threshold_goes_on_smoothly() -> None:
+    end = 10**10
+    steps = [threshold(end * factor, sides=1) - threshold(end * factor / 2, sides=1) for factor in (1, 2, 4)]
+    assert steps[0] == pytest.approx(steps[1], rel=0.1)
+    assert steps[0] > steps[1] > steps[2] > 0
+
+
+@pytest.mark.parametrize("looks", [0, -1, float("nan")])
+def test_a_run_length_of_nothing_is_refused(looks) -> None:
+    with pytest.raises(ValueError, match="looks must be > 0"):
+        threshold(looks, sides=1)
+
+
+def test_the_simulation_is_reproducible_from_its_seed() -> None:
+    one, again = (thresholds(largest_statistics(300, (250, 2_000), seed=3), sides=2) for _ in range(2))
+    assert one == again
+
+
+@given(st.floats(3, 7), st.integers(2, 60))
+def test_a_chi_square_height_is_passed_no_more_often_than_the_normal_height(height, freedom) -> None:
+    value = chi_square_height(height, np.array([float(freedom)]))[0]
+    assert stats.chi2.logsf(value, freedom) < 0.95 * stats.norm.logsf(height)
+
+
+@given(st.floats(0.5, 10), st.floats(8, 1e5))
+def test_a_student_value_keeps_its_tail_on_the_normal_scale(value, freedom) -> None:
+    assert normal_of_student(np.array([value]), np.array([freedom]))[0] == pytest.approx(stats.norm.isf(stats.t.sf(value, freedom)), rel=0.02, abs=0.01)
+
+
+def test_more_directions_need_a_higher_threshold() -> None:
+    heights = [threshold_of_many(1e6, directions) for directions in (1, 3, 10, 50)]
+    assert heights == sorted(heights)
+    assert heights[0] == pytest.approx(threshold(1e6, sides=1), abs=0.15)
+
+
+@given(st.integers(1, 3_000))
+def test_the_buckets_of_the_history_hold_every_pane_once_in_order_of_age(panes) -> None:
+    sizes: list[int] = []
+    for _ in range(panes):
+        sizes, merges, dropped = merges_after([*sizes, 1])
+        assert not dropped
+    assert sum(sizes) == panes
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(1 <= sizes.count(size) <= BUCKETS_OF_A_SIZE for size in sizes)
+    assert len(sizes) <= BUCKETS_OF_A_SIZE * (np.log2(panes) + 1)
+    del merges
+
+
+def test_what_is_older_than_the_largest_buckets_is_dropped() -> None:
+    from detectors.history import LARGEST
+
+    sizes = [LARGEST] * 3 + [size for level in range(18, -1, -1) for size in [2**level] * 3]
+    after, merges, dropped = merges_after([*sizes, 1])
+    assert dropped
+    assert after.count(LARGEST) == 3
+    assert len(merges) == 19
