@@ -60,6 +60,7 @@ class Delivery:
         self.failed = 0
         self.settled = 0
         self.last_error: str | None = None
+        self.last_refusal: str | None = None
         self._changed = threading.Condition()
         self._hurry = threading.Event()
         self._stopping = False
@@ -211,7 +212,7 @@ class Delivery:
         with self._changed:
             self.failed += events
             self.settled += settles
-            self.last_error = f"{type(error).__name__}: {error}"
+            self.last_error = self.last_refusal = f"{type(error).__name__}: {error}"
             self._changed.notify_all()
         _log.warning("%d events were refused: %s", events, self.last_error)
 

@@ -174,6 +174,10 @@ class Publisher:
         """
         self._append(Label(event_id, model, time.time_ns() // 1_000_000 if timestamp is None else timestamp, label, outcome_at))
 
+    def publish(self, event: Event) -> None:
+        """Publish an event that was made already, from a file for instance; it is not copied."""
+        self._append(event)
+
     def advance(self, timestamp: int) -> None:
         """Move event time to ``timestamp`` (epoch milliseconds) in every partition, behind everything published before: the end of a history."""
         self._append(Advance(timestamp))
@@ -207,8 +211,13 @@ class Publisher:
 
     @property
     def last_error(self) -> str | None:
-        """Why the last refused event was refused, or why Kafka cannot be reached."""
+        """What went wrong last; it may have been overcome since."""
         return self._delivery.last_error
+
+    @property
+    def last_refusal(self) -> str | None:
+        """Why something was refused for good, the last time that happened; None if nothing was."""
+        return self._delivery.last_refusal
 
     def __enter__(self) -> Publisher:
         return self
