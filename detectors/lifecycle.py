@@ -124,12 +124,19 @@ class Lifecycle:
 
     def state(self) -> Any:
         """What to save."""
-        return [msgspec.to_builtins(alert) for alert in self._open.values()]
+        return [msgspec.to_builtins(alert, enc_hook=_plain) for alert in self._open.values()]
 
     def restore(self, state: Any) -> None:
         """Take saved state."""
         alerts = [msgspec.convert(plain, Alert) for plain in state]
         self._open = {alert.kind: alert for alert in alerts}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy, which evidence may hold, as Python's own."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"evidence holds a {type(value).__name__}, expected numbers, text, lists and dicts")
 
 
 def _strongest(alarm: Alarm) -> tuple[float, str]:

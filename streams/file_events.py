@@ -1,0 +1,223 @@
+"""A table's rows as the events that they were: a prediction each, and its label when it would have become known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from detectors.class_names import class_names
+from detectors.errors import SettingsError
+from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Column, EventBatch, Float64, Int64, Text
+from detectors.specification import MonitorSpecification
+from detectors.summarise import Fetch
+from streams.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnNames:
+    """Which column of a file is what; features have their own names.
+
+    ``label_delay`` is in milliseconds of event time, ``label_delay_rows`` in rows; at most one of the two is given.
+    """
+
+    time: str | None = None
+    time_format: str | None = None
+    prediction: str | None = None
+    score: str | None = None
+    label: str | None = None
+    version: str | None = None
+    label_delay: int = 0
+    label_delay_rows: int = 0
+
+    def __post_init__(self) -> None:
+        if self.label_delay < 0 or self.label_delay_rows < 0 or (self.label_delay and self.label_delay_rows):
+            raise SettingsError(f"a label delay is >= 0, in rows or in time; got {self.label_delay_rows} rows and {self.label_delay} ms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows of a file, typed as the specification says.
+
+    ``time`` is (n,) epoch milliseconds; ``prediction`` and ``label`` are None or nan where the file has none.
+    """
+
+    first: int
+    time: Int64
+    features: dict[str, Column]
+    prediction: Column
+    score: Float64
+    label: Column
+    version: Text
+    segment: Text
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def split(self, size: int) -> Iterator[Rows]:
+        """The same rows in parts of at most ``size``."""
+        for start in range(0, len(self), size):
+            yield self.take(slice(start, start + size))
+
+    def take(self, rows: slice) -> Rows:
+        """Some of the rows."""
+        return Rows(
+            first=self.first + (rows.start or 0),
+            time=self.time[rows],
+            features={name: column[rows] for name, column in self.features.items()},
+            prediction=self.prediction[rows],
+            score=self.score[rows],
+            label=self.label[rows],
+            version=self.version[rows],
+            segment=self.segment[rows],
+        )
+
+
+def outcome_column(specification: MonitorSpecification, table: Table, name: str | None) -> Column:
+    """A column of predictions or labels; without a name, a column of missing values."""
+    if specification.task == "regression":
+        return np.full(len(table), np.nan) if name is None else table.numbers(name)
+    return np.full(len(table), None, dtype=object) if name is None else table.texts(name)
+
+
+def feature_columns(specification: MonitorSpecification, table: Table) -> dict[str, Column]:
+    """Declared features; one that the file does not have is refused."""
+    return {name: table.numbers(name) if feature.type == "numeric" else table.texts(name) for name, feature in specification.features.items()}
+
+
+def rows_of(table: Table, specification: MonitorSpecification, names: ColumnNames) -> Rows:
+    """Type a table's columns; without a time column the row number is the time in seconds."""
+    n, first = len(table), table.first_row
+    time = np.arange(first, first + n, dtype=np.int64) * 1_000 if names.time is None else table.times(names.time, names.time_format)
+    segment = np.full(n, "", dtype=object)
+    if specification.segments:
+        values = [[f"{name}={value}" for value in table.texts(name)] for name in specification.segments]
+        segment[:] = [",".join(row) for row in zip(*values, strict=True)]
+    return Rows(
+        first=first,
+        time=time,
+        features=feature_columns(specification, table),
+        prediction=outcome_column(specification, table, names.prediction),
+        score=np.full(n, np.nan) if names.score is None else table.numbers(names.score),
+        label=outcome_column(specification, table, names.label),
+        version=np.full(n, "", dtype=object) if names.version is None else class_names(table.column(names.version)),
+        segment=segment,
+    )
+
+
+class EventOrder:
+    """Puts predictions and labels into one log: a label follows the row after which it is known.
+
+    Parameters
+    ----------
+    specification : of the model.
+    names : label delays.
+    """
+
+    def __init__(self, specification: MonitorSpecification, names: ColumnNames) -> None:
+        self._specification = specification
+        self._names = names
+        self._offset = 0
+        self._high = NO_TIME
+        self._waiting: list[_Labels] = []
+
+    def fetch(self, rows: Rows) -> Fetch:
+        """The rows' predictions, and the labels that become known among them."""
+        at_once = not (self._names.label_delay or self._names.label_delay_rows)
+        order = np.arange(rows.first, rows.first + len(rows), dtype=np.float64)
+        known = np.flatnonzero(_present(rows.label))
+        if not at_once and len(known):
+            self._waiting.append(self._delayed(rows, known, order))
+        due = [] if at_once else self._due(rows, order)
+        batch = self._batch(replace(rows, label=rows.label if at_once else _nothing(rows.label)), order, due)
+        self._offset += len(batch)
+        self._high = int(batch.high[-1])
+        return Fetch(end=self._offset, high=self._high, batches=(batch,))
+
+    def _delayed(self, rows: Rows, known: Int64, order: Float64) -> _Labels:
+        if self._names.label_delay_rows:
+            after = order[known] + self._names.label_delay_rows
+            return _Labels(row=rows.first + known, after=after, time=None, label=rows.label[known])
+        return _Labels(row=rows.first + known, after=None, time=rows.time[known] + self._names.label_delay, label=rows.label[known])
+
+    def _due(self, rows: Rows, order: Float64) -> list[_Labels]:
+        """Labels that become known before the rows end, placed behind the row after which they do."""
+        due, waiting = [], []
+        for labels in self._waiting:
+            placed = labels.placed(rows.time, order)
+            ready = placed.after <= order[-1] if placed.after is not None else np.zeros(len(placed.row), bool)
+            due.append(placed.take(ready))
+            waiting.append(labels.take(~ready))
+        self._waiting = [labels for labels in waiting if len(labels.row)]
+        return [labels for labels in due if len(labels.row)]
+
+    def _batch(self, rows: Rows, order: Float64, due: list[_Labels]) -> EventBatch:
+        n = len(rows)
+        row = np.concatenate([np.arange(rows.first, rows.first + n), *(labels.row for labels in due)])
+        kind = np.concatenate([np.full(n, PREDICTION), *(np.full(len(labels.row), LABEL) for labels in due)]).astype(np.uint8)
+        place = np.concatenate([order, *(labels.after for labels in due if labels.after is not None)])
+        sequence = np.lexsort((row, kind, place))
+        time = np.concatenate([rows.time, *(labels.time for labels in due if labels.time is not None)])[sequence]
+        m = len(row)
+
+        def padded(column: Column, fill: object) -> Column:
+            return np.concatenate([column, np.full(m - n, fill, dtype=column.dtype)])[sequence]
+
+        label = np.concatenate([rows.label, *(labels.label for labels in due)])[sequence]
+        numeric = rows.prediction.dtype != object
+        return EventBatch(
+            model=self._specification.model,
+            kind=kind[sequence],
+            event_id=row.astype(np.uint64)[sequence],
+            timestamp=time,
+            high=np.maximum(np.maximum.accumulate(time), self._high),
+            offset=np.arange(self._offset, self._offset + m, dtype=np.int64),
+            index=np.zeros(m, dtype=np.int64),
+            version=padded(rows.version, ""),
+            segment=padded(rows.segment, ""),
+            prediction=padded(rows.prediction, np.nan if numeric else None),
+            label=label,
+            score=padded(rows.score, np.nan),
+            latency=np.full(m, np.nan),
+            failed=np.zeros(m, dtype=bool),
+            features={name: padded(column, np.nan if column.dtype != object else None) for name, column in rows.features.items()},
+        )
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Labels that wait: of which row, and after which row (or at which time) they are known."""
+
+    row: Int64
+    label: Column
+    after: Float64 | None
+    time: Int64 | None
+
+    def placed(self, times: Int64, order: Float64) -> _Labels:
+        """With both: the row that they follow, and their time."""
+        if self.after is not None:
+            reached = np.clip(np.searchsorted(order, self.after), 0, len(order) - 1)
+            return replace(self, time=times[reached])
+        assert self.time is not None  # noqa: S101  one of the two is always known
+        follows = np.searchsorted(np.maximum.accumulate(times), self.time, side="right") - 1
+        after = np.where(self.time <= times.max(), order[np.maximum(follows, 0)], np.inf)
+        return replace(self, after=after)
+
+    def take(self, which: Column) -> _Labels:
+        return _Labels(
+            row=self.row[which],
+            label=self.label[which],
+            after=None if self.after is None else self.after[which],
+            time=None if self.time is None else self.time[which],
+        )
+
+
+def _present(column: Column) -> Column:
+    if column.dtype == object:
+        return np.fromiter((value is not None for value in column), bool, len(column))
+    return ~np.isnan(column)
+
+
+def _nothing(column: Column) -> Column:
+    return np.full(len(column), None if column.dtype == object else np.nan, dtype=column.dtype)

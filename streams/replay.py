@@ -1,0 +1,202 @@
+"""Replay: the same stages over a file, in one process, without a broker and in virtual time.
+
+For trying a monitor on history, for backtests and for tests. With `retrain`, the loop is closed: a champion predicts every row, and is retrained by
+the specification's policy; each row is predicted before anything is learnt from it (prequential evaluation, Gama et al. 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.bundle import Bundle
+from detectors.detect import Detect
+from detectors.event_batch import NO_TIME, Column
+from detectors.examples import Examples
+from detectors.monitor import Monitor, Monitors
+from detectors.point import Point
+from detectors.specification import MonitorSpecification
+from detectors.summarise import Fetch, Summarise
+from retrainer.loop import Decision, RetrainLoop
+from retrainer.registry import Registry
+from retrainer.trainers import Model
+from retrainer.versions import Version
+from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
+from streams.tables import Table
+
+ROWS_AT_ONCE = 20_000
+ROWS_BETWEEN_DECISIONS = 100
+"""With retraining, a promoted model takes over at the next hundred rows."""
+
+
+class Stages:
+    """Both stages of one model in one process: fetches in; examples, points and alerts out."""
+
+    def __init__(self, specification: MonitorSpecification, *, metrics: bool = True) -> None:
+        monitors = Monitors([Monitor(specification=specification)])
+        self._specification = specification
+        self._summarise = Summarise(0, monitors)
+        self._detect = Detect(monitors, metrics=metrics)
+        self._epoch = 0
+
+    def step(self, fetch: Fetch) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
+        """Take a fetch, as one epoch."""
+        self._summarise.absorb(fetch)
+        return self._tell(self._summarise.high)
+
+    def finish(self) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
+        """Move event time past the last pane and its lateness, so that everything closes."""
+        return self._tell(self._summarise.high + self._specification.lateness + self._specification.pane)
+
+    def _tell(self, high: int) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
+        self._epoch += 1
+        flushed = self._summarise.flush()
+        bundle = Bundle(partition=0, partitions=1, generation=1, epoch=self._epoch, high=high, covered=flushed.covered, summaries=flushed.summaries, cohorts=flushed.cohorts)
+        self._detect.absorb(bundle, self._epoch)
+        detected = self._detect.flush()
+        return flushed.examples, detected.points, detected.alerts
+
+
+@dataclass
+class Losses:
+    """Sums of the loss of the predictions that were made, and of those that the first champion would have made."""
+
+    rows: int = 0
+    made: float = 0.0
+    static: float = 0.0
+
+    def add(self, made: Column, static: Column, label: Column) -> None:
+        """Count rows: an error is 1 (classification), or its absolute size (regression)."""
+        if label.dtype == object:
+            known = np.fromiter((value is not None for value in label), bool, len(label))
+            self.made += float((made[known] != label[known]).sum())
+            self.static += float((static[known] != label[known]).sum())
+        else:
+            known = ~np.isnan(label)
+            self.made += float(np.abs(made[known] - label[known]).sum())
+            self.static += float(np.abs(static[known] - label[known]).sum())
+        self.rows += int(known.sum())
+
+    def mean(self, total: float) -> float:
+        """Mean loss; nan without a label."""
+        return total / self.rows if self.rows else float("nan")
+
+
+@dataclass(kw_only=True)
+class Replayed:
+    """What a replay gave."""
+
+    specification: MonitorSpecification
+    rows: int = 0
+    first: int = NO_TIME
+    last: int = NO_TIME
+    points: list[Point] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
+
+    @property
+    def opened(self) -> list[Alert]:
+        """Alerts, each once."""
+        return [alert for alert in self.alerts if alert.status == "opened"]
+
+    @property
+    def fits(self) -> int:
+        """Trainings, failed ones too; the first champion's is not counted."""
+        return len({version.version for version in self.versions if version.status in {"registered", "rejected"}} - {"1"})
+
+
+Progress = Callable[[int], None]
+
+
+def replay(tables: Iterable[Table], specification: MonitorSpecification, names: ColumnNames, *, metrics: bool = True, progress: Progress = lambda _: None) -> Replayed:
+    """Run the stages over a file whose predictions (and labels) are in it.
+
+    Parameters
+    ----------
+    tables : chunks of the file, in order.
+    progress : is told the rows of each chunk.
+    """
+    stages, order = Stages(specification, metrics=metrics), EventOrder(specification, names)
+    replayed = Replayed(specification=specification)
+    for rows in _parts(tables, specification, names, ROWS_AT_ONCE):
+        _, points, alerts = stages.step(order.fetch(rows))
+        _take(replayed, rows, points, alerts)
+        progress(len(rows))
+    _, points, alerts = stages.finish()
+    replayed.points += points
+    replayed.alerts += alerts
+    return replayed
+
+
+def replay_with_retraining(
+    tables: Iterable[Table],
+    specification: MonitorSpecification,
+    names: ColumnNames,
+    loop: RetrainLoop,
+    registry: Registry,
+    *,
+    metrics: bool = True,
+    progress: Progress = lambda _: None,
+) -> Replayed:
+    """Run the stages over a file, the loop's champion predicting every row.
+
+    Parameters
+    ----------
+    loop : knows its first champion's records.
+    registry : where the champions' models are.
+    """
+    stages, order = Stages(specification, metrics=metrics), EventOrder(specification, names)
+    replayed = Replayed(specification=specification, versions=list(loop.records))
+    champion = _champion(loop)
+    first = model = registry.fetch(champion.uri, champion.digest)
+    for rows in _parts(tables, specification, names, ROWS_BETWEEN_DECISIONS):
+        if _champion(loop).version != champion.version:
+            champion = _champion(loop)
+            model = registry.fetch(champion.uri, champion.digest)
+        predicted = _predicted(rows, model, champion.version)
+        replayed.losses.add(predicted.prediction, predicted.prediction if model is first else first.predict(rows.features), rows.label)
+        examples, points, alerts = stages.step(order.fetch(predicted))
+        _take(replayed, rows, points, alerts)
+        _decide(replayed, loop, examples, alerts, now=int(rows.time[-1]))
+        progress(len(rows))
+    examples, points, alerts = stages.finish()
+    replayed.points += points
+    replayed.alerts += alerts
+    _decide(replayed, loop, examples, alerts, now=replayed.last)
+    return replayed
+
+
+def _decide(replayed: Replayed, loop: RetrainLoop, examples: tuple[Examples, ...], alerts: tuple[Alert, ...], *, now: int) -> None:
+    told = [item for alert in alerts for item in loop.on_alert(alert, now)]
+    told += [item for part in examples for item in loop.on_examples(part)]
+    replayed.versions += [item for item in told if isinstance(item, Version)]
+    replayed.decisions += [item for item in told if isinstance(item, Decision)]
+
+
+def _champion(loop: RetrainLoop) -> Version:
+    champion = loop.champion
+    assert champion is not None  # noqa: S101  the first one is announced before the replay begins
+    return champion
+
+
+def _predicted(rows: Rows, model: Model, version: str) -> Rows:
+    return replace(rows, prediction=model.predict(rows.features), score=model.score(rows.features), version=np.full(len(rows), version, dtype=object))
+
+
+def _parts(tables: Iterable[Table], specification: MonitorSpecification, names: ColumnNames, size: int) -> Iterator[Rows]:
+    for table in tables:
+        yield from rows_of(table, specification, names).split(size)
+
+
+def _take(replayed: Replayed, rows: Rows, points: Iterable[Point], alerts: Iterable[Alert]) -> None:
+    if replayed.rows == 0:
+        replayed.first = int(rows.time[0])
+    replayed.rows += len(rows)
+    replayed.last = max(replayed.last, int(rows.time.max()))
+    replayed.points += points
+    replayed.alerts += alerts
