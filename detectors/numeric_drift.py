@@ -60,6 +60,7 @@ class NumericDrift(WindowBank):
             self._cells[column, :size] = np.arange(block.start, block.start + size)
             scores[column, :size] = np.nan_to_num(profile.scores)
             weights[column, :size] = profile.counts
+        self._binned = self._cells[self._cells >= 0]
         self._powers = scores[..., None] ** np.arange(5)
         self._powers[..., 0] = self._cells >= 0
         self._n_reference = weights.sum(axis=1)
@@ -108,7 +109,8 @@ class NumericDrift(WindowBank):
 
     def cells_of(self, counts: Float64) -> Cells:
         """Bins of all columns, one after another."""
-        return np.concatenate([counts[block.start : block.start + len(profile.scores)] for profile, block in zip(self.profiles, self.blocks, strict=True)]).astype(np.float32)
+        cells: Cells = counts[self._binned].astype(np.float32)
+        return cells
 
     @override
     def score(self, windows: Windows, state: State) -> Scored:

@@ -21,6 +21,7 @@ from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdic
 
 MIN_EVENTS = 30  # a window with fewer says nothing
 WARNING_RATE = 10  # times the budget's rate
+_OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,7 @@ class WindowBank(ABC):
         self._width = width
         self._channels = channel_sums
         self._channel_monitor = channel_monitor
+        self._monitors = np.arange(len(bank.names))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,10 +229,10 @@ class WindowBank(ABC):
         return scored, usable
 
     def _verdicts(self, state: State, start: int) -> Verdicts:
-        monitors = np.arange(len(self.names))
-        learnt = self.ready(state) & self._armed(state)
-        nothing = np.full(len(monitors), np.nan)
+        ready, monitors = self.ready(state), self._monitors
+        learnt = ready & self._armed(state)
         if not state["sizes"]:
+            nothing = np.full(len(monitors), np.nan)
             return Verdicts(np.where(learnt, Status.INSUFFICIENT_DATA, Status.LEARNING).astype(np.uint8), nothing, nothing, nothing, np.full(len(monitors), NO_TIME))
         scored, usable = self._scored(state)
         statistics = np.where(usable & learnt, scored.statistic, -1.0)
@@ -238,16 +240,16 @@ class WindowBank(ABC):
         largest = statistics[best, monitors]
         known = largest >= 0
         alarm, warning = self.thresholds
-        status = np.where(learnt, np.uint8(Status.INSUFFICIENT_DATA), np.uint8(Status.LEARNING))
-        status[known] = Status.OK
-        status[largest > warning] = Status.WARNING
-        status[largest > alarm] = Status.DRIFT
+        status = np.where(learnt, _INSUFFICIENT, _LEARNING)
+        status[known] = _OK
+        status[largest > warning] = _WARNING
+        status[largest > alarm] = _DRIFT
         return Verdicts(
             status=status,
             statistic=np.where(known, largest, np.nan),
             effect=np.where(known, scored.effect[best, monitors], np.nan),
-            recent_effect=np.where(self.ready(state), self._recent(state, scored, start), np.nan),
-            change_at=np.where(status == Status.DRIFT, state["starts"][best], NO_TIME),
+            recent_effect=np.where(ready, self._recent(state, scored, start), np.nan),
+            change_at=np.where(status == _DRIFT, state["starts"][best], NO_TIME),
         )
 
     def _recent(self, state: State, scored: Scored, start: int) -> Float64:
@@ -257,7 +259,7 @@ class WindowBank(ABC):
         if first >= len(starts):
             return np.full(len(self.names), np.nan)
         row = np.minimum((scored.events >= MIN_EVENTS).sum(axis=0) - 1, first)
-        monitors = np.arange(len(self.names))
+        monitors = self._monitors
         known = (row >= 0) & (scored.events[first] > 0) & (starts[np.maximum(row, 0)] >= state["since"])
         return np.where(known, scored.effect[np.maximum(row, 0), monitors], np.nan)
 
