@@ -7,7 +7,7 @@ its monitors, against the declared reference, stayed below half its floor for `r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,11 @@ from detectors.verdict import AlertKind, Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """A monitor that is in alarm on a pane."""
+    """A monitor that is in alarm on a pane; ``evidence`` is None where the open alert holds it already."""
 
     kind: AlertKind
-    evidence: Evidence
     change_at: int
+    evidence: Evidence | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +49,17 @@ class Lifecycle:
         self._specification = specification
         self._open: dict[str, Alert] = {}
 
-    def step(self, at: int, version: str, alarms: Sequence[Alarm], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()) -> tuple[list[Alert], list[str]]:
+    def step(
+        self, at: int, version: str, alarms: Sequence[Alarm], lasting: Collection[AlertKind], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()
+    ) -> tuple[list[Alert], list[str]]:
         """Take the alarms of a closed pane.
 
         Parameters
         ----------
         at : the pane's end.
         version : the model version in service.
-        alarms : monitors in alarm.
+        alarms : monitors in alarm that no open alert holds yet, see `knows`.
+        lasting : kinds of which a monitor that the open alert holds is still in alarm.
         resolutions : by monitor, for all monitors.
         happened : what else happened about that time, a sentence each.
 
@@ -67,17 +70,19 @@ class Lifecycle:
         records: list[Alert] = []
         well: list[str] = []
         for kind in sorted({alarm.kind for alarm in alarms} | set(self._open)):
-            mine = [alarm for alarm in alarms if alarm.kind == kind]
+            new = [alarm for alarm in alarms if alarm.kind == kind]
             if kind not in self._open:
-                records.append(self._opened(kind, at, version, mine, happened))
-            else:
-                new = [alarm for alarm in mine if alarm.evidence.name not in {monitor.name for monitor in self._open[kind].monitors}]
-                if new:
-                    records.append(self._updated(kind, at, new))
-                elif not mine and all(monitor.name in resolutions and resolutions[monitor.name].well for monitor in self._open[kind].monitors):
-                    records.append(self._resolved(kind, at, ()))
-                    well += [monitor.name for monitor in records[-1].monitors]
+                records.append(self._opened(kind, at, version, new, happened))
+            elif new:
+                records.append(self._updated(kind, at, new))
+            elif kind not in lasting and all(monitor.name in resolutions and resolutions[monitor.name].well for monitor in self._open[kind].monitors):
+                records.append(self._resolved(kind, at, ()))
+                well += [monitor.name for monitor in records[-1].monitors]
         return records, well
+
+    def knows(self, kind: AlertKind, name: str) -> bool:
+        """Whether a monitor's evidence is in the open alert of its kind already; then nothing new is asked of it."""
+        return kind in self._open and any(monitor.name == name for monitor in self._open[kind].monitors)
 
     def close(self, at: int, cause: str) -> list[Alert]:
         """Resolve whatever is open: the specification that it was raised under is no longer in force."""

@@ -24,7 +24,7 @@ from detectors.point import Point
 from detectors.rfc3339 import format_time
 from detectors.rolling_window import RollingWindow
 from detectors.specification import MonitorSpecification
-from detectors.verdict import Status
+from detectors.verdict import AlertKind, Status
 
 Group = tuple[str, str]
 Panes = dict[int, dict[int, dict[Group, Float64]]]
@@ -113,6 +113,7 @@ class ModelDetection:
         self._follow_version(at, groups)
         serving = np.asarray(sum((counts for (version, _), counts in sorted(groups.items()) if version == self._version), np.zeros(self._layout.size)))
         alarms: list[Alarm] = []
+        lasting: set[AlertKind] = set()
         resolutions: dict[str, Resolution] = {}
         for detector in (*self._inputs, *self._outputs):
             counts = total if detector in self._inputs else serving
@@ -122,10 +123,14 @@ class ModelDetection:
             for place, name in enumerate(detector.names):
                 resolutions[name] = Resolution(recent_effect=float(verdicts.recent_effect[place]), floor=float(floors[place]))
             for place in np.flatnonzero(verdicts.status == Status.DRIFT).tolist():
-                alarms.append(Alarm(kind=detector.kind, evidence=detector.evidence(state, place), change_at=int(verdicts.change_at[place])))
+                if self._lifecycle.knows(detector.kind, detector.names[place]):
+                    lasting.add(detector.kind)
+                else:
+                    alarms.append(Alarm(kind=detector.kind, evidence=detector.evidence(state, place), change_at=int(verdicts.change_at[place])))
             if self._metrics:
                 self._found.points += monitor_points(self._layout, at, detector, verdicts)
-        alerts, well = self._lifecycle.step(at, self._version or "", alarms, resolutions, [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown])
+        happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
+        alerts, well = self._lifecycle.step(at, self._version or "", alarms, lasting, resolutions, happened)
         self._found.alerts += alerts
         self._restart(well, at)
         self._measure(start, at, groups, total)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
 
 from detectors.class_names import class_names
 from detectors.event_batch import Column, Float64
@@ -24,6 +24,9 @@ from retrainer.trainers import Candidate, TrainingContext, TrainingError
 
 MAX_LEVELS = 200
 """Levels of a categorical feature that are told apart, the most frequent first; trees bin into 255."""
+
+
+_THREADS = ThreadpoolController()  # finding the libraries takes 6 ms, so it is done once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class ScikitLearnModel:
         matrix = encode(features, self.levels)
         if not len(matrix):
             return np.empty(0, np.float64 if self.task == "regression" else object)
-        with threadpool_limits(1):
+        with _THREADS.limit(limits=1):
             predictions = self.estimator.predict(matrix)
         return np.asarray(predictions, np.float64) if self.task == "regression" else class_names(np.asarray(predictions))
 
@@ -58,7 +61,7 @@ class ScikitLearnModel:
         classes = [] if self.positive is None or not hasattr(self.estimator, "predict_proba") else class_names(np.asarray(self.estimator.classes_)).tolist()
         if self.positive not in classes or not len(matrix):
             return np.full(len(matrix), np.nan)
-        with threadpool_limits(1):
+        with _THREADS.limit(limits=1):
             probabilities = self.estimator.predict_proba(matrix)
         return np.asarray(probabilities[:, classes.index(self.positive)], np.float64)
 
@@ -104,7 +107,7 @@ class ScikitLearnTrainer:
             "early_stopping": False,
         } | self.parameters
         estimator = kind(random_state=context.seed, categorical_features=categorical if any(categorical) else None, **told)
-        with threadpool_limits(1):  # the cores belong to the workers; a training has time
+        with _THREADS.limit(limits=1):  # the cores belong to the workers; a training has time
             estimator.fit(matrix, label)
         return finish(estimator, levels, matrix, label, specification, {"trainer": "scikit-learn", "estimator": kind.__name__, "seed": context.seed} | told)
 
@@ -148,7 +151,7 @@ def prepare(examples: Examples, specification: MonitorSpecification) -> tuple[di
 
 def finish(estimator: Any, levels: dict[str, list[str] | None], matrix: Float64, label: Column, specification: MonitorSpecification, parameters: dict[str, Any]) -> Candidate:
     """Wrap a fitted estimator, with its metrics on the training rows."""
-    with threadpool_limits(1):
+    with _THREADS.limit(limits=1):
         fitted = estimator.predict(matrix)
     positive = specification.positive_class
     if specification.task == "regression":
