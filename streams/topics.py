@@ -129,7 +129,7 @@ class Topics:
             self.examples: long,
             self.metrics: short,
             self.alerts: long,
-            **dict.fromkeys(self.state, {"cleanup.policy": "compact", "segment.bytes": str(2**26), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}),
+            **{name: {"cleanup.policy": "compact", "segment.bytes": str(2**26), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"} for name in self.state},
             self.monitors: {"cleanup.policy": "compact", "segment.bytes": str(2**24), "min.cleanable.dirty.ratio": "0.1"},
             self.requests: for_ever,
             self.versions: for_ever,
