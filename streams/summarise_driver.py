@@ -13,7 +13,7 @@ from detectors.summarise import Flushed, Summarise
 from streams.bundle_codec import encode_bundle
 from streams.examples_codec import encode_examples
 from streams.formats.v1 import DeadLetter, Decoder
-from streams.partitioning import partition_of
+from streams.partitioner import partition_of
 from streams.stage_run import Epoch, Output, Records
 from streams.topics import Topics
 
@@ -70,9 +70,9 @@ class SummariseDriver:
         summaries: dict[int, list[Summary]] = {}
         cohorts: dict[int, list[Cohort]] = {}
         for summary in flushed.summaries:
-            summaries.setdefault(partition_of(summary.model, self._partitions), []).append(summary)
+            summaries.setdefault(self._target(summary.model), []).append(summary)
         for cohort in flushed.cohorts:
-            cohorts.setdefault(partition_of(cohort.model, self._partitions), []).append(cohort)
+            cohorts.setdefault(self._target(cohort.model), []).append(cohort)
         for target in range(self._partitions):
             bundle = Bundle(
                 partition=self._partition,
@@ -89,6 +89,10 @@ class SummariseDriver:
             )
             for value in encode_bundle(bundle, max_bytes=MAX_RECORD_BYTES):
                 yield Output(topic=self._topics.summaries, partition=target, value=value)
+
+    def _target(self, model: str) -> int:
+        """Partition of the summaries topic that detection of a model reads."""
+        return int(partition_of([model.encode()], self._partitions)[0])
 
     def _examples(self, flushed: Flushed) -> Iterable[Output]:
         for examples in flushed.examples:

@@ -18,7 +18,7 @@ from detectors.errors import EventError
 from detectors.event_batch import NO_TIME
 from detectors.point import Point
 from retrainer.versions import Request, Version
-from streams.rfc3339 import format_time, parse_time
+from detectors.rfc3339 import format_time, parse_time
 
 _Record = TypeVar("_Record", Alert, Request, Version, Point)
 SchemaName = Literal["prediction", "features", "label", "alert", "request", "version", "point"]

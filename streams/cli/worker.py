@@ -23,6 +23,6 @@ def command(
     """
     from streams.worker import run_worker  # noqa: PLC0415  faust takes half a second to import, which --help need not wait for
 
-    settings = WorkerSettings(**({} if name is None else {"name": name}))
+    settings = WorkerSettings() if name is None else WorkerSettings(name=name)
     os.environ.setdefault("F_NO_COLOR", "1")
     run_worker(connect(bootstrap), settings, log_level=log_level)
