@@ -7,7 +7,7 @@ a bad event costs its neighbours nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Protocol
@@ -91,6 +91,12 @@ class _Row:
     time: int
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bad input: beside its own errors, those for bytes that are not UTF-8 and for brackets nested a thousand deep."""
+
+FIRST_TIME, LAST_TIME = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999, epoch milliseconds: what RFC 3339 can write down."""
+
 _EVENT = msgspec.json.Decoder(Event)
 _KIND = msgspec.json.Decoder(_Kind)
 
@@ -137,12 +143,18 @@ class Decoder:
         if value is None:
             dead.append(DeadLetter(offset=record.offset, index=0, value=None, reason="the record has no value"))
             return
-        lines = value.splitlines() if b"\n" in value else [value]
+        lines = [line for line in value.split(b"\n") if line.strip()]
+        if not lines:
+            dead.append(DeadLetter(offset=record.offset, index=0, value=value, reason="the record's value is empty"))
+            return
+        events: Sequence[Event | EventError]
         try:
-            events: Iterable[Event | EventError | None] = _EVENT.decode_lines(value) if len(lines) > 1 else [_EVENT.decode(value)]
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            events = (_one(line) for line in lines)
-        for index, (line, event) in enumerate(zip((line for line in lines if line.strip()), (event for event in events if event is not None), strict=False)):
+            events = _EVENT.decode_lines(value) if len(lines) > 1 else [_EVENT.decode(value)]
+        except _UNREADABLE:
+            events = [_one(line) for line in lines]
+        if len(events) != len(lines):  # an event was written over several lines, which JSON allows
+            lines = [value] * len(events)
+        for index, (line, event) in enumerate(zip(lines, events, strict=True)):
             try:
                 if isinstance(event, EventError):
                     raise event
@@ -166,8 +178,9 @@ class Decoder:
             raise EventError("a label event without a label", path="label")
         if event.kind == "prediction" and event.prediction is None and event.status == 200:
             raise EventError("a prediction event without a prediction; say status 'error' where the model gave none", path="prediction")
-        if event.score is not None and not 0 <= event.score <= 1:
-            raise EventError(f"expected a probability from 0 to 1, got {event.score}", path="score")
+        if not FIRST_TIME <= time <= LAST_TIME:
+            raise EventError(f"expected a time of the years 1 to 9999 in milliseconds, got {time:.6g}", path="timestamp")
+        _check_probabilities(event)
         monitor = self._monitors.latest(event.model)
         if monitor is None:
             return
@@ -207,7 +220,7 @@ class _FeatureDecoder:
         """Rows whose features could be read, and their columns; the others go to the dead letters."""
         try:
             structs = self._many.decode(b"[" + b",".join([bytes(row.event.features) for row in rows]) + b"]")
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             rows, structs = self._one_by_one(rows, dead)
         values = zip(*map(msgspec.structs.astuple, structs), strict=True) if structs else ((),) * len(self._declared)
         columns: dict[str, Column] = {}
@@ -221,33 +234,39 @@ class _FeatureDecoder:
             try:
                 structs.append(self._one.decode(row.event.features))
                 good.append(row)
-            except msgspec.DecodeError as error:
+            except _UNREADABLE as error:
                 reason, path = _story(error, "features")
                 dead.append(DeadLetter(offset=row.offset, index=row.index, value=row.source, reason=reason, path=path))
         return good, structs
 
 
-def _one(line: bytes) -> Event | EventError | None:
-    if not line.strip():
-        return None
+def _check_probabilities(event: Event) -> None:
+    if event.score is not None and not 0 <= event.score <= 1:
+        raise EventError(f"expected a probability from 0 to 1, got {event.score}", path="score")
+    for name, probability in (event.probabilities or {}).items():
+        if not 0 <= probability <= 1:
+            raise EventError(f"expected a probability from 0 to 1, got {probability}", path=f"probabilities.{name}")
+
+
+def _one(line: bytes) -> Event | EventError:
     try:
         return _EVENT.decode(line)
     except msgspec.ValidationError as error:
         if _is_control(line):
             return Event(event_id="", model="", kind=CONTROL)
         return EventError(*_story(error, ""))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         return EventError(f"not JSON: {error}")
 
 
 def _is_control(line: bytes) -> bool:
     try:
         return _KIND.decode(line).kind == CONTROL
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return False
 
 
-def _story(error: msgspec.DecodeError, root: str) -> tuple[str, str]:
+def _story(error: Exception, root: str) -> tuple[str, str]:
     """Reason and path of a msgspec error: ``Expected `float | null`, got `str` - at `$.salary```."""
     reason, _, path = str(error).partition(" - at ")
     place = path.strip("`").removeprefix("$").lstrip(".")
