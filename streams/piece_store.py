@@ -1,9 +1,11 @@
 """How pieces of state lie in a compacted topic: split into parts, each overwrite atomic, each owner on keys of its own.
 
 - A piece larger than a part is split. Its parts are written under the other of two slots, so the last complete version stays until the new
-  one is complete.
-- Every key carries the generation of the worker that wrote it. A worker that had been replaced without knowing it (stopped and continued)
-  can only overwrite its own, older version, which nobody reads any more.
+  one is complete. The manifest names the split pieces: parts that no manifest names are what is left of a write or of a deletion that was
+  interrupted.
+- Every key carries the generation of the worker that wrote it, and a number of its own. A worker that had been replaced without knowing it
+  (stopped and continued) can only overwrite its own, older version, which nobody reads any more; so can one of two workers that took the
+  same generation because both read the state before either had written.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ Entry = tuple[bytes, bytes | None]
 
 MANIFEST: PieceKey = ("manifest",)
 _SINGLE = 0  # slot of a piece that fits one part: one record, so its overwrite is atomic by itself
+_SPLIT_SLOTS = (1, 2)
+
+_Version = tuple[int, int, int, int, int]
+"""Generation, epoch, covered offset, owner, slot; the largest is the newest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +71,15 @@ class Recovered:
 class PieceStore:
     """Pieces of one stage in one partition.
 
-    Use it for one assignment: make it, `recover`, then `entries` epoch by epoch.
+    Use it for one assignment: make it, `recover`, then `entries` epoch by epoch. ``owner`` is a number that no other worker has.
     """
 
     limits: StateLimits = field(default_factory=StateLimits)
+    owner: int = 0
     generation: int = 0
     epoch: int = 0
     _keys: dict[PieceKey, set[bytes]] = field(default_factory=dict)
+    _slots: dict[PieceKey, int] = field(default_factory=dict)
     _obsolete: set[bytes] = field(default_factory=set)
 
     def recover(self, entries: Iterable[tuple[bytes, bytes]], name: str) -> Recovered:
@@ -82,24 +90,34 @@ class PieceStore:
         StateError
             If a record cannot be read, or a piece has no complete version.
         """
-        versions: dict[PieceKey, dict[tuple[int, int, int], list[_Stored]]] = {}
+        versions: dict[PieceKey, dict[_Version, list[_Stored]]] = {}
         for key, value in entries:
-            piece, generation, slot = _read_key(key, name)
+            piece, generation, owner, slot = _read_key(key, name)
             stored = _read_value(value, f"{name} {piece}")
-            versions.setdefault(piece, {}).setdefault((generation, stored.epoch, slot), []).append(stored)
+            versions.setdefault(piece, {}).setdefault((generation, stored.epoch, stored.covered, owner, slot), []).append(stored)
             self._keys.setdefault(piece, set()).add(key)
-        pieces: dict[PieceKey, tuple[int, Any]] = {}
-        for piece, by_version in versions.items():
-            complete = [version for version, parts in by_version.items() if len(parts) == parts[0].parts]
-            if not complete:
-                raise StateError(f"state piece {name} {piece}: no version is complete (found {sorted(by_version)}); the state topic lost records: is it compacted, not deleted?")
-            newest = max(complete)
-            parts = sorted(by_version[newest], key=lambda stored: stored.part)
-            pieces[piece] = (parts[0].covered, decode_state(b"".join(part.data for part in parts), f"{name} {piece}"))
-        manifest = pieces.pop(MANIFEST, (0, None))[1]
-        self.generation = 1 + max((generation for by_version in versions.values() for generation, _, _ in by_version), default=0)
+        self.generation = 1 + max((version[0] for by_version in versions.values() for version in by_version), default=0)
+        newest = {piece: _newest_complete(by_version) for piece, by_version in versions.items()}
+        ended = newest.pop(MANIFEST, None)
+        manifest = None if ended is None else _decoded(versions[MANIFEST][ended], f"{name} {MANIFEST}")
+        named = {tuple(piece) for piece in manifest["split"]} if manifest is not None else set()
+        for piece in named:
+            if newest.get(piece) is None:
+                raise StateError(
+                    f"state piece {name} {piece}: the manifest names it, but no version is complete (found {sorted(versions.get(piece, {}))}); "
+                    "the state topic lost records: is it compacted, not deleted?"
+                )
+        pieces = []
+        for piece, version in newest.items():
+            parts = versions[piece][version] if version is not None else []
+            forgotten = ended is not None and version is not None and version[:2] <= ended[:2] and piece not in named
+            if not parts or (len(parts) > 1 and forgotten):
+                self._obsolete |= self._keys.pop(piece)
+            else:
+                pieces.append(Piece(piece, parts[0].covered, _decoded(parts, f"{name} {piece}")))
+                self._slots[piece] = _SINGLE if len(parts) == 1 else _SPLIT_SLOTS[0]
         self.epoch = 0 if manifest is None else int(manifest["epoch"])
-        return Recovered(self.generation, self.epoch, manifest, tuple(Piece(key, covered, value) for key, (covered, value) in pieces.items()))
+        return Recovered(self.generation, self.epoch, manifest, tuple(pieces))
 
     def entries(self, pieces: Iterable[Piece]) -> list[Entry]:
         """Records that save some pieces in the current epoch; what the epoch before made obsolete is deleted along with them."""
@@ -107,15 +125,23 @@ class PieceStore:
         self._obsolete = set()
         for piece in pieces:
             if piece.value is None:
-                written += [(key, None) for key in sorted(self._keys.pop(piece.key, set()))]
+                written += self._delete(piece.key)
             else:
                 written += self._write(piece)
         return written
 
     def manifest(self, content: dict[str, Any]) -> Entry:
         """The record that ends an epoch, and makes its pieces count."""
-        ((key, value),) = self._write(Piece(MANIFEST, content["covered"], {**content, "epoch": self.epoch}))
+        split = [list(piece) for piece, slot in self._slots.items() if slot != _SINGLE]
+        ((key, value),) = self._write(Piece(MANIFEST, content["covered"], {**content, "epoch": self.epoch, "split": split}))
         return key, value
+
+    def _delete(self, piece: PieceKey) -> list[Entry]:
+        keys = self._keys.pop(piece, set())
+        if self._slots.pop(piece, _SINGLE) != _SINGLE or len(keys) > 1:
+            self._obsolete |= keys  # several records do not go at once: the manifest forgets them first
+            return []
+        return [(key, None) for key in keys]
 
     def _write(self, piece: Piece) -> list[tuple[bytes, bytes]]:
         data = encode_state(piece.value)
@@ -126,11 +152,16 @@ class PieceStore:
                 "reduce the bins, segments or classes of its monitor, or raise the limit"
             )
         chunks = [data[start : start + size] for start in range(0, len(data), size)]
-        slot = _SINGLE if len(chunks) == 1 else 1 + self.epoch % 2
+        if len(chunks) > 1 and piece.key == MANIFEST:
+            raise StateError(f"the manifest takes {len(data)} bytes compressed, which must fit one record of {size}; raise the size of a record")
+        slot = _SINGLE
+        if len(chunks) > 1:
+            slot = _SPLIT_SLOTS[self._slots.get(piece.key) == _SPLIT_SLOTS[0]]
+        self._slots[piece.key] = slot
         entries = []
         for part, chunk in enumerate(chunks):
             stored = _Stored(self.generation, self.epoch, piece.covered, part, len(chunks), chunk)
-            entries.append((msgspec.msgpack.encode([list(piece.key), self.generation, slot, part]), msgspec.msgpack.encode(stored)))
+            entries.append((msgspec.msgpack.encode([list(piece.key), self.generation, self.owner, slot, part]), msgspec.msgpack.encode(stored)))
         now = {key for key, _ in entries}
         self._obsolete |= self._keys.get(piece.key, set()) - now
         self._obsolete -= now
@@ -138,10 +169,18 @@ class PieceStore:
         return entries
 
 
-def _read_key(key: bytes, name: str) -> tuple[PieceKey, int, int]:
+def _newest_complete(versions: dict[_Version, list[_Stored]]) -> _Version | None:
+    return max((version for version, parts in versions.items() if len(parts) == parts[0].parts), default=None)
+
+
+def _decoded(parts: list[_Stored], name: str) -> Any:
+    return decode_state(b"".join(stored.data for stored in sorted(parts, key=lambda stored: stored.part)), name)
+
+
+def _read_key(key: bytes, name: str) -> tuple[PieceKey, int, int, int]:
     try:
-        piece, generation, slot, _ = msgspec.msgpack.decode(key)
-        return tuple(piece), int(generation), int(slot)
+        piece, generation, owner, slot, _ = msgspec.msgpack.decode(key)
+        return tuple(piece), int(generation), int(owner), int(slot)
     except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise StateError(f"state {name}: a record's key cannot be read ({error}); another program writes to this topic") from error
 
