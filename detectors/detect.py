@@ -41,7 +41,8 @@ class Detect:
         self._monitors = monitors
         self._metrics = metrics
         self._models: dict[tuple[str, int], ModelDetection] = {}
-        self._sources: dict[int, list[int]] = {}  # source partition: generation, epoch, time
+        self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time
+        self._reached = NO_TIME
         self._partitions = 0
         self._pending: dict[int, dict[int, tuple[int, Bundle]]] = {}
         self._deletions: list[Piece] = []
@@ -55,12 +56,13 @@ class Detect:
     def absorb(self, bundle: Bundle, offset: int) -> None:
         """Take a bundle, or a part of one, from an offset of the log."""
         self._end = offset + 1
-        generation, epoch, _ = self._sources.get(bundle.partition, [0, 0, NO_TIME])
-        if (bundle.generation, bundle.epoch) <= (generation, epoch):
-            return
-        parts = self._pending.setdefault(bundle.partition, {})
-        if parts and any((one.generation, one.epoch) != (bundle.generation, bundle.epoch) for _, one in parts.values()):
-            parts.clear()  # its worker died in the middle of a bundle, and the next owner has sent the same again
+        parts = self._pending.get(bundle.partition, {})
+        latest = max((one.generation for _, one in parts.values()), default=self._sources.get(bundle.partition, [0])[0])
+        if bundle.generation < latest:
+            return  # from a worker that has been replaced
+        if any(_identity(one) != _identity(bundle) for _, one in parts.values()):
+            parts = {}  # its worker died in the middle of a bundle, and the next owner has sent the same again
+        self._pending[bundle.partition] = parts
         parts[bundle.part] = (offset, bundle)
         if len(parts) == bundle.parts:
             whole = [part for _, part in (self._pending.pop(bundle.partition)[number] for number in range(bundle.parts))]
@@ -74,19 +76,21 @@ class Detect:
             )
 
     def _apply(self, bundle: Bundle, offset: int) -> None:
-        before = self._sources.get(bundle.partition, [0, 0, NO_TIME])[2]
-        self._sources[bundle.partition] = [bundle.generation, bundle.epoch, max(before, bundle.time)]
+        _, covered, before = self._sources.get(bundle.partition, [0, -1, NO_TIME])
+        self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), max(before, bundle.time)]
         self._partitions = max(self._partitions, bundle.partitions)
+        if (bundle.covered, bundle.time) <= (covered, before):
+            return  # a new owner begins behind what the one before it had told; panes must not lose what their time says they have
         keys = {(summary.model, summary.revision) for summary in bundle.summaries} | {(cohort.model, cohort.revision) for cohort in bundle.cohorts}
         for key in sorted(keys):
             detection = self._detection(*key)
             if detection is not None:
                 summaries = (summary for summary in bundle.summaries if (summary.model, summary.revision) == key)
                 detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key), offset)
-        time = self._time()
-        if time != NO_TIME:
+        self._reached = max(self._reached, self._time())
+        if self._reached != NO_TIME:
             for detection in self._models.values():
-                detection.advance(time, offset)
+                detection.advance(self._reached)
             self._close_replaced()
 
     def _time(self) -> int:
@@ -100,7 +104,7 @@ class Detect:
         if monitor is None:
             return None  # deleted: nothing retained needs it
         if (model, revision) not in self._models:
-            self._models[model, revision] = ModelDetection(monitor, metrics=self._metrics)
+            self._models[model, revision] = ModelDetection(monitor, metrics=self._metrics, reached=self._reached)
         return self._models[model, revision]
 
     def _close_replaced(self) -> None:
@@ -128,12 +132,12 @@ class Detect:
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""
-        return {"covered": self.covered, "partitions": self._partitions, "sources": [[partition, *values] for partition, values in self._sources.items()]}
+        return {"covered": self.covered, "reached": self._reached, "partitions": self._partitions, "sources": [[partition, *values] for partition, values in self._sources.items()]}
 
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state into a fresh stage; returns the offset to read from."""
         if manifest is not None:
-            self._end, self._partitions = manifest["covered"], manifest["partitions"]
+            self._end, self._partitions, self._reached = manifest["covered"], manifest["partitions"], manifest["reached"]
             self._sources = {partition: list(values) for partition, *values in manifest["sources"]}
         for piece in pieces:
             detection = self._detection(str(piece.key[1]), int(piece.key[2]))
@@ -144,3 +148,8 @@ class Detect:
         for detection in self._models.values():
             detection.drop_closed()
         return self._end
+
+
+def _identity(bundle: Bundle) -> tuple[int, int, int]:
+    """What the parts of one bundle have in common."""
+    return bundle.generation, bundle.epoch, bundle.covered

@@ -48,9 +48,10 @@ class ModelDetection:
     ----------
     monitor : the revision.
     metrics : whether to compute metric points; a replay that nobody charts can do without.
+    reached : event time that all source partitions have passed, before lateness is taken off; panes that ended before are closed, whether or not they were ever heard of.
     """
 
-    def __init__(self, monitor: Monitor, *, metrics: bool = True) -> None:
+    def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
         self._monitor = monitor
         self._specification = monitor.specification
         self._layout = Layout(monitor.specification)
@@ -61,7 +62,7 @@ class ModelDetection:
         self._lifecycle = Lifecycle(monitor.specification)
         self._panes: Panes = {}
         self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
-        self._closed_until = NO_TIME
+        self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
         self._version: str | None = None
         self._first_version = True
         self._happened: list[tuple[int, str]] = []
@@ -76,7 +77,9 @@ class ModelDetection:
         """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before."""
         for summary in summaries:
             if summary.start < self._closed_until:
-                self._late_after_close += offset >= self.covered
+                if offset >= self.covered:
+                    self._late_after_close += 1
+                    self._stepped = True
                 continue
             self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = summary.counts
             self._changed_panes.add(summary.start)
@@ -84,14 +87,8 @@ class ModelDetection:
             self._cohorts.setdefault((cohort.start, cohort.version), {})[bundle.partition] = cohort.counts
             self._changed_cohorts.add((cohort.start, cohort.version))
 
-    def advance(self, time: int, offset: int) -> None:
-        """Close the panes that every source partition has passed.
-
-        Parameters
-        ----------
-        time : smallest time of the source partitions, before lateness is taken off.
-        offset : of the bundle; one that the saved state already covers closes nothing again.
-        """
+    def advance(self, time: int) -> None:
+        """Close the panes that every source partition has passed by a time, before lateness is taken off."""
         watermark = time - self._specification.lateness
         length = self._specification.pane
         for start in sorted(start for start in self._panes if start + length <= watermark):
@@ -99,12 +96,15 @@ class ModelDetection:
             self._found.deletions.append(Piece(self._key("pane", start), 0, None))
             self._changed_panes.discard(start)
             self._stepped = True
-        self._closed_until = max(self._closed_until, watermark // length * length)
+        self._closed_until = max(self._closed_until, self._closed_at(time))
         horizon = watermark - COHORT - self._specification.labels.timeout
         for key in [key for key in self._cohorts if key[0] <= horizon]:
             del self._cohorts[key]
             self._changed_cohorts.discard(key)
             self._found.deletions.append(Piece(self._key("cohort", *key), 0, None))
+
+    def _closed_at(self, time: int) -> int:
+        return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
 
     def _close(self, start: int, partitions: dict[int, dict[Group, Float64]]) -> None:
         groups = _merged(partitions)
@@ -222,7 +222,8 @@ class ModelDetection:
             self._cohorts[int(rest[0]), str(rest[1])] = dict(value)
         else:
             self.covered = piece.covered
-            self._closed_until, self._version, self._first_version = value["closed_until"], value["version"], value["first_version"]
+            self._closed_until = max(self._closed_until, value["closed_until"])
+            self._version, self._first_version = value["version"], value["first_version"]
             self._happened = [(when, sentence) for when, sentence in value["happened"]]
             self._late_after_close = value["late_after_close"]
             if not self._first_version:
