@@ -101,6 +101,7 @@ class RowStore:
         self._runs: dict[int, list[_Run]] = {}
         self._unsaved: dict[int, list[dict[str, Column]]] = {}
         self._parts: dict[int, int] = {}
+        self._evicted_groups: set[int] = set()
         self.rows = 0
         self.evicted = 0
 
@@ -159,6 +160,7 @@ class RowStore:
             oldest = min(self._runs)
             self.evicted += self._drop(oldest)
             gone.append(oldest)
+        self._evicted_groups.update(gone)
         return gone
 
     def _drop(self, group: int) -> int:
@@ -168,10 +170,12 @@ class RowStore:
         return rows
 
     def expire(self, before: int) -> list[int]:
-        """Drop the groups whose time ended at or before ``before``; returns their numbers."""
+        """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since."""
         gone = [group for group in self._runs if (group + 1) * self._length <= before]
         for group in gone:
             self._drop(group)
+        gone += sorted(self._evicted_groups.difference(gone, self._runs))  # one that has begun anew keeps its parts until it goes for good
+        self._evicted_groups.clear()
         return gone
 
     def forget_parts(self, group: int) -> range:
