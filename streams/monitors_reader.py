@@ -38,10 +38,11 @@ class MonitorsReader:
     async def catch_up(self) -> None:
         """Read up to the end that the topic has now."""
         assert self._consumer is not None  # noqa: S101  start comes first
-        async with self._reading:
-            end = (await self._consumer.end_offsets([self._tp]))[self._tp]
-            while await self._consumer.position(self._tp) < end:
-                await self._poll()
+        end = (await self._consumer.end_offsets([self._tp]))[self._tp]
+        while await self._consumer.position(self._tp) < end:
+            async with self._reading:  # `follow` may be holding it for a poll's time; most often nothing is new and nobody waits
+                if await self._consumer.position(self._tp) < end:
+                    await self._poll()
 
     async def follow(self) -> None:
         """Read on until stopped."""

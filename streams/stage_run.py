@@ -7,6 +7,7 @@ offset declared. Whatever goes wrong in between, the next owner of the partition
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from aiokafka.structs import ConsumerRecord
 from detectors.piece import Piece
 from streams.piece_store import Entry, PieceStore
 from streams.state_codec import StateError
+
+logger = logging.getLogger(__name__)
 
 Records = list[ConsumerRecord[bytes, bytes]]
 
@@ -77,6 +80,7 @@ class StageRun:
         self._partition = partition
         self._send = send
         self._epoch_lock = asyncio.Lock()
+        self._settled = False
         self.position = 0
 
     async def restore(self, entries: Iterable[tuple[bytes, bytes]], *, beginning: int, end: int) -> int:
@@ -92,8 +96,10 @@ class StageRun:
         if start > end:
             raise StateError(
                 f"{self._name}: its state covers offsets up to {start}, but the log ends at {end}; the topic was made anew or lost records. "
-                f"To start over, delete the state topic {self._state_topic} together with the source topic"
+                "To start over, stop all workers, delete the source topic, monitoring.summaries and the state topics of both, and make them again with 'driftwarden topics apply'"
             )
+        if start < beginning:
+            logger.warning("%s: offsets %d to %d expired before they were read; what they held is missing from its panes", self._name, start, beginning)
         await self._write([self._store.manifest(self._driver.manifest())])
         self.position = max(start, beginning)
         return self.position
@@ -118,6 +124,8 @@ class StageRun:
     async def epoch(self, *, at_end: bool, idle: int = 0) -> int | None:
         """Make everything absorbed so far durable; returns the offset that may be declared, None if nothing was new."""
         async with self._epoch_lock:
+            if self._settled:
+                return None
             self._store.epoch += 1
             epoch = self._driver.flush(generation=self._store.generation, epoch=self._store.epoch, at_end=at_end, idle=idle)
             if epoch is None:
@@ -129,9 +137,9 @@ class StageRun:
             return epoch.covered
 
     async def settle(self) -> None:
-        """Wait for an epoch that is under way."""
+        """Wait for an epoch that is under way; none begins after it."""
         async with self._epoch_lock:
-            pass
+            self._settled = True
 
     async def _write(self, entries: Iterable[Entry]) -> None:
         await self._acknowledged([await self._send(Output(topic=self._state_topic, key=key, value=value, partition=self._partition)) for key, value in entries])

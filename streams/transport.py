@@ -74,6 +74,10 @@ class Consumer(driver.Consumer):
         """Offset after the last record of a partition, as of its last fetch."""
         return self._ends.get(tp, 0)
 
+    def told_at(self, tp: TP) -> float:
+        """Wall time at which the broker last said where a partition's log ends, seconds; 0 before it ever did."""
+        return (self._thread._ensure_consumer().last_poll_timestamp(tp) or 0) / 1_000 if tp in self.assignment() else 0.0
+
     @property
     def current_assignment(self) -> int:
         """Number of the assignment; grows with every rebalance."""
@@ -104,7 +108,8 @@ class Consumer(driver.Consumer):
                 beginning = (await self.earliest_offsets(tp))[tp]
                 end = (await self.highwaters(tp))[tp]
                 start = await self.source.restore(tp, beginning=beginning, end=end)
-                if assignment != self._assignment:
+                if assignment != self._assignment:  # revoked while it was being restored, so nobody has dropped it yet
+                    await self.source.revoked({tp})
                     return
                 await self.seek(tp, start)
                 self._read_offset[tp] = None

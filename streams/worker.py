@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Awaitable
 from typing import Any, cast
@@ -29,6 +30,9 @@ from streams.transport import SCHEME, Consumer, FetchedRecords, install
 from streams.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
+
+MAX_SILENCE = 10.0
+"""Seconds after which the broker's last word on where a log ends says nothing any more: this process was stopped, or the broker is away."""
 
 
 class Worker:
@@ -77,7 +81,7 @@ class Worker:
         state_topic = self._names.state_of(tp.topic)
         name = f"{tp.topic}[{tp.partition}]"
         limits = StateLimits(part_bytes=self._settings.part_bytes, piece_bytes=self._settings.piece_bytes)
-        run = StageRun(self._driver(tp), PieceStore(limits=limits), name=name, state_topic=state_topic, partition=tp.partition, send=self._send)
+        run = StageRun(self._driver(tp), PieceStore(limits=limits, owner=secrets.randbits(48)), name=name, state_topic=state_topic, partition=tp.partition, send=self._send)
         try:
             position = await run.restore(await read_state(self._connection, state_topic, tp.partition), beginning=beginning, end=end)
         except Exception as fault:
@@ -106,7 +110,8 @@ class Worker:
         async for event in stream.events():
             fetched: FetchedRecords = event.value
             run = self._runs.get(event.message.tp)
-            if run is not None and fetched.assignment == self._consumer.current_assignment:
+            await self._reader.catch_up()  # a monitor applied before these records were written is in force for them
+            if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
                 run.absorb(fetched.position, fetched.records)
 
     async def _epochs(self) -> None:
@@ -123,7 +128,7 @@ class Worker:
     def _idle(self, tp: TP, *, at_end: bool) -> int:
         """Milliseconds by which the partition's event time is taken to have moved since its last record."""
         now = time.monotonic()
-        if not at_end:
+        if not at_end or time.time() - self._consumer.told_at(tp) > MAX_SILENCE:
             self._at_end_since[tp] = now
         waited = round(1_000 * (now - self._at_end_since.setdefault(tp, now)))
         return waited // self._settings.idle_after * self._settings.idle_after  # in steps: each is told, and saved
