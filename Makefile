@@ -1,0 +1,90 @@
+# Driftwarden's shell. Needs make, git, and Python 3.11 or newer with pip and venv; no Docker, no Java.
+#
+#   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column STAY=1
+#   make demo-seeds    the demo for seeds 1 to 20                                    FIRST=1 LAST=20
+#   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher"
+#   make check         ruff, mypy, import rules, then every test
+#   make install | make lock | make clean
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+SEED ?= 1
+DATA ?=
+TARGET ?=
+STAY ?=
+FIRST ?= 1
+LAST ?= 20
+ARGS ?=
+
+BIN := $(VENV)/bin
+SEEDS := .driftwarden/demo-seeds
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo demo-seeds test lint check lock clean
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
+
+# --- installation: each stamp is older than its inputs only when something has to be installed again ---
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Driftwarden needs Python 3.11 or newer, $(PYTHON) is {sys.version.split()[0]}; pass another one: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-for-demo: pyproject.toml requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[broker]'
+	@touch $@
+
+$(VENV)/.installed-for-test: pyproject.toml requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $(VENV)/.installed-for-demo $@
+
+install: $(VENV)/.installed-for-test
+
+# --- the demo ---
+
+demo: $(VENV)/.installed-for-demo
+	@$(BIN)/driftwarden demo --seed $(SEED) $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(STAY),--stay)
+
+demo-seeds: $(VENV)/.installed-for-demo
+	@mkdir -p $(SEEDS); printf '%-6s %-8s %-9s %s\n' seed result seconds log
+	@for seed in $$(seq $(FIRST) $(LAST)); do
+	    log=$(SEEDS)/$$seed.log; started=$$SECONDS; result=passed
+	    $(BIN)/driftwarden demo --seed $$seed >$$log 2>&1 || result=FAILED
+	    printf '%-6s %-8s %-9s %s\n' $$seed $$result $$((SECONDS - started)) $$log
+	    if [ $$result = FAILED ]; then tail -n 40 $$log; exit 1; fi
+	done
+
+# --- tests ---
+
+test: $(VENV)/.installed-for-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-for-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+# --- housekeeping ---
+
+# The newest versions that work together, in an environment of their own; commit the result after `make check` passed with it.
+lock:
+	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT
+	$(PYTHON) -m venv "$$folder"
+	"$$folder/bin/python" -m pip install --quiet '.[dev]'
+	{ grep '^#' requirements.lock; "$$folder/bin/python" -m pip freeze --exclude driftwarden | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$'; } >requirements.lock.new
+	mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .driftwarden
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.ONESHELL:
