@@ -22,11 +22,11 @@ from detectors.verdict import AlertKind, Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """A monitor that is in alarm on a pane; ``evidence`` is None where the open alert holds it already."""
+    """A monitor that came into alarm on a pane."""
 
     kind: AlertKind
     change_at: int
-    evidence: Evidence | None
+    evidence: Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
