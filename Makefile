@@ -55,7 +55,7 @@ demo-seeds: $(VENV)/.installed-for-demo
 	@mkdir -p $(SEEDS); printf '%-6s %-8s %-9s %s\n' seed result seconds log
 	@for seed in $$(seq $(FIRST) $(LAST)); do
 	    log=$(SEEDS)/$$seed.log; started=$$SECONDS; result=passed
-	    $(BIN)/driftwarden demo --seed $$seed >$$log 2>&1 || result=FAILED
+	    $(BIN)/driftwarden demo --seed $$seed --out $(SEEDS)/$$seed >$$log 2>&1 || result=FAILED
 	    printf '%-6s %-8s %-9s %s\n' $$seed $$result $$((SECONDS - started)) $$log
 	    if [ $$result = FAILED ]; then tail -n 40 $$log; exit 1; fi
 	done
