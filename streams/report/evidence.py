@@ -1,0 +1,212 @@
+"""An alert as the report shows it: what was done, and the evidence as bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.event_batch import Float64
+from detectors.verdict import Evidence
+from retrainer.versions import Version
+from streams.report.wording import Clock, number
+
+MOST_BARS = 16
+MOST_MONITORS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Reference and current side by side.
+
+    Attributes
+    ----------
+    unit : of the heights.
+    labels : (b,) bins, levels, or one name.
+    reference, current : (b,) heights.
+    """
+
+    unit: str
+    labels: tuple[str, ...]
+    reference: tuple[float, ...]
+    current: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorView:
+    """One monitor's evidence, in words."""
+
+    name: str
+    statistic: str
+    value: str
+    threshold: str
+    effect: str
+    value_of_effect: str
+    interval: str
+    floor: str
+    n_reference: str
+    n_current: str
+    bars: Bars | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertView:
+    """One alert: all of its records told once.
+
+    ``opened``, ``change`` and ``until`` are epoch milliseconds; ``until`` is None while it is open.
+    """
+
+    alert_id: str
+    state: str
+    kind: str
+    severity: str
+    model_version: str
+    summary: str
+    ending: str
+    change: int
+    opened: int
+    until: int | None
+    change_told: str
+    opened_told: str
+    until_told: str
+    delay: str
+    budget: str
+    causes: tuple[str, ...]
+    action: str
+    monitors: tuple[MonitorView, ...]
+    more_monitors: int
+
+
+def alert_views(alerts: Sequence[Alert], versions: Sequence[Version], clock: Clock) -> tuple[AlertView, ...]:
+    """Each alert once, in the order in which they were opened."""
+    records: dict[str, dict[int, Alert]] = {}
+    for alert in alerts:
+        records.setdefault(alert.alert_id, {})[alert.sequence] = alert
+    views = [_alert(sorted(of_alert.values(), key=lambda alert: alert.sequence), versions, clock) for of_alert in records.values()]
+    return tuple(sorted(views, key=lambda view: (view.opened, view.alert_id)))
+
+
+def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> AlertView:
+    last = records[-1]
+    resolved = last.status == "resolved"
+    told = next((alert for alert in reversed(records) if alert.status != "resolved"), last)
+    return AlertView(
+        alert_id=last.alert_id,
+        state="resolved" if resolved else "open",
+        kind=last.kind,
+        severity=last.severity,
+        model_version=last.model_version,
+        summary=clock.told(told.summary),
+        ending=clock.told(last.summary) if resolved and told is not last else "",
+        change=last.change_at,
+        opened=last.opened_at,
+        until=last.updated_at if resolved else None,
+        change_told=clock.moment(last.change_at),
+        opened_told=clock.moment(last.opened_at),
+        until_told=clock.moment(last.updated_at) if resolved else "",
+        delay=clock.span(max(0, last.opened_at - last.change_at)),
+        budget=last.budget,
+        causes=tuple(clock.told(cause) for cause in last.causes),
+        action=what_was_done(last.alert_id, versions, clock),
+        monitors=tuple(_monitor(evidence) for evidence in last.monitors[:MOST_MONITORS]),
+        more_monitors=max(0, len(last.monitors) - MOST_MONITORS),
+    )
+
+
+def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> str:
+    """What an alert led to; "" for nothing."""
+    mine = [version for version in versions if version.cause == alert_id]
+    promoted = [version for version in mine if version.status == "promoted"]
+    rejected = {version.version for version in mine if version.status == "rejected"}
+    waiting = {version.version for version in mine} - rejected - {version.version for version in promoted}
+    parts = []
+    if promoted:
+        parts.append(f"version {promoted[-1].version} was trained because of it and promoted at {clock.moment(promoted[-1].at)}")
+    if rejected:
+        parts.append(f"{len(rejected)} challenger{'s were' if len(rejected) > 1 else ' was'} refused")
+    if waiting:
+        parts.append(f"{len(waiting)} challenger{'s are' if len(waiting) > 1 else ' is'} on trial")
+    return "; ".join(parts)
+
+
+def _monitor(evidence: Evidence) -> MonitorView:
+    low, high = evidence.effect.interval
+    return MonitorView(
+        name=evidence.name,
+        statistic=evidence.statistic,
+        value=number(evidence.value),
+        threshold=number(evidence.threshold),
+        effect=evidence.effect.name,
+        value_of_effect=number(evidence.effect.value, signed=True),
+        interval=f"{number(low, signed=True)} to {number(high, signed=True)}",
+        floor=number(evidence.effect.floor),
+        n_reference=number(evidence.n_reference),
+        n_current=number(evidence.n_current),
+        bars=bars_of(evidence.reference, evidence.current),
+    )
+
+
+def bars_of(reference: dict[str, object], current: dict[str, object]) -> Bars | None:
+    """Bars from a monitor's evidence: bins of a numeric column, levels of a categorical one, a rate, or a mean error; None of anything else.
+
+    Examples
+    --------
+    >>> bars_of({"count": 10.0, "of": 100.0}, {"count": 30.0, "of": 100.0})
+    Bars(unit='share of events', labels=('rate',), reference=(0.1,), current=(0.3,))
+    """
+    if isinstance(reference.get("edges"), Sequence) and isinstance(reference.get("counts"), Sequence):
+        return _bins(np.asarray(reference["edges"], np.float64), np.asarray(reference["counts"], np.float64), np.asarray(current.get("counts"), np.float64))
+    if set(reference) == {"count", "of"} == set(current):
+        return Bars(unit="share of events", labels=("rate",), reference=(_rate(reference),), current=(_rate(current),))
+    if "mean_absolute_error" in reference and "mean_absolute_error" in current:
+        heights = [(_float(side["mean_absolute_error"]),) for side in (reference, current)]
+        return Bars(unit="mean absolute error, in the label's unit", labels=("mean absolute error",), reference=heights[0], current=heights[1])
+    levels = [name for name, count in reference.items() if isinstance(count, int | float)]
+    return _levels(levels, reference, current) if levels and len(levels) == len(reference) else None
+
+
+def _bins(edges: Float64, reference: Float64, current: Float64) -> Bars | None:
+    if len(reference) != len(current) or len(edges) != len(reference) - 1:
+        return None
+    width = -(-len(reference) // MOST_BARS)
+    firsts = np.arange(0, len(reference), width)
+    bounds = ["", *(number(float(edges[first - 1])) for first in firsts[1:]), ""]
+    labels = [_bin_label(low, high) for low, high in pairwise(bounds)]
+    heights = [_shares(np.add.reduceat(counts, firsts)) for counts in (reference, current)]
+    return Bars(unit="share of events", labels=tuple(labels), reference=heights[0], current=heights[1])
+
+
+def _bin_label(low: str, high: str) -> str:
+    if low and high:
+        return f"{low} to {high}"
+    return f"below {high}" if high else f"{low} or more" if low else "all"
+
+
+def _levels(levels: list[str], reference: dict[str, object], current: dict[str, object]) -> Bars:
+    """The levels that moved most; the rest under one name."""
+    sides = [np.array([_float(side.get(level, 0.0)) for level in levels]) for side in (reference, current)]
+    shares = [np.array(_shares(side)) for side in sides]
+    moved = np.argsort(-np.nan_to_num(np.abs(shares[0] - shares[1])), kind="stable")
+    kept = moved if len(levels) <= MOST_BARS else moved[: MOST_BARS - 1]
+    rest = [] if len(kept) == len(levels) else [moved[len(kept) :]]
+    labels = [levels[place] for place in kept.tolist()] + [f"({len(others)} others)" for others in rest]
+    heights = [tuple(side[kept].tolist()) + tuple(float(side[others].sum()) for others in rest) for side in shares]
+    return Bars(unit="share of events", labels=tuple(labels), reference=heights[0], current=heights[1])
+
+
+def _shares(counts: Float64) -> tuple[float, ...]:
+    total = float(counts.sum())
+    return tuple((counts / total).tolist()) if total > 0 else (math.nan,) * len(counts)
+
+
+def _rate(counts: dict[str, object]) -> float:
+    of = _float(counts["of"])
+    return _float(counts["count"]) / of if of > 0 else math.nan
+
+
+def _float(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan

@@ -1,0 +1,100 @@
+"""Versions as the report shows them: where each came from, and what the gate said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from retrainer.versions import Version, champion, history
+from streams.report.wording import Clock, number
+
+_SAID = {"registered": "on trial", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionView:
+    """One version, all of its records told once.
+
+    ``at`` is the time of its last verdict, ``made`` that of its training, both in epoch milliseconds.
+    """
+
+    version: str
+    status: str
+    said: str
+    serving: bool
+    made: int
+    at: int
+    made_told: str
+    at_told: str
+    by: str
+    parent: str
+    cause: str
+    cause_is_alert: bool
+    rows: str
+    digest: str
+    evidence: str
+    details: tuple[tuple[str, str], ...]
+
+
+def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock) -> tuple[VersionView, ...]:
+    """Each version once, in the order in which they were made."""
+    serving = champion(versions)
+    views = []
+    for name, records in history(versions).items():
+        first, last = records[0], records[-1]
+        views.append(
+            VersionView(
+                version=name,
+                status=last.status,
+                said=_SAID[last.status],
+                serving=serving is not None and serving.version == name,
+                made=first.at,
+                at=last.at,
+                made_told=clock.moment(first.at),
+                at_told=clock.moment(last.at),
+                by=last.by,
+                parent=last.parent,
+                cause=last.cause,
+                cause_is_alert=last.cause in alert_ids,
+                rows=number(last.trained_on.get("rows")),
+                digest=last.digest.removeprefix("sha256:")[:12],
+                evidence=_evidence(last),
+                details=_details(records),
+            )
+        )
+    return tuple(views)
+
+
+def _evidence(version: Version) -> str:
+    """The gate's reason, and the difference of losses where it measured one."""
+    if version.status == "registered":
+        return "no verdict yet"
+    gate = version.gate
+    parts = [str(gate["reason"])] if gate.get("reason") else []
+    interval = gate.get("interval")
+    if isinstance(gate.get("difference"), int | float) and not any("wealth" in part for part in parts):
+        bounds = f" [{number(interval[0], signed=True)}, {number(interval[1], signed=True)}]" if isinstance(interval, Sequence) and len(interval) == 2 else ""
+        wealth = f", wealth {number(gate.get('wealth'))} of {number(gate.get('threshold'))}"
+        parts.append(f"loss lower by {number(gate['difference'], signed=True)}{bounds} on {number(gate.get('labels'))} labels{wealth}")
+    return "; ".join(parts)
+
+
+def _details(records: Sequence[Version]) -> tuple[tuple[str, str], ...]:
+    last = records[-1]
+    parts: list[tuple[str, str]] = [("artifact", last.uri), ("digest", last.digest)]
+    for name, content in (("trained on", last.trained_on), ("parameters", last.parameters), ("metrics", last.metrics), ("gate", last.gate)):
+        parts += [(f"{name}: {key}", _plain(value)) for key, value in _items(content)]
+    return tuple((name, value) for name, value in parts if value)
+
+
+def _items(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return list(content.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value, enc_hook=str).decode()

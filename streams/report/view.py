@@ -1,0 +1,161 @@
+"""What a report shows, as a pure function of records: the page and the live view are two pictures of the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from detectors.alert import Alert
+from detectors.point import Point
+from detectors.specification import MonitorSpecification
+from detectors.verdict import Status
+from retrainer.versions import Version
+from streams.report.curves import Curve, Heat, column_name, drift_heat, floors_of, latest, performance_curves, quality_curves, shortest_window, traffic_curves
+from streams.report.evidence import AlertView, alert_views
+from streams.report.judgement import Judgement, judgement
+from streams.report.lineage import VersionView, version_views
+from streams.report.wording import Clock, number
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnView:
+    """The last word on one watched column, in words."""
+
+    name: str
+    state: str
+    alarmed: bool
+    effect: str
+    floor: str
+    psi: str
+    psi_by_chance: str
+    jensen_shannon: str
+    jensen_shannon_by_chance: str
+    n: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportView:
+    """Everything on the page; free of any drawing.
+
+    ``left_out_rates`` counts quality rates that are not drawn, as they were 0 or smaller. ``scoreboard`` is a table: a header and rows.
+    """
+
+    title: str
+    model: str
+    task: str
+    clock: Clock
+    judgement: Judgement
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    performance: tuple[Curve, ...]
+    traffic: tuple[Curve, ...]
+    heat: Heat | None
+    columns: tuple[ColumnView, ...]
+    quality: tuple[Curve, ...]
+    left_out_rates: int
+    alerts: tuple[AlertView, ...]
+    versions: tuple[VersionView, ...]
+    scoreboard: tuple[tuple[str, ...], ...]
+
+
+def view_of(
+    *,
+    specification: MonitorSpecification,
+    points: Sequence[Point],
+    alerts: Sequence[Alert],
+    versions: Sequence[Version] = (),
+    title: str,
+    facts: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+    scoreboard: Sequence[Mapping[str, str]] = (),
+    event_times: bool = True,
+) -> ReportView:
+    """Make the view of one model.
+
+    Parameters
+    ----------
+    specification : of the model; records of other models are left out.
+    points, alerts, versions : in any order, repeats allowed, as read from the topics or given by a replay.
+    title : of the page.
+    facts : name and text, shown as a table under the verdict, after what the records say themselves.
+    notes : sentences that the reader should know.
+    scoreboard : rows of one table; columns are in the order in which they first occur.
+    event_times : False where times are row numbers in seconds since epoch 0, as in a table without a time column.
+    """
+    model, clock = specification.model, Clock(event_times=event_times)
+    mine = latest(points, model)
+    told = [version for version in versions if version.model == model]
+    alert_rows = alert_views([alert for alert in alerts if alert.model == model], told, clock)
+    performance = performance_curves(mine, specification.task)
+    rates, left_out = quality_curves(mine)
+    return ReportView(
+        title=title,
+        model=model,
+        task=specification.task,
+        clock=clock,
+        judgement=judgement(model, alert_rows, mine, performance, str(specification.false_alarms), clock),
+        facts=(*_facts(specification, mine, alert_rows, clock), *facts),
+        notes=tuple(notes),
+        performance=performance,
+        traffic=traffic_curves(mine, specification.pane),
+        heat=drift_heat(mine, specification),
+        columns=_columns(mine, specification),
+        quality=rates,
+        left_out_rates=left_out,
+        alerts=alert_rows,
+        versions=version_views(told, {alert.alert_id for alert in alert_rows}, clock),
+        scoreboard=_table(scoreboard),
+    )
+
+
+def _facts(specification: MonitorSpecification, points: Sequence[Point], alerts: Sequence[AlertView], clock: Clock) -> list[tuple[str, str]]:
+    traffic = [point for point in points if point.measurement == "traffic"]
+    facts = [("model", specification.model), ("task", specification.task)]
+    if traffic:
+        end = max(point.time for point in traffic) + specification.pane
+        facts.append(("event time", f"{clock.moment(traffic[0].time)} to {clock.moment(end)}"))
+        facts += [(name, number(_total(traffic, name))) for name in ("predictions", "labels")]
+        troubles = {name.replace("_", " "): _total(traffic, name) for name in ("failed", "late", "duplicates", "corrections", "late_labels")}
+        facts.append(("failed, late, repeated", ", ".join(f"{number(count)} {name}" for name, count in troubles.items() if count) or "none"))
+    resolved = sum(alert.until is not None for alert in alerts)
+    facts.append(("alerts", f"{len(alerts)} ({resolved} resolved)" if alerts else "none"))
+    facts.append(("false-alarm budget", str(specification.false_alarms)))
+    return facts
+
+
+def _total(points: Sequence[Point], field: str) -> float:
+    return sum(float(value) for point in points if isinstance(value := point.fields.get(field, 0), int | float))
+
+
+def _columns(points: Sequence[Point], specification: MonitorSpecification) -> tuple[ColumnView, ...]:
+    window = shortest_window([point for point in points if point.measurement == "drift"])
+    distances = {point.tags.get("feature", ""): point for point in points if point.measurement == "drift" and point.tags.get("window", "") == window}
+    monitors = {point.tags.get("monitor", ""): point for point in points if point.measurement == "monitor"}
+    watched = [name for name in monitors if name.startswith("feature:") or name == "prediction"]
+    names = list(dict.fromkeys([*distances, *(column_name(name) for name in watched)]))
+    floors = floors_of(specification)
+    rows = []
+    for name in names:
+        distance = distances[name].fields if name in distances else {}
+        known = name if name == "prediction" or name.startswith("feature:") else f"feature:{name}"
+        monitor = monitors[known].fields if known in monitors else {}
+        rows.append(
+            ColumnView(
+                name=name,
+                state=str(monitor.get("state", "not watched")),
+                alarmed=monitor.get("status") == Status.DRIFT,
+                effect=number(monitor.get("effect"), signed=True),
+                floor=number(floors.get(known)),
+                psi=number(distance.get("psi")),
+                psi_by_chance=number(distance.get("psi_by_chance")),
+                jensen_shannon=number(distance.get("jensen_shannon")),
+                jensen_shannon_by_chance=number(distance.get("jensen_shannon_by_chance")),
+                n=number(distance.get("n")),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: not row.alarmed))
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> tuple[tuple[str, ...], ...]:
+    header = tuple(dict.fromkeys(name for row in rows for name in row))
+    return (header, *(tuple(row.get(name, "") for name in header) for row in rows)) if rows else ()

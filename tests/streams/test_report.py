@@ -1,0 +1,332 @@
+"""The report: one file that says the truth about hostile records, and loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.alert import Alert
+from detectors.point import Point
+from detectors.profile import CategoricalProfile, NumericProfile, PerformanceProfile, Profile
+from detectors.specification import Feature, MonitorSpecification, Reference
+from detectors.verdict import Effect, Evidence, Status
+from retrainer.versions import Version
+from streams.report import ReportView, view_of, write_report
+from streams.report.charts import figures_of
+from streams.report.curves import MOST_POINTS, thinned
+from streams.report.evidence import MOST_BARS, bars_of
+from streams.report.page import page_of
+
+HOSTILE = "</script><script>alert(1)</script>"
+MODEL = "<script>alert('loans')</script>"
+START = 1_700_000_000_000
+PANE = 10_000
+ANCHOR = re.compile("#alert-[0-9a-f]+")
+
+
+def specification() -> MonitorSpecification:
+    numeric = NumericProfile(edges=(0.0,), counts=(500, 500), scores=(-0.8, 0.8), mean=0.0, deviation=1.0, minimum=-3.0, maximum=3.0)
+    answer = CategoricalProfile(levels=("no", "yes"), counts=(500, 500))
+    performance = PerformanceProfile(rows=1_000, loss=0.1, deviation=0.3)
+    profile = Profile(rows=1_000, features={HOSTILE: numeric}, prediction=answer, label=answer, performance=performance)
+    return MonitorSpecification(model=MODEL, features={HOSTILE: Feature()}, reference=Reference(profile=profile))
+
+
+def panes(n: int = 60, *, status: Status = Status.OK, broken_from: int | None = None) -> list[Point]:
+    made = []
+    for place in range(n):
+        at, tags = START + place * PANE, {"model": MODEL}
+        value = 0.9 if broken_from is None or place < broken_from else 0.6
+        windowed = tags | {"window": "10m"}
+        made += [
+            Point(measurement="traffic", tags=tags | {"version": "1", "segment": ""}, fields={"predictions": 7, "labels": 5, "final": True}, time=at),
+            Point(measurement="performance", tags=windowed, fields={"accuracy": value, "accuracy_low": value - 0.1, "accuracy_high": value + 0.1}, time=at + PANE),
+            Point(
+                measurement="monitor",
+                tags=tags | {"monitor": f"feature:{HOSTILE}"},
+                fields={"status": int(status), "state": status.name.lower(), "statistic": 1.0, "effect": 0.3},
+                time=at + PANE,
+            ),
+            Point(measurement="drift", tags=windowed | {"feature": HOSTILE}, fields={"psi": 0.1, "psi_by_chance": 0.05, "n": 70.0}, time=at + PANE),
+            Point(measurement="quality", tags=windowed | {"feature": HOSTILE, "kind": "missing"}, fields={"rate": 0.25}, time=at + PANE),
+        ]
+    return made
+
+
+def alert(status: str = "opened", *, kind: str = "performance", sequence: int = 0, alert_id: str = "a1") -> Alert:
+    evidence = Evidence(
+        name="error_rate" if kind == "performance" else f"feature:{HOSTILE}",
+        statistic="signed root",
+        value=9.0,
+        threshold=5.0,
+        effect=Effect(name="difference of rates", value=0.3, interval=(0.2, 0.4), floor=0.02),
+        n_reference=1_000.0,
+        n_current=100.0,
+        reference={"count": 100.0, "of": 1_000.0},
+        current={"count": 40.0, "of": 100.0},
+    )
+    return Alert(
+        alert_id=alert_id,
+        sequence=sequence,
+        status=status,  # type: ignore[arg-type]
+        kind=kind,  # type: ignore[arg-type]
+        severity="critical",
+        model=MODEL,
+        model_version="1",
+        segment="",
+        opened_at=START + 40 * PANE,
+        updated_at=START + (40 + 5 * sequence) * PANE,
+        change_at=START + 30 * PANE,
+        summary=f"{MODEL}: {kind} changed & matters" if status != "resolved" else f"{MODEL}: {kind} is back",
+        monitors=(evidence,),
+        budget="1 per 30d",
+        causes=(f"{HOSTILE} took over",),
+    )
+
+
+def version(name: str, status: str, place: int, *, cause: str = "a1") -> Version:
+    gate = {"reason": f"better {HOSTILE}", "difference": 0.2, "interval": [0.1, 0.3], "wealth": 30.0, "threshold": 20.0, "labels": 500}
+    return Version(model=MODEL, version=name, status=status, at=START + place * PANE, parent="1", cause=cause, trained_on={"rows": 400}, gate=gate)  # type: ignore[arg-type]
+
+
+def view(points: list[Point] | None = None, alerts: list[Alert] | None = None, versions: list[Version] | None = None, **more: object) -> ReportView:
+    return view_of(specification=specification(), points=panes() if points is None else points, alerts=alerts or [], versions=versions or [], title=f"Report of {HOSTILE}", **more)  # type: ignore[arg-type]
+
+
+def full() -> ReportView:
+    alerts = [alert(), alert("updated", sequence=1), alert(kind="drift", alert_id="a2")]
+    versions = [version("2", "registered", 42), version("2", "promoted", 44), version("3", "registered", 43), version("3", "rejected", 45)]
+    board = [{"detector": "PSI habit", "false alarms": "12"}, {"detector": HOSTILE, "delay": "9"}]
+    return view(panes(broken_from=30), alerts, versions, facts=[(HOSTILE, HOSTILE)], notes=[HOSTILE], scoreboard=board)
+
+
+class Page(HTMLParser):
+    """Elements, text outside of scripts, and whether every element was closed."""
+
+    VOID = frozenset({"meta", "br", "link", "img", "hr", "input"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        elif self.open and self.open[-1] != "style":
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "new" / "report.html"
+    write_report(path, full())
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    return path.read_bytes().decode()
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_page_is_well_formed_and_holds_the_verdict_and_every_alert(page: Page) -> None:
+    assert page.open == []
+    shown = full()
+    assert shown.judgement.sentence in page.text
+    assert [one.alert_id for one in shown.alerts] == ["a1", "a2"]
+    for one in shown.alerts:
+        assert one.summary in page.text
+
+
+def test_hostile_names_stay_text(html: str, page: Page) -> None:
+    assert len(page.scripts) == 3
+    assert HOSTILE in page.text
+    assert MODEL in page.text
+    assert HOSTILE not in html
+    assert MODEL not in html
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+
+
+def test_hostile_names_are_no_markup_in_charts(page: Page) -> None:
+    figures = json.loads(page.scripts[0])
+    assert {"performance", "heat", "quality", "traffic", "evidence-0-0", "evidence-1-0"} == set(figures)
+    assert "<script" not in json.dumps(figures)
+    assert "&lt;" in figures["heat"]["layout"]["yaxis"]["ticktext"][0]
+
+
+def test_nothing_is_fetched(page: Page) -> None:
+    references = [value for _, attributes in page.elements for name, value in attributes.items() if name in {"src", "href", "srcset", "action", "data"} and value]
+    assert references  # the versions point at their alerts
+    assert all(ANCHOR.fullmatch(reference) for reference in references)
+    assert not [tag for tag, _ in page.elements if tag in {"link", "img", "iframe", "object", "base"}]
+    policy = next(str(attributes["content"]) for tag, attributes in page.elements if tag == "meta" and "http-equiv" in attributes)
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    scripts = policy.split(";")[1]
+    assert "unsafe" not in scripts
+
+
+def test_the_policy_lets_exactly_the_scripts_of_the_page_run(page: Page) -> None:
+    policy = next(str(attributes["content"]) for tag, attributes in page.elements if tag == "meta" and "http-equiv" in attributes)
+    allowed = re.findall(r"'sha256-([^']+)'", policy)
+    assert allowed == [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in page.scripts[1:]]
+    assert page.scripts[1].startswith("/**\n* plotly.js")
+
+
+def test_every_figure_is_one_that_plotly_accepts() -> None:
+    graph_objects = pytest.importorskip("plotly.graph_objects")
+    for figure in figures_of(full()).values():
+        graph_objects.Figure(json.loads(msgspec.json.encode(figure)))  # raises at what is unknown to it
+
+
+def test_every_place_for_a_chart_has_its_figure_and_the_other_way_round(page: Page) -> None:
+    places = [attributes["data-figure"] for _, attributes in page.elements if "data-figure" in attributes]
+    assert sorted(str(place) for place in places) == sorted(json.loads(page.scripts[0]))
+
+
+def test_without_alerts_it_is_healthy() -> None:
+    told = view().judgement
+    assert told.state == "healthy"
+    assert "no alert" in told.sentence
+    assert "1 per 30d" in told.sentence
+
+
+def test_monitors_that_learn_judge_nothing() -> None:
+    assert view(panes(status=Status.LEARNING)).judgement.state == "not judged"
+    assert view([]).judgement.state == "not judged"
+    assert Page(page_of(view([]))).open == []
+
+
+def test_an_open_alert_says_since_when_why_and_what_was_done() -> None:
+    told = full().judgement
+    assert told.state == "unhealthy"
+    assert "since about 2023-11-14 22:18:20 UTC" in told.sentence
+    assert "error_rate changed by +0.3" in told.sentence
+    assert "Accuracy was 90 % before, 60 % at its worst" in told.sentence
+    assert "Version 2 was trained because of it and promoted at 2023-11-14 22:20:40 UTC; 1 challenger was refused" in told.sentence
+    assert "1 other alert is open (drift)" in told.sentence
+
+
+def test_drift_alone_is_a_change_and_no_illness() -> None:
+    assert view(alerts=[alert(kind="drift")]).judgement.state == "changed"
+
+
+def test_a_resolved_alert_is_a_recovery_whatever_the_order_of_its_records() -> None:
+    shown = view(alerts=[alert("resolved", sequence=2), alert(), alert("updated", sequence=1), alert()])
+    assert shown.judgement.state == "recovered"
+    (one,) = shown.alerts
+    assert (one.state, one.until) == ("resolved", START + 50 * PANE)
+    assert one.ending.endswith("is back")
+    assert one.summary.endswith("changed & matters")
+
+
+def test_another_models_records_are_left_out() -> None:
+    other = msgspec.structs.replace(alert(), model="other")
+    assert view(alerts=[other]).alerts == ()
+
+
+def test_a_repeated_point_counts_once_and_the_last_of_its_time_wins() -> None:
+    provisional = msgspec.structs.replace(panes(1)[0], fields={"predictions": 3, "labels": 0, "final": False})
+    assert ("predictions", str(7 * 60)) in view([provisional, *panes(), *panes()]).facts
+
+
+def test_rows_without_times_are_called_rows() -> None:
+    shown = view(alerts=[msgspec.structs.replace(alert(), change_at=1_200_000, summary="since about 1970-01-01T00:20:00.000Z")], event_times=False)
+    assert "since about row 1,200" in shown.judgement.sentence
+    assert shown.alerts[0].summary == "since about row 1,200"
+    assert figures_of(shown)["performance"]["layout"]["xaxis"]["type"] == "linear"
+
+
+def test_a_version_says_where_it_came_from_and_why_it_serves() -> None:
+    two, three = full().versions
+    assert (two.version, two.said, two.serving, two.parent, two.cause_is_alert, two.rows) == ("2", "promoted", True, "1", True, "400")
+    assert (three.said, three.serving) == ("refused", False)
+    assert "+0.2 [+0.1, +0.3] on 500 labels, wealth 30 of 20" in three.evidence
+
+
+def test_an_undefined_number_is_a_dash_and_breaks_the_line() -> None:
+    points = [*panes(2), Point(measurement="performance", tags={"model": MODEL, "window": "10m"}, fields={"accuracy": float("nan")}, time=START + 3 * PANE)]
+    figure = figures_of(view(points))["performance"]
+    assert figure["data"][-1]["y"] == [0.9, 0.9, None]
+    assert Page(page_of(view(points))).open == []
+
+
+def test_a_year_of_panes_becomes_lines_of_at_most_two_thousand_points_without_losing_a_count() -> None:
+    n = 6_000
+    points = [Point(measurement="traffic", tags={"model": MODEL}, fields={"predictions": 7, "labels": 5}, time=START + place * PANE) for place in range(n)]
+    points += [Point(measurement="performance", tags={"model": MODEL, "window": "10m"}, fields={"accuracy": place % 97 / 97}, time=START + place * PANE) for place in range(n)]
+    shown = view(points)
+    assert len(shown.performance[0].times) <= MOST_POINTS
+    assert shown.traffic[0].values.sum() == 7 * n
+    assert len(shown.traffic[0].times) <= MOST_POINTS
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=400), st.integers(4, 60))
+def test_thinning_keeps_the_ends_and_the_extremes_of_every_stretch(values: list[float], most: int) -> None:
+    places = thinned(np.array(values), most).tolist()
+    assert places == sorted(set(places))
+    assert len(places) <= max(most, 4)
+    assert {0, len(values) - 1} <= set(places)
+    if len(values) <= most:
+        assert places == list(range(len(values)))
+        return
+    width = -(-len(values) // ((most - 2) // 2))
+    for begin in range(0, len(values), width):
+        stretch = [value for value in values[begin : begin + width] if not np.isnan(value)]
+        kept = {values[place] for place in places if begin <= place < begin + width}
+        if stretch:
+            assert {min(stretch), max(stretch)} <= kept
+        else:
+            assert kept  # the gap is still a gap
+
+
+def test_bins_are_joined_to_a_few_bars_whose_shares_sum_to_one() -> None:
+    counts = np.random.default_rng(5).integers(1, 100, 64).astype(float)
+    bars = bars_of({"edges": list(range(63)), "counts": counts.tolist()}, {"edges": list(range(63)), "counts": counts[::-1].tolist()})
+    assert bars is not None
+    assert len(bars.labels) == len(bars.reference) == len(bars.current) == MOST_BARS
+    assert bars.reference[0] == pytest.approx(counts[:4].sum() / counts.sum())
+    assert sum(bars.current) == pytest.approx(1)
+    assert (bars.labels[0], bars.labels[1], bars.labels[-1]) == ("below 3", "3 to 7", "59 or more")
+
+
+def test_of_many_levels_those_that_moved_most_are_shown() -> None:
+    reference = {f"level {place}": 10.0 for place in range(40)}
+    bars = bars_of(dict(reference), reference | {"level 33": 400.0})
+    assert bars is not None
+    assert bars.labels[0] == "level 33"
+    assert (len(bars.labels), bars.labels[-1]) == (MOST_BARS, "(25 others)")
+    assert sum(bars.reference) == pytest.approx(1)
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    monkeypatch.setattr("streams.report.page.figures_of", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(path, view())
+    assert path.read_text() == "old"
