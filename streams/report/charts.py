@@ -34,7 +34,7 @@ def figures_of(view: ReportView) -> dict[str, Figure]:
     if view.performance or view.alerts or view.versions:
         figures["performance"] = performance_figure(view)
     for place, curve in enumerate(view.performance[1:]):
-        figures[f"metric-{place}"] = lines_figure([curve], view.clock, height=220)
+        figures[f"metric-{place}"] = lines_figure([curve], view.clock, height=250)
     if view.traffic:
         figures["traffic"] = lines_figure(view.traffic, view.clock, height=220)
     if view.heat is not None:

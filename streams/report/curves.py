@@ -23,7 +23,7 @@ HEAT_COLUMNS = 160
 HEAT_ROWS = 40
 CLASSIFICATION = ("accuracy", "f1", "f1_macro", "log_loss")
 REGRESSION = ("mae", "rmse", "r2")
-_CALLED = {"f1": "F1", "f1_macro": "F1, mean of classes", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+_CALLED = {"f1": "F1", "f1_macro": "macro F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 
 
 @dataclass(frozen=True, kw_only=True)
