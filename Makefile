@@ -1,6 +1,6 @@
 # Driftwarden's shell. Needs make, git, and Python 3.11 or newer with pip and venv; no Docker, no Java.
 #
-#   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column STAY=1
+#   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column
 #   make demo-seeds    the demo for seeds 1 to 20                                    FIRST=1 LAST=20
 #   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher"
 #   make check         ruff, mypy, import rules, then every test
@@ -16,7 +16,6 @@ VENV ?= .venv
 SEED ?= 1
 DATA ?=
 TARGET ?=
-STAY ?=
 FIRST ?= 1
 LAST ?= 20
 ARGS ?=
@@ -49,7 +48,7 @@ install: $(VENV)/.installed-for-test
 # --- the demo ---
 
 demo: $(VENV)/.installed-for-demo
-	@$(BIN)/driftwarden demo --seed $(SEED) $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(STAY),--stay)
+	@$(BIN)/driftwarden demo --seed $(SEED) $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)')
 
 demo-seeds: $(VENV)/.installed-for-demo
 	@mkdir -p $(SEEDS); printf '%-6s %-8s %-9s %s\n' seed result seconds log

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,8 @@ def _fault(program: Any, words: list[str], *, whole: bool = True) -> str | None:
     """Why ``driftwarden WORDS`` cannot be meant; None if it can. With ``whole``, required arguments have to be there."""
     command, path, words = program, "driftwarden", list(words)
     while hasattr(command, "commands"):
+        if not words and not whole:
+            return None  # the text speaks of a group of commands
         if not words or words[0] not in command.commands:
             return f"{path} has no command {words[0] if words else '(none)'!r}; it has: {', '.join(command.commands)}"
         path += f" {words[0]}"
@@ -186,6 +190,39 @@ def test_the_watcher_example_predicts_with_the_champion(surroundings: Topics, ca
     printed = capsys.readouterr().out.splitlines()
     assert "['granted']" in printed
     assert set(printed) <= {"['granted']", "now serving version 1"}  # the callback may come after the `with` has ended
+
+
+# --- the commands, on a real Kafka ---
+
+RUN_ON = ("broker start", "worker", "alerts --follow", "retrainer")  # these would not come back; tests of their own run them
+CAN_TELL_OF_DRIFT = {"check": {0, 1}}
+
+
+def _table(n: int, seed: int, *, raised: float = 0.0) -> str:
+    rng = np.random.default_rng(seed)
+    salary, age = rng.normal(50_000 + raised, 15_000, n), rng.integers(20, 70, n)
+    granted = salary > 45_000
+    prediction = granted ^ (rng.random(n) < 0.1)
+    times = np.datetime64("2026-03-01T00:00:00") + np.arange(n) * np.timedelta64(30, "s")
+    words = np.array(["refused", "granted"])
+    rows = zip(times, salary.round(2), age, words[prediction.astype(int)], words[granted.astype(int)], strict=True)
+    return "at,salary,age,prediction,label\n" + "".join(f"{at}Z,{salary},{age},{predicted},{label}\n" for at, salary, age, predicted, label in rows)
+
+
+@pytest.mark.kafka
+def test_the_commands_of_the_readme_run_one_after_the_other(surroundings: Topics, tmp_path: Path) -> None:
+    for name, seed in (("train", 1), ("live", 2), ("history", 3)):
+        (tmp_path / f"{name}.csv").write_text(_table(1_500, seed))
+    lines = [line for line in [*_shell_lines(), *re.findall(r"`(driftwarden publish [^`]+)`", README)] if not any(line.startswith(f"driftwarden {words}") for words in RUN_ON)]
+    assert len(lines) == 9
+    for line in lines:
+        words = shlex.split(line)[1:]
+        if words[:2] == ["monitor", "infer"]:
+            (tmp_path / "monitor.yaml").unlink()  # `check` has written one, too
+        told = subprocess.run([sys.executable, "-m", "streams.cli", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert told.returncode in CAN_TELL_OF_DRIFT.get(words[0], {0}), f"{line}\n{told.stdout}\n{told.stderr}"
+        print(line, told.stdout, told.stderr)  # shown when a later line fails
+    assert (tmp_path / "report.html").stat().st_size > 1_000
 
 
 # --- monitor.yaml ---
