@@ -7,6 +7,7 @@ Every function returns ``(rows, cells, weights)``, three equally long arrays: ro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -95,8 +96,7 @@ def performance(layout: Layout, prediction: Column, label: Column, score: Float6
     classes = layout.specification.classes
     code = {name: place for place, name in enumerate(classes)}
     unknown = len(classes)
-    column = np.fromiter((code.get(name, unknown) for name in prediction), np.int64, len(rows))
-    row = np.fromiter((code.get(name, unknown) for name in label), np.int64, len(rows))
+    column, row = (np.fromiter(map(code.get, outcome.tolist(), repeat(unknown)), np.int64, len(rows)) for outcome in (prediction, label))
     parts = [counted(rows, first + row * (unknown + 1) + column)]
     positive = layout.specification.positive_class
     if start is None and positive is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,6 +73,15 @@ class Rows:
             segment=self.segment[rows],
         )
 
+    @staticmethod
+    def concatenate(parts: Sequence[Rows]) -> Rows:
+        """All rows of parts that follow each other; one part at least."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "prediction", "score", "label", "version", "segment")}
+        features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
+        return Rows(first=parts[0].first, features=features, **columns)
+
 
 def outcome_column(specification: MonitorSpecification, table: Table, name: str | None) -> Column:
     """A column of predictions or labels; without a name, a column of missing values."""
@@ -86,9 +95,14 @@ def feature_columns(specification: MonitorSpecification, table: Table) -> dict[s
     return {name: table.numbers(name) if feature.type == "numeric" else table.texts(name) for name, feature in specification.features.items()}
 
 
-def rows_of(table: Table, specification: MonitorSpecification, names: ColumnNames) -> Rows:
-    """Type a table's columns; without a time column the row number is the time in seconds."""
-    n, first = len(table), table.first_row
+def rows_of(table: Table, specification: MonitorSpecification, names: ColumnNames, *, first: int = 0) -> Rows:
+    """Type a table's columns.
+
+    Parameters
+    ----------
+    first : rows before this table in the history that it is a part of; without a time column the row number in the history is the time in seconds.
+    """
+    n = len(table)
     time = np.arange(first, first + n, dtype=np.int64) * 1_000 if names.time is None else table.times(names.time, names.time_format)
     segment = np.full(n, "", dtype=object)
     if specification.segments:
@@ -200,8 +214,9 @@ class _Labels:
             reached = np.clip(np.searchsorted(order, self.after), 0, len(order) - 1)
             return replace(self, time=times[reached])
         assert self.time is not None  # noqa: S101  one of the two is always known
+        # A label that is due before these rows begin stands in front of them: where it would have stood, had they been read with the rows before.
         follows = np.searchsorted(np.maximum.accumulate(times), self.time, side="right") - 1
-        after = np.where(self.time <= times.max(), order[np.maximum(follows, 0)], np.inf)
+        after = np.where(self.time <= times.max(), order[0] + follows, np.inf)
         return replace(self, after=after)
 
     def take(self, which: Column) -> _Labels:
@@ -215,7 +230,7 @@ class _Labels:
 
 def _present(column: Column) -> Column:
     if column.dtype == object:
-        return np.fromiter((value is not None for value in column), bool, len(column))
+        return np.asarray(column != None, bool)  # noqa: E711  elementwise
     return ~np.isnan(column)
 
 

@@ -69,13 +69,13 @@ class Losses:
     static: float = 0.0
 
     def add(self, made: Column, static: Column, label: Column) -> None:
-        """Count rows: an error is 1 (classification), or its absolute size (regression)."""
+        """Count rows that have both a prediction and a label: an error is 1 (classification), or its absolute size (regression)."""
         if label.dtype == object:
-            known = np.fromiter((value is not None for value in label), bool, len(label))
+            known = np.asarray((label != None) & (made != None), bool)  # noqa: E711  elementwise
             self.made += float((made[known] != label[known]).sum())
             self.static += float((static[known] != label[known]).sum())
         else:
-            known = ~np.isnan(label)
+            known = ~np.isnan(label) & ~np.isnan(made)
             self.made += float(np.abs(made[known] - label[known]).sum())
             self.static += float(np.abs(static[known] - label[known]).sum())
         self.rows += int(known.sum())
@@ -118,13 +118,14 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
 
     Parameters
     ----------
-    tables : chunks of the file, in order.
+    tables : chunks of one file or of several that follow each other, in order.
     progress : is told the rows of each chunk.
     """
     stages, order = Stages(specification, metrics=metrics), EventOrder(specification, names)
     replayed = Replayed(specification=specification)
     for rows in _parts(tables, specification, names, ROWS_AT_ONCE):
         _, points, alerts = stages.step(order.fetch(rows))
+        replayed.losses.add(rows.prediction, rows.prediction, rows.label)
         _take(replayed, rows, points, alerts)
         progress(len(rows))
     _, points, alerts = stages.finish()
@@ -189,8 +190,20 @@ def _predicted(rows: Rows, model: Model, version: str) -> Rows:
 
 
 def _parts(tables: Iterable[Table], specification: MonitorSpecification, names: ColumnNames, size: int) -> Iterator[Rows]:
+    """Parts of ``size`` rows (the last may be smaller), however the tables were cut, so that decisions fall at the same rows."""
+    waiting: list[Rows] = []
+    done = 0
     for table in tables:
-        yield from rows_of(table, specification, names).split(size)
+        for rows in rows_of(table, specification, names, first=done).split(size):
+            waiting.append(rows)
+            held = sum(map(len, waiting))
+            if held >= size:
+                whole = Rows.concatenate(waiting)
+                yield whole.take(slice(0, size))
+                waiting = [whole.take(slice(size, held))] if held > size else []
+        done += len(table)
+    if waiting:
+        yield Rows.concatenate(waiting)
 
 
 def _take(replayed: Replayed, rows: Rows, points: Iterable[Point], alerts: Iterable[Alert]) -> None:

@@ -1,0 +1,148 @@
+"""``monitor apply``: a specification becomes a revision that is in force from a time on.
+
+It takes effect at the start of the first pane that no event of the source topic has reached, so that a pane is judged under one revision on every reading of the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.admin import OffsetSpec
+
+from detectors.bank import detectors_of
+from detectors.errors import DriftwardenError, SettingsError
+from detectors.event_batch import NO_TIME
+from detectors.monitor import Monitor
+from detectors.specification import MonitorSpecification
+from streams.connection import KafkaConnection
+from streams.infer import state_bytes
+from streams.monitor_codec import encode_monitor, monitor_key
+from streams.topics import partition_counts
+from streams.whole_topic import explained, read_monitors
+
+_ACKNOWLEDGED_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """What the budget comes to for the monitors of one detector.
+
+    Attributes
+    ----------
+    group, monitors : share of the budget that they live on, and their names.
+    looks : closed panes between two false alarms of one of them.
+    heights : smallest and largest threshold, in standard errors (or on the scale of a standard normal).
+    """
+
+    group: str
+    kind: str
+    monitors: tuple[str, ...]
+    looks: float
+    heights: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """A revision, and what it costs.
+
+    ``new`` is False where the newest revision says the same already. ``partitions`` are those of the source topic, ``state_bytes`` the state of all of them at most.
+    """
+
+    monitor: Monitor
+    new: bool
+    thresholds: tuple[Threshold, ...]
+    partitions: int
+    state_bytes: int
+
+
+def thresholds_of(specification: MonitorSpecification) -> tuple[Threshold, ...]:
+    """What the false-alarm budget comes to, by detector.
+
+    Raises
+    ------
+    SettingsError
+        If the budget is in events and nobody said how many a pane holds, or a threshold is not a number.
+
+    Examples
+    --------
+    >>> [(one.kind, one.monitors, round(one.looks)) for one in thresholds_of(MonitorSpecification(model="rent", task="regression"))]
+    [('performance', ('loss',), 259200)]
+    """
+    try:
+        detectors = detectors_of(specification)
+    except ValueError as error:
+        raise SettingsError(f"the monitor of '{specification.model}' cannot be calibrated: {error}") from error
+    found = []
+    for detector in detectors:
+        heights = np.asarray(getattr(detector, "thresholds", ((np.nan,),))[0], np.float64)
+        bank = getattr(detector, "bank", None)
+        if not np.isfinite(heights).all():
+            raise SettingsError(f"no calibrated threshold for {', '.join(detector.names[:3])}: the budget '{specification.false_alarms}' is outside of what was calibrated")
+        looks = float(bank.looks) if bank is not None else float("nan")
+        found.append(Threshold(group=detector.group, kind=detector.kind, monitors=detector.names, looks=looks, heights=(float(heights.min()), float(heights.max()))))
+    return tuple(found)
+
+
+def apply_monitor(specification: MonitorSpecification, connection: KafkaConnection) -> Applied:
+    """Write a specification to the topic ``monitors`` as the model's next revision; workers take it up while they run.
+
+    Raises
+    ------
+    SettingsError
+        If its thresholds cannot be calibrated.
+    DriftwardenError
+        If Kafka does not answer, or the topics do not exist.
+    """
+    thresholds = thresholds_of(specification)
+    monitors = read_monitors(connection)
+    partitions, latest = _source(connection)
+    before = monitors.latest(specification.model)
+    new = before is None or before.specification.model_dump() != specification.model_dump()
+    if before is not None and not new:
+        monitor = before
+    else:
+        start = _start_after(latest, specification.pane)
+        revision, earliest = (1, NO_TIME) if before is None else (before.revision + 1, before.effective_from)
+        monitor = Monitor(specification=specification, revision=revision, effective_from=max(start, earliest))
+        _write(monitor, connection)
+    return Applied(monitor=monitor, new=new, thresholds=thresholds, partitions=partitions, state_bytes=state_bytes(specification, partitions))
+
+
+def _start_after(latest: int, pane: int) -> int:
+    """Start of the first pane that lies wholly after a time.
+
+    Examples
+    --------
+    >>> _start_after(12_345, 10_000), _start_after(20_000, 10_000)
+    (20000, 30000)
+    """
+    return NO_TIME if latest == NO_TIME else (latest // pane + 1) * pane
+
+
+def _source(connection: KafkaConnection) -> tuple[int, int]:
+    """Partitions of the source topic, and its largest record timestamp (`NO_TIME` while it is empty)."""
+    topic = connection.topics.inference_events
+    with explained(connection):
+        admin = KafkaAdminClient(**connection.client_arguments(), bootstrap_timeout_ms=10_000)
+    try:
+        with explained(connection):
+            count = partition_counts(admin, connection.topics).get(topic)
+            if count is None:
+                raise DriftwardenError(f"topic {topic} does not exist on {connection.bootstrap}; make it with: driftwarden topics apply")
+            # The record with the largest timestamp, which need not be the last one.
+            found = admin.list_partition_offsets({TopicPartition(topic, number): OffsetSpec.MAX_TIMESTAMP for number in range(count)})
+    finally:
+        admin.close()
+    return count, max((int(entry.timestamp) for entry in found.values() if entry.offset >= 0 and entry.timestamp >= 0), default=NO_TIME)
+
+
+def _write(monitor: Monitor, connection: KafkaConnection) -> None:
+    with explained(connection):
+        producer = KafkaProducer(**connection.client_arguments(), acks="all", bootstrap_timeout_ms=10_000, max_request_size=4 << 20)
+        try:
+            key = monitor_key(monitor.model, monitor.revision)
+            producer.send(connection.topics.monitors, key=key, value=encode_monitor(monitor)).get(_ACKNOWLEDGED_SECONDS)
+        finally:
+            producer.close()

@@ -1,0 +1,281 @@
+"""Is this file like that one? A reference is learnt from one table, another is replayed against it, and each column gets a verdict.
+
+A check asks once, so its budget is its own: a file in which nothing changed is called changed once in a hundred checks. The monitor that it writes has the
+budget of a stream.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.binning import ColumnBins
+from detectors.distances import Distance, psi, total_variation
+from detectors.event_batch import NO_TIME, Float64, Int64
+from detectors.layout import Layout
+from detectors.metric_points import reference_counts
+from detectors.point import Point
+from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile
+from detectors.specification import MonitorSpecification, Task
+from detectors.verdict import Effect, Evidence
+from detectors.window_bank import interval_of
+from streams.file_events import ColumnNames
+from streams.file_settings import FILE_BUDGET, ROW_LENGTH, changed
+from streams.infer import events_per_pane, infer
+from streams.replay import Replayed, replay
+from streams.tables import Table
+
+LABELS = ("label", "target", "y", "y_true", "truth", "outcome", "actual", "class")
+PREDICTIONS = ("prediction", "predicted", "y_pred", "y_hat", "predictions")
+SCORES = ("score", "probability", "y_score", "y_prob", "proba")
+
+PANES = 500
+"""Looks at a file: enough to say where it changed, few enough that a small pane still holds a few rows."""
+
+CHECKS_PER_FALSE_ALARM = 100
+_WINDOWS = 8  # a chart's window is an eighth of the file; shorter ones cost more than all the detectors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The verdict on one column, or on the model's performance.
+
+    Attributes
+    ----------
+    name : of the monitor, ``feature:salary``.
+    state : in words; ``drift`` where an alert was opened.
+    drifted, resolved : whether there was an alert, and whether it was over before the file's end.
+    effect : of the change where there was one, else of the whole file (its interval takes rows as independent).
+    psi : of the whole file, with what chance alone gives; None for what is no column.
+    since_row : first row of the change, counted from 1, as far as it can be told; None without a change.
+    """
+
+    name: str
+    state: str
+    drifted: bool
+    resolved: bool
+    effect: Effect | None
+    psi: Distance | None
+    since_row: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a check found.
+
+    ``specification`` is what the file was judged by, ``monitor`` what to watch the stream with; ``notes`` are decisions that a person should know of.
+    """
+
+    specification: MonitorSpecification
+    monitor: MonitorSpecification
+    names: ColumnNames
+    replayed: Replayed
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def drifted(self) -> tuple[Finding, ...]:
+        """Findings with a change."""
+        return tuple(finding for finding in self.findings if finding.drifted)
+
+
+def known_columns(reference: Table, live: Table, names: ColumnNames, tell: Callable[[str], None]) -> ColumnNames:
+    """Columns of label, prediction and score, found by well-known names where none was given; and only what can be used is kept.
+
+    Examples
+    --------
+    >>> table = Table(source="a.csv", columns={"age": np.arange(3), "y": np.arange(3), "y_pred": np.arange(3)})
+    >>> names = known_columns(table, table, ColumnNames(), print)
+    the column 'y' is taken for the label; name another with --label
+    the column 'y_pred' is taken for the prediction; name another with --prediction
+    """
+    found: dict[str, str | None] = {}
+    for what, given, candidates in (("label", names.label, LABELS), ("prediction", names.prediction, PREDICTIONS), ("score", names.score, SCORES)):
+        found[what] = given
+        if given is None:
+            by_name = {column.lower(): column for column in reversed([*live.columns, *reference.columns])}
+            found[what] = next((by_name[name] for name in candidates if name in by_name), None)
+            if found[what] is not None:
+                tell(f"the column {found[what]!r} is taken for the {what}; name another with --{what}")
+    return replace(names, label=found["label"], prediction=found["prediction"], score=found["score"])
+
+
+def check_tables(
+    reference: Table,
+    live: Table,
+    *,
+    model: str,
+    names: ColumnNames,
+    ignore: Sequence[str] = (),
+    task: Task | None = None,
+    tell: Callable[[str], None] = lambda note: None,  # noqa: ARG005  silence
+) -> Checked:
+    """Learn from one table, and judge the other.
+
+    Parameters
+    ----------
+    reference, live : with the same features; of label, prediction and score, what both have is compared.
+    model : a name for the monitor.
+    names : columns, see `known_columns`; with a time both tables are put in its order, without one they are taken to be in order.
+    ignore : columns to leave out.
+    task : see `infer`.
+    tell : gets each note when it is made.
+    """
+    notes: list[str] = []
+
+    def note(sentence: str) -> None:
+        notes.append(sentence)
+        tell(sentence)
+
+    names = known_columns(reference, live, names, note)
+    everywhere = {name for name in (names.label, names.prediction, names.score) if name is not None}
+    monitor = _monitor(reference, live, model=model, names=names, ignore=ignore, task=task, note=note)
+    usable = _usable(live, reference, names, everywhere, note)
+    if names.time is not None:
+        live = live.take(np.argsort(live.times(names.time, names.time_format), kind="stable"))
+    times = np.arange(len(live), dtype=np.int64) * ROW_LENGTH if names.time is None else live.times(names.time, names.time_format)
+    specification = _for_check(monitor, times, with_outputs=usable.prediction is not None and usable.prediction in reference.columns)
+    replayed = replay([live], specification, usable)
+    findings = _findings(specification, usable, live, replayed, times)
+    return Checked(specification=specification, monitor=monitor, names=usable, replayed=replayed, findings=findings, notes=tuple(notes))
+
+
+def _monitor(reference: Table, live: Table, *, model: str, names: ColumnNames, ignore: Sequence[str], task: Task | None, note: Callable[[str], None]) -> MonitorSpecification:
+    """The monitor for the stream, from what both tables have."""
+    given = {what: name if name in reference.columns else None for what, name in (("label", names.label), ("prediction", names.prediction), ("score", names.score))}
+    only = [name for name in reference.columns if name not in live.columns and name not in {*given.values(), *ignore}]
+    if only:
+        note(f"not in {live.source}, so not compared: {', '.join(only)}")
+    base = MonitorSpecification(model=model)
+    if names.time is None:
+        base = changed(base, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=base.pane / ROW_LENGTH)
+    left_out = [*only, *(name for name in ignore if name in reference.columns)]
+    return infer(
+        reference,
+        model=model,
+        label=given["label"],
+        prediction=given["prediction"],
+        score=given["score"],
+        time=names.time,
+        time_format=names.time_format,
+        ignore=left_out,
+        task=task,
+        base=base,
+        tell=note,
+    )
+
+
+def _usable(live: Table, reference: Table, names: ColumnNames, named: set[str], note: Callable[[str], None]) -> ColumnNames:
+    """Columns of the live table that can be judged."""
+    label, prediction, score = (name if name in live.columns else None for name in (names.label, names.prediction, names.score))
+    if prediction is None and label is not None:
+        label = None  # a label says nothing about a model whose predictions are not there
+    if label is not None and names.label not in reference.columns:
+        label = None
+    extra = [name for name in live.columns if name not in reference.columns and name not in {*named, names.time}]
+    if extra:
+        note(f"not in {reference.source}, so not compared: {', '.join(extra)}")
+    if label is None:
+        note("performance is not compared: that needs a label and a prediction in the live file")
+    return replace(names, label=label, prediction=prediction, score=score)
+
+
+def _for_check(monitor: MonitorSpecification, times: Int64, *, with_outputs: bool) -> MonitorSpecification:
+    """The monitor with a check's panes and a check's budget."""
+    rows, span = len(times), int(times[-1] - times[0]) + ROW_LENGTH if len(times) else ROW_LENGTH
+    pane = max(1, span // PANES)
+    if span >= PANES * ROW_LENGTH:
+        pane = -(-pane // ROW_LENGTH) * ROW_LENGTH
+    profile = monitor.reference.profile
+    if profile is not None and not with_outputs:
+        # Labels stood in for predictions, and a model does not predict the classes as often as they occur.
+        profile = profile.model_copy(update={"prediction": None})
+    return changed(
+        monitor,
+        pane=pane,
+        lateness=0,
+        windows=(max(pane, span // _WINDOWS // pane * pane),),
+        false_alarms=f"1 per {CHECKS_PER_FALSE_ALARM * max(rows, 1)} events",
+        events_per_pane=events_per_pane(times, pane) or float(max(rows, 1)),
+        reference=monitor.reference.model_copy(update={"profile": profile}),
+    )
+
+
+def _findings(specification: MonitorSpecification, names: ColumnNames, live: Table, replayed: Replayed, times: Int64) -> tuple[Finding, ...]:
+    layout = Layout(specification)
+    last = {point.tags["monitor"]: point for point in replayed.points if point.measurement == "monitor"}
+    alarms = _alarms(replayed.alerts)
+    columns: dict[str, tuple[str, ColumnProfile]] = {f"feature:{name}": (name, profile) for name, profile in layout.columns.items()}
+    if names.prediction is not None and layout.prediction is not None:
+        columns["prediction"] = (names.prediction, layout.prediction)
+    counts = {monitor: _counts(live, name, profile) for monitor, (name, profile) in columns.items()}
+    shown = [*columns, *(name for name in last if name in {"error_rate", "loss"} and names.label is not None), *(name for name in alarms if name not in columns)]
+    findings = []
+    for name in dict.fromkeys(shown):
+        profile = columns[name][1] if name in columns else None
+        evidence, since, resolved = alarms.get(name, (None, NO_TIME, False))
+        effect = evidence.effect if evidence is not None else _effect(specification, profile, counts[name]) if profile is not None else _told(last.get(name))
+        findings.append(
+            Finding(
+                name=name,
+                state="drift" if evidence is not None else str(last[name].fields["state"]) if name in last else "not watched",
+                drifted=evidence is not None,
+                resolved=resolved,
+                effect=effect,
+                psi=None if profile is None else psi(reference_counts(profile), counts[name]),
+                since_row=None if since == NO_TIME else int(np.searchsorted(times, since)) + 1,
+            )
+        )
+    return tuple(sorted(findings, key=lambda finding: not finding.drifted))
+
+
+def _alarms(alerts: Sequence[Alert]) -> dict[str, tuple[Evidence, int, bool]]:
+    """Evidence, time of the change, and whether it was over in the end, of each monitor that was in an alert."""
+    found: dict[str, tuple[Evidence, int, bool]] = {}
+    for alert in alerts:
+        for evidence in alert.monitors:
+            # One that joined later changed after the alert was opened; no later than when it was noticed.
+            since = alert.change_at if alert.status == "opened" else alert.updated_at
+            known = found.get(evidence.name, (evidence, since, False))
+            found[evidence.name] = (known[0], known[1], alert.status == "resolved")
+    return found
+
+
+def _counts(live: Table, name: str, profile: ColumnProfile) -> Float64:
+    """Counts of the live column in the reference's bins; of a categorical one the last cell is ``unseen``."""
+    column = live.numbers(name) if isinstance(profile, NumericProfile) else live.texts(name)
+    bins = ColumnBins(profile)
+    return np.bincount(bins.cells(column), minlength=bins.size)[: bins.missing].astype(np.float64)
+
+
+def _effect(specification: MonitorSpecification, profile: ColumnProfile, current: Float64) -> Effect:
+    """Effect over the whole file."""
+    floors = specification.alerts.floors
+    if isinstance(profile, CategoricalProfile):
+        distance = total_variation(reference_counts(profile), current)
+        return Effect(name="total variation", value=distance.value, interval=distance.interval, floor=floors.categories)
+    scores, reference = np.asarray(profile.scores, np.float64), reference_counts(profile)
+    (before, noise_before), (now, noise_now) = _mean(scores, reference), _mean(scores, current)
+    shift = now - before
+    return Effect(name="shift in sigma", value=shift, interval=interval_of(shift, math.sqrt(noise_before + noise_now)), floor=floors.shift)
+
+
+def _mean(scores: Float64, counts: Float64) -> tuple[float, float]:
+    """Mean of scores, and the variance of that mean; nan without rows."""
+    rows = float(counts.sum())
+    if not rows:
+        return math.nan, math.nan
+    held = counts > 0
+    mean = float(counts[held] @ scores[held] / rows)
+    return mean, float(counts[held] @ (scores[held] - mean) ** 2 / rows) / rows
+
+
+def _told(point: Point | None) -> Effect | None:
+    """Effect of a rate, from its last metric point."""
+    if point is None:
+        return None
+    return Effect(name="change", value=float(point.fields.get("effect", math.nan)), interval=(math.nan, math.nan), floor=math.nan)

@@ -1,0 +1,158 @@
+"""``driftwarden check``: is this file like that one?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table as Shown
+
+from detectors.errors import DriftwardenError, SettingsError
+from detectors.verdict import Effect
+from streams.check import Checked, Finding, check_tables
+from streams.cli.options import Ignore, Json, Label, Prediction, Score, Time, TimeFormat, columns, messages, print_json, results, written
+from streams.monitor_file import format_specification
+from streams.tables import read_table
+
+_DRIFT, _ERROR = 1, 2
+_UNITS = {"shift in sigma": " σ", "total variation": " TV", "change": "", "difference of rates": ""}
+
+
+def command(
+    train: Annotated[Path, typer.Argument(help="The reference: CSV, CSV.gz, Parquet or JSON Lines.")],
+    live: Annotated[Path, typer.Argument(help="The file to judge.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html and monitor.yaml.")] = Path(),
+    model: Annotated[str | None, typer.Option(help="The model's name; default: the name of the reference.", show_default=False)] = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    prediction: Prediction = None,
+    score: Score = None,
+    label: Label = None,
+    ignore: Ignore = None,
+    task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="Default: by the label's values.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Compare a file with the one that a model was trained on; no Kafka, one line.
+
+    Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters; 1: there is one; 2: it could not be told. A file in which nothing
+    changed is called changed once in a hundred checks. Columns of label, prediction and score are found by usual names (label, target, y, prediction, y_pred, score, ...).
+    """
+    try:
+        checked = _checked(train, live, out, model=model, names=(time, time_format, prediction, score, label), ignore=ignore or [], task=task, json=json)
+    except DriftwardenError:
+        raise
+    except Exception as error:  # Python's own exit code would be 1, which means drift here
+        messages().print_exception()
+        raise typer.Exit(_ERROR) from error
+    if checked.drifted:
+        raise typer.Exit(_DRIFT)
+
+
+def _checked(
+    train: Path,
+    live: Path,
+    out: Path,
+    *,
+    model: str | None,
+    names: tuple[str | None, str | None, str | None, str | None, str | None],
+    ignore: list[str],
+    task: Literal["classification", "regression"] | None,
+    json: bool,
+) -> Checked:
+    time, time_format, prediction, score, label = names
+    given = columns(time=time, time_format=time_format, prediction=prediction, score=score, label=label)
+    reference, judged = read_table(train), read_table(live)
+    for name in (prediction, score, label, *ignore):
+        if name is not None and name not in reference.columns and name not in judged.columns:
+            raise SettingsError(f"neither file has a column {name!r}; {reference.source} has: {', '.join(reference.columns)}")
+    told = messages()
+    checked = check_tables(
+        reference, judged, model=model or train.name.partition(".")[0], names=given, ignore=ignore, task=task, tell=lambda note: told.print(f"note: {note}", style="dim")
+    )
+    monitor, report = out / "monitor.yaml", out / "report.html"
+    written(monitor, format_specification(checked.monitor))
+    _report(report, checked, train, live)
+    if json:
+        print_json(
+            {
+                "verdict": "drift" if checked.drifted else "no material change",
+                "rows_reference": len(reference),
+                "rows": checked.replayed.rows,
+                "findings": [asdict(finding) for finding in checked.findings],
+                "notes": checked.notes,
+                "report": str(report),
+                "monitor": str(monitor),
+            }
+        )
+    else:
+        _show(checked, train, live, len(reference))
+        results().print(f"report: {report}\nmonitor: {monitor}", soft_wrap=True)
+    return checked
+
+
+def _show(checked: Checked, train: Path, live: Path, rows_reference: int) -> None:
+    out = results()
+    title = f"{live.name} ({checked.replayed.rows:,} rows) against {train.name} ({rows_reference:,} rows)"
+    table = Shown(title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
+    for heading, justify in (
+        ("column", "left"),
+        ("state", "left"),
+        ("effect (95 %)", "left"),
+        ("floor", "right"),
+        ("PSI (by chance)", "right"),
+        ("n", "right"),
+        ("since row", "right"),
+    ):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literals in a tuple are texts to the checker
+    for finding in checked.findings:
+        table.add_row(*_row(finding), style="red" if finding.drifted else None)
+    out.print(table)
+    changed = checked.drifted
+    if changed:
+        named = ", ".join(finding.name.removeprefix("feature:") for finding in changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        out.print(f"drift: {named} changed by more than {'its floor' if len(changed) == 1 else 'their floors'}", style="bold red", soft_wrap=True)
+    elif any(finding.state in {"ok", "warning"} for finding in checked.findings):
+        out.print("no change that matters", style="bold green")
+    else:
+        out.print("no change was found, but there is too little data to tell", style="bold yellow")
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    psi, effect = finding.psi, finding.effect
+    return (
+        finding.name.removeprefix("feature:"),
+        finding.state + (", over" if finding.resolved else ""),
+        _effect(effect),
+        "" if effect is None or math.isnan(effect.floor) else f"{effect.floor:.3g}",
+        "" if psi is None else f"{psi.value:.3f} ({psi.null_quantile:.3f})",
+        "" if psi is None else f"{psi.n_current:,.0f}",
+        "" if finding.since_row is None else f"{finding.since_row:,}",
+    )
+
+
+def _effect(effect: Effect | None) -> str:
+    """An effect with its interval; the unit is σ of the reference or total variation where it is short for that."""
+    if effect is None or math.isnan(effect.value):
+        return ""
+    between = "" if math.isnan(effect.interval[0]) else f" ({effect.interval[0]:+.2f} to {effect.interval[1]:+.2f})"
+    return f"{effect.value:+.2f}{_UNITS.get(effect.name, f' {effect.name}')}{between}"
+
+
+def _report(path: Path, checked: Checked, train: Path, live: Path) -> None:
+    from streams.report import view_of, write_report  # noqa: PLC0415  charts take a while to import, which --help need not wait for
+
+    view = view_of(
+        specification=checked.specification,
+        points=checked.replayed.points,
+        alerts=checked.replayed.alerts,
+        title=f"{live.name} against {train.name}",
+        facts=[("reference", train.name), ("file", live.name)],
+        notes=checked.notes,
+        event_times=checked.names.time is not None,
+    )
+    written(path, b"")
+    write_report(path, view)

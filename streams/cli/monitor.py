@@ -1,0 +1,216 @@
+"""``driftwarden monitor``: what Driftwarden is told about a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table as Shown
+
+from detectors.duration import format_duration, parse_duration
+from detectors.errors import SettingsError
+from detectors.event_batch import NO_TIME
+from detectors.monitor import Monitor
+from detectors.specification import MonitorSpecification
+from streams.apply import Applied, Threshold, apply_monitor, thresholds_of
+from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, Score, Time, TimeFormat, messages, moment, print_json, results, written
+from streams.connection import connect
+from streams.file_settings import FILE_BUDGET, ROW_LENGTH, changed
+from streams.infer import infer as infer_specification
+from streams.infer import state_bytes
+from streams.monitor_file import format_specification, load_specification
+from streams.tables import read_table
+from streams.whole_topic import read_monitors
+
+app = typer.Typer(help="What Driftwarden is told about a model: infer it from a table, apply it, show what is in force.", no_args_is_help=True)
+
+
+@app.command()
+def infer(
+    file: Annotated[Path, typer.Argument(help="The training table (better: rows that the model was not fitted to): CSV, CSV.gz, Parquet or JSON Lines.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the specification.")] = Path("monitor.yaml"),
+    model: Annotated[str | None, typer.Option(help="The model's name; default: the file's.", show_default=False)] = None,
+    label: Label = None,
+    prediction: Prediction = None,
+    score: Score = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    ignore: Ignore = None,
+    segment: Annotated[list[str] | None, typer.Option(help="A column to report separately by; may be given again.")] = None,
+    period: Annotated[list[str] | None, typer.Option(help="A cycle to learn and to take off, such as 1d; needs --time; may be given again.")] = None,
+    task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="Default: by the label's values.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a specification from a training table: types, bins, classes, performance. It can be applied as it is."""
+    if output.exists() and not force:
+        raise SettingsError(f"{output} is there already; pass --force to replace it, or another name with -o")
+    notes: list[str] = []
+
+    def tell(note: str) -> None:
+        notes.append(note)
+        messages().print(f"note: {note}", style="dim")
+
+    name = model or file.name.partition(".")[0]
+    base = MonitorSpecification(model=name)
+    if time is None:
+        tell(f"without --time a row counts as a second: lateness 0, and a budget of {FILE_BUDGET}")
+        base = changed(base, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=base.pane / ROW_LENGTH)
+    table = read_table(file)
+    specification = infer_specification(
+        table,
+        model=name,
+        label=label,
+        prediction=prediction,
+        score=score,
+        time=time,
+        time_format=time_format,
+        ignore=ignore or (),
+        segments=segment or (),
+        periods=[_period(text) for text in period or ()],
+        task=task,
+        base=base,
+        tell=tell,
+    )
+    written(output, format_specification(specification))
+    if json:
+        print_json({"file": str(output), "notes": notes, **_summary(specification), "state_bytes": state_bytes(specification)})
+        return
+    _show_specification(specification)
+    profile = specification.reference.profile
+    if profile is not None and profile.performance is not None:
+        results().print(f"performance on the reference: {'error rate' if specification.task == 'classification' else 'mean absolute error'} {profile.performance.loss:.4g}")
+    results().print(f"state: at most {_bytes(state_bytes(specification))} for each source partition and version")
+    results().print(f"written to {output}; apply it with: driftwarden monitor apply {output}", soft_wrap=True)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="The specification.")] = Path("monitor.yaml"),
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    json: Json = False,
+) -> None:
+    """Put a specification in force, as the model's next revision; workers take it up while they run.
+
+    It rules the panes that begin after everything in the source topic, so no pane is judged by two revisions. One that is in force already is not applied again.
+    """
+    specification = load_specification(file)
+    applied = apply_monitor(specification, connect(bootstrap, topic_prefix=prefix))
+    if json:
+        print_json(
+            _content(applied.monitor)
+            | {"new": applied.new, "partitions": applied.partitions, "state_bytes": applied.state_bytes, "thresholds": [_threshold(one) for one in applied.thresholds]}
+        )
+        return
+    _show_applied(applied)
+
+
+@app.command()
+def show(
+    model: Annotated[str, typer.Argument(help="The model's name.")],
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    json: Json = False,
+) -> None:
+    """Show every revision of a model's monitor, and the newest one in full."""
+    monitors = read_monitors(connect(bootstrap, topic_prefix=prefix))
+    revisions = monitors.of(model)
+    if not revisions:
+        known = ", ".join(monitors.models()) or "none"
+        raise SettingsError(f"no monitor was applied for the model '{model}'; applied: {known}. Apply one with: driftwarden monitor apply monitor.yaml")
+    if json:
+        print_json({"model": model, "revisions": [_content(monitor) | {"specification": monitor.specification.model_dump(mode="json")} for monitor in revisions]})
+        return
+    table = Shown(title=f"monitor of '{model}'", title_justify="left")
+    for heading in ("revision", "in force for panes from", "specification", "pane", "false alarms", "features"):
+        table.add_column(heading)
+    for monitor in revisions:
+        one = monitor.specification
+        table.add_row(str(monitor.revision), moment(monitor.effective_from), one.digest, format_duration(one.pane), str(one.false_alarms), str(len(one.features)))
+    results().print(table)
+    newest = revisions[-1].specification
+    _show_specification(newest)
+    _show_thresholds(newest, thresholds_of(newest))
+
+
+def _period(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise SettingsError(f"--period: {error}") from error
+
+
+def _summary(specification: MonitorSpecification) -> dict[str, Any]:
+    return {
+        "model": specification.model,
+        "task": specification.task,
+        "digest": specification.digest,
+        "pane": format_duration(specification.pane),
+        "lateness": format_duration(specification.lateness),
+        "false_alarms": str(specification.false_alarms),
+        "events_per_pane": specification.events_per_pane,
+        "features": {name: feature.type for name, feature in specification.features.items()},
+        "classes": list(specification.classes),
+    }
+
+
+def _content(monitor: Monitor) -> dict[str, Any]:
+    """A revision for a program; one that is in force from the beginning has no ``effective_from``."""
+    start = None if monitor.effective_from == NO_TIME else moment(monitor.effective_from)
+    return {"model": monitor.model, "revision": monitor.revision, "effective_from": start, "digest": monitor.specification.digest}
+
+
+def _threshold(threshold: Threshold) -> dict[str, Any]:
+    low, high = threshold.heights
+    return {"group": threshold.group, "kind": threshold.kind, "monitors": list(threshold.monitors), "looks": threshold.looks, "lowest": low, "highest": high}
+
+
+def _show_specification(specification: MonitorSpecification) -> None:
+    out, numeric = results(), sum(feature.type == "numeric" for feature in specification.features.values())
+    out.print(f"model '{specification.model}': {specification.task}" + (f" of {', '.join(specification.classes)}" if specification.classes else ""))
+    out.print(f"features: {len(specification.features)} ({numeric} numeric, {len(specification.features) - numeric} categorical)")
+    events = "" if specification.events_per_pane is None else f", {specification.events_per_pane:,.4g} events each"
+    out.print(f"pane {format_duration(specification.pane)}{events}; lateness {format_duration(specification.lateness)}; false alarms: {specification.false_alarms}")
+    profile = specification.reference.profile
+    out.print("no reference profile: drift is not watched" if profile is None else f"reference: {specification.reference.source or 'inlined'}, {profile.rows:,} rows")
+
+
+def _show_applied(applied: Applied) -> None:
+    out, monitor = results(), applied.monitor
+    if applied.new:
+        out.print(f"revision {monitor.revision} of '{monitor.model}' is in force for panes from {moment(monitor.effective_from)}", style="bold")
+    else:
+        out.print(f"unchanged: revision {monitor.revision} of '{monitor.model}' says the same, for panes from {moment(monitor.effective_from)}", style="bold")
+    _show_specification(monitor.specification)
+    _show_thresholds(monitor.specification, applied.thresholds)
+    out.print(f"state: at most {_bytes(applied.state_bytes)} for {applied.partitions} source partitions and one version")
+
+
+def _show_thresholds(specification: MonitorSpecification, thresholds: tuple[Threshold, ...]) -> None:
+    if not thresholds:
+        results().print("nothing is watched: there is neither a reference nor a label")
+        return
+    table = Shown(title=f"what '{specification.false_alarms}' comes to", title_justify="left")
+    for heading in ("group", "alert", "monitors", "panes between false alarms, each", "alarm above"):
+        table.add_column(heading)
+    for one in thresholds:
+        low, high = one.heights
+        named = f"{len(one.monitors)}: {', '.join(one.monitors[:2])}{', ...' if len(one.monitors) > 2 else ''}"
+        table.add_row(one.group, one.kind, named, f"{one.looks:,.0f}", f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}")
+    results().print(table)
+
+
+def _bytes(count: int) -> str:
+    """Bytes for people.
+
+    Examples
+    --------
+    >>> _bytes(900), _bytes(64_026_624)
+    ('900 bytes', '64.0 MB')
+    """
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,235 @@
+"""``driftwarden replay``: a monitor on a file, without a broker."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as Shown
+
+from detectors.errors import SettingsError
+from detectors.specification import MonitorSpecification
+from retrainer.bootstrap import bootstrap_champion
+from retrainer.loop import RetrainLoop
+from retrainer.registry.files import FilesRegistry
+from retrainer.trainers import TrainingError, trainer_named
+from retrainer.versions import Version
+from streams.cli.options import Json, Label, Prediction, Score, Time, TimeFormat, alert_json, columns, messages, moment, print_json, results, written
+from streams.file_events import ColumnNames, feature_columns, outcome_column
+from streams.file_settings import for_file
+from streams.measured_reference import labelled_rows, with_measured_performance
+from streams.monitor_file import load_specification
+from streams.replay import Progress as Told
+from streams.replay import Replayed, replay, replay_with_retraining
+from streams.tables import Table, count_rows, read_chunks, read_table
+from streams.wire import encode_alert, encode_points, encode_version
+
+
+def command(
+    files: Annotated[list[Path], typer.Argument(help="CSV, CSV.gz, Parquet or JSON Lines; several are one history, in their order.")],
+    monitor: Annotated[Path, typer.Option(help="The monitor.yaml.")],
+    alerts: Annotated[Path | None, typer.Option(help="Write the records of all alerts there, JSON Lines.", show_default=False)] = None,
+    metrics: Annotated[Path | None, typer.Option(help="Write the metric points there, JSON Lines.", show_default=False)] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report there.", show_default=False)] = None,
+    pane: Annotated[str | None, typer.Option(help="Over the monitor's own: length of a pane, such as 10s (without --time a row lasts a second).", show_default=False)] = None,
+    lateness: Annotated[str | None, typer.Option(help="Over the monitor's own: how long a pane waits for late events.", show_default=False)] = None,
+    false_alarms: Annotated[str | None, typer.Option(help="Over the monitor's own: such as '1 per 30d' or '1 per 100000 events'.", show_default=False)] = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    prediction: Prediction = None,
+    score: Score = None,
+    label: Label = None,
+    label_delay: Annotated[str | None, typer.Option(help="When labels come: after 500 (events) or 2h; default: at once.", show_default=False)] = None,
+    segment: Annotated[list[str] | None, typer.Option(help="A column to report separately by; may be given again.")] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Close the loop: a champion is trained on the reference, predicts every row, and is retrained by the monitor's policy.")
+    ] = False,
+    reference: Annotated[
+        Path | None, typer.Option(help="With --retrain: the table to train the first champion on; default: the monitor's reference.source.", show_default=False)
+    ] = None,
+    registry: Annotated[Path | None, typer.Option(help="With --retrain: folder to keep the models in; default: they are thrown away.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Run a monitor over history: the same stages as in production, in one process, without a broker and in virtual time.
+
+    Give the columns of prediction and label to watch performance, or --retrain to see what retraining would have done: each row is predicted before anything
+    is learnt from it.
+    """
+    if retrain and (prediction is not None or score is not None):
+        raise SettingsError("with --retrain the champion makes the predictions; leave out --prediction and --score")
+    if not retrain and (reference is not None or registry is not None):
+        raise SettingsError("--reference and --registry are for --retrain; add it, or leave them out")
+    names = columns(time=time, time_format=time_format, prediction=prediction, score=score, label=label, label_delay=label_delay)
+    if label is not None and prediction is None and not retrain:
+        raise SettingsError("a label says nothing without a prediction; name it with --prediction, or add --retrain")
+    tables = _chunks(files)
+    first = next(tables)
+    specification = for_file(load_specification(monitor), first, names, pane=pane, lateness=lateness, false_alarms=false_alarms, segments=segment or ())
+    wanted = metrics is not None or report is not None
+    with ExitStack() as stack:
+        told = stack.enter_context(_progress(files))
+        if retrain:
+            root = registry if registry is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwarden-registry-")))
+            table = read_table(_reference(reference, specification, monitor))
+            replayed = _retrained(chain([first], tables), specification, names, table, root, metrics=wanted, told=told.tell)
+        else:
+            replayed = replay(chain([first], tables), specification, names, metrics=wanted, progress=told.tell)
+    if alerts is not None:
+        written(alerts, b"".join(encode_alert(alert) + b"\n" for alert in replayed.alerts))
+    if metrics is not None:
+        written(metrics, encode_points(replayed.points) + b"\n")
+    if report is not None:
+        _report(report, replayed, files, names, retrained=retrain)
+    if json:
+        print_json(_content(replayed, files, retrained=retrain))
+    else:
+        _show(replayed, names, retrained=retrain)
+        for what, path in (("alerts", alerts), ("metrics", metrics), ("report", report), ("models", registry)):
+            if path is not None:
+                results().print(f"{what}: {path}", soft_wrap=True)
+
+
+def _chunks(files: Sequence[Path]) -> Iterator[Table]:
+    for file in files:
+        yield from read_chunks(file)
+
+
+class _progress:  # noqa: N801  used as a function
+    """A bar on standard error while a replay runs."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        counts = [count_rows(file) for file in files]
+        parts = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeElapsedColumn())
+        self._bar = Progress(*parts, console=messages(), transient=True)
+        self._task = self._bar.add_task("replay", total=None if None in counts else sum(count or 0 for count in counts))
+
+    def tell(self, rows: int) -> None:
+        self._bar.advance(self._task, rows)
+
+    def __enter__(self) -> _progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def _reference(given: Path | None, specification: MonitorSpecification, monitor: Path) -> Path:
+    if given is not None:
+        return given
+    source = specification.reference.source
+    if source is None:
+        raise SettingsError("the monitor names no reference.source to train the first champion on; pass the table with --reference FILE")
+    places = [monitor.parent / source, Path(source)]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise SettingsError(f"the monitor's reference.source {source!r} is neither beside {monitor.name} nor here; pass the table with --reference FILE")
+    messages().print(f"note: the first champion is trained on {found}", style="dim")
+    return found
+
+
+def _retrained(tables: Iterator[Table], specification: MonitorSpecification, names: ColumnNames, reference: Table, root: Path, *, metrics: bool, told: Told) -> Replayed:
+    trainer, registry = trainer_named(specification.retrain.trainer), FilesRegistry(root)
+    try:
+        specification = with_measured_performance(specification, reference, names, trainer)
+        rows = labelled_rows(specification, reference, names)
+        at = 0 if names.time is None else int(rows.times(names.time, names.time_format)[-1])
+        features, label = feature_columns(specification, rows), outcome_column(specification, rows, names.label)
+        records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=at, source=reference.source)
+    except TrainingError as error:
+        raise SettingsError(f"no first champion can be trained on {reference.source}: {error}") from error
+    loop = RetrainLoop(specification, trainer, registry, records=records, topic="replay")
+    return replay_with_retraining(tables, specification, names, loop, registry, metrics=metrics, progress=told)
+
+
+def _figures(replayed: Replayed, *, retrained: bool) -> tuple[str, dict[str, float]]:
+    """Accuracy, or the mean absolute error, of the predictions that were made and of those without retraining."""
+    losses, regression = replayed.losses, replayed.specification.task == "regression"
+    loss = {"with_retraining": losses.made, "without_retraining": losses.static} if retrained else {"observed": losses.made}
+    return "mae" if regression else "accuracy", {name: losses.mean(total) if regression else 1 - losses.mean(total) for name, total in loss.items()}
+
+
+def _content(replayed: Replayed, files: Sequence[Path], *, retrained: bool) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    measure, values = _figures(replayed, retrained=retrained)
+    specification = replayed.specification
+    content: dict[str, Any] = {
+        "model": specification.model,
+        "files": [str(file) for file in files],
+        "rows": replayed.rows,
+        "labelled": replayed.losses.rows,
+        "from": moment(replayed.first),
+        "to": moment(replayed.last),
+        "specification": specification.digest,
+        "pane_milliseconds": specification.pane,
+        "false_alarms": str(specification.false_alarms),
+        "alerts_opened": len(replayed.opened),
+        "alerts": [alert_json(alert) for alert in replayed.alerts],
+        measure: values,
+    }
+    if retrained:
+        content |= {"fits": replayed.fits, "versions": [msgspec.Raw(encode_version(version)) for version in replayed.versions]}
+    return content
+
+
+def _show(replayed: Replayed, names: ColumnNames, *, retrained: bool) -> None:
+    out, by_row = results(), names.time is None
+    out.print(f"{replayed.rows:,} rows of '{replayed.specification.model}', {moment(replayed.first, rows=by_row)} to {moment(replayed.last, rows=by_row)}")
+    measure, values = _figures(replayed, retrained=retrained)
+    if replayed.losses.rows:
+        told = ", ".join(f"{value:.4g} {name.replace('_', ' ')}" for name, value in values.items())
+        out.print(f"{measure if measure == 'accuracy' else 'mean absolute error'} on {replayed.losses.rows:,} labelled rows: {told}")
+    if replayed.opened:
+        table = Shown(title=f"{len(replayed.opened)} alerts (budget {replayed.specification.false_alarms})", title_justify="left")
+        for heading in ("opened", "kind", "severity", "what", "resolved"):
+            table.add_column(heading)
+        resolved = {alert.alert_id: alert.updated_at for alert in replayed.alerts if alert.status == "resolved"}
+        latest = {alert.alert_id: alert for alert in replayed.alerts if alert.status != "resolved"}
+        for alert in latest.values():
+            until = moment(resolved[alert.alert_id], rows=by_row) if alert.alert_id in resolved else "open"
+            table.add_row(moment(alert.opened_at, rows=by_row), alert.kind, alert.severity, _sentence(alert.summary, alert.change_at, by_row=by_row), until)
+        out.print(table)
+    else:
+        out.print(f"no alert (budget {replayed.specification.false_alarms})")
+    if retrained:
+        _show_versions(replayed.versions, replayed.fits, by_row=by_row)
+
+
+def _sentence(summary: str, change_at: int, *, by_row: bool) -> str:
+    """An alert's sentence; without times its "since about 1970-..." is a row."""
+    return f"{summary.partition(', since about ')[0]}, since about {moment(change_at, rows=True)}" if by_row else summary
+
+
+def _show_versions(versions: Sequence[Version], fits: int, *, by_row: bool) -> None:
+    table = Shown(title=f"{fits} retrainings", title_justify="left")
+    for heading in ("at", "version", "status", "rows", "why"):
+        table.add_column(heading)
+    for version in versions:
+        reason = str(version.gate.get("reason") or f"cause {version.cause}")
+        table.add_row(moment(version.at, rows=by_row), version.version, version.status, f"{version.trained_on.get('rows', ''):,}" if version.trained_on else "", reason)
+    results().print(table)
+
+
+def _report(path: Path, replayed: Replayed, files: Sequence[Path], names: ColumnNames, *, retrained: bool) -> None:
+    from streams.report import view_of, write_report  # noqa: PLC0415  charts take a while to import, which a replay without a report need not wait for
+
+    measure, values = _figures(replayed, retrained=retrained)
+    facts = [("files", ", ".join(file.name for file in files)), *((f"{measure}, {name.replace('_', ' ')}", f"{value:.4g}") for name, value in values.items() if value == value)]  # noqa: PLR0124  nan
+    view = view_of(
+        specification=replayed.specification,
+        points=replayed.points,
+        alerts=replayed.alerts,
+        versions=replayed.versions,
+        title=f"{replayed.specification.model}: replay of {files[0].name}",
+        facts=facts,
+        event_times=names.time is not None,
+    )
+    written(path, b"")
+    write_report(path, view)

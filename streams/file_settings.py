@@ -1,0 +1,75 @@
+"""A specification fitted to a file: what the command line overrides, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from detectors.errors import SettingsError
+from detectors.specification import MonitorSpecification
+from streams.file_events import ColumnNames
+from streams.infer import events_per_pane
+from streams.tables import Table
+
+ROW_LENGTH = 1_000
+"""A table without a time column has its row number as seconds, milliseconds."""
+
+FILE_BUDGET = "1 per 100000 events"
+"""Budget where there is no time to count it in."""
+
+
+def changed(specification: MonitorSpecification, **settings: Any) -> MonitorSpecification:
+    """The specification with other settings, checked again; None leaves a setting as it is.
+
+    Raises
+    ------
+    SettingsError
+        If a setting cannot be meant.
+
+    Examples
+    --------
+    >>> changed(MonitorSpecification(model="churn"), pane="1m", lateness=None).pane
+    60000
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not given:
+        return specification
+    current = {name: getattr(specification, name) for name in MonitorSpecification.model_fields}
+    try:
+        return MonitorSpecification.model_validate(current | given)
+    except ValidationError as error:
+        stories = (f"--{str(fault['loc'][0]).replace('_', '-')}: {fault.get('ctx', {}).get('error', fault['msg'])}" for fault in error.errors())
+        raise SettingsError("; ".join(stories)) from None
+
+
+def for_file(
+    specification: MonitorSpecification,
+    table: Table,
+    names: ColumnNames,
+    *,
+    pane: str | None = None,
+    lateness: str | None = None,
+    false_alarms: str | None = None,
+    segments: Sequence[str] = (),
+) -> MonitorSpecification:
+    """The specification for a replay of a file, with ``events_per_pane`` measured on it.
+
+    Parameters
+    ----------
+    table : the file's first rows.
+    names : of the time column, if there is one.
+    pane, lateness, false_alarms : over the specification's own, as written in it.
+    segments : columns, instead of the specification's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = Table(source="a.csv", columns={"x": np.arange(3.0)})
+    >>> for_file(MonitorSpecification(model="churn"), table, ColumnNames(), pane="100s").events_per_pane
+    100.0
+    """
+    specification = changed(specification, pane=pane, lateness=lateness, false_alarms=false_alarms, segments=tuple(segments) or None)
+    measured = specification.pane / ROW_LENGTH if names.time is None else events_per_pane(table.times(names.time, names.time_format), specification.pane)
+    return changed(specification, events_per_pane=measured)

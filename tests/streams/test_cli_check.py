@@ -1,0 +1,112 @@
+"""`driftwarden check`: a verdict on each column, an exit code, a report and a monitor that can be applied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detectors.errors import SettingsError
+from streams.apply import thresholds_of
+from streams.monitor_file import load_specification
+from tests.streams.command_line import run
+
+
+def _frame(rows: int, seed: int, *, shift_from: int | None = None, wrong_from: int | None = None) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    columns: dict[str, Any] = {f"x{place}": rng.normal(size=rows) for place in range(4)}
+    columns["city"] = rng.choice(["Ulm", "Rome", "Oslo"], rows, p=[0.5, 0.3, 0.2])
+    truth = (columns["x0"] > 0).astype(int)
+    said = np.where(rng.random(rows) < 0.1, 1 - truth, truth)
+    if shift_from is not None:
+        columns["x1"][shift_from:] += 0.6
+        columns["city"][shift_from:] = rng.choice(["Ulm", "Rome", "Oslo"], rows - shift_from, p=[0.2, 0.3, 0.5])
+    if wrong_from is not None:
+        said[wrong_from:] = np.where(rng.random(rows - wrong_from) < 0.4, 1 - truth[wrong_from:], truth[wrong_from:])
+    return pd.DataFrame(columns | {"target": truth, "prediction": said})
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    _frame(4_000, 1).to_csv(tmp_path / "train.csv", index=False)
+    return tmp_path / "train.csv"
+
+
+def test_a_file_like_the_reference_is_exit_code_0_and_the_monitor_can_be_applied(train: Path, tmp_path: Path) -> None:
+    _frame(4_000, 2).to_parquet(tmp_path / "live.parquet")
+    done = run("check", train, tmp_path / "live.parquet", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "no change that matters" in done.stdout
+    assert "'target' is taken for the label" in done.stderr
+    assert "'prediction' is taken for the prediction" in done.stderr
+    monitor = load_specification(tmp_path / "out" / "monitor.yaml")
+    assert (monitor.model, str(monitor.false_alarms), set(monitor.features)) == ("train", "1 per 100000 events", {"x0", "x1", "x2", "x3", "city"})
+    assert thresholds_of(monitor)
+    assert "<html" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_what_changed_is_named_with_its_effect_and_the_row_and_the_exit_code_is_1(train: Path, tmp_path: Path) -> None:
+    _frame(6_000, 2, shift_from=3_000).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--json")
+    assert done.exit_code == 1, done.output
+    told = json.loads(done.stdout)
+    findings = {finding["name"]: finding for finding in told["findings"]}
+    assert told["verdict"] == "drift"
+    assert {name for name, finding in findings.items() if finding["drifted"]} == {"feature:x1", "feature:city"}
+    for name, truth in (("feature:x1", 0.6), ("feature:city", 0.3)):
+        low, high = findings[name]["effect"]["interval"]
+        assert low < truth < high
+        assert findings[name]["since_row"] == pytest.approx(3_000, abs=300)
+        assert findings[name]["psi"]["value"] > 3 * findings[name]["psi"]["null_quantile"]
+        assert findings[name]["psi"]["n_current"] == 6_000
+    assert findings["feature:x0"]["state"] == "ok"
+    assert findings["feature:x0"]["since_row"] is None
+
+
+def test_a_model_that_became_worse_is_found_though_no_feature_changed(train: Path, tmp_path: Path) -> None:
+    _frame(6_000, 3, wrong_from=3_000).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--json")
+    assert done.exit_code == 1, done.output
+    drifted = {finding["name"] for finding in json.loads(done.stdout)["findings"] if finding["drifted"]}
+    assert "error_rate" in drifted
+    assert not any(name.startswith("feature:") for name in drifted)
+
+
+def test_a_live_file_without_labels_is_judged_by_its_features(train: Path, tmp_path: Path) -> None:
+    _frame(4_000, 2).drop(columns=["target", "prediction"]).assign(new=1.0).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert {finding["name"] for finding in told["findings"]} == {f"feature:{name}" for name in ("x0", "x1", "x2", "x3", "city")}
+    assert any("not compared: new" in note for note in told["notes"])
+    assert any("performance is not compared" in note for note in told["notes"])
+
+
+def test_predictions_are_not_compared_with_labels(train: Path, tmp_path: Path) -> None:
+    """A model that says the frequent class too often is no change."""
+    reference = pd.read_csv(train).drop(columns="prediction")
+    reference.to_csv(train, index=False)
+    _frame(4_000, 2).assign(prediction=0).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--json")
+    assert "prediction" not in {finding["name"] for finding in json.loads(done.stdout)["findings"] if finding["drifted"]}
+
+
+def test_with_times_rows_are_put_in_order_before_they_are_judged(train: Path, tmp_path: Path) -> None:
+    reference, live = pd.read_csv(train), _frame(6_000, 2, shift_from=3_000)
+    reference["at"], live["at"] = np.arange(4_000) * 60_000, np.arange(6_000) * 60_000
+    reference.to_csv(train, index=False)
+    live.sample(frac=1.0, random_state=1).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--time", "at", "--json")
+    assert done.exit_code == 1, done.output
+    findings = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["feature:x1"]["since_row"] == pytest.approx(3_000, abs=300)
+
+
+def test_a_column_that_neither_file_has_is_refused(train: Path, tmp_path: Path) -> None:
+    done = run("check", train, train, "--out", tmp_path, "--label", "truth")
+    assert isinstance(done.exception, SettingsError)
+    assert "neither file has a column 'truth'" in str(done.exception)

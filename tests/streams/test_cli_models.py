@@ -1,0 +1,63 @@
+"""`driftwarden models` on a real Kafka."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kafka import KafkaProducer
+
+from detectors.errors import DriftwardenError, SettingsError
+from retrainer.versions import Version
+from streams.topics import Topics
+from streams.wire import encode_version
+from tests.streams.command_line import run
+
+GATE = {"reason": "superseded by version 2", "labels": 6_100, "difference": 0.07, "interval": [0.04, 0.1], "wealth": 29.3, "threshold": 80.0}
+RECORDS = [
+    Version(model="churn", version="1", status="registered", at=0, by="bootstrap", cause="bootstrap", trained_on={"rows": 9_000}),
+    Version(model="churn", version="1", status="promoted", at=0, gate={"reason": "the first champion"}),
+    Version(model="churn", version="2", status="registered", at=1_000, parent="1", cause="a1", trained_on={"rows": 760}),
+    Version(model="churn", version="3", status="registered", at=2_000, parent="1", cause="a1", trained_on={"rows": 800}),
+    Version(model="churn", version="2", status="promoted", at=3_000, parent="1", cause="a1", gate={"reason": "better by 0.072 on 6200 labels: wealth 100.8 of 80"}),
+    Version(model="churn", version="3", status="rejected", at=3_000, parent="1", cause="a1", gate=GATE),
+    Version(model="fraud", version="1", status="registered", at=0),
+]
+
+
+@pytest.mark.kafka
+def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, topics: Topics) -> None:
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    assert "no version was announced yet" in run("models", "list", *options).stdout
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for record in [*RECORDS, RECORDS[1]]:  # a producer that repeats itself does not bring version 1 back
+        producer.send(topics.versions, key=record.model.encode(), value=encode_version(record)).get(10)
+    producer.close()
+
+    models = {model["model"]: model for model in json.loads(run("models", "list", *options, "--json").stdout)}
+    assert {name: model["champion"] for name, model in models.items()} == {"churn": "2", "fraud": None}
+    shown = run("models", "list", *options).stdout
+    assert "churn" in shown
+    assert "fraud" in shown
+
+    told = json.loads(run("models", "history", "churn", *options, "--json").stdout)
+    assert [(one["version"], one["status"], one["cause"], one["rows"]) for one in told["versions"]] == [
+        ("1", "promoted", "", 9_000),
+        ("2", "promoted", "a1", 760),
+        ("3", "rejected", "a1", 800),
+    ]
+    assert len(told["records"]) == 6
+    assert told["versions"][2]["evidence"] == "superseded by version 2; loss lower by 0.07 (95 % +0.04 to +0.1) on 6,100 labels; evidence 29.3 of 80 needed"
+    table = run("models", "history", "churn", *options).stdout
+    assert "promoted (champion)" in table
+    assert "the first champion" in table
+    unknown = run("models", "history", "rent", *options)
+    assert isinstance(unknown.exception, SettingsError)
+    assert "there are: churn, fraud" in str(unknown.exception)
+
+
+def test_without_a_broker_the_error_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.whole_topic._BOOTSTRAP_MILLISECONDS", 300)
+    done = run("models", "list", "--bootstrap", "127.0.0.1:1")
+    assert isinstance(done.exception, DriftwardenError)
+    assert "driftwarden broker start" in str(done.exception)

@@ -1,0 +1,120 @@
+"""`driftwarden monitor`: inferred from a table, applied to a real Kafka, shown again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kafka import KafkaProducer
+
+from detectors.errors import SettingsError
+from detectors.event_batch import NO_TIME
+from detectors.specification import MonitorSpecification
+from streams.apply import apply_monitor, thresholds_of
+from streams.connection import connect
+from streams.monitor_file import load_specification, save_specification
+from streams.topics import Topics
+from streams.whole_topic import read_monitors
+from tests.streams.command_line import run
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(4)
+    path = tmp_path / "loans.csv"
+    lines = ["at,salary,city,said,truth"]
+    for row in range(2_000):
+        truth = int(rng.random() < 0.3)
+        lines.append(f"{row * 2_000},{rng.normal(3_000, 500):.2f},{rng.choice(['Ulm', 'Rome'])},{truth if rng.random() < 0.9 else 1 - truth},{truth}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_infer_writes_a_specification_that_loads_and_says_what_it_decided(training: Path, tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    done = run("monitor", "infer", training, "-o", path, "--label", "truth", "--prediction", "said", "--time", "at")
+    assert done.exit_code == 0, done.output
+    specification = load_specification(path)
+    assert (specification.model, specification.task, specification.classes) == ("loans", "classification", ("0", "1"))
+    assert {name: feature.type for name, feature in specification.features.items()} == {"salary": "numeric", "city": "categorical"}
+    assert specification.events_per_pane == pytest.approx(5)
+    assert "error rate 0.1" in done.stdout
+    assert "state: at most" in done.stdout
+    assert "task: classification" in done.stderr
+
+
+def test_infer_without_times_counts_a_row_as_a_second_and_the_budget_in_events(training: Path, tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    done = run("monitor", "infer", training, "-o", path, "--target", "truth", "--ignore", "at", "--model", "other", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    specification = load_specification(path)
+    assert (specification.lateness, str(specification.false_alarms), specification.events_per_pane) == (0, "1 per 100000 events", 10.0)
+    assert (told["model"], told["digest"]) == ("other", specification.digest)
+    assert told["state_bytes"] > 0
+    assert thresholds_of(specification)
+
+
+def test_infer_does_not_replace_a_file_unless_told_to(training: Path, tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text("model: mine\n")
+    refused = run("monitor", "infer", training, "-o", path)
+    assert isinstance(refused.exception, SettingsError)
+    assert path.read_text() == "model: mine\n"
+    assert run("monitor", "infer", training, "-o", path, "--force").exit_code == 0
+    assert load_specification(path).model == "loans"
+
+
+def test_a_budget_in_events_without_the_number_of_events_in_a_pane_is_refused() -> None:
+    with pytest.raises(SettingsError, match="events_per_pane must be > 0"):
+        thresholds_of(MonitorSpecification(model="rent", task="regression", false_alarms="1 per 1000 events"))  # type: ignore[arg-type]  # read as in a file
+
+
+def test_a_smaller_budget_gives_higher_thresholds() -> None:
+    often, seldom = (MonitorSpecification(model="rent", task="regression", false_alarms=budget) for budget in ("1 per 1d", "1 per 365d"))  # type: ignore[arg-type]  # as above
+    assert thresholds_of(often)[0].heights[0] < thresholds_of(seldom)[0].heights[0]
+
+
+@pytest.mark.kafka
+def test_a_revision_begins_with_the_pane_after_the_latest_record_and_the_same_again_is_none(broker: str, topics: Topics, tmp_path: Path) -> None:
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    path = tmp_path / "monitor.yaml"
+    specification = MonitorSpecification(model="loans")
+    save_specification(specification, path)
+    first = run("monitor", "apply", path, *options, "--json")
+    assert first.exit_code == 0, first.output
+    told = json.loads(first.stdout)
+    assert (told["revision"], told["effective_from"], told["new"], told["partitions"]) == (1, None, True, 4)
+
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for partition, timestamp in ((0, 1_000_000), (2, 1_234_567), (2, 1_100_000)):
+        producer.send(topics.inference_events, partition=partition, value=b"{}", timestamp_ms=timestamp).get(10)
+    producer.close()
+    again = json.loads(run("monitor", "apply", path, *options, "--json").stdout)
+    assert (again["revision"], again["new"]) == (1, False)
+    save_specification(specification.model_copy(update={"lateness": 20_000}), path)
+    second = run("monitor", "apply", path, *options)
+    assert "revision 2 of 'loans' is in force for panes from 1970-01-01T00:20:40" in second.stdout, second.output
+
+    connection = connect(broker, topic_prefix=topics.prefix)
+    assert [(one.revision, one.effective_from) for one in read_monitors(connection).of("loans")] == [(1, NO_TIME), (2, 1_240_000)]
+    shown = json.loads(run("monitor", "show", "loans", *options, "--json").stdout)
+    assert [one["revision"] for one in shown["revisions"]] == [1, 2]
+    assert shown["revisions"][1]["specification"]["lateness"] == "20s"
+    assert "the beginning" in run("monitor", "show", "loans", *options).stdout
+    unknown = run("monitor", "show", "rent", *options)
+    assert "applied: loans" in str(unknown.exception)
+
+
+@pytest.mark.kafka
+def test_apply_shows_the_thresholds_that_the_budget_comes_to(broker: str, topics: Topics, training: Path, tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    run("monitor", "infer", training, "-o", path, "--label", "truth", "--prediction", "said", "--time", "at")
+    applied = apply_monitor(load_specification(path), connect(broker, topic_prefix=topics.prefix))
+    watched = {name for threshold in applied.thresholds for name in threshold.monitors}
+    assert {"feature:salary", "feature:city", "prediction", "error_rate", "missing:salary", "unseen:city"} <= watched
+    # The looks of all monitors together are the budget's: 30 days of panes of 10 s.
+    rate = sum(len(threshold.monitors) / threshold.looks for threshold in applied.thresholds)
+    assert 1 / rate == pytest.approx(259_200)

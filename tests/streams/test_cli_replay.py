@@ -1,0 +1,175 @@
+"""`driftwarden replay`: the same panes and alerts however a file is cut; options over the monitor's own; retraining."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import streams.replay as replay_module
+from detectors.errors import SettingsError
+from detectors.specification import MonitorSpecification
+from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
+from streams.file_settings import for_file
+from streams.infer import infer
+from streams.measured_reference import with_measured_performance
+from streams.monitor_file import save_specification
+from streams.replay import replay
+from streams.tables import Table, read_table
+from streams.wire import decode_alert, decode_points
+from tests.streams.command_line import run
+
+NAMES = ColumnNames(prediction="said", label="truth", label_delay_rows=37)
+
+
+def _table(rows: int, seed: int, *, change: int | None = None) -> Table:
+    """Two numbers and a class by their sum; from a row on, the first number is shifted and the class is the other one."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=rows), rng.normal(size=rows)
+    truth = (a + b > 0).astype(np.int64)
+    said = np.where(rng.random(rows) < 0.1, 1 - truth, truth)
+    if change is not None:
+        a[change:] += 1.0
+        truth[change:] = 1 - truth[change:]
+    return Table(source="table.csv", columns={"a": a, "b": b, "said": said, "truth": truth})
+
+
+def _write(table: Table, path: Path) -> Path:
+    lines = [",".join(table.columns)] + [",".join(map(str, row)) for row in zip(*table.columns.values(), strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def specification() -> MonitorSpecification:
+    base = MonitorSpecification(model="m", pane=20_000, lateness=0, false_alarms="1 per 100000 events", events_per_pane=20.0)  # type: ignore[arg-type]  # as in a file
+    return infer(_table(3_000, 1), model="m", label="truth", prediction="said", base=base)
+
+
+def _finished(replayed: replay_module.Replayed) -> dict[tuple[Any, ...], Any]:
+    """Points that are final, by what they are of."""
+    points = [point for point in replayed.points if point.measurement != "cohort" and point.fields.get("final", True)]
+    return {(point.measurement, point.time, *sorted(point.tags.items())): point.fields for point in points}
+
+
+@pytest.mark.parametrize("names", [NAMES, ColumnNames(prediction="said", label="truth", label_delay=15_500), ColumnNames(prediction="said", label="truth")])
+def test_a_replay_gives_the_same_panes_and_alerts_whatever_rows_at_once(specification: MonitorSpecification, names: ColumnNames, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = _table(2_500, 2, change=1_500)
+    found = []
+    for rows, chunk in ((20_000, 2_500), (97, 2_500), (20_000, 331), (50, 700)):
+        monkeypatch.setattr(replay_module, "ROWS_AT_ONCE", rows)
+        tables = [live.take(slice(start, start + chunk)) for start in range(0, 2_500, chunk)]
+        found.append(replay(tables, specification, names))
+    assert {alert.kind for alert in found[0].opened} >= {"drift", "performance"}
+    for other in found[1:]:
+        assert other.alerts == found[0].alerts
+        assert other.rows == 2_500
+        np.testing.assert_equal(_finished(other), _finished(found[0]))
+
+
+@pytest.mark.parametrize("delay", [0, 1, 500, 1_500, 12_345])
+def test_labels_that_come_by_time_have_the_same_place_in_the_log_however_it_is_read(specification: MonitorSpecification, delay: int) -> None:
+    table = _table(60, 3)
+    table.columns["at"] = np.cumsum(np.random.default_rng(delay).integers(0, 3_000, 60))
+    names = ColumnNames(time="at", label="truth", prediction="said", label_delay=delay)
+    logs = []
+    for size in (60, 7, 1):
+        order = EventOrder(specification, names)
+        rows: Rows = rows_of(table, specification, names)
+        batches = [batch for part in rows.split(size) for batch in order.fetch(part).batches]
+        logs.append([(kind, row, high, time) for batch in batches for kind, row, high, time in zip(batch.kind, batch.event_id, batch.high, batch.timestamp, strict=True)])
+    assert logs[1] == logs[0]
+    assert logs[2] == logs[0]
+
+
+def test_several_files_are_one_history(specification: MonitorSpecification, tmp_path: Path) -> None:
+    live = _table(2_400, 2, change=1_500)
+    save_specification(specification, tmp_path / "monitor.yaml")
+    whole = _write(live, tmp_path / "whole.csv")
+    parts = [_write(live.take(slice(start, start + 800)), tmp_path / f"part{start}.csv") for start in (0, 800, 1_600)]
+    options = ("--monitor", tmp_path / "monitor.yaml", "--prediction", "said", "--label", "truth", "--label-delay", "50", "--json")
+    one, many = (json.loads(run("replay", *files, *options).stdout) for files in ([whole], parts))
+    assert one["rows"] == many["rows"] == 2_400
+    assert one["alerts"] == many["alerts"]
+    assert one["alerts_opened"] >= 2
+    assert one["accuracy"]["observed"] == pytest.approx((0.9 * 1_500 + 0.1 * 900) / 2_400, abs=0.02)
+
+
+def test_the_files_that_are_asked_for_hold_what_was_found(specification: MonitorSpecification, tmp_path: Path) -> None:
+    save_specification(specification, tmp_path / "monitor.yaml")
+    live = _write(_table(2_000, 2, change=1_000), tmp_path / "live.csv")
+    files = {name: tmp_path / "out" / name for name in ("alerts.jsonl", "metrics.jsonl", "report.html")}
+    options = ("--alerts", files["alerts.jsonl"], "--metrics", files["metrics.jsonl"], "--report", files["report.html"])
+    done = run("replay", live, "--monitor", tmp_path / "monitor.yaml", "--prediction", "said", "--label", "truth", *options)
+    assert done.exit_code == 0, done.output
+    alerts = [decode_alert(line) for line in files["alerts.jsonl"].read_bytes().splitlines()]
+    assert {alert.kind for alert in alerts} >= {"drift", "performance"}
+    assert {point.measurement for point in decode_points(files["metrics.jsonl"].read_bytes())} >= {"traffic", "performance", "drift", "monitor"}
+    assert "<html" in files["report.html"].read_text()
+    assert "row 1 to row 2,000" in done.stdout
+    assert "2 alerts" in done.stdout
+
+
+def test_options_go_over_the_monitors_own(specification: MonitorSpecification) -> None:
+    table = _table(10, 1)
+    changed = for_file(specification, table, ColumnNames(), pane="1m", lateness="5s", false_alarms="2 per 1000 events")
+    assert (changed.pane, changed.lateness, str(changed.false_alarms), changed.events_per_pane) == (60_000, 5_000, "2 per 1000 events", 60.0)
+    with pytest.raises(SettingsError, match=r"--pane: .*got 'soon'"):
+        for_file(specification, table, ColumnNames(), pane="soon")
+
+
+@pytest.mark.parametrize(
+    ("options", "story"),
+    [
+        (("--label", "truth"), "a label says nothing without a prediction"),
+        (("--retrain", "--label", "truth", "--prediction", "said"), "the champion makes the predictions"),
+        (("--registry", "models"), "are for --retrain"),
+        (("--time-format", "%Y"), "without --time"),
+        (("--prediction", "sayd"), "no column 'sayd'"),
+        (("--label-delay", "soon"), "got 'soon'"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused_with_the_reason(specification: MonitorSpecification, tmp_path: Path, options: tuple[str, ...], story: str) -> None:
+    save_specification(specification, tmp_path / "monitor.yaml")
+    live = _write(_table(50, 2), tmp_path / "live.csv")
+    done = run("replay", live, "--monitor", tmp_path / "monitor.yaml", *options)
+    assert isinstance(done.exception, SettingsError)
+    assert story in str(done.exception)
+
+
+def test_retraining_pays_after_the_concept_changed(tmp_path: Path) -> None:
+    training = _write(_table(3_000, 1), tmp_path / "training.csv")
+    base = MonitorSpecification(model="m", pane=20_000, lateness=0, false_alarms="1 per 100000 events", events_per_pane=20.0)  # type: ignore[arg-type]  # as in a file
+    save_specification(infer(read_table(training), model="m", label="truth", base=base), tmp_path / "monitor.yaml")
+    live = _write(_table(5_000, 2, change=1_500), tmp_path / "live.csv")
+    options = ("--monitor", tmp_path / "monitor.yaml", "--label", "truth", "--label-delay", "100", "--retrain", "--registry", tmp_path / "models", "--json")
+    done = run("replay", live, *options)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["accuracy"]["with_retraining"] > told["accuracy"]["without_retraining"] + 0.1
+    assert told["fits"] >= 1
+    promoted = [version for version in told["versions"] if version["status"] == "promoted"]
+    assert len(promoted) >= 2
+    assert promoted[1]["cause"] in {alert["alert_id"] for alert in told["alerts"]}
+    assert list((tmp_path / "models" / "m" / "versions").iterdir())
+
+
+def test_the_measured_reference_is_the_error_of_a_model_on_rows_that_it_had_not_seen(specification: MonitorSpecification) -> None:
+    rng = np.random.default_rng(5)
+    columns: dict[str, Any] = {"a": rng.normal(size=1_000), "b": rng.normal(size=1_000), "truth": rng.integers(0, 2, 1_000)}
+    coin = infer(Table(source="coin.csv", columns=columns), model="coin", label="truth")
+    measured = with_measured_performance(coin, Table(source="coin.csv", columns=columns), ColumnNames(label="truth"), ScikitLearnTrainer())
+    profile = measured.reference.profile
+    assert profile is not None
+    assert profile.performance is not None
+    assert profile.performance.rows == 200
+    assert profile.performance.loss == pytest.approx(0.5, abs=0.12)
+    assert profile.prediction is not None
+    assert profile.prediction.kind == "categorical"
+    assert sum(profile.prediction.counts) == 200
+    few = Table(source="few.csv", columns={name: column[:100] for name, column in columns.items()})
+    assert with_measured_performance(coin, few, ColumnNames(label="truth"), ScikitLearnTrainer()) is coin
