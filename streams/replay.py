@@ -173,8 +173,9 @@ def replay_with_retraining(
 
 
 def _decide(replayed: Replayed, loop: RetrainLoop, examples: tuple[Examples, ...], alerts: tuple[Alert, ...], *, now: int) -> None:
-    told = [item for alert in alerts for item in loop.on_alert(alert, now)]
-    told += [item for part in examples for item in loop.on_examples(part)]
+    # Rows before alerts: an alert follows from rows that the loop has not seen yet, and nothing may be decided at a time before it.
+    told = [item for part in examples for item in loop.on_examples(part)]
+    told += [item for alert in alerts for item in loop.on_alert(alert, now)]
     replayed.versions += [item for item in told if isinstance(item, Version)]
     replayed.decisions += [item for item in told if isinstance(item, Decision)]
 

@@ -64,7 +64,7 @@ def moment(time: int, *, rows: bool = False) -> str:
     Examples
     --------
     >>> moment(0), moment(2_000, rows=True)
-    ('1970-01-01T00:00:00Z', 'row 3')
+    ('1970-01-01T00:00:00.000Z', 'row 3')
     """
     if time == NO_TIME:
         return "the beginning"
