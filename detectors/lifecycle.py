@@ -7,7 +7,7 @@ its monitors, against the declared reference, stayed below half its floor for `r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +49,7 @@ class Lifecycle:
         self._specification = specification
         self._open: dict[str, Alert] = {}
 
-    def step(
-        self, at: int, version: str, alarms: Sequence[Alarm], lasting: Collection[AlertKind], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()
-    ) -> tuple[list[Alert], list[str]]:
+    def step(self, at: int, version: str, alarms: Sequence[Alarm], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()) -> tuple[list[Alert], list[str]]:
         """Take the alarms of a closed pane.
 
         Parameters
@@ -59,7 +57,6 @@ class Lifecycle:
         at : the pane's end.
         version : the model version in service.
         alarms : monitors in alarm that no open alert holds yet, see `knows`.
-        lasting : kinds of which a monitor that the open alert holds is still in alarm.
         resolutions : by monitor, for all monitors.
         happened : what else happened about that time, a sentence each.
 
@@ -75,7 +72,7 @@ class Lifecycle:
                 records.append(self._opened(kind, at, version, new, happened))
             elif new:
                 records.append(self._updated(kind, at, new))
-            elif kind not in lasting and all(monitor.name in resolutions and resolutions[monitor.name].well for monitor in self._open[kind].monitors):
+            elif all(monitor.name in resolutions and resolutions[monitor.name].well for monitor in self._open[kind].monitors):
                 records.append(self._resolved(kind, at, ()))
                 well += [monitor.name for monitor in records[-1].monitors]
         return records, well

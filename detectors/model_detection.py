@@ -24,7 +24,7 @@ from detectors.point import Point
 from detectors.rfc3339 import format_time
 from detectors.rolling_window import RollingWindow
 from detectors.specification import MonitorSpecification
-from detectors.verdict import AlertKind, Status
+from detectors.verdict import Status
 
 Group = tuple[str, str]
 Panes = dict[int, dict[int, dict[Group, Float64]]]
@@ -73,19 +73,22 @@ class ModelDetection:
         self._stepped = False
         self.covered = 0
 
-    def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort], offset: int) -> None:
+    def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort]) -> None:
         """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before."""
         for summary in summaries:
-            if summary.start < self._closed_until:
-                if offset >= self.covered:
-                    self._late_after_close += 1
-                    self._stepped = True
-                continue
-            self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = summary.counts
-            self._changed_panes.add(summary.start)
+            if summary.start >= self._closed_until:
+                self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = summary.counts
+                self._changed_panes.add(summary.start)
         for cohort in cohorts:
             self._cohorts.setdefault((cohort.start, cohort.version), {})[bundle.partition] = cohort.counts
             self._changed_cohorts.add((cohort.start, cohort.version))
+
+    def count_late(self, summaries: Iterable[Summary], offset: int) -> None:
+        """Count what comes after its pane closed; an offset that the saved state covers was counted before."""
+        late = sum(summary.start < self._closed_until for summary in summaries)
+        if late and offset >= self.covered:
+            self._late_after_close += late
+            self._stepped = True
 
     def advance(self, time: int) -> None:
         """Close the panes that every source partition has passed by a time, before lateness is taken off."""
@@ -113,7 +116,6 @@ class ModelDetection:
         self._follow_version(at, groups)
         serving = np.asarray(sum((counts for (version, _), counts in sorted(groups.items()) if version == self._version), np.zeros(self._layout.size)))
         alarms: list[Alarm] = []
-        lasting: set[AlertKind] = set()
         resolutions: dict[str, Resolution] = {}
         for detector in (*self._inputs, *self._outputs):
             counts = total if detector in self._inputs else serving
@@ -123,14 +125,12 @@ class ModelDetection:
             for place, name in enumerate(detector.names):
                 resolutions[name] = Resolution(recent_effect=float(verdicts.recent_effect[place]), floor=float(floors[place]))
             for place in np.flatnonzero(verdicts.status == Status.DRIFT).tolist():
-                if self._lifecycle.knows(detector.kind, detector.names[place]):
-                    lasting.add(detector.kind)
-                else:
+                if not self._lifecycle.knows(detector.kind, detector.names[place]):
                     alarms.append(Alarm(kind=detector.kind, evidence=detector.evidence(state, place), change_at=int(verdicts.change_at[place])))
             if self._metrics:
                 self._found.points += monitor_points(self._layout, at, detector, verdicts)
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
-        alerts, well = self._lifecycle.step(at, self._version or "", alarms, lasting, resolutions, happened)
+        alerts, well = self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
         self._found.alerts += alerts
         self._restart(well, at)
         self._measure(start, at, groups, total)

@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -23,6 +22,7 @@ import msgspec
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from streams.child import dying_with_parent
 from streams.java import KAFKA_VERSION, BrokerError, java_home, java_program, kafka_jars
 
 __all__ = ["Broker", "BrokerError", "BrokerStatus", "running_broker"]
@@ -59,9 +59,6 @@ num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 """
 
-# Executed instead of Java on Linux, and becomes Java: the kernel then ends the broker when the process that asked for it dies, even by kill -9.
-_DIE_WITH_PARENT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
-
 
 class _Running(msgspec.Struct, frozen=True, kw_only=True):
     """What ``broker.json`` in the data folder remembers of a started broker."""
@@ -97,7 +94,7 @@ class Broker:
         self.port = port
         self.data = Path(data).absolute()
         self.log = self.data / "broker.log"
-        self._die_with_parent = die_with_parent and sys.platform == "linux"
+        self._die_with_parent = die_with_parent
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -185,7 +182,7 @@ class Broker:
 
     def _launch(self, command: list[str]) -> subprocess.Popen[bytes]:
         if self._die_with_parent:
-            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, *command]
+            command = dying_with_parent(command)
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal stops what uses the broker first, and the broker by `stop`.
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), start_new_session=True)  # noqa: S603  our own command

@@ -83,10 +83,10 @@ def decode_version(value: bytes | str) -> Version:
 
 
 def encode_points(points: Iterable[Point]) -> bytes:
-    """JSON Lines, one point a line; fields that are nan are left out, and points without any field."""
+    """JSON Lines, one point a line; fields that are not finite, which JSON cannot say, are left out, and points without any field."""
     lines = []
     for point in points:
-        fields = {name: value for name, value in point.fields.items() if not (isinstance(value, float) and math.isnan(value))}
+        fields = {name: value for name, value in point.fields.items() if not (isinstance(value, float) and not math.isfinite(value))}
         if fields:
             lines.append(_encode({"measurement": point.measurement, "tags": point.tags, "fields": fields, "time": format_time(point.time)}))
     return b"\n".join(lines)

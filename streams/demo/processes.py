@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from streams.child import dying_with_parent
+
 STOPS_WITHIN = 20  # seconds
 
 
@@ -29,7 +31,9 @@ class Processes:
     def start(self, name: str, *arguments: str) -> None:
         """Start ``python -m ...`` under a name; its output goes to NAME.log."""
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen([sys.executable, "-m", *arguments], env=self._environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)  # noqa: S603  our own programs
+            self._running[name] = subprocess.Popen(  # noqa: S603  our own programs
+                dying_with_parent([sys.executable, "-m", *arguments]), env=self._environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
 
     def kill(self, name: str) -> None:
         """``kill -9``: no chance to finish anything."""

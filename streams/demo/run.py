@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,7 +88,10 @@ class Demonstration:
 
     def run(self) -> list[Check]:
         """Live through the story; returns what had to happen, and whether it did."""
+        shutil.rmtree(self._folder / "models", ignore_errors=True)  # of the run before
         self._folder.mkdir(parents=True, exist_ok=True)
+        for log in self._folder.glob("*.log"):
+            log.unlink()
         with running_broker() as bootstrap:
             connection = connect(bootstrap)
             create_topics(bootstrap)
@@ -197,8 +201,9 @@ class Demonstration:
         """What the story has people and accidents do."""
         story = self._story
         if story.request_at is not None and start <= story.request_at < end:
-            self._request(connection, at=int(story.time[start]))
-            self._notes.append("somebody asks for a training, though nothing has changed")
+            known = start - story.label_delay
+            self._request(connection, since=int(story.time[known - story.request_rows]), until=int(story.time[known]), at=int(story.time[start]))
+            self._notes.append(f"somebody asks for a training on {story.request_rows} labels, as only the newest data count")
         if start <= story.kill_at < end:
             processes.kill(WORKERS[0])
             self._killed_at = time.monotonic()
@@ -208,9 +213,9 @@ class Demonstration:
             self._restarted = True
             self._notes.append(f"{WORKERS[0]} was started again by its supervisor")
 
-    def _request(self, connection: KafkaConnection, *, at: int) -> None:
+    def _request(self, connection: KafkaConnection, *, since: int, until: int, at: int) -> None:
         model = self._story.specification.model
-        request = Request(request_id="monthly", model=model, reason="the monthly retraining", cause="ada", requested_at=at)
+        request = Request(request_id="ada-1", model=model, reason="only the newest data count", cause="ada", requested_at=at, since=since, until=until)
         producer = KafkaProducer(**connection.client_arguments(), acks="all")
         producer.send(connection.topics.requests, key=model.encode(), value=encode_request(request))
         producer.close()

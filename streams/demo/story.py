@@ -55,6 +55,7 @@ class Story:
     label_delay: int = LABEL_DELAY
     kill_at: int
     request_at: int | None = None
+    request_rows: int = 0
     own_data: Path | None = None
 
     def __len__(self) -> int:
@@ -103,13 +104,14 @@ def loans(seed: int) -> Story:
         label=outcome_column(specification, stream, "granted"),
         scenes=scenes,
         kill_at=16_000,
-        request_at=3_000,
+        request_at=1_000,
+        request_rows=200,
     )
 
 
 def _agrawal(seed: int, rows: int, *, change_at: int) -> tuple[dict[str, Column], Column]:
-    """Applications, decided by rule 1 (age alone) and later by rule 3 (age and education); the applicants are the same whatever the rule."""
-    before, after = (Agrawal(classification_function=rule, seed=seed).take(rows) for rule in (0, 2))
+    """Applications, decided by rule 3 (age and education) and later by rule 1 (age alone); the applicants are the same whatever the rule."""
+    before, after = (Agrawal(classification_function=rule, seed=seed).take(rows) for rule in (2, 0))
     applicants, labels = [], np.empty(rows, dtype=object)
     flipped = np.random.default_rng(seed).random(rows) < NOISE
     for row, ((applicant, old), (_, new)) in enumerate(zip(before, after, strict=True)):
