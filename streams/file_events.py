@@ -135,6 +135,7 @@ class EventOrder:
         self._offset = 0
         self._high = NO_TIME
         self._waiting: list[_Labels] = []
+        self._no_rows: Rows | None = None
 
     def fetch(self, rows: Rows) -> Fetch:
         """The rows' predictions, and the labels that become known among them."""
@@ -145,6 +146,21 @@ class EventOrder:
             self._waiting.append(self._delayed(rows, known, order))
         due = [] if at_once else self._due(rows, order)
         batch = self._batch(replace(rows, label=rows.label if at_once else _nothing(rows.label)), order, due)
+        self._no_rows = rows.take(slice(0, 0))
+        return self._fetched(batch)
+
+    def rest(self) -> Fetch | None:
+        """Labels that were still to come when the rows ended: with the last row where their delay is in rows, else at their own times."""
+        if not self._waiting or self._no_rows is None:
+            return None
+        placed = [
+            replace(labels, after=labels.time.astype(np.float64)) if labels.time is not None else replace(labels, time=np.full(len(labels.row), self._high, np.int64))
+            for labels in self._waiting
+        ]
+        self._waiting = []
+        return self._fetched(self._batch(self._no_rows, np.empty(0), placed))
+
+    def _fetched(self, batch: EventBatch) -> Fetch:
         self._offset += len(batch)
         self._high = int(batch.high[-1])
         return Fetch(end=self._offset, high=self._high, batches=(batch,))

@@ -47,8 +47,10 @@ class Stages:
         self._summarise.absorb(fetch)
         return self._tell(self._summarise.high)
 
-    def finish(self) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
-        """Move event time past the last pane and its lateness, so that everything closes."""
+    def finish(self, rest: Fetch | None) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
+        """Take what is left, and move event time past the last pane and its lateness, so that everything closes."""
+        if rest is not None:
+            self._summarise.absorb(rest)
         return self._tell(self._summarise.high + self._specification.lateness + self._specification.pane)
 
     def _tell(self, high: int) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
@@ -128,7 +130,7 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
         replayed.losses.add(rows.prediction, rows.prediction, rows.label)
         _take(replayed, rows, points, alerts)
         progress(len(rows))
-    _, points, alerts = stages.finish()
+    _, points, alerts = stages.finish(order.rest())
     replayed.points += points
     replayed.alerts += alerts
     return replayed
@@ -165,7 +167,7 @@ def replay_with_retraining(
         _take(replayed, rows, points, alerts)
         _decide(replayed, loop, examples, alerts, now=int(rows.time[-1]))
         progress(len(rows))
-    examples, points, alerts = stages.finish()
+    examples, points, alerts = stages.finish(order.rest())
     replayed.points += points
     replayed.alerts += alerts
     _decide(replayed, loop, examples, alerts, now=replayed.last)
