@@ -116,7 +116,7 @@ def _agrawal(seed: int, rows: int, *, change_at: int) -> tuple[dict[str, Column]
     flipped = np.random.default_rng(seed).random(rows) < NOISE
     for row, ((applicant, old), (_, new)) in enumerate(zip(before, after, strict=True)):
         applicants.append(applicant)
-        labels[row] = "no" if (old if row < change_at else new) ^ bool(flipped[row]) else "yes"
+        labels[row] = "yes" if (old if row < change_at else new) ^ bool(flipped[row]) else "no"
     columns: dict[str, Column] = {name: np.array([float(applicant[name]) for applicant in applicants]) for name in applicants[0]}
     for name in ("car", "zipcode"):
         codes = np.empty(rows, dtype=object)
