@@ -68,7 +68,7 @@ def _drift(specification: MonitorSpecification, layout: Layout) -> list[_Planned
 
 
 def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]]) -> _Planned | None:
-    chosen = [(name, profile) for name, profile in columns if isinstance(profile, NumericProfile)]
+    chosen = [(name, profile) for name, profile in columns if isinstance(profile, NumericProfile) and not _constant(profile)]
     floors, blocks = specification.alerts.floors, [layout.blocks[name] for name, _ in chosen]
     profiles = [profile for _, profile in chosen]
 
@@ -79,14 +79,31 @@ def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, 
 
 
 def _categorical(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]]) -> _Planned | None:
-    chosen = [(name, profile) for name, profile in columns if isinstance(profile, CategoricalProfile)]
-    floor, blocks = specification.alerts.floors.categories, [layout.blocks[name] for name, _ in chosen]
+    chosen = [(name, _as_categorical(profile)) for name, profile in columns if isinstance(profile, CategoricalProfile) or _constant(profile)]
+    floor, blocks = specification.alerts.floors.categories, [_values_and_missing(layout.blocks[name], profile) for name, profile in chosen]
     profiles = [profile for _, profile in chosen]
 
     def make(bank: Bank) -> Detector:
         return CategoricalDrift(bank, profiles=profiles, blocks=blocks, floor=floor)
 
     return _Planned(tuple(name for name, _ in chosen), group, "drift", make) if chosen else None
+
+
+def _constant(profile: ColumnProfile) -> bool:
+    """A numeric column that never varied: it has no sigma to measure a shift in, but leaving its one value is a change."""
+    return isinstance(profile, NumericProfile) and profile.deviation == 0 and len(profile.counts) == 3
+
+
+def _as_categorical(profile: ColumnProfile) -> CategoricalProfile:
+    """A constant's bins as levels; what is above it takes the place of what is unseen."""
+    if isinstance(profile, CategoricalProfile):
+        return profile
+    return CategoricalProfile(levels=("below the constant", "the constant"), counts=profile.counts[:2], unseen=profile.counts[2], missing=profile.missing)
+
+
+def _values_and_missing(block: slice, profile: CategoricalProfile) -> slice:
+    """Cells of the levels, of what is unseen and of what is missing; a numeric block ends with one cell more."""
+    return slice(block.start, block.start + len(profile.levels) + 2)
 
 
 def _performance(specification: MonitorSpecification, layout: Layout, performance: PerformanceProfile | None) -> list[_Planned]:
