@@ -1,8 +1,13 @@
-"""Tails of a mean of skewed scores, beyond what a normal approximation gives.
+"""Tails of the mean and of the variance of a window, beyond what a normal approximation gives.
 
-A window of 30 squared scores of a log-normal column is far from normal five standard deviations out. The reference's bins give its whole
-law, and so the rate ``I(x)`` at which the chance of a mean ``x`` away from the expected one vanishes (Cramér); ``sqrt(2 n I(x))`` takes the place
-of ``x sqrt(n) / sigma``. The table holds ``sqrt(2 I(x)) / |x|``, which is ``1 / sigma`` at 0 and smaller on the side of the heavy tail.
+A window of 30 values of a column that is mostly zeros is far from normal five standard deviations out. The reference's bins give its whole
+law, and so the rate ``I(x)`` at which the chance of a mean ``x`` away from the expected one vanishes (Cramér): ``r = sqrt(2 n I(x))`` takes the
+place of ``x sqrt(n) / sigma``. What `rate` alone leaves out, the size of the jumps of the law and how fast the chance falls from there, is a
+correction ``log(ease) / r`` (Barndorff-Nielsen's, with Daniels's allowance for lattices), never below what Chernoff's bound makes certain.
+It vanishes as windows grow, so large windows lose nothing by it.
+
+A small variance about the window's own mean is another event than small squares about the reference's: all zeros have no variance, though
+each is as far from the reference's mean as ever. Its rate is the smallest over all centres of the squares.
 """
 
 from __future__ import annotations
@@ -14,69 +19,210 @@ import numpy as np
 from detectors.event_batch import Float64, Int64
 
 POINTS = 512
-_TILTS = np.concatenate((-np.geomspace(200, 1e-3, 300), np.geomspace(1e-3, 200, 300)))
+_TILTS = np.geomspace(1e-3, 300, 240)
+_NONE = -50.0  # logarithm of an ease of nothing: only Chernoff's bound is left
+_ROUNDS = 12
+_MEAN_OF_LOGARITHM = 0.5 * np.log(2 * np.pi)
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """Points of one side of a law: (p,) distances from the expected value, rates, and logarithms of the ease."""
+
+    distance: Float64
+    rate: Float64
+    ease: Float64
 
 
 @dataclass(frozen=True)
 class DeviationTable:
-    """Slopes ``sqrt(2 I(x)) / |x|`` for ``c`` laws.
+    """What a deviation of a mean is worth, for ``c`` laws.
+
+    Points are even in ``x / (|x| + sigma)``, so that they are dense where large windows are and reach the ends of any law.
 
     Attributes
     ----------
-    low, step : (c,) first deviation of each table and the distance of its points.
-    slopes : (c * POINTS,) the tables one after another.
+    scale : (c,) standard deviation of one value of each law; nan for a constant.
+    low, step : (c,) first point of each table and the distance of its points, on that scale.
+    slopes : (c * POINTS,) ``sqrt(2 I(x)) / |x|``, which is ``1 / sigma`` at 0 and smaller on the side of a heavy tail.
+    eases : (c * POINTS,) logarithm of what the correction needs, at most 0.
     """
 
+    scale: Float64
     low: Float64
     step: Float64
     slopes: Float64
+    eases: Float64
 
     @staticmethod
-    def of_laws(laws: list[tuple[Float64, Float64]]) -> DeviationTable:
-        """A table for each law: values and their weights."""
-        tables = [_slopes(values, weights) for values, weights in laws]
-        return DeviationTable(np.array([low for low, _, _ in tables]), np.array([step for _, step, _ in tables]), np.concatenate([slopes for _, _, slopes in tables]))
+    def of_means(laws: list[tuple[Float64, Float64]]) -> DeviationTable:
+        """A table for the mean of each law: values and their weights."""
+        return _joined([_table(*_law(*law), variance=False) for law in laws])
 
-    def slope(self, deviation: Float64) -> Float64:
-        """(..., c) the smaller slope of the two nearest points; deviations beyond the table take its end."""
-        laws = np.arange(len(self.low))
-        point: Int64 = np.fmax(np.fmin((deviation - self.low) / self.step, POINTS - 1), 0).astype(np.int64)
-        slopes: Float64 = self.slopes[point + laws * POINTS]
-        return slopes
+    @staticmethod
+    def of_variances(laws: list[tuple[Float64, Float64]]) -> DeviationTable:
+        """A table for the variance (divided by n, about the window's own mean) of each law."""
+        return _joined([_table(*_law(*law), variance=True) for law in laws])
+
+    def beside(self, other: DeviationTable) -> DeviationTable:
+        """Both, one after the other."""
+        return _joined([(self.scale, self.low, self.step, self.slopes, self.eases), (other.scale, other.low, other.step, other.slopes, other.eases)])
+
+    def at(self, deviation: Float64) -> tuple[Float64, Float64]:
+        """(..., c) slopes and eases; deviations beyond a law take its end."""
+        place = (deviation / (np.abs(deviation) + self.scale) - self.low) / self.step
+        place = np.fmax(np.fmin(place, POINTS - 1.001), 0)
+        point: Int64 = place.astype(np.int64)
+        part = place - point
+        point = point + np.arange(0, POINTS * len(self.low), POINTS)
+        slopes: Float64 = self.slopes[point] * (1 - part) + self.slopes[point + 1] * part
+        eases: Float64 = self.eases[point] * (1 - part) + self.eases[point + 1] * part
+        return slopes, eases
 
 
-def _slopes(values: Float64, weights: Float64) -> tuple[float, float, Float64]:
-    """First deviation, step and (POINTS,) slopes of one law.
+def normal_of_root(root: Float64, ease: Float64) -> Float64:
+    """A standard normal value whose tail is about the chance of a deviation.
+
+    Parameters
+    ----------
+    root : ``sqrt(2 n I(x))``, at least 0.
+    ease : from `DeviationTable.at`.
 
     Examples
     --------
-    A rare large value makes large means likelier than the normal law says, and small ones less likely.
+    Thirty zeros where 58 % are: a chance of 8e-8, which is 5.24 sigma.
 
-    >>> low, step, slopes = _slopes(np.array([0.0, 10.0]), np.array([99.0, 1.0]))
-    >>> x = low + step * np.arange(POINTS)
-    >>> bool(slopes[x > 1].max() < 1.0 < slopes[x < 0].max()), round(float(np.interp(0.0, x, slopes)), 1)
-    (True, 1.0)
+    >>> root = np.sqrt(np.array([-2 * 30 * np.log(0.58)]))
+    >>> normal_of_root(root, np.array([-50.0])).round(2)
+    array([5.25])
     """
+    safe = np.maximum(root, 1e-3)  # keeps nan
+    # Chernoff: the chance is at most exp(-root^2 / 2) whatever the law.
+    correction = np.maximum(ease, -np.log(safe) - _MEAN_OF_LOGARITHM) / safe
+    value: Float64 = np.maximum(safe + np.minimum(correction, 0), 0)
+    return value
+
+
+def _joined(tables: list[tuple[Float64, Float64, Float64, Float64, Float64]]) -> DeviationTable:
+    return DeviationTable(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
+
+
+def _law(values: Float64, weights: Float64) -> tuple[Float64, Float64]:
+    """Distinct values about their mean, ascending, and their chances. A value seen once may as well be twice as likely, so each gets one more."""
     held = weights > 0
-    values, weights = values[held], weights[held] / max(weights.sum(), 1)
-    mean = float(weights @ values) if len(values) else 0.0
-    centred = values - mean
-    sigma = float(np.sqrt(weights @ centred**2)) if len(values) else 0.0
-    if not sigma > 1e-12:
-        return 0.0, 1.0, np.full(POINTS, np.nan)
-    tilts = _TILTS / sigma
-    exponents = tilts[:, None] * centred
-    peak = exponents.max(axis=1, keepdims=True)
-    tilted = weights * np.exp(exponents - peak)
-    normaliser = tilted.sum(axis=1)
-    deviations = tilted @ centred / normaliser
-    rates = tilts * deviations - (np.log(normaliser) + peak[:, 0])
-    with np.errstate(all="ignore"):
-        slopes = np.sqrt(2 * np.maximum(rates, 0)) / np.abs(deviations)
-    exact = np.abs(deviations) > 1e-2 * sigma  # nearer to 0 the rate is lost in rounding
-    deviations, slopes = np.append(deviations[exact], 0.0), np.append(slopes[exact], 1 / sigma)
-    order = np.argsort(deviations)
-    low, high = centred.min(), centred.max()
+    values, place = np.unique(values[held], return_inverse=True)
+    more = 1.0 if weights.sum() > len(place) else 0.0
+    chances: Float64 = np.bincount(place, weights[held] + more, len(values)).astype(np.float64)
+    chances = chances / max(chances.sum(), 1e-300)
+    return values - chances @ values, chances
+
+
+def _table(values: Float64, chances: Float64, *, variance: bool) -> tuple[Float64, Float64, Float64, Float64, Float64]:
+    """Scale, low, step, slopes and eases of one law."""
+    if variance:
+        squares, place = np.unique(values**2, return_inverse=True)
+        law = squares - chances @ values**2, np.bincount(place, chances, len(squares)).astype(np.float64)
+    else:
+        law = values, chances
+    sigma = float(np.sqrt(law[1] @ law[0] ** 2)) if len(values) else 0.0
+    if not sigma > 1e-9 * max(1.0, float(np.abs(law[0]).max(initial=0))):
+        return np.array([np.nan]), np.array([0.0]), np.array([1.0]), np.full(POINTS, np.nan), np.full(POINTS, np.nan)
+    above = _tail_of_mean(law[0], law[1], sigma)
+    below = _tail_of_small_variance(values, chances, sigma) if variance else _tail_of_mean(-law[0][::-1], law[1][::-1], sigma)
+    low, high = -float(below.distance[-1]), float(above.distance[-1])
+    low, high = low / (sigma - low), high / (sigma + high)
     step = (high - low) / (POINTS - 1)
-    at_points = np.interp(low + step * np.arange(POINTS), deviations[order], slopes[order])
-    return float(low), float(step), np.minimum(at_points, np.append(at_points[1:], at_points[-1]))
+    points = low + step * np.arange(POINTS)
+    deviations = sigma * points / (1 - np.abs(points))
+    slopes, eases = np.empty(POINTS), np.empty(POINTS)
+    for tail, side in ((above, deviations >= 0), (below, deviations < 0)):
+        distance = np.abs(deviations[side])
+        near = tail.distance > 1e-2 * sigma  # nearer to 0 the rate is lost in rounding
+        at = np.append(0.0, tail.distance[near])
+        slopes[side] = np.interp(distance, at, np.append(1 / sigma, np.sqrt(2 * tail.rate[near]) / tail.distance[near]))
+        eases[side] = np.interp(distance, at, np.append(0.0, tail.ease[near]))
+    # Far out the slope may rise from one point to the next; between them it counts as the smaller one.
+    far = np.abs(deviations) > 0.5 * np.where(deviations < 0, below.distance[-1], above.distance[-1])
+    far[[0, -1]] = False  # an end is a chance that is known: all values at the law's edge
+    slopes = np.where(far, np.minimum(slopes, np.minimum(np.roll(slopes, 1), np.roll(slopes, -1))), slopes)
+    return np.array([sigma]), np.array([low]), np.array([step]), slopes, eases
+
+
+def _tail_of_mean(values: Float64, chances: Float64, sigma: float) -> _Tail:
+    """Upper tail of the mean of a centred law with ascending values, up to its largest value.
+
+    Examples
+    --------
+    A rare large value makes large means likelier than the normal law says.
+
+    >>> tail = _tail_of_mean(np.array([-0.1, 9.9]), np.array([0.99, 0.01]), np.sqrt(0.99))
+    >>> bool((np.sqrt(2 * tail.rate) < tail.distance)[tail.distance > 0.1].all()), float(np.exp(-tail.rate[-1]).round(3))
+    (True, 0.01)
+    """
+    tilts = _TILTS / sigma
+    tilted, logarithm = _tilted(tilts[:, None] * values, chances)
+    distance = tilted @ values
+    rate = tilts * distance - logarithm
+    ease = _ease(tilts, rate, (tilted * (values - distance[:, None]) ** 2).sum(axis=1), _jump(tilted, values))
+    inside = np.append(True, np.diff(distance) > 0) & (distance < values[-1])
+    return _Tail(np.append(distance[inside], values[-1]), np.append(np.maximum(rate[inside], 0), -np.log(chances[-1])), np.append(ease[inside], _NONE))
+
+
+def _tail_of_small_variance(values: Float64, chances: Float64, sigma: float) -> _Tail:
+    """Lower tail of the variance about the window's own mean, down to 0.
+
+    ``variance <= v`` says that the squares about some centre have a mean of at most ``v``. The likeliest centre is the mean of the law that is tilted
+    so; it is found by going there (mean shift) from several places, as a law of many zeros has several.
+    """
+    total = float(chances @ values**2)
+    starts = np.interp(np.linspace(0, 1, 7), np.cumsum(chances), values)
+    starts = np.unique(np.append(starts, [values[np.argmax(chances)], 0.0]))
+    tilts = (_TILTS / sigma)[:, None]
+    centres = np.broadcast_to(starts, (len(_TILTS), len(starts))).copy()
+    for _ in range(_ROUNDS):
+        weights = np.exp(-tilts[..., None] * (values - centres[..., None]) ** 2 + (tilts * ((values - centres[..., None]) ** 2).min(axis=-1))[..., None]) * chances
+        centres = (weights @ values) / weights.sum(axis=-1)
+    squares = (values - centres[..., None]) ** 2
+    tilted, logarithm = _tilted(-tilts[..., None] * squares, chances)
+    variance = (tilted * squares).sum(axis=-1)
+    rate = -tilts * variance - logarithm
+    spread = (tilted * (squares - variance[..., None]) ** 2).sum(axis=-1)
+    order = np.argsort(squares, axis=-1)
+    jump = _jump(np.take_along_axis(tilted, order, -1), np.take_along_axis(squares, order, -1))
+    # Every centre near the likeliest one gives the event a chance of its own, and so does every other place where centres end.
+    near = np.abs(centres[..., None] - centres[..., None, :]) < 0.02 * np.sqrt(total)
+    first = ~np.tril(near, -1).any(axis=-1)
+    places = (first[:, None, :] * np.minimum(1, np.exp(np.minimum(30 * (logarithm[:, None, :] - logarithm[..., None]), 0)))).sum(axis=-1)
+    ease = _ease(np.broadcast_to(tilts, rate.shape), rate, spread, jump) + 0.5 * np.log(np.clip(1 - 2 * tilts * variance, 0.005, 1)) - np.log(np.maximum(places, 1))
+    found, rate, ease = (part.ravel() for part in (variance, rate, ease))
+    atom = int(np.argmax(chances))
+    order = np.argsort(found)
+    found, rate, ease = found[order], np.maximum(rate[order], 0), ease[order]
+    found, rate, ease = np.append(0.0, found), np.append(-np.log(chances[atom]), rate), np.append(_NONE, ease)
+    least = np.minimum.accumulate(rate)
+    kept = (rate <= least) & (found < total)  # an event that a smaller variance is part of has at least its chance
+    kept[1:] &= np.diff(found) > 0
+    return _Tail((total - found[kept])[::-1], rate[kept][::-1], ease[kept][::-1])
+
+
+def _tilted(exponents: Float64, chances: Float64) -> tuple[Float64, Float64]:
+    """Chances weighted by ``exp(exponents)``, and the logarithm of their sum."""
+    peak = exponents.max(axis=-1, keepdims=True)
+    weights = chances * np.exp(exponents - peak)
+    total = weights.sum(axis=-1, keepdims=True)
+    return weights / total, (np.log(total) + peak)[..., 0]
+
+
+def _jump(tilted: Float64, values: Float64) -> Float64:
+    """Largest gap between neighbouring values that a window would hold both."""
+    both = np.minimum(1, 1000 * np.minimum(tilted[..., 1:], tilted[..., :-1]))
+    jump: Float64 = (np.diff(values, axis=-1) * both).max(axis=-1, initial=0.0)
+    return jump
+
+
+def _ease(tilts: Float64, rate: Float64, spread: Float64, jump: Float64) -> Float64:
+    """Logarithm of ``sqrt(K'') (1 - exp(-tilt jump)) / (jump sqrt(2 I))``: 0 for a normal law, at most 0."""
+    step = np.maximum(tilts * jump, 1e-9)
+    with np.errstate(all="ignore"):
+        ease = 0.5 * np.log(spread) + np.log(tilts) + np.log(-np.expm1(-step) / step) - 0.5 * np.log(2 * rate)
+    return np.clip(np.nan_to_num(ease, nan=_NONE, neginf=_NONE), _NONE, 0.0)

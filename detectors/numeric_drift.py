@@ -19,7 +19,7 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64
 from detectors.history import Cells, Histogram
-from detectors.large_deviation import DeviationTable
+from detectors.large_deviation import DeviationTable, normal_of_root
 from detectors.profile import Cycle, NumericProfile
 from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
@@ -70,9 +70,7 @@ class NumericDrift(WindowBank):
         self._cycles = _Cycles([profile.cycles for profile in profiles])
         self._variance = np.maximum(square - mean**2 - self._cycles.location_variance, 0.05 * (square - mean**2))
         laws = [(scores[column], weights[column]) for column in range(m)]
-        # The second law is that of the squared deviation, as the scale compares variances.
-        laws += [((scores[column] - mean[column]) ** 2, weights[column]) for column in range(m)]
-        self._tails = DeviationTable.of_laws(laws)
+        self._tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
         self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))
 
     @property
@@ -119,7 +117,7 @@ class NumericDrift(WindowBank):
         sums = windows.sums
         n = sums[:, :m]
         m1, m2, m4 = (sums[:, m * i : m * (i + 1)] / n for i in (_FIRST, _SECOND, _FOURTH))
-        variance = (m2 - m1 * m1) * (n / (n - 1))
+        variance = np.maximum(m2 - m1 * m1, 0)
         shift = m1 - self._mean
         beyond = np.copysign(np.maximum(np.abs(shift) - self._shift, 0), shift)
         # Under the floor's ratio R the window's squares follow the reference's law times R^2, so they are scaled back before they are compared.
@@ -129,10 +127,11 @@ class NumericDrift(WindowBank):
         change = np.where(wider, more, np.minimum(less, 0))
         spread = np.maximum(m4 - m2 * m2, 0) * np.where(wider, squared**-2, squared**2)
         deviations = np.concatenate((beyond, change), axis=1)
-        slope = np.minimum(self._tails.slope(deviations), np.concatenate((variance, spread), axis=1) ** -0.5)
+        slope, ease = self._tails.at(deviations)
+        slope = np.minimum(slope, np.concatenate((variance, spread), axis=1) ** -0.5)
         per_event = 1 / n + 1 / self._n_reference
         error = np.sqrt(np.concatenate((per_event, per_event), axis=1) * windows.inflation)
-        both = normal_of_student(np.abs(deviations) * slope / error, windows.freedom)
+        both = normal_of_student(normal_of_root(np.abs(deviations) * slope / error, ease), windows.freedom)
         log_ratio = 0.5 * np.log(variance / self._variance)
         location, scale = both[:, :m], both[:, m:]
         scaled = np.abs(log_ratio) * self._shift_per_log_ratio

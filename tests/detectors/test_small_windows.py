@@ -1,0 +1,165 @@
+"""Tails of the statistics in windows of few events, where columns are least like a normal one."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from detectors.bank import detectors_of
+from detectors.large_deviation import DeviationTable, normal_of_root
+from detectors.profile import PerformanceProfile
+from detectors.rate_change import excess
+from detectors.reference import numeric_profile
+from detectors.specification import Alerts, Floors
+from detectors.window_bank import MIN_EVENTS, Windows
+from tests.detectors.reference_samples import categorical_profile, specification_of
+
+NOMINAL = (1e-2, 1e-3, 1e-4)
+SIZES = (10, 30, 100, 300)
+WITHOUT_FLOORS = Alerts(floors=Floors(shift=0, deviation_ratio=1, categories=0, rate=0, relative_loss=0))
+ONLY_FEATURES = {"shares": {"performance": 0, "quality": 0}}
+NUMERIC = {
+    "normal": lambda g, n: g.normal(size=n),
+    "lognormal": lambda g, n: g.lognormal(size=n),
+    "58 % zeros": lambda g, n: np.where(g.random(n) < 0.58, 0, g.uniform(10_000, 75_000, n)),
+    "95 % zeros": lambda g, n: np.where(g.random(n) < 0.95, 0, g.uniform(1, 2, n)),
+    "five integers": lambda g, n: g.choice(5, n, p=[0.4, 0.3, 0.15, 0.1, 0.05]).astype(float),
+    "binary .002": lambda g, n: (g.random(n) < 0.002).astype(float),
+    "binary .01": lambda g, n: (g.random(n) < 0.01).astype(float),
+    "binary .1": lambda g, n: (g.random(n) < 0.1).astype(float),
+    "a constant with rare spikes": lambda g, n: np.where(g.random(n) < 0.001, g.normal(100, 1, n), 0.0),
+    "a narrow bulk with rare spikes": lambda g, n: g.normal(size=n) + 100 * (g.random(n) < 0.003),
+    "student 2.5": lambda g, n: g.standard_t(2.5, n),
+    "uniform": lambda g, n: g.random(n),
+}
+HARMONIC = 1 / np.arange(1, 61) / (1 / np.arange(1, 61)).sum()
+CATEGORICAL = {
+    "three levels": np.array([0.5, 0.3, 0.2]),
+    "three levels, one of a thousandth": np.array([0.989, 0.01, 0.001]),
+    "twenty even levels": np.full(20, 0.05),
+    "twenty levels, rarer and rarer": 0.75 ** np.arange(20) / (0.75 ** np.arange(20)).sum(),
+    "sixty levels": HARMONIC,
+}
+
+
+def not_too_often(passed: np.ndarray, chances: np.ndarray, nominal: float) -> bool:
+    """Whether windows pass a height at most 1.3 times as often as they should, within three standard errors of the simulation."""
+    often, error = float(chances @ passed), float(np.sqrt(chances**2 @ passed))
+    return often <= 1.3 * nominal + 3 * error
+
+
+def independent(sums: np.ndarray, channels: int) -> Windows:
+    return Windows(sums, np.ones((len(sums), channels)), np.full((len(sums), channels), 1e9))
+
+
+@pytest.mark.parametrize("law", NUMERIC)
+def test_no_small_window_of_an_unchanged_column_passes_a_height_more_often_than_a_normal_value(law) -> None:
+    generator = np.random.default_rng(1)
+    profile = numeric_profile(NUMERIC[law](generator, 100_000))
+    (bank,) = detectors_of(specification_of({"x": profile}, detectors=ONLY_FEATURES, alerts=WITHOUT_FLOORS))
+    scores, shares = np.array(profile.scores), np.array(profile.counts) / sum(profile.counts)
+    for n in SIZES:
+        counts = generator.multinomial(n, shares, size=30_000)
+        sums = np.stack((np.full(len(counts), n), counts @ scores, counts @ scores**2, counts @ scores**4), axis=1)
+        with np.errstate(all="ignore"):
+            detail = bank.score(independent(sums, 2), bank.initial()).detail  # type: ignore[attr-defined]
+        sides = [(detail["location"], np.sign(detail["shift"])), (detail["scale"], np.sign(detail["log_ratio"]))]
+        even = np.full(len(counts), 1 / len(counts))
+        for nominal in NOMINAL:
+            for values, sign in sides:
+                for side in (-1, 1):
+                    passed = ((values > stats.norm.isf(nominal)) & (sign == side))[:, 0]
+                    assert not_too_often(passed, even, nominal), (n, nominal, side)
+
+
+@pytest.mark.parametrize("law", CATEGORICAL)
+def test_no_small_window_of_unchanged_levels_passes_a_height_more_often_than_a_normal_value(law) -> None:
+    generator = np.random.default_rng(2)
+    shares = CATEGORICAL[law]
+    profile = categorical_profile({str(level): share for level, share in enumerate(shares)}, rows=10**9)
+    (bank,) = detectors_of(specification_of({"x": profile}, detectors=ONLY_FEATURES, alerts=WITHOUT_FLOORS))
+    for n in SIZES:
+        counts = generator.multinomial(n, shares / shares.sum(), size=30_000)
+        sums = np.hstack((np.full((len(counts), 1), n), counts, np.zeros((len(counts), 1)))).astype(float)
+        with np.errstate(all="ignore"):
+            statistic = bank.score(independent(sums, len(shares) + 1), bank.initial()).statistic[:, 0]  # type: ignore[attr-defined]
+        for nominal in NOMINAL:
+            assert not_too_often(statistic > stats.norm.isf(nominal), np.full(len(counts), 1 / len(counts)), nominal), (n, nominal)
+
+
+@pytest.mark.parametrize("law", ["normal", "lognormal", "student 2.5", "95 % zeros"])
+def test_no_small_window_of_an_unchanged_loss_passes_a_height_more_often_than_a_normal_value(law) -> None:
+    generator = np.random.default_rng(3)
+    losses = np.abs(NUMERIC[law](generator, 1_000_000))
+    reference = PerformanceProfile(rows=10**9, loss=losses.mean(), deviation=losses.std())
+    (bank,) = detectors_of(specification_of({}, performance=reference, task="regression", alerts=WITHOUT_FLOORS))
+    for n in SIZES:
+        windows = generator.choice(losses, (max(1_000_000 // n, 10_000), n))
+        sums = np.stack((np.full(len(windows), float(n)), windows.sum(axis=1), (windows**2).sum(axis=1)), axis=1)
+        statistic = bank.score(independent(sums, 1), bank.initial()).statistic[:, 0]  # type: ignore[attr-defined]
+        for nominal in NOMINAL:
+            assert not_too_often(statistic > stats.norm.isf(nominal), np.full(len(windows), 1 / len(windows)), nominal), (n, nominal)
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.01, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("events", [10, 30, 100, 300, 1_000, 10_000])
+def test_a_rate_passes_heights_up_to_six_sigma_no_more_often_than_a_normal_value_by_the_exact_binomial(rate, events) -> None:
+    hits = np.arange(events + 1.0)
+    value = excess(hits, np.full(len(hits), float(events)), np.array([rate * 1e12]), np.array([1e12]), 0.0)
+    chances = stats.binom.pmf(hits, events, rate)
+    for nominal in (1e-3, 1e-4, 1e-6, 1e-9):
+        assert chances[value > stats.norm.isf(nominal)].sum() <= 1.05 * nominal
+
+
+def windows_of_lattice(chances: np.ndarray, events: int) -> np.ndarray:
+    """(events max + 1, squares max + 1) exact chances of the sum and of the sum of squares of so many values 0, 1, 2 ... with these chances."""
+    top = len(chances) - 1
+    law = np.zeros((top * events + 1, top**2 * events + 1))
+    law[0, 0] = 1
+    for _ in range(events):
+        after = np.zeros_like(law)
+        for value, chance in enumerate(chances):
+            after[value:, value**2 :] += chance * law[: len(law) - value, : law.shape[1] - value**2]
+        law = after
+    return law
+
+
+@pytest.mark.parametrize("events", [MIN_EVENTS, 100])
+@pytest.mark.parametrize("chances", [(0.58, 0.3, 0.12), (0.95, 0.03, 0.02), (0.3, 0.4, 0.3), (0.1, 0.2, 0.7), (0.5, 0.0, 0.5)])
+def test_mean_and_variance_pass_heights_down_to_a_billionth_no_more_often_than_a_normal_value_by_the_exact_law(chances, events) -> None:
+    law = windows_of_lattice(np.array(chances), events)
+    values, weights = np.arange(3.0), 1e9 * np.array(chances)
+    expected = float(values @ weights) / 1e9
+    mean = np.arange(len(law))[:, None] / events
+    variance = np.maximum(np.arange(law.shape[1])[None] / events - mean**2, 0)
+    deviations = np.stack(np.broadcast_arrays(mean - expected, variance - (values**2 @ weights / 1e9 - expected**2)), axis=-1)
+    tables = DeviationTable.of_means([(values, weights)]).beside(DeviationTable.of_variances([(values, weights)]))
+    slope, ease = tables.at(deviations)
+    value = normal_of_root(np.abs(deviations) * slope * np.sqrt(events), ease)
+    for channel in range(2):
+        for side in (-1, 1):
+            beside = np.sign(deviations[..., channel]) == side
+            for nominal in (1e-3, 1e-5, 1e-7, 1e-9):
+                often = law[(value[..., channel] > stats.norm.isf(nominal)) & beside].sum()
+                assert often <= 1.3 * nominal, (channel, side, nominal)
+
+
+def test_a_correction_for_small_windows_costs_a_large_window_nothing() -> None:
+    generator = np.random.default_rng(4)
+    for law in ("normal", "lognormal", "58 % zeros", "five integers"):
+        profile = numeric_profile(NUMERIC[law](generator, 100_000))
+        tables = DeviationTable.of_means([(np.array(profile.scores), np.array(profile.counts, float))])
+        for n, cost in ((100, 0.35), (10_000, 0.05)):
+            deviations = np.array([[6.0 / np.sqrt(n)], [-6.0 / np.sqrt(n)]])
+            slope, ease = tables.at(deviations)
+            root = np.abs(deviations) * slope * np.sqrt(n)
+            assert (normal_of_root(root, ease) > root - cost).all()
+
+
+def test_thirty_zeros_of_a_column_with_58_percent_of_them_are_as_unlikely_as_they_are() -> None:
+    generator = np.random.default_rng(5)
+    profile = numeric_profile(NUMERIC["58 % zeros"](generator, 100_000))
+    (bank,) = detectors_of(specification_of({"x": profile}, detectors=ONLY_FEATURES, alerts=WITHOUT_FLOORS))
+    zero = profile.scores[0]
+    with np.errstate(all="ignore"):
+        scored = bank.score(independent(30 * np.array([[1, zero, zero**2, zero**4]]), 2), bank.initial())  # type: ignore[attr-defined]
+    assert scored.detail["scale"][0, 0] == pytest.approx(stats.norm.isf((profile.counts[0] / 100_000) ** 30), abs=0.1)
