@@ -65,7 +65,8 @@ class Detect:
         self._pending[bundle.partition] = parts
         parts[bundle.part] = (offset, bundle)
         if len(parts) == bundle.parts:
-            whole = [part for _, part in (self._pending.pop(bundle.partition)[number] for number in range(bundle.parts))]
+            del self._pending[bundle.partition]
+            whole = [parts[number][1] for number in range(bundle.parts)]
             self._apply(
                 replace(
                     whole[0],
@@ -76,7 +77,7 @@ class Detect:
             )
 
     def _apply(self, bundle: Bundle, offset: int) -> None:
-        _, covered, before = self._sources.get(bundle.partition, [0, -1, NO_TIME])
+        owner, covered, before = self._sources.get(bundle.partition, [0, -1, NO_TIME])
         self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), max(before, bundle.time)]
         self._partitions = max(self._partitions, bundle.partitions)
         if (bundle.covered, bundle.time) <= (covered, before):
@@ -85,8 +86,10 @@ class Detect:
         for key in sorted(keys):
             detection = self._detection(*key)
             if detection is not None:
-                summaries = (summary for summary in bundle.summaries if (summary.model, summary.revision) == key)
-                detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key), offset)
+                summaries = [summary for summary in bundle.summaries if (summary.model, summary.revision) == key]
+                if bundle.generation == owner:  # a new owner says again what it recovered, closed or not
+                    detection.count_late(summaries, offset)
+                detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key))
         self._reached = max(self._reached, self._time())
         if self._reached != NO_TIME:
             for detection in self._models.values():

@@ -169,7 +169,7 @@ class ModelDetection:
     def flush(self, covered: int) -> Detected:
         """Points, alerts and state since the last flush."""
         found, self._found = self._found, Detected()
-        self.covered = covered
+        self.covered = max(self.covered, covered)
         for start in sorted(self._changed_panes):
             partitions = self._panes[start]
             found.pieces.append(Piece(self._key("pane", start), covered, [[partition, _table(groups)] for partition, groups in sorted(partitions.items())]))
@@ -208,7 +208,7 @@ class ModelDetection:
             "first_version": self._first_version,
             "happened": [list(item) for item in self._happened],
             "late_after_close": self._late_after_close,
-            "detectors": self._states,
+            "detectors": dict(self._states),
             "windows": {str(length): window.state() for length, window in self._windows.items()},
             "alerts": self._lifecycle.state(),
         }
@@ -228,7 +228,7 @@ class ModelDetection:
             self._late_after_close = value["late_after_close"]
             if not self._first_version:
                 self._outputs = _of_a_later_version(self._specification)
-            self._states = value["detectors"]
+            self._states = dict(value["detectors"])
             for length, window in self._windows.items():
                 window.restore(value["windows"][str(length)])
             self._lifecycle.restore(value["alerts"])
