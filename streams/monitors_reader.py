@@ -23,6 +23,7 @@ class MonitorsReader:
         self._connection = connection
         self._monitors = monitors
         self._consumer: AIOKafkaConsumer | None = None
+        self._ends: AIOKafkaConsumer | None = None  # never fetches: on the other's connection a question waits until its fetch is over
         self._reading = asyncio.Lock()
         self._stopped = False
 
@@ -31,6 +32,8 @@ class MonitorsReader:
         topic = self._connection.topics.monitors
         self._consumer = AIOKafkaConsumer(**self._connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest")
         await self._consumer.start()
+        self._ends = AIOKafkaConsumer(**self._connection.client_arguments(), enable_auto_commit=False)
+        await self._ends.start()
         self._tp = TopicPartition(topic, 0)
         self._consumer.assign([self._tp])
         await self.catch_up()
@@ -38,7 +41,8 @@ class MonitorsReader:
     async def catch_up(self) -> None:
         """Read up to the end that the topic has now."""
         assert self._consumer is not None  # noqa: S101  start comes first
-        end = (await self._consumer.end_offsets([self._tp]))[self._tp]
+        assert self._ends is not None  # noqa: S101
+        end = (await self._ends.end_offsets([self._tp]))[self._tp]
         while await self._consumer.position(self._tp) < end:
             async with self._reading:  # `follow` may be holding it for a poll's time; most often nothing is new and nobody waits
                 if await self._consumer.position(self._tp) < end:
@@ -65,5 +69,6 @@ class MonitorsReader:
         """Disconnect."""
         self._stopped = True
         async with self._reading:
-            if self._consumer is not None:
-                await self._consumer.stop()
+            for consumer in (self._consumer, self._ends):
+                if consumer is not None:
+                    await consumer.stop()

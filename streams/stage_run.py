@@ -131,9 +131,11 @@ class StageRun:
             if epoch is None:
                 self._store.epoch -= 1
                 return None
+            entries = self._store.entries(epoch.pieces)  # encoded before anything is awaited: the stage absorbs on meanwhile, and pieces may share its arrays
+            manifest = self._store.manifest(epoch.manifest)
             await self._acknowledged([await self._send(output) for output in epoch.outputs])
-            await self._write(self._store.entries(epoch.pieces))
-            await self._write([self._store.manifest(epoch.manifest)])
+            await self._write(entries)
+            await self._write([manifest])
             return epoch.covered
 
     async def settle(self) -> None:

@@ -5,8 +5,11 @@ Read whole at every assignment by a consumer without a group, so that a fault st
 
 from __future__ import annotations
 
+import asyncio
+
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from kafka import KafkaAdminClient
 
 from detectors.errors import SettingsError
 from streams.connection import KafkaConnection
@@ -47,6 +50,19 @@ async def read_state(connection: KafkaConnection, topic: str, partition: int) ->
         return list(newest.items())
     finally:
         await consumer.stop()
+
+
+async def topic_identities(connection: KafkaConnection, topics: list[str]) -> dict[str, str]:
+    """The broker's own id of each topic that exists; a topic made anew has another."""
+    return await asyncio.to_thread(_identities, connection, topics)
+
+
+def _identities(connection: KafkaConnection, topics: list[str]) -> dict[str, str]:
+    admin = KafkaAdminClient(**connection.client_arguments())
+    try:
+        return {described["name"]: str(described["topic_id"]) for described in admin.describe_topics(topics) if not described["error_code"]}
+    finally:
+        admin.close()
 
 
 async def partition_counts(connection: KafkaConnection, topics: list[str]) -> dict[str, int]:

@@ -34,7 +34,7 @@ class SummariseDriver:
         self._topics = topics
         self._decoder = Decoder(monitors)
         self._stage = Summarise(partition, monitors)
-        self._dead: list[DeadLetter] = []
+        self._dead: list[tuple[DeadLetter, bytes | None]] = []
         self._told: tuple[int, int] | None = None
 
     @property
@@ -53,7 +53,9 @@ class SummariseDriver:
     def absorb(self, records: Records, end: int) -> None:
         """Decode and count."""
         decoded = self._decoder.decode(records, high=self._stage.high, end=end)
-        self._dead += decoded.dead_letters
+        if decoded.dead_letters:
+            keys = {record.offset: record.key for record in records}
+            self._dead += [(dead, keys[dead.offset]) for dead in decoded.dead_letters]
         self._stage.absorb(decoded.fetch)
 
     def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
@@ -100,7 +102,7 @@ class SummariseDriver:
                 yield Output(topic=self._topics.examples, partition=self._partition, key=examples.model.encode(), value=value)
 
     def _dead_letters(self) -> Iterable[Output]:
-        for dead in self._dead:
+        for dead, key in self._dead:
             headers = {
                 "reason": dead.reason,
                 "path": dead.path,
@@ -112,6 +114,7 @@ class SummariseDriver:
             yield Output(
                 topic=self._topics.dead_letters,
                 partition=self._partition,
-                value=dead.value,
+                key=key,
+                value=b"" if key is None and dead.value is None else dead.value,  # Kafka's clients refuse a record of nothing
                 headers=tuple((name, value.encode()) for name, value in headers.items()),
             )

@@ -9,6 +9,8 @@ See docs/adr/0003-faust-at-the-edge.md.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -16,6 +18,10 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport import drivers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+logger = logging.getLogger(__name__)
+
+_UNKNOWN_END = 2**63 - 1
 
 SCHEME = "driftwarden"
 """URL scheme that selects this transport: ``driftwarden://host:port``."""
@@ -40,6 +46,9 @@ class Source(Protocol):
 
     async def restore(self, tp: TP, *, beginning: int, end: int) -> int:
         """Recover the stage of a partition; returns the offset to read from."""
+
+    async def assigned(self) -> None:
+        """Check that the topics are what they were, before anything of an assignment is read."""
 
     async def revoked(self, tps: set[TP]) -> None:
         """Finish what is under way and drop the stages of some partitions."""
@@ -71,8 +80,8 @@ class Consumer(driver.Consumer):
         self._declared[tp] = max(offset, self._declared.get(tp, 0))
 
     def log_end(self, tp: TP) -> int:
-        """Offset after the last record of a partition, as of its last fetch."""
-        return self._ends.get(tp, 0)
+        """Offset after the last record of a partition, as of its last fetch; beyond every offset before the broker has said so."""
+        return self._ends.get(tp, _UNKNOWN_END)
 
     def told_at(self, tp: TP) -> float:
         """Wall time at which the broker last said where a partition's log ends, seconds; 0 before it ever did."""
@@ -93,28 +102,40 @@ class Consumer(driver.Consumer):
             self._ends.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """A topic that is made anew shows as a rebalance first."""
+        await self.source.assigned()
+        await super().on_partitions_assigned(assigned, generation_id)
+        if len({frozenset(tp.partition for tp in assigned if tp.topic == topic) for topic in self.source.topics}) > 1:
+            # A static member that comes back is given what it had, even if that was made when a topic did not exist.
+            logger.warning("assigned %s: partitions of the source topics go together, so something is missing; asking for a new assignment", sorted(assigned))
+            coordinator = self._thread._ensure_consumer()._coordinator
+            self._thread.thread_loop.call_soon_threadsafe(self._thread.thread_loop.call_later, 1.0, coordinator.request_rejoin)
+
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         assignment = self._assignment
         await self._restore_new(active_partitions or set(), assignment)
         fetched = await super()._getmany(active_partitions, timeout)
         if assignment != self._assignment:
             return {}
-        self._ends |= {tp: self.highwater(tp) or 0 for tp in self._positions if tp in self.assignment()}
+        self._ends |= {tp: end for tp in self._positions if tp in self.assignment() and (end := self.highwater(tp)) is not None}
         return {tp: self._coalesce(tp, records) if tp.topic in self.source.topics else records for tp, records in fetched.items()}
 
     async def _restore_new(self, active: set[TP], assignment: int) -> None:
-        for tp in sorted(active):
-            if tp.topic in self.source.topics and tp not in self._positions:
-                beginning = (await self.earliest_offsets(tp))[tp]
-                end = (await self.highwaters(tp))[tp]
-                start = await self.source.restore(tp, beginning=beginning, end=end)
-                if assignment != self._assignment:  # revoked while it was being restored, so nobody has dropped it yet
-                    await self.source.revoked({tp})
-                    return
-                await self.seek(tp, start)
-                self._read_offset[tp] = None
-                self._positions[tp] = start
-                self._ends[tp] = end
+        new = sorted(tp for tp in active if tp.topic in self.source.topics and tp not in self._positions)
+        if not new:
+            return
+        beginnings = await self.earliest_offsets(*new)  # all at once: a request waits for the fetch that is under way
+        ends = await self.highwaters(*new)
+        starts = await asyncio.gather(*(self.source.restore(tp, beginning=beginnings[tp], end=ends[tp]) for tp in new))
+        if assignment != self._assignment:  # revoked while they were being restored, so nobody has dropped them yet
+            await self.source.revoked(set(new))
+            return
+        for tp, start in zip(new, starts, strict=True):
+            await self.seek(tp, start)
+            self._read_offset[tp] = None
+            self._positions[tp] = start
+            self._ends[tp] = ends[tp]
 
     def _coalesce(self, tp: TP, records: list[ConsumerRecord[bytes, bytes]]) -> list[ConsumerRecord[Any, Any]]:
         if not records or tp not in self._positions:

@@ -24,7 +24,8 @@ from streams.detect_driver import DetectDriver
 from streams.monitors_reader import MonitorsReader
 from streams.piece_store import PieceStore, StateLimits
 from streams.stage_run import Output, StageDriver, StageRun
-from streams.state_log import partition_counts, read_state
+from streams.state_codec import StateError
+from streams.state_log import partition_counts, read_state, topic_identities
 from streams.summarise_driver import SummariseDriver
 from streams.transport import SCHEME, Consumer, FetchedRecords, install
 from streams.worker_settings import WorkerSettings
@@ -46,6 +47,7 @@ class Worker:
         self._monitors = Monitors()
         self._reader = MonitorsReader(connection, self._monitors)
         self._partitions = 0
+        self._identities: dict[str, str] = {}
         self._runs: dict[TP, StageRun] = {}
         self._at_end_since: dict[TP, float] = {}
         install(self)
@@ -97,6 +99,16 @@ class Worker:
             return SummariseDriver(partition=tp.partition, partitions=self._partitions, monitors=self._monitors, topics=self._names)
         return DetectDriver(partition=tp.partition, monitors=self._monitors, topics=self._names)
 
+    async def assigned(self) -> None:
+        """Stop where a topic is gone or was made anew: without it Kafka assigns the others, and nobody would notice."""
+        found = await topic_identities(self._connection, sorted(self.topics))
+        for name, identity in self._identities.items():
+            if found.get(name) != identity:
+                happened = "was deleted" if name not in found else "was made anew"
+                fault = StateError(f"topic {name!r} {happened} while this worker read it; what it had read is not in it")
+                await self.app.crash(fault)
+                raise fault
+
     async def revoked(self, tps: set[TP]) -> None:
         """Drop the stages of partitions that may go to another worker; what they had absorbed since their last epoch is read again there."""
         runs = [self._runs.pop(tp) for tp in tps if tp in self._runs]
@@ -146,6 +158,7 @@ class Worker:
     async def start(self) -> None:
         """Connect what is not Faust's."""
         await self._reader.start()
+        self._identities = await topic_identities(self._connection, sorted(self.topics))
         counts = await partition_counts(self._connection, list(self._names.by_partitions_of_source))
         self._partitions = counts[self._names.inference_events]
         for topic, count in counts.items():
