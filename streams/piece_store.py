@@ -91,11 +91,13 @@ class PieceStore:
             If a record cannot be read, or a piece has no complete version.
         """
         versions: dict[PieceKey, dict[_Version, list[_Stored]]] = {}
+        keys: dict[PieceKey, dict[_Version, set[bytes]]] = {}
         for key, value in entries:
             piece, generation, owner, slot = _read_key(key, name)
             stored = _read_value(value, f"{name} {piece}")
-            versions.setdefault(piece, {}).setdefault((generation, stored.epoch, stored.covered, owner, slot), []).append(stored)
-            self._keys.setdefault(piece, set()).add(key)
+            version = (generation, stored.epoch, stored.covered, owner, slot)
+            versions.setdefault(piece, {}).setdefault(version, []).append(stored)
+            keys.setdefault(piece, {}).setdefault(version, set()).add(key)
         self.generation = 1 + max((version[0] for by_version in versions.values() for version in by_version), default=0)
         newest = {piece: _newest_complete(by_version) for piece, by_version in versions.items()}
         ended = newest.pop(MANIFEST, None)
@@ -107,15 +109,16 @@ class PieceStore:
                     f"state piece {name} {piece}: the manifest names it, but no version is complete (found {sorted(versions.get(piece, {}))}); "
                     "the state topic lost records: is it compacted, not deleted?"
                 )
+        self._keys[MANIFEST] = set().union(*keys.pop(MANIFEST, {}).values())
         pieces = []
-        for piece, version in newest.items():
-            parts = versions[piece][version] if version is not None else []
-            forgotten = ended is not None and version is not None and version[:2] <= ended[:2] and piece not in named
-            if not parts or (len(parts) > 1 and forgotten):
-                self._obsolete |= self._keys.pop(piece)
-            else:
+        for piece, found in newest.items():
+            parts = versions[piece][found] if found is not None else []
+            forgotten = ended is not None and found is not None and found[:2] <= ended[:2] and piece not in named
+            if found is not None and not (len(parts) > 1 and forgotten):
                 pieces.append(Piece(piece, parts[0].covered, _decoded(parts, f"{name} {piece}")))
-                self._slots[piece] = _SINGLE if len(parts) == 1 else _SPLIT_SLOTS[0]
+                self._slots[piece] = found[-1]
+                self._keys[piece] = keys[piece].pop(found)
+            self._obsolete.update(*keys[piece].values())
         self.epoch = 0 if manifest is None else int(manifest["epoch"])
         return Recovered(self.generation, self.epoch, manifest, tuple(pieces))
 
@@ -138,7 +141,7 @@ class PieceStore:
 
     def _delete(self, piece: PieceKey) -> list[Entry]:
         keys = self._keys.pop(piece, set())
-        if self._slots.pop(piece, _SINGLE) != _SINGLE or len(keys) > 1:
+        if self._slots.pop(piece, _SINGLE) != _SINGLE:
             self._obsolete |= keys  # several records do not go at once: the manifest forgets them first
             return []
         return [(key, None) for key in keys]
