@@ -41,7 +41,7 @@ class Detect:
         self._monitors = monitors
         self._metrics = metrics
         self._models: dict[tuple[str, int], ModelDetection] = {}
-        self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time
+        self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
         self._reached = NO_TIME
         self._partitions = 0
         self._pending: dict[int, dict[int, tuple[int, Bundle]]] = {}
@@ -77,8 +77,8 @@ class Detect:
             )
 
     def _apply(self, bundle: Bundle, offset: int) -> None:
-        owner, covered, before = self._sources.get(bundle.partition, [0, -1, NO_TIME])
-        self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), max(before, bundle.time)]
+        owner, covered, before, repeating = self._sources.get(bundle.partition, [0, -1, NO_TIME, 0])
+        self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), max(before, bundle.time), int(bundle.covered < covered)]
         self._partitions = max(self._partitions, bundle.partitions)
         if (bundle.covered, bundle.time) <= (covered, before):
             return  # a new owner begins behind what the one before it had told; panes must not lose what their time says they have
@@ -87,7 +87,7 @@ class Detect:
             detection = self._detection(*key)
             if detection is not None:
                 summaries = [summary for summary in bundle.summaries if (summary.model, summary.revision) == key]
-                if bundle.generation == owner:  # a new owner says again what it recovered, closed or not
+                if bundle.generation == owner and not repeating:  # a new owner says again what it recovered and what it reads again, closed or not
                     detection.count_late(summaries, offset)
                 detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key))
         self._reached = max(self._reached, self._time())
@@ -100,7 +100,7 @@ class Detect:
         """Smallest time of the source partitions; a partition that never held a record holds nothing back, one that nobody has told of yet does."""
         if len(self._sources) < self._partitions:
             return NO_TIME
-        return min((time for _, _, time in self._sources.values() if time != NO_TIME), default=NO_TIME)
+        return min((time for _, _, time, _ in self._sources.values() if time != NO_TIME), default=NO_TIME)
 
     def _detection(self, model: str, revision: int) -> ModelDetection | None:
         monitor = self._monitors.get(model, revision)
