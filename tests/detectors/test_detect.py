@@ -1,0 +1,221 @@
+"""The detect stage is a function of its log: restarts, repetitions, the order of partitions and replaced workers change nothing that it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.alert import Alert
+from detectors.bundle import Bundle, Summary
+from detectors.detect import Detect
+from detectors.layout import Layout
+from detectors.monitor import Monitor, Monitors
+from detectors.piece import Piece
+from detectors.profile import Profile
+from detectors.specification import Reference
+from streams.state_codec import decode_state, encode_state
+from tests.detectors.event_samples import AGE, OUTCOME, PLAN, specification
+
+REFERENCE = Reference(
+    profile=Profile(
+        rows=4_000,
+        features={"age": AGE.model_copy(update={"counts": (1_000, 2_000, 1_000)}), "plan": PLAN.model_copy(update={"counts": (3_000, 1_000)})},
+        prediction=OUTCOME.model_copy(update={"counts": (2_000, 2_000)}),
+        label=OUTCOME.model_copy(update={"counts": (2_000, 2_000)}),
+    )
+)
+SPECIFICATION = specification(lateness=5_000, windows=(60_000,)).model_copy(update={"reference": REFERENCE})
+MONITORS = Monitors([Monitor(specification=SPECIFICATION)])
+LAYOUT = Layout(SPECIFICATION)
+PANES, DRIFT, EVENTS = 42, 34, 200
+
+
+def counts_of(predictions: int, bins: np.ndarray) -> np.ndarray:
+    counts = np.zeros(LAYOUT.size)
+    counts[LAYOUT.blocks["traffic"].start] = predictions
+    age = LAYOUT.blocks["feature:age"]
+    counts[age.start : age.start + 3] = bins
+    return counts
+
+
+def bundles_of(partition: int) -> list[Bundle]:
+    """Two epochs a pane: half of its events, then all of them."""
+    random = np.random.default_rng(partition)
+    bundles = []
+    for pane in range(PANES):
+        law = (0.0, 0.0, 1.0) if pane >= DRIFT else (0.25, 0.5, 0.25)
+        half, rest = random.multinomial(EVENTS, law), random.multinomial(EVENTS, law)
+        for part, counts in enumerate((counts_of(EVENTS, half), counts_of(2 * EVENTS, half + rest))):
+            summary = Summary(model="churn", revision=1, digest=SPECIFICATION.digest, version="1", segment="", start=pane * 10_000, counts=counts)
+            epoch = len(bundles) + 1
+            bundles.append(
+                Bundle(partition=partition, partitions=2, generation=1, epoch=epoch, high=pane * 10_000 + 4_999 + 5_000 * part, covered=100 * epoch, summaries=(summary,))
+            )
+    end = len(bundles) + 1
+    return [*bundles, Bundle(partition=partition, partitions=2, generation=1, epoch=end, high=(PANES + 1) * 10_000, covered=100 * end)]
+
+
+ONE, OTHER = bundles_of(0), bundles_of(1)
+LOG = [bundle for pair in zip(ONE, OTHER, strict=True) for bundle in pair]
+
+
+@dataclass
+class Said:
+    """What the stage said that is for ever, and what it saved."""
+
+    alerts: dict[tuple[str, int], Alert] = field(default_factory=dict)
+    panes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    monitors: dict[tuple[int, str], list[str]] = field(default_factory=dict)
+    saved: dict[Any, tuple[int, bytes]] = field(default_factory=dict)
+
+    def take(self, stage: Detect, save: Iterator[bool] | None = None) -> None:
+        """Flush; ``save`` says of each piece whether it arrived."""
+        flushed = stage.flush()
+        for alert in flushed.alerts:
+            assert repr(self.alerts.setdefault((alert.alert_id, alert.sequence), alert)) == repr(alert)
+        for point in flushed.points:
+            if point.measurement == "traffic" and point.fields["final"]:
+                assert self.panes.setdefault(point.time, point.fields) == point.fields
+            if point.measurement == "monitor":
+                fields = [f"{value:.9g}" if isinstance(value, float) else str(value) for value in point.fields.values()]
+                assert self.monitors.setdefault((point.time, point.tags["monitor"]), fields) == fields
+        for piece in flushed.pieces:
+            if save is None or next(save, True):
+                if piece.value is None:
+                    self.saved.pop(piece.key, None)
+                else:
+                    self.saved[piece.key] = piece.covered, encode_state(piece.value)
+
+    def pieces(self) -> list[Piece]:
+        return [Piece(key, covered, decode_state(data, str(key))) for key, (covered, data) in self.saved.items()]
+
+    @property
+    def all(self) -> tuple[object, ...]:
+        return {key: repr(alert) for key, alert in self.alerts.items()}, self.panes, self.monitors
+
+
+def said_of(log: Iterable[Bundle]) -> Said:
+    stage, said = Detect(MONITORS), Said()
+    for offset, bundle in enumerate(log):
+        stage.absorb(bundle, offset)
+    said.take(stage)
+    return said
+
+
+STRAIGHT = said_of(LOG)
+
+
+def test_the_log_of_these_tests_raises_an_alert_after_the_drift_and_counts_every_event():
+    (alert, *_) = STRAIGHT.alerts.values()
+    assert alert.opened_at > DRIFT * 10_000
+    assert {start: fields["predictions"] for start, fields in STRAIGHT.panes.items()} == {pane * 10_000: 4 * EVENTS for pane in range(PANES)}
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.sets(st.integers(0, len(LOG)), max_size=5), st.lists(st.booleans(), max_size=40), st.integers(0, 30))
+def test_restarts_anywhere_even_in_the_middle_of_an_epoch_change_nothing_that_was_said(cuts: set[int], arrived: list[bool], behind: int):
+    """At each cut the worker dies: of its last epoch the outputs and any part of the pieces were written, the manifest was not."""
+    said, manifest = Said(), None
+    first = 0
+    for cut in [*sorted(cuts), len(LOG)]:
+        stage = Detect(MONITORS)
+        first = stage.restore(manifest, said.pieces())
+        for offset in range(first, max(cut - behind, first)):
+            stage.absorb(LOG[offset], offset)
+        said.take(stage)
+        manifest = stage.manifest()
+        for offset in range(max(cut - behind, first), cut):
+            stage.absorb(LOG[offset], offset)
+        said.take(stage, iter(arrived))
+    stage = Detect(MONITORS)
+    first = stage.restore(manifest, said.pieces())
+    for offset in range(first, len(LOG)):
+        stage.absorb(LOG[offset], offset)
+    said.take(stage)
+    assert said.all == STRAIGHT.all
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.booleans(), min_size=len(LOG), max_size=len(LOG)))
+def test_the_order_of_bundles_of_different_partitions_changes_nothing_that_was_said(choices: list[bool]):
+    one, other = iter(ONE), iter(OTHER)
+    log = [bundle for choice in choices if (bundle := next(one if choice else other, None)) is not None]
+    assert said_of([*log, *one, *other]).all == STRAIGHT.all
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(LOG) - 1), st.integers(0, len(LOG) - 1)), max_size=20))
+def test_bundles_that_come_again_change_nothing(again: list[tuple[int, int]]):
+    log = []
+    for place, bundle in enumerate(LOG):
+        log += [bundle, *(LOG[min(earlier, place)] for at, earlier in again if at == place)]
+    assert said_of(log).all == STRAIGHT.all
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, len(ONE) - 1), st.integers(0, 6), st.integers(0, 40))
+def test_a_new_owner_that_begins_behind_takes_nothing_back(died: int, behind: int, ahead: int):
+    """The other partition is ``ahead``, so panes close while the new owner still repeats what the one before had told."""
+    since = max(died - behind, 0)
+    successor = [replace(bundle, generation=2) for bundle in ONE[since:]]
+    progress = min(died + ahead, len(OTHER))
+    zombie = ONE[died : died + 3]  # the replaced worker speaks again, after its successor
+    log = [*ONE[:died], *OTHER[:died], *successor[:1], *OTHER[died:progress], *zombie, *successor[1:], *OTHER[progress:]]
+    assert said_of(log).all == STRAIGHT.all
+
+
+def split(bundle: Bundle) -> list[Bundle]:
+    """The bundle in two parts: its summaries, and nothing."""
+    return [replace(bundle, part=0, parts=2), replace(bundle, part=1, parts=2, summaries=())]
+
+
+def test_a_bundle_of_which_a_part_is_missing_does_not_count_until_its_next_owner_sends_it_again():
+    incomplete = split(ONE[0])[:1]
+    again = [part for bundle in ONE for part in split(replace(bundle, generation=2))]
+    stage = Detect(MONITORS)
+    stage.absorb(incomplete[0], 0)
+    assert stage.covered == 0  # read again after a restart
+    assert said_of([*incomplete, *again, *OTHER]).all == STRAIGHT.all
+
+
+def test_a_part_from_a_replaced_worker_does_not_throw_away_those_of_its_successor():
+    first, second = split(replace(ONE[5], generation=2))
+    log = [*ONE[:5], first, split(ONE[5])[0], second, *(replace(bundle, generation=2) for bundle in ONE[6:]), *OTHER]
+    assert said_of(log).all == STRAIGHT.all
+
+
+def test_a_pane_stays_closed_after_a_restart_although_no_model_had_one_to_close():
+    early, late = ONE[0], replace(ONE[2], epoch=99, covered=99_900, high=500_000)
+    silent = [replace(bundle, summaries=(), high=400_000, covered=50) for bundle in (ONE[0], OTHER[0])]
+    stage = Detect(MONITORS)
+    for offset, bundle in enumerate([early, *(replace(one, epoch=2, covered=200) for one in silent)]):
+        stage.absorb(bundle, offset)
+    flushed = stage.flush()
+    again = Detect(MONITORS)
+    again.restore(stage.manifest(), [piece for piece in flushed.pieces if piece.value is not None])
+    for one in (stage, again):
+        one.absorb(late, 3)
+    finals = [[point.time for point in one.flush().points if point.measurement == "traffic" and point.fields["final"]] for one in (stage, again)]
+    assert finals == [[], []]
+
+
+def test_what_a_new_owner_repeats_of_closed_panes_is_not_late():
+    """It begins six epochs behind, is first heard of behind what is known, and then tells all that it has read again."""
+    changed = ONE[20:40]
+    behind = replace(ONE[19], generation=2)
+    caught_up = replace(changed[-1], generation=2, summaries=tuple(bundle.summaries[0] for bundle in changed))
+    log = [*ONE[:30], *OTHER[:60], behind, caught_up, *(replace(bundle, generation=2) for bundle in ONE[40:]), *OTHER[60:]]
+    assert said_of(log).all == STRAIGHT.all
+
+
+def test_a_pane_told_of_after_it_closed_is_late():
+    late = replace(ONE[-1], epoch=999, covered=99_900, summaries=ONE[40].summaries)
+    later = [replace(bundle, epoch=1_000, covered=99_999, high=1_000_000, summaries=()) for bundle in (late, replace(late, partition=1))]
+    last = Summary(model="churn", revision=1, digest=SPECIFICATION.digest, version="1", segment="", start=500_000, counts=ONE[0].summaries[0].counts)
+    said = said_of([*LOG, late, replace(late, epoch=1_000, covered=99_950, summaries=(last,)), *later])
+    assert said.panes[500_000]["late_after_close"] == 1

@@ -1,0 +1,52 @@
+"""Bad input goes to the dead letters with its reason; its good neighbours are counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streams.topics import Topics
+from tests.streams.delivery_stream import START, delivery_stream
+
+pytestmark = pytest.mark.kafka
+
+GOOD = b'{"event_id":"good%d","model":"churn","prediction":"no"}'
+BAD: dict[str, tuple[bytes | None, str, str]] = {
+    "not JSON": (b"prediction: yes", "not JSON", ""),
+    "not an object": (b"[1, 2]", "expected `object`, got `array`", ""),
+    "not UTF-8": (b'{"event_id":"a","model":"churn","prediction":"\xff"}', "'utf-8' codec can't decode", ""),
+    "nested beyond reason": (b'{"event_id":"a","model":"churn","prediction":"no","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}", "recursion", ""),
+    "no model": (b'{"event_id":"a","prediction":"no"}', "object missing required field `model`", ""),
+    "an unknown kind": (b'{"event_id":"a","model":"churn","kind":"guess"}', "expected one of prediction, label, features, got 'guess'", "kind"),
+    "no prediction": (b'{"event_id":"a","model":"churn"}', "a prediction event without a prediction", "prediction"),
+    "no label": (b'{"event_id":"a","model":"churn","kind":"label"}', "a label event without a label", "label"),
+    "a feature of another type": (b'{"event_id":"a","model":"churn","prediction":"no","features":{"age":"old"}}', "got `str`", "features.age"),
+    "no probability": (b'{"event_id":"a","model":"churn","prediction":"no","score":7}', "expected a probability from 0 to 1, got 7", "score"),
+    "a time without a zone": (b'{"event_id":"a","model":"churn","prediction":"no","timestamp":"2024-01-01T00:00:00"}', "timezone", "timestamp"),
+    "a time before the calendar": (b'{"event_id":"a","model":"churn","prediction":"no","timestamp":-1e300}', "expected a time of the years 1 to 9999", "timestamp"),
+    "a time in the future": (b'{"event_id":"a","model":"churn","prediction":"no","timestamp":"2124-01-01T00:00:00Z"}', "after its record's timestamp", "timestamp"),
+    "nothing": (b"", "the record's value is empty", ""),
+    "no value": (None, "the record has no value", ""),
+}
+
+
+def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_counted(broker: str, topics: Topics, tmp_path: Path):
+    with delivery_stream(broker, topics, tmp_path) as stream:
+        stream.apply()
+        stream.worker("w0")
+        for place, (value, _, _) in enumerate(BAD.values()):
+            neighbours = 0 if value is None or b"\n" in value else 2
+            lines = [GOOD % (10 * place + neighbour) for neighbour in range(neighbours)]
+            stream.send(f"key{place}", START + place, value if not lines else b"\n".join([lines[0], value or b"", lines[1]]) if value else value)
+            if value:
+                stream.predictions[START // 10_000 * 10_000] += 2
+        stream.published = len(BAD)
+        stream.finish()
+        assert stream.counted() == (stream.predictions, stream.labels)
+        told = {record.value: {name: text.decode() for name, text in record.headers} for record in stream.records(topics.dead_letters)}
+        assert set(told) == {value for value, _, _ in BAD.values()}
+        for value, reason, path in BAD.values():
+            assert reason in told[value]["reason"]
+            assert told[value]["path"] == path
+            assert told[value]["topic"] == topics.inference_events
