@@ -12,6 +12,9 @@ from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import Float64
 from streams.state_codec import decode_state, encode_state
 
+_NUMBERS = 32
+"""Bytes kept free for the numbers of the part, which are known only when all parts are."""
+
 
 def encode_bundle(bundle: Bundle, *, max_bytes: int) -> list[bytes]:
     """Records of a bundle, each at most ``max_bytes`` unless a single summary is larger."""
@@ -26,7 +29,7 @@ def _halved(bundle: Bundle, max_bytes: int) -> list[tuple[Sequence[Summary], Seq
     while waiting:
         summaries, cohorts = waiting.pop(0)
         single = len(summaries) + len(cohorts) <= 1
-        if single or len(_encode(replace(bundle, summaries=tuple(summaries), cohorts=tuple(cohorts)))) <= max_bytes:
+        if single or len(_encode(replace(bundle, summaries=tuple(summaries), cohorts=tuple(cohorts)))) <= max_bytes - _NUMBERS:
             fitting.append((summaries, cohorts))
         elif cohorts and summaries:
             waiting = [(summaries, ()), ((), cohorts), *waiting]
