@@ -82,8 +82,8 @@ def test_replay_and_worker_give_the_same_panes_metrics_and_alerts(broker: str, t
     def complete() -> bool:
         return {key[-1] for key in final(told) if key[0] == "traffic"} >= panes
 
-    for value in stream.records(topics.metrics, until=complete):
-        told += decode_points(value)  # type: ignore[arg-type]  # values of this topic are bytes
+    for record in stream.records(topics.metrics, until=complete):
+        told += decode_points(record.value)
     found = stream.alerts()
     for worker in workers:
         worker.stop()
