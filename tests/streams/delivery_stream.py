@@ -212,11 +212,9 @@ class DeliveryStream:
             consumer.close(autocommit=False)
 
     def close(self) -> None:
-        self._producer.close()
-        for worker in self._workers:
-            worker.signal(signal.SIGCONT) if worker.running else None
         for worker in self._workers:
             worker.kill()
+        self._producer.close()
 
 
 @contextmanager
