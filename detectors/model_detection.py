@@ -124,9 +124,9 @@ class ModelDetection:
             floors = detector.floors
             for place, name in enumerate(detector.names):
                 resolutions[name] = Resolution(recent_effect=float(verdicts.recent_effect[place]), floor=float(floors[place]))
-            for place in np.flatnonzero(verdicts.status == Status.DRIFT).tolist():
-                if not self._lifecycle.knows(detector.kind, detector.names[place]):
-                    alarms.append(Alarm(kind=detector.kind, evidence=detector.evidence(state, place), change_at=int(verdicts.change_at[place])))
+            drifted = np.flatnonzero(verdicts.status == Status.DRIFT).tolist()
+            unknown = [place for place in drifted if not self._lifecycle.knows(detector.kind, detector.names[place])]
+            alarms += [Alarm(kind=detector.kind, evidence=detector.evidence(state, place), change_at=int(verdicts.change_at[place])) for place in unknown]
             if self._metrics:
                 self._found.points += monitor_points(self._layout, at, detector, verdicts)
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]

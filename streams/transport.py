@@ -176,4 +176,3 @@ class Transport(driver.Transport):
     """Faust's aiokafka transport with the consumer above."""
 
     Consumer = Consumer
-

@@ -17,8 +17,8 @@ from detectors.alert import Alert
 from detectors.errors import EventError
 from detectors.event_batch import NO_TIME
 from detectors.point import Point
-from retrainer.versions import Request, Version
 from detectors.rfc3339 import format_time, parse_time
+from retrainer.versions import Request, Version
 
 _Record = TypeVar("_Record", Alert, Request, Version, Point)
 SchemaName = Literal["prediction", "features", "label", "alert", "request", "version", "point"]

@@ -163,7 +163,9 @@ class Worker:
         self._partitions = counts[self._names.inference_events]
         for topic, count in counts.items():
             if count != self._partitions:  # Faust would assign them apart, and say nothing
-                raise SettingsError(f"topic {topic!r} has {count} partitions, {self._names.inference_events!r} has {self._partitions}; they must be equal: see 'driftwarden topics apply'")
+                raise SettingsError(
+                    f"topic {topic!r} has {count} partitions, {self._names.inference_events!r} has {self._partitions}; they must be equal: see 'driftwarden topics apply'"
+                )
 
     async def _stop(self, *_: Any, **__: Any) -> None:
         await self._reader.stop()

@@ -19,9 +19,13 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DRIFTWARDEN_WORKER_", frozen=True, extra="ignore")
 
     group: str = Field(default="driftwarden", description="consumer group; all workers of an installation share it")
-    name: str = Field(default_factory=socket.gethostname, description="static member of the group, so that a restart takes a second instead of the session timeout; unique in the group")
+    name: str = Field(
+        default_factory=socket.gethostname, description="static member of the group, so that a restart takes a second instead of the session timeout; unique in the group"
+    )
     epoch: EnvironmentDuration = Field(default=1_000, gt=0, description="time between two epochs")
     idle_after: EnvironmentDuration = Field(default=parse_duration("30s"), gt=0, description="a partition at its log's end for this long no longer holds event time back")
-    session_timeout: EnvironmentDuration = Field(default=parse_duration("60s"), gt=0, description="after this long without a heartbeat the group gives a worker's partitions to others")
+    session_timeout: EnvironmentDuration = Field(
+        default=parse_duration("60s"), gt=0, description="after this long without a heartbeat the group gives a worker's partitions to others"
+    )
     part_bytes: int = Field(default=512 * 1024, gt=0, description="size of one record of state")
     piece_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="largest piece of state; a larger one stops the worker")

@@ -21,7 +21,7 @@ from streams.monitor_file import save_specification
 from streams.tables import read_table
 from streams.topics import Topics
 from streams.wire import decode_points
-from tests.streams.delivery_stream import DeliveryStream
+from tests.streams.delivery_stream import DeliveryStream, delivery_stream
 
 ROWS = 6_000
 CHANGE = 3_500
@@ -64,6 +64,17 @@ def final(points: Sequence[Point]) -> dict[tuple[object, ...], dict[str, object]
     return {(point.measurement, tuple(sorted(point.tags.items())), point.time): point.fields for point in kept}
 
 
+def points_until_panes_are_told(stream: DeliveryStream, panes: set[object]) -> list[Point]:
+    told: list[Point] = []
+
+    def complete() -> bool:
+        return {key[-1] for key in final(told) if key[0] == "traffic"} >= panes
+
+    for record in stream.records(stream.topics.metrics, until=complete):
+        told += decode_points(record.value)
+    return told
+
+
 def test_replay_and_worker_give_the_same_panes_metrics_and_alerts(broker: str, topics: Topics, tmp_path: Path, history: tuple[Path, Path]) -> None:
     live, monitor = history
     run("replay", str(live), "--monitor", str(monitor), *COLUMNS, "--metrics", str(tmp_path / "metrics.jsonl"), "--alerts", str(tmp_path / "alerts.jsonl"))
@@ -71,22 +82,14 @@ def test_replay_and_worker_give_the_same_panes_metrics_and_alerts(broker: str, t
     alerts = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
     assert {alert["kind"] for alert in alerts} == {"drift", "performance"}
 
-    stream = DeliveryStream(broker, topics, tmp_path)
-    kafka = {"DRIFTWARDEN_BOOTSTRAP": broker, "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix}
-    run("monitor", "apply", str(monitor), **kafka)
-    workers = [stream.worker(name) for name in ("w1", "w2")]
-    run("publish", str(live), "--monitor", str(monitor), *COLUMNS, **kafka)
-    told: list[Point] = []
-    panes = {key[-1] for key in replayed if key[0] == "traffic"}
-
-    def complete() -> bool:
-        return {key[-1] for key in final(told) if key[0] == "traffic"} >= panes
-
-    for record in stream.records(topics.metrics, until=complete):
-        told += decode_points(record.value)
-    found = stream.alerts()
-    for worker in workers:
-        worker.stop()
+    with delivery_stream(broker, topics, tmp_path) as stream:
+        kafka = {"DRIFTWARDEN_BOOTSTRAP": broker, "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix}
+        run("monitor", "apply", str(monitor), **kafka)
+        for name in ("w1", "w2"):
+            stream.worker(name)
+        run("publish", str(live), "--monitor", str(monitor), *COLUMNS, **kafka)
+        told = points_until_panes_are_told(stream, panes={key[-1] for key in replayed if key[0] == "traffic"})
+        found = stream.alerts()
 
     worked = final(told)
     assert worked.keys() == replayed.keys()

@@ -16,9 +16,9 @@ from detectors.alert import Alert
 from detectors.errors import EventError
 from detectors.event_batch import NO_TIME
 from detectors.point import Point
+from detectors.rfc3339 import format_time, parse_time
 from detectors.verdict import Effect, Evidence
 from retrainer.versions import Request, Version
-from detectors.rfc3339 import format_time, parse_time
 from streams.wire import decode_alert, decode_points, decode_request, decode_version, encode_alert, encode_points, encode_request, encode_version, schema
 
 TIMES = st.integers(-62_135_596_800_000, 253_402_300_799_999)  # years 1 to 9999
