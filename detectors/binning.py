@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import repeat
-
 import numpy as np
 
-from detectors.event_batch import Bool, Column, Float64, Int64
+from detectors.coded_text import CodedText
+from detectors.event_batch import Bool, Coded, Float64, Int64
 from detectors.profile import ColumnProfile
 from detectors.specification import Feature
 
@@ -27,13 +26,13 @@ class ColumnBins:
     --------
     >>> from detectors.profile import CategoricalProfile
     >>> bins = ColumnBins(CategoricalProfile(levels=("no", "yes"), counts=(5, 5)))
-    >>> bins.cells(np.array(["yes", "maybe", None], object)).tolist()
+    >>> bins.cells(CodedText.of(["yes", "maybe", None])).tolist()
     [1, 2, 3]
     """
 
     def __init__(self, profile: ColumnProfile) -> None:
-        self._edges: Float64 | None = None
-        self._cells: dict[str | None, int] = {}
+        self._edges: Float64 = np.empty(0)
+        self._cells: dict[str, int] = {}
         if profile.kind == "numeric":
             self._edges = np.asarray(profile.edges, np.float64)
             self.missing = len(profile.scores)
@@ -42,26 +41,26 @@ class ColumnBins:
             self._unseen = len(profile.levels)
             self.missing = self._unseen + 1
             self.size = self.missing + 1
-            self._cells = {level: cell for cell, level in enumerate(profile.levels)} | {None: self.missing}
+            self._cells = {level: cell for cell, level in enumerate(profile.levels)}
 
-    def cells(self, column: Column) -> Int64:
+    def cells(self, column: Coded) -> Int64:
         """Cell of each value inside the column's block.
 
         Parameters
         ----------
-        column : (n,) float64 with nan as missing for a numeric column; object array of str or None for a categorical one.
+        column : (n,) float64 with nan as missing for a numeric column; coded text for a categorical one.
 
         Returns
         -------
         (n,) numeric: the bin, or B where the value is missing; categorical: the level's place, K where it is unseen, K + 1 where it is missing.
         """
-        if self._edges is None:
-            return np.fromiter(map(self._cells.get, column.tolist(), repeat(self._unseen)), np.int64, len(column))
+        if isinstance(column, CodedText):
+            return column.cells(self._cells, self._unseen, self.missing)
         cells = np.searchsorted(self._edges, column, side="right")
         return np.where(np.isnan(column), self.missing, cells)
 
 
-def encode(column: Column, profile: ColumnProfile) -> Int64:
+def encode(column: Coded, profile: ColumnProfile) -> Int64:
     """`ColumnBins.cells` for a single use.
 
     Examples
@@ -74,7 +73,7 @@ def encode(column: Column, profile: ColumnProfile) -> Int64:
     return ColumnBins(profile).cells(column)
 
 
-def out_of_range(column: Column, feature: Feature) -> Bool:
+def out_of_range(column: Float64, feature: Feature) -> Bool:
     """Which values of a numeric column break the feature's declared range; a missing value does not.
 
     They are counted in the cell after ``missing``, in addition to their bin.

@@ -7,12 +7,12 @@ Every function returns ``(rows, cells, weights)``, three equally long arrays: ro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 
 from detectors.binning import out_of_range
-from detectors.event_batch import Bool, Column, Float64, Int64
+from detectors.coded_text import CodedText
+from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
 
 SMALLEST_PROBABILITY = 1e-15  # the logarithm of 0 would make one sure and wrong prediction infinite; scikit-learn clips, too
@@ -48,20 +48,20 @@ def traffic(layout: Layout, counter: str, rows: Int64) -> Contributions:
     return counted(rows, np.full(len(rows), layout.blocks["traffic"].start + TRAFFIC.index(counter), dtype=np.int64))
 
 
-def inputs(layout: Layout, features: dict[str, Column], rows: Int64) -> list[Contributions]:
+def inputs(layout: Layout, batch: EventBatch, rows: Int64) -> list[Contributions]:
     """Features: one cell each, and one more where a value is out of its expected range."""
     parts = []
     for name, profile in layout.columns.items():
-        start = layout.blocks[f"feature:{name}"].start
-        parts.append(counted(rows, layout.bins[name].cells(features[name]) + start))
+        start, column = layout.blocks[f"feature:{name}"].start, batch.feature(name)
+        parts.append(counted(rows, layout.bins[name].cells(column) + start))
         feature = layout.specification.features[name]
-        if profile.kind == "numeric" and (feature.minimum is not None or feature.maximum is not None):
-            outside = np.flatnonzero(out_of_range(features[name], feature))
+        if not isinstance(column, CodedText) and (feature.minimum is not None or feature.maximum is not None):
+            outside = np.flatnonzero(out_of_range(column, feature))
             parts.append(counted(rows[outside], np.full(len(outside), start + column_size(profile) - 1, dtype=np.int64)))
     return parts
 
 
-def output(layout: Layout, prediction: Column, rows: Int64) -> list[Contributions]:
+def output(layout: Layout, prediction: Coded, rows: Int64) -> list[Contributions]:
     """The model's output, by the bins of its reference."""
     if layout.prediction is None:
         return []
@@ -83,7 +83,7 @@ def _histogram(layout: Layout, block: str, edges: tuple[float, ...], values: Flo
     return counted(rows[known], layout.blocks[block].start + np.searchsorted(edges, values[known], side="right"))
 
 
-def performance(layout: Layout, prediction: Column, label: Column, score: Float64, rows: Int64, start: int | None = None) -> list[Contributions]:
+def performance(layout: Layout, prediction: Coded, label: Coded, score: Float64, rows: Int64, start: int | None = None) -> list[Contributions]:
     """What labelled predictions add to the performance blocks.
 
     Parameters
@@ -91,16 +91,16 @@ def performance(layout: Layout, prediction: Column, label: Column, score: Float6
     start : where the performance block begins; default: its place in the layout. The probability block is left out when it is given.
     """
     first = layout.blocks["performance"].start if start is None else start
-    if layout.specification.task == "regression":
-        return [_errors(prediction.astype(np.float64), label.astype(np.float64), rows, first)]
+    if not isinstance(prediction, CodedText) or not isinstance(label, CodedText):
+        return [_errors(np.asarray(prediction), np.asarray(label), rows, first)]
     classes = layout.specification.classes
     code = {name: place for place, name in enumerate(classes)}
     unknown = len(classes)
-    column, row = (np.fromiter(map(code.get, outcome.tolist(), repeat(unknown)), np.int64, len(rows)) for outcome in (prediction, label))
+    column, row = (outcome.cells(code, unknown, unknown) for outcome in (prediction, label))
     parts = [counted(rows, first + row * (unknown + 1) + column)]
     positive = layout.specification.positive_class
     if start is None and positive is not None:
-        parts.append(_probabilities(layout, score, np.asarray(label == positive), rows))
+        parts.append(_probabilities(layout, score, label.cells({positive: 1}, 0, 0) == 1, rows))
     return parts
 
 

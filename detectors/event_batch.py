@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.coded_text import CodedText
+
+Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
 UInt8 = npt.NDArray[np.uint8]
@@ -20,6 +23,8 @@ Text = npt.NDArray[np.object_]
 """A column of ``str``, or None where the value is missing."""
 Column = npt.NDArray[Any]
 """`Float64` (nan is missing) for a numeric column, `Text` for a categorical one."""
+Coded = CodedText | Float64
+"""A column of a batch: `CodedText` for classes and categories, `Float64` (nan is missing) for numbers. Both take rows by ``column[rows]``."""
 
 PREDICTION, LABEL, FEATURES = 0, 1, 2
 
@@ -41,11 +46,13 @@ class EventBatch:
     offset, index : (n,) the record's offset, and the event's place in its record; together they name the row for ever.
     version : (n,) model version of a prediction, "" where unknown.
     segment : (n,) "name=value" of the declared segments, joined by ","; "" without segments.
-    prediction, label : (n,) class names (classification) or numbers (regression); None or nan where the row has none.
+    prediction, label : (n,) class names (classification) or numbers (regression); missing where the row has none.
     score : (n,) probability of the positive class, nan where there is none.
     latency : (n,) milliseconds, nan where unknown.
     failed : (n,) True where the service reported an error instead of a prediction.
-    features : a column for each declared feature, each (n,).
+    numeric : (n, F) declared numeric features, nan where the value is missing.
+    numeric_names : (F,) their names.
+    categorical : a column for each declared categorical feature, each (n,).
     """
 
     model: str
@@ -55,19 +62,46 @@ class EventBatch:
     high: Int64
     offset: Int64
     index: Int64
-    version: Text
-    segment: Text
-    prediction: Column
-    label: Column
+    version: CodedText
+    segment: CodedText
+    prediction: Coded
+    label: Coded
     score: Float64
     latency: Float64
     failed: Bool
-    features: dict[str, Column]
+    numeric: Float64
+    numeric_names: tuple[str, ...]
+    categorical: dict[str, CodedText]
 
     def __len__(self) -> int:
         return len(self.kind)
 
     def take(self, rows: Any) -> EventBatch:
         """The same columns at some rows: a mask or positions."""
-        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in {"model", "features"}}
-        return EventBatch(model=self.model, features={name: column[rows] for name, column in self.features.items()}, **columns)
+        columns = {name: getattr(self, name)[rows] for name in _BY_ROW}
+        categorical = {name: column[rows] for name, column in self.categorical.items()}
+        return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, **columns)
+
+    def feature(self, name: str) -> Coded:
+        """(n,) a declared feature's column."""
+        if name in self.categorical:
+            return self.categorical[name]
+        return self.numeric[:, self.numeric_names.index(name)]
+
+
+_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical"})
+
+
+def present(column: Coded) -> Bool:
+    """(n,) which rows of a column have a value."""
+    return column.present if isinstance(column, CodedText) else ~np.isnan(column)
+
+
+def plain(column: Coded) -> Column:
+    """The column with each row's own value in it: texts, or the numbers as they are."""
+    return column.to_text() if isinstance(column, CodedText) else column
+
+
+def coded(column: Column) -> Coded:
+    """The opposite of `plain`."""
+    return CodedText.of(column) if column.dtype == object else column

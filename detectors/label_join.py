@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.event_batch import Bool, Column, EventBatch, Float64, Int64, Text, UInt64
+from detectors.coded_text import CodedText
+from detectors.event_batch import Bool, Coded, Column, EventBatch, Float64, Int64, UInt64, coded, plain, present
 from detectors.row_store import Found, Part, RowStore, position_of
 from detectors.specification import MonitorSpecification
 
@@ -29,14 +30,14 @@ class Joined:
     event_id: UInt64
     predicted_at: Int64
     labelled_at: Int64
-    version: Text
-    segment: Text
-    prediction: Column
-    label: Column
+    version: CodedText
+    segment: CodedText
+    prediction: Coded
+    label: Coded
     score: Float64
     features: dict[str, Column]
     corrects: Bool
-    replaced: Column
+    replaced: Coded
     replaced_at: Int64
 
     def __len__(self) -> int:
@@ -64,10 +65,10 @@ class LabelJoin:
         -------
         What was joined, and the rows of labels that repeat a label already known.
         """
-        self._keep("features", batch, features, {name: batch.features[name][features] for name in self._features})
-        known_at_once = _present(batch.label[predictions])
+        self._keep("features", batch, features, {name: plain(batch.feature(name))[features] for name in self._features})
+        known_at_once = present(batch.label[predictions])
         waiting = predictions[~known_at_once]
-        self._keep("labels", batch, labels, {"label": batch.label[labels]})
+        self._keep("labels", batch, labels, {"label": plain(batch.label[labels])})
         joined = [self._at_once(batch, predictions[known_at_once])]
         early = self._find("labels", batch, waiting)
         joined.append(self._label_came_first(batch, waiting, early))
@@ -77,35 +78,35 @@ class LabelJoin:
 
     def keep(self, batch: EventBatch, on_time: Int64, late: Int64) -> Int64:
         """Let predictions wait for their labels; returns the late ones that do not repeat one that waits already."""
-        self._keep_predictions(batch, on_time[~_present(batch.label[on_time])])
+        self._keep_predictions(batch, on_time[~present(batch.label[on_time])])
         self._keep_predictions(batch, late)
         return late[~self._find("predictions", batch, late).mask]
 
     def _keep_predictions(self, batch: EventBatch, rows: Int64) -> None:
-        columns = {name: getattr(batch, name)[rows] for name in ("version", "segment", "prediction", "score")}
-        self._keep("predictions", batch, rows, columns | {f"feature:{name}": batch.features[name][rows] for name in self._features})
+        columns = {name: plain(getattr(batch, name)[rows]) for name in ("version", "segment", "prediction", "score")}
+        self._keep("predictions", batch, rows, columns | {f"feature:{name}": plain(batch.feature(name))[rows] for name in self._features})
 
     def _keep(self, kind: str, batch: EventBatch, rows: Int64, columns: dict[str, Column]) -> None:
         if len(rows):
             self.stores[kind].append(batch.event_id[rows], position_of(batch.offset[rows], batch.index[rows]), batch.timestamp[rows], columns)
 
     def _at_once(self, batch: EventBatch, rows: Int64) -> Joined:
-        return self._with_features(batch, _joined_from_batch(batch, rows, batch.label[rows], batch.timestamp[rows]))
+        return self._with_features(batch, _joined_from_batch(batch, rows, batch.label[rows], batch.timestamp[rows], self._features))
 
     def _label_came_first(self, batch: EventBatch, waiting: Int64, early: Found) -> Joined:
         rows = waiting[early.mask]
-        return self._with_features(batch, _joined_from_batch(batch, rows, early.column("label", early.mask), early.column("timestamp", early.mask)))
+        return self._with_features(batch, _joined_from_batch(batch, rows, coded(early.column("label", early.mask)), early.column("timestamp", early.mask), self._features))
 
     def _label_came_later(self, batch: EventBatch, labels: Int64) -> tuple[Joined, Int64]:
         previous = self._find("labels", batch, labels)
         same = np.zeros(len(labels), dtype=bool)
         before = np.flatnonzero(previous.mask)
-        same[before] = previous.column("label", previous.mask) == batch.label[labels[before]]
+        same[before] = previous.column("label", previous.mask) == plain(batch.label[labels[before]])
         found = self._find("predictions", batch, labels)
         use = found.mask & ~same
         rows = labels[use]
         corrects = previous.mask[use]
-        replaced = batch.label[rows].copy()
+        replaced = plain(batch.label[rows]).copy()
         replaced_at = batch.timestamp[rows].copy()
         replaced[corrects] = previous.column("label", use & previous.mask)
         replaced_at[corrects] = previous.column("timestamp", use & previous.mask)
@@ -114,14 +115,14 @@ class LabelJoin:
             event_id=batch.event_id[rows],
             predicted_at=found.column("timestamp", use).astype(np.int64),
             labelled_at=batch.timestamp[rows],
-            version=found.column("version", use),
-            segment=found.column("segment", use),
-            prediction=found.column("prediction", use),
+            version=CodedText.of(found.column("version", use)),
+            segment=CodedText.of(found.column("segment", use)),
+            prediction=coded(found.column("prediction", use)),
             label=batch.label[rows],
             score=found.column("score", use).astype(np.float64),
             features={name: found.column(f"feature:{name}", use) for name in self._features},
             corrects=corrects,
-            replaced=replaced,
+            replaced=coded(replaced),
             replaced_at=replaced_at,
         )
         return self._with_features(batch, joined), labels[same]
@@ -157,7 +158,7 @@ def _present(column: Column) -> Bool:
     return ~np.isnan(column)
 
 
-def _joined_from_batch(batch: EventBatch, rows: Int64, label: Column, labelled_at: Int64) -> Joined:
+def _joined_from_batch(batch: EventBatch, rows: Int64, label: Coded, labelled_at: Int64, features: tuple[str, ...]) -> Joined:
     return Joined(
         row=rows,
         event_id=batch.event_id[rows],
@@ -168,7 +169,7 @@ def _joined_from_batch(batch: EventBatch, rows: Int64, label: Column, labelled_a
         prediction=batch.prediction[rows],
         label=label,
         score=batch.score[rows],
-        features={name: column[rows] for name, column in batch.features.items()},
+        features={name: plain(batch.feature(name))[rows] for name in features},
         corrects=np.zeros(len(rows), dtype=bool),
         replaced=label,
         replaced_at=labelled_at.astype(np.int64),

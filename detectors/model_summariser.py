@@ -8,8 +8,9 @@ import numpy as np
 
 from detectors import contributions as add
 from detectors.bundle import Cohort, Summary
+from detectors.coded_text import CodedText
 from detectors.contributions import Contributions
-from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, Text, UInt64
+from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64, plain
 from detectors.examples import Examples
 from detectors.label_join import Joined, LabelJoin
 from detectors.layout import Layout
@@ -104,19 +105,19 @@ class ModelSummariser:
             add.traffic(self._layout, "predictions", each),
             add.traffic(self._layout, "failed", np.flatnonzero(batch.failed[rows])),
             add.latency(self._layout, batch.latency[rows], each),
-            *add.inputs(self._layout, {name: column[rows] for name, column in batch.features.items()}, each),
+            *add.inputs(self._layout, batch.take(rows), each),
             *add.output(self._layout, batch.prediction[rows[answered]], answered),
         ]
         self._add("pane", batch, rows, pane_start(batch.timestamp[rows], self._specification.pane), batch.version[rows], batch.segment[rows], parts)
 
     def _count_inputs(self, batch: EventBatch, rows: Int64) -> None:
-        parts = add.inputs(self._layout, {name: column[rows] for name, column in batch.features.items()}, np.arange(len(rows)))
+        parts = add.inputs(self._layout, batch.take(rows), np.arange(len(rows)))
         self._add("pane", batch, rows, pane_start(batch.timestamp[rows], self._specification.pane), batch.version[rows], batch.segment[rows], parts)
 
     def _add_cohort_sizes(self, batch: EventBatch, predictions: Int64) -> None:
         each = np.arange(len(predictions))
         start = pane_start(batch.timestamp[predictions], COHORT)
-        self._add("cohort", batch, predictions, start, batch.version[predictions], np.full(len(predictions), "", object), [add.counted(each, each * 0)])
+        self._add("cohort", batch, predictions, start, batch.version[predictions], CodedText.constant("", len(predictions)), [add.counted(each, each * 0)])
 
     def _count_joined(self, batch: EventBatch, joined: Joined, current: Int64) -> None:
         """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""
@@ -141,14 +142,14 @@ class ModelSummariser:
             part = add.traffic(self._layout, counter, np.arange(len(rows)))
             self._add("pane", batch, joined.row[rows], current[joined.row[rows]], version[rows], segment[rows], [part])
         cohort = pane_start(joined.predicted_at, COHORT)
-        whole = np.full(len(joined), "", object)
+        whole = CodedText.constant("", len(joined))
         self._add("cohort", batch, joined.row, cohort, version, whole, add.performance(self._layout, joined.prediction, joined.label, joined.score, each, start=1))
         if joined.corrects.any():
             undo = add.performance(self._layout, joined.prediction, joined.replaced, joined.score, each, start=1)
             self._add("cohort", batch, joined.row, cohort, version, whole, [part.signed(-joined.corrects.astype(np.float64)) for part in undo])
         self._examples.append(self._examples_of(batch, joined))
 
-    def _add(self, kind: str, batch: EventBatch, row: Int64, start: Int64, version: Text, segment: Text, parts: list[Contributions]) -> None:
+    def _add(self, kind: str, batch: EventBatch, row: Int64, start: Int64, version: CodedText, segment: CodedText, parts: list[Contributions]) -> None:
         """Add contributions of rows to the summaries of their pane (or cohort), version and segment."""
         part = Contributions.concatenate(parts)
         keep = self._not_yet_in(kind, start, batch.offset[row])[part.rows] & (part.weights != 0)
@@ -187,10 +188,10 @@ class ModelSummariser:
             event_id=joined.event_id,
             predicted_at=joined.predicted_at,
             labelled_at=joined.labelled_at,
-            version=joined.version,
-            segment=joined.segment,
-            prediction=joined.prediction,
-            label=joined.label,
+            version=joined.version.to_text(),
+            segment=joined.segment.to_text(),
+            prediction=plain(joined.prediction),
+            label=plain(joined.label),
             score=joined.score,
             features=joined.features,
         )
@@ -259,9 +260,9 @@ class ModelSummariser:
             self._changed.add((kind, start))
 
 
-def _group_rows(start: Int64, version: Text, segment: Text) -> tuple[list[tuple[int, str, str]], Int64]:
+def _group_rows(start: Int64, version: CodedText, segment: CodedText) -> tuple[list[tuple[int, str, str]], Int64]:
     """Distinct (start, version, segment) and which of them each row has."""
     keys: dict[tuple[int, str, str], int] = {}
-    triples = zip(start.tolist(), version.tolist(), segment.tolist(), strict=True)
+    triples = zip(start.tolist(), version.to_text().tolist(), segment.to_text().tolist(), strict=True)
     of = np.fromiter((keys.setdefault(triple, len(keys)) for triple in triples), np.int64, len(start))
     return list(keys), of

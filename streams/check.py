@@ -15,7 +15,7 @@ import numpy as np
 from detectors.alert import Alert
 from detectors.binning import ColumnBins
 from detectors.distances import Distance, psi, total_variation
-from detectors.event_batch import NO_TIME, Float64, Int64
+from detectors.event_batch import NO_TIME, Float64, Int64, coded
 from detectors.layout import Layout
 from detectors.metric_points import reference_counts
 from detectors.point import Point
@@ -249,7 +249,7 @@ def _counts(live: Table, name: str, profile: ColumnProfile) -> Float64:
     """Counts of the live column in the reference's bins; of a categorical one the last cell is ``unseen``."""
     column = live.numbers(name) if isinstance(profile, NumericProfile) else live.texts(name)
     bins = ColumnBins(profile)
-    return np.bincount(bins.cells(column), minlength=bins.size)[: bins.missing].astype(np.float64)
+    return np.bincount(bins.cells(coded(column)), minlength=bins.size)[: bins.missing].astype(np.float64)
 
 
 def _effect(specification: MonitorSpecification, profile: ColumnProfile, current: Float64) -> Effect:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detectors.class_names import class_names
+from detectors.coded_text import CodedText
 from detectors.errors import SettingsError
-from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Column, EventBatch, Float64, Int64, Text
+from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Column, EventBatch, Float64, Int64, Text, coded
 from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch
 from streams.tables import Table
@@ -196,6 +197,7 @@ class EventOrder:
 
         label = np.concatenate([rows.label, *(labels.label for labels in due)])[sequence]
         numeric = rows.prediction.dtype != object
+        names = tuple(name for name, column in rows.features.items() if column.dtype != object)
         return EventBatch(
             model=self._specification.model,
             kind=kind[sequence],
@@ -204,14 +206,16 @@ class EventOrder:
             high=np.maximum(np.maximum.accumulate(time), self._high),
             offset=np.arange(self._offset, self._offset + m, dtype=np.int64),
             index=np.zeros(m, dtype=np.int64),
-            version=padded(rows.version, ""),
-            segment=padded(rows.segment, ""),
-            prediction=padded(rows.prediction, np.nan if numeric else None),
-            label=label,
+            version=CodedText.of(padded(rows.version, "")),
+            segment=CodedText.of(padded(rows.segment, "")),
+            prediction=coded(padded(rows.prediction, np.nan if numeric else None)),
+            label=coded(label),
             score=padded(rows.score, np.nan),
             latency=np.full(m, np.nan),
             failed=np.zeros(m, dtype=bool),
-            features={name: padded(column, np.nan if column.dtype != object else None) for name, column in rows.features.items()},
+            numeric=np.column_stack([padded(rows.features[name], np.nan) for name in names]) if names else np.empty((m, 0)),
+            numeric_names=names,
+            categorical={name: CodedText.of(padded(column, None)) for name, column in rows.features.items() if column.dtype == object},
         )
 
 

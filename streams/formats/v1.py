@@ -17,8 +17,9 @@ import numpy as np
 import xxhash
 
 from detectors.class_names import class_names
+from detectors.coded_text import CodedText
 from detectors.errors import EventError
-from detectors.event_batch import FEATURES, LABEL, PREDICTION, Column, EventBatch, Float64, Int64
+from detectors.event_batch import FEATURES, LABEL, PREDICTION, Coded, Column, EventBatch, Float64, Int64
 from detectors.monitor import Monitors
 from detectors.specification import Feature, MonitorSpecification
 from detectors.summarise import Fetch
@@ -290,11 +291,11 @@ def _objects(values: Sequence[Any]) -> Column:
     return column
 
 
-def _outcomes(specification: MonitorSpecification, values: list[Any]) -> Column:
+def _outcomes(specification: MonitorSpecification, values: list[Any]) -> Coded:
     """Predictions or labels: class names, or numbers with nan for none."""
     if specification.task == "regression":
         return np.array(values, dtype=np.float64)
-    return class_names(_objects(values))
+    return CodedText.of(class_names(_objects(values)))
 
 
 def _scores(specification: MonitorSpecification, rows: list[_Row]) -> Float64:
@@ -320,6 +321,7 @@ def _batch(specification: MonitorSpecification, rows: list[_Row], features: dict
         return np.array(values, dtype=np.int64)
 
     events = [row.event for row in rows]
+    names = tuple(name for name, column in features.items() if column.dtype != object)
     return EventBatch(
         model=specification.model,
         kind=np.array([KINDS[event.kind] for event in events], dtype=np.uint8),
@@ -328,12 +330,14 @@ def _batch(specification: MonitorSpecification, rows: list[_Row], features: dict
         high=integers([row.high for row in rows]),
         offset=integers([row.offset for row in rows]),
         index=integers([row.index for row in rows]),
-        version=_objects(["" if event.model_version is None else str(event.model_version) for event in events]),
-        segment=_objects([_segment(specification.segments, event) for event in events]),
+        version=CodedText.of(["" if event.model_version is None else str(event.model_version) for event in events]),
+        segment=CodedText.of([_segment(specification.segments, event) for event in events]),
         prediction=_outcomes(specification, [event.prediction for event in events]),
         label=_outcomes(specification, [event.label for event in events]),
         score=_scores(specification, rows),
         latency=np.array([event.latency_ms for event in events], dtype=np.float64),
         failed=np.array([event.status != 200 for event in events], dtype=bool),
-        features=features,
+        numeric=np.column_stack([features[name] for name in names]) if names else np.empty((len(rows), 0)),
+        numeric_names=names,
+        categorical={name: CodedText.of(column) for name, column in features.items() if column.dtype == object},
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, EventBatch
 from detectors.monitor import Monitor, Monitors
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
@@ -64,11 +65,6 @@ def fetch(sent: list[Sent], *, first: int = 0, high: int | None = None) -> Fetch
     """The events as one fetch that begins at offset ``first`` of the list."""
     rows = sent[first:]
 
-    def column(values: list[object], dtype: object) -> np.ndarray:
-        out = np.empty(len(values), dtype=dtype)
-        out[:] = values
-        return out
-
     highest = np.maximum.accumulate([one.record for one in sent])[first:] if rows else np.empty(0, np.int64)
     batch = EventBatch(
         model="churn",
@@ -78,13 +74,15 @@ def fetch(sent: list[Sent], *, first: int = 0, high: int | None = None) -> Fetch
         high=np.asarray(highest, np.int64),
         offset=np.arange(first, len(sent), dtype=np.int64),
         index=np.zeros(len(rows), np.int64),
-        version=column([one.version if one.prediction is not None else "" for one in rows], object),
-        segment=column(["" for _ in rows], object),
-        prediction=column([one.prediction for one in rows], object),
-        label=column([one.label for one in rows], object),
+        version=CodedText.of([one.version if one.prediction is not None else "" for one in rows]),
+        segment=CodedText.constant("", len(rows)),
+        prediction=CodedText.of([one.prediction for one in rows]),
+        label=CodedText.of([one.label for one in rows]),
         score=np.full(len(rows), np.nan),
         latency=np.full(len(rows), np.nan),
         failed=np.zeros(len(rows), bool),
-        features={"age": np.array([one.age for one in rows], float), "plan": column([one.plan for one in rows], object)},
+        numeric=np.array([[one.age] for one in rows], float).reshape(-1, 1),
+        numeric_names=("age",),
+        categorical={"plan": CodedText.of([one.plan for one in rows])},
     )
     return Fetch(end=len(sent), high=int(highest[-1]) if rows else (high or 0), batches=(batch,) if rows else ())

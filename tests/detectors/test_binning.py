@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from detectors.binning import ColumnBins, encode, out_of_range
 from detectors.class_names import class_name, class_names
+from detectors.coded_text import CodedText
 from detectors.layout import column_size
 from detectors.profile import CategoricalProfile, NumericProfile
 from detectors.specification import Feature
@@ -28,7 +29,7 @@ def test_a_number_is_in_the_bin_whose_edges_surround_it(values: list[float]) -> 
 @given(st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "c", "d", ""]))))
 def test_a_level_is_at_its_place_and_the_rest_is_unseen_or_missing(values: list[str | None]) -> None:
     expected = [4 if value is None else ("a", "b", "c").index(value) if value in {"a", "b", "c"} else 3 for value in values]
-    assert encode(np.array([*values, None], object)[:-1], LEVELS).tolist() == expected
+    assert encode(CodedText.of(values), LEVELS).tolist() == expected
 
 
 def test_the_block_has_a_cell_for_everything() -> None:

@@ -93,7 +93,7 @@ def test_each_kind_of_bad_input_is_refused_alone(bad: bytes):
 
 def test_an_event_may_be_written_over_several_lines():
     (batch,) = decode(json.dumps(json.loads(good(7, 0)), indent=2).encode()).fetch.batches
-    assert batch.features["age"].tolist() == [7.0]
+    assert batch.feature("age").tolist() == [7.0]
 
 
 def test_a_control_record_moves_time_and_is_no_event():
