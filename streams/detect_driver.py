@@ -11,7 +11,8 @@ from detectors.monitor import Monitors
 from detectors.piece import Piece
 from detectors.point import Point
 from streams.bundle_codec import decode_bundle
-from streams.stage_run import Epoch, Output, Records
+from streams.source_records import SourceRecords
+from streams.stage_run import Epoch, Output
 from streams.topics import Topics
 from streams.wire import encode_alert, encode_points
 
@@ -40,11 +41,11 @@ class DetectDriver:
         """What ends an epoch."""
         return self._stage.manifest()
 
-    def absorb(self, records: Records, end: int) -> None:
+    def absorb(self, records: SourceRecords, end: int) -> None:
         """Decode and merge."""
         del end  # the stage counts by the bundles' own offsets
-        for record in records:
-            self._stage.absorb(decode_bundle(record.value or b"", f"{record.topic}[{record.partition}]@{record.offset}"), record.offset)
+        for offset, value in zip(records.offsets.tolist(), records.values, strict=True):
+            self._stage.absorb(decode_bundle(value or b"", f"{self._topics.summaries}[{self._partition}]@{offset}"), offset)
         self._changed = True
 
     def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:

@@ -12,15 +12,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiokafka.structs import ConsumerRecord
-
 from detectors.piece import Piece
 from streams.piece_store import Entry, PieceStore
+from streams.source_records import SourceRecords
 from streams.state_codec import StateError
 
 logger = logging.getLogger(__name__)
-
-Records = list[ConsumerRecord[bytes, bytes]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +52,7 @@ class StageDriver(Protocol):
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state; returns the offset to read from."""
 
-    def absorb(self, records: Records, end: int) -> None:
+    def absorb(self, records: SourceRecords, end: int) -> None:
         """Take records; ``end`` is the offset after the last."""
 
     def manifest(self) -> dict[str, Any]:
@@ -104,7 +101,7 @@ class StageRun:
         self.position = max(start, beginning)
         return self.position
 
-    def absorb(self, position: int, records: Records) -> None:
+    def absorb(self, position: int, records: SourceRecords) -> None:
         """Take a fetch that begins at ``position``.
 
         Raises
@@ -112,12 +109,12 @@ class StageRun:
         StateError
             If the fetch does not go on where the last one ended.
         """
-        if position != self.position or records[0].offset < self.position:
+        if position != self.position or records.offsets[0] < self.position:
             raise StateError(
-                f"{self._name}: read on to offset {self.position}, then got a fetch at {position} whose first record is {records[0].offset}; "
+                f"{self._name}: read on to offset {self.position}, then got a fetch at {position} whose first record is {records.offsets[0]}; "
                 "the topic was made anew while it was read, or its records expired before they were read"
             )
-        end = records[-1].offset + 1
+        end = int(records.offsets[-1]) + 1
         self._driver.absorb(records, end)
         self.position = end
 

@@ -14,7 +14,8 @@ from streams.bundle_codec import encode_bundle
 from streams.examples_codec import encode_examples
 from streams.formats.v1 import DeadLetter, Decoder
 from streams.partitioner import partition_of
-from streams.stage_run import Epoch, Output, Records
+from streams.source_records import SourceRecords
+from streams.stage_run import Epoch, Output
 from streams.topics import Topics
 
 MAX_RECORD_BYTES = 512 * 1024  # half of Kafka's default limit, so that headers and batches of records fit
@@ -50,11 +51,11 @@ class SummariseDriver:
         """What ends an epoch."""
         return self._stage.manifest()
 
-    def absorb(self, records: Records, end: int) -> None:
+    def absorb(self, records: SourceRecords, end: int) -> None:
         """Decode and count."""
         decoded = self._decoder.decode(records, high=self._stage.high, end=end)
         if decoded.dead_letters:
-            keys = {record.offset: record.key for record in records}
+            keys = dict(zip(records.offsets.tolist(), records.keys, strict=True))
             self._dead += [(dead, keys[dead.offset]) for dead in decoded.dead_letters]
         self._stage.absorb(decoded.fetch)
 

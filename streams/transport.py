@@ -1,7 +1,7 @@
 """Faust's Kafka consumer, made to deliver a fetch as one message and to commit what a stage declares.
 
 Faust spends 100 us on every message whatever an agent does with it, and commits a message's offset when its agent has looked at it. For the
-source topics of a stage both are wrong: here a partition's whole fetch is one message, reading starts at what the stage's own state covers,
+source topics of a stage both are wrong: here a partition's whole fetch is one message (in columns, see `streams.record_batches`), reading starts at what the stage's own state covers,
 and the committed offset is the one that the stage declares after its outputs and its state were acknowledged.
 
 See docs/adr/0003-faust-at-the-edge.md.
@@ -18,6 +18,9 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport import drivers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from streams.record_batches import Fetches
+from streams.source_records import SourceRecords
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ class FetchedRecords:
 
     assignment: int
     position: int
-    records: list[ConsumerRecord[bytes, bytes]]
+    records: SourceRecords
 
 
 class Source(Protocol):
@@ -64,6 +67,15 @@ def install(source: Source) -> None:
     drivers.TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
 
 
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Reads the source topics' record batches as columns."""
+
+    async def on_start(self) -> None:
+        """Connect; nothing is fetched before topics are subscribed to."""
+        await super().on_start()
+        self._ensure_consumer()._fetcher._records = Fetches(cast(Consumer, self.consumer).source.topics)
+
+
 class Consumer(driver.Consumer):
     """Coalesces, seeks and commits for the source topics; leaves every other topic alone."""
 
@@ -74,6 +86,9 @@ class Consumer(driver.Consumer):
         self._positions: dict[TP, int] = {}
         self._declared: dict[TP, int] = {}
         self._ends: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def declare(self, tp: TP, offset: int) -> None:
         """Say that everything before an offset is durable; never goes back."""
@@ -137,13 +152,14 @@ class Consumer(driver.Consumer):
             self._positions[tp] = start
             self._ends[tp] = ends[tp]
 
-    def _coalesce(self, tp: TP, records: list[ConsumerRecord[bytes, bytes]]) -> list[ConsumerRecord[Any, Any]]:
-        if not records or tp not in self._positions:
+    def _coalesce(self, tp: TP, batches: list[SourceRecords]) -> list[ConsumerRecord[Any, Any]]:
+        if not batches or tp not in self._positions:
             return []
-        last = records[-1]
-        value = FetchedRecords(self._assignment, self._positions[tp], list(records))
-        self._positions[tp] = last.offset + 1
-        return [ConsumerRecord(last.topic, last.partition, last.offset, last.timestamp, last.timestamp_type, None, cast(Any, value), None, 0, 0, ())]
+        records = SourceRecords.concatenate(batches)
+        last = int(records.offsets[-1])
+        value = FetchedRecords(self._assignment, self._positions[tp], records)
+        self._positions[tp] = last + 1
+        return [ConsumerRecord(tp.topic, tp.partition, last, int(records.timestamps[-1]), 0, None, cast(Any, value), None, 0, 0, ())]
 
     async def perform_seek(self) -> None:
         """Faust seeks to the committed offsets; the source partitions then go back to where their stages read on."""

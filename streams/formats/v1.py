@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -23,6 +23,7 @@ from detectors.event_batch import FEATURES, LABEL, PREDICTION, Coded, Column, Ev
 from detectors.monitor import Monitors
 from detectors.specification import Feature, MonitorSpecification
 from detectors.summarise import Fetch
+from streams.source_records import SourceRecords
 
 KINDS = {"prediction": PREDICTION, "label": LABEL, "features": FEATURES}
 CONTROL = "time"
@@ -52,14 +53,6 @@ class Event(msgspec.Struct):
 
 class _Kind(msgspec.Struct):
     kind: str = "prediction"
-
-
-class Record(Protocol):
-    """What is read of a Kafka record."""
-
-    offset: int
-    timestamp: int
-    value: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +107,7 @@ class Decoder:
         self._monitors = monitors
         self._features: dict[tuple[tuple[str, int], ...], _FeatureDecoder] = {}
 
-    def decode(self, records: Sequence[Record], *, high: int, end: int) -> Decoded:
+    def decode(self, records: SourceRecords, *, high: int, end: int) -> Decoded:
         """Columns of some records.
 
         Parameters
@@ -125,9 +118,9 @@ class Decoder:
         """
         rows: list[_Row] = []
         dead: list[DeadLetter] = []
-        for record in records:
-            high = max(high, record.timestamp)
-            self._read(record, high, rows, dead)
+        for offset, timestamp, value in zip(records.offsets.tolist(), records.timestamps.tolist(), records.values, strict=True):
+            high = max(high, timestamp)
+            self._read(offset, timestamp, value, high, rows, dead)
         batches: list[EventBatch] = []
         unmonitored: dict[str, int] = {}
         for model, mine in _by_model(rows).items():
@@ -139,14 +132,13 @@ class Decoder:
                 unmonitored[model] = len(mine)
         return Decoded(fetch=Fetch(end=end, high=high, batches=tuple(batches), unmonitored=unmonitored, rejected=len(dead)), dead_letters=tuple(dead))
 
-    def _read(self, record: Record, high: int, rows: list[_Row], dead: list[DeadLetter]) -> None:
-        value = record.value
+    def _read(self, offset: int, timestamp: int, value: bytes | None, high: int, rows: list[_Row], dead: list[DeadLetter]) -> None:
         if value is None:
-            dead.append(DeadLetter(offset=record.offset, index=0, value=None, reason="the record has no value"))
+            dead.append(DeadLetter(offset=offset, index=0, value=None, reason="the record has no value"))
             return
         lines = [line for line in value.split(b"\n") if line.strip()]
         if not lines:
-            dead.append(DeadLetter(offset=record.offset, index=0, value=value, reason="the record's value is empty"))
+            dead.append(DeadLetter(offset=offset, index=0, value=value, reason="the record's value is empty"))
             return
         events: Sequence[Event | EventError]
         try:
@@ -161,12 +153,12 @@ class Decoder:
                     raise event
                 if event.kind == CONTROL:
                     continue
-                time = record.timestamp if event.timestamp is None else _milliseconds(event.timestamp)
-                self._check(event, time, record.timestamp)
+                time = timestamp if event.timestamp is None else _milliseconds(event.timestamp)
+                self._check(event, time, timestamp)
             except EventError as error:
-                dead.append(DeadLetter(offset=record.offset, index=index, value=line, reason=error.reason, path=error.path))
+                dead.append(DeadLetter(offset=offset, index=index, value=line, reason=error.reason, path=error.path))
             else:
-                rows.append(_Row(event, line, record.offset, index, record.timestamp, high, time))
+                rows.append(_Row(event, line, offset, index, timestamp, high, time))
 
     def _check(self, event: Event, time: int, record_timestamp: int) -> None:
         if event.kind not in KINDS:

@@ -16,7 +16,8 @@ import msgspec
 
 import streams.worker
 from streams.connection import connect
-from streams.stage_run import Output, Records
+from streams.source_records import SourceRecords
+from streams.stage_run import Output
 from streams.summarise_driver import SummariseDriver
 from streams.worker_settings import WorkerSettings
 
@@ -51,7 +52,7 @@ class FailingDriver(SummariseDriver):
 
     left = 0
 
-    def absorb(self, records: Records, end: int) -> None:
+    def absorb(self, records: SourceRecords, end: int) -> None:
         FailingDriver.left -= 1
         if FailingDriver.left == 0:
             raise ZeroDivisionError("a bug of ours")

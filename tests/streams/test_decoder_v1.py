@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.formats.v1 import Decoded, Decoder, event_hash
+from streams.source_records import SourceRecords
 from tests.detectors.event_samples import monitors
 
 NOW = 1_700_000_000_000
@@ -41,10 +42,11 @@ class Received:
     offset: int
     value: bytes | None
     timestamp: int = NOW
+    key: bytes | None = None
 
 
 def decode(*values: bytes | None) -> Decoded:
-    return Decoder(monitors()).decode([Received(offset, value) for offset, value in enumerate(values)], high=0, end=len(values))
+    return Decoder(monitors()).decode(SourceRecords.of(Received(offset, value) for offset, value in enumerate(values)), high=0, end=len(values))
 
 
 def good(number: int, style: int) -> bytes:
