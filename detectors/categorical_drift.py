@@ -77,21 +77,22 @@ class CategoricalDrift(WindowBank):
         return enough
 
     @override
-    def sums_of(self, counts: Float64, start: int) -> Float64:
-        """(m + levels,) values of each column, then of each level, unseen last in its column."""
-        levels = counts[self._cells]
-        return np.concatenate((self._of_columns(levels), levels))
+    def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
+        """(k, m + levels) values of each column, then of each level, unseen last in its column."""
+        levels = counts[:, self._cells]
+        return np.concatenate((self._of_columns(levels), levels), axis=1)
 
     @override
     def score(self, windows: Windows, state: State) -> Scored:
         """Likelihood ratio and total variation of every window."""
         m = len(self.names)
-        n, counts = windows.sums[:, :m], windows.sums[:, m:]
-        n_level, n0_level = n[:, self._column], self._n_reference[self._column]
-        inflation = self._of_columns(np.where(self._weights > 0, windows.inflation, 0) * self._weights)
+        n, counts = windows.sums[..., :m], windows.sums[..., m:]
+        n_level, n0_level = n[..., self._column], self._n_reference[self._column]
+        known = windows.inflation
+        inflation = self._of_columns(np.where(self._weights > 0, known, 0) * self._weights)
         inflation = np.where(inflation > 0, inflation, 1.0)
-        unarmed = np.isnan(self._of_columns(windows.inflation))
-        freedom = np.minimum.reduceat(windows.freedom, self._first, axis=1)
+        unarmed = np.isnan(self._of_columns(known))
+        freedom = np.minimum.reduceat(windows.freedom, self._first, axis=-1)
 
         common = n_level * self._rates >= _FEW
         shared = (counts + self._counts) / (n_level + n0_level)
@@ -118,7 +119,7 @@ class CategoricalDrift(WindowBank):
         effect = np.maximum(distance - chance, 0)
         material = normal_of_student((distance - chance - self._floor) / error, freedom)
         statistic = np.where(unarmed, np.nan, np.minimum(sure, material) if self._floor > 0 else sure)
-        return Scored(n, statistic, effect, {"distance": distance, "error": error})
+        return Scored(windows, n, statistic, effect, {"distance": distance, "error": error})
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Counts of all levels in both."""

@@ -18,7 +18,7 @@ from detectors.event_batch import Bool, Float64
 LEVELS = 20  # blocks of up to 2^19 panes, the largest bucket of the history
 MIN_BLOCKS = 10
 MIN_FREEDOM = 8.0
-_COUNT, _EVENTS, _TOTAL, _SQUARE = range(4)
+_COUNT = 0
 
 
 @dataclass(frozen=True)
@@ -43,29 +43,28 @@ class Dependence:
         """Nothing seen."""
         return Dependence(np.zeros((4, LEVELS, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
 
-    def observe(self, blocks: Sequence[tuple[int, Float64, Float64]], squares: Float64, counted: Sequence[Bool]) -> Dependence:
+    def observe(self, levels: Sequence[int], events: Float64, totals: Float64, squares: Float64, counted: Bool) -> Dependence:
         """With more blocks.
 
         Parameters
         ----------
-        blocks : level, events (c,) and totals (c,) of each.
-        squares : (c,) sums of squares of the single pane among them.
-        counted : (c,) for each block, the channels in which it counts.
+        levels : of each of ``b`` blocks, a block of level l spans 2 ** l panes.
+        events, totals : (b, c) of each.
+        squares : (p, c) sums of squares of each of the single panes among them.
+        counted : (b, c) or (1, c) the channels in which each block counts.
         """
+        seen = counted & (events > 0)
+        totals_seen = totals * seen
         sums = self.blocks.copy()
-        for (level, events, totals), counts in zip(blocks, counted, strict=True):
-            seen = counts & (events > 0)
-            events_seen, totals_seen = events * seen, totals * seen
-            row = sums[:, level]
-            row[_COUNT] += seen
-            row[_EVENTS] += events_seen
-            row[_TOTAL] += totals_seen
-            row[_SQUARE] += totals_seen * totals / np.maximum(events, 1)
-        return Dependence(sums, self.squares + squares, self.inflation, self.freedom)
+        for place, part in enumerate((seen, events * seen, totals_seen, totals_seen * totals / np.maximum(events, 1))):
+            np.add.at(sums[place], levels, part)
+        # One after another, so that the same panes give the same bits however many come at once.
+        return Dependence(sums, np.add.accumulate((self.squares, *squares))[-1], self.inflation, self.freedom)
 
     def estimated(self) -> Dependence:
         """With a fresh estimate in the channels that have enough blocks; the others keep their last one."""
-        count, events, totals, square = self.blocks
+        used = max(2, int(self.blocks[_COUNT].any(axis=1).sum()))  # a level has blocks only if the one below has
+        count, events, totals, square = self.blocks[:, :used]
         with np.errstate(all="ignore"):
             variances = (square - totals * totals / events) / (count - 1)
             of_event = self.squares / events[0] - (totals[0] / events[0]) ** 2
@@ -73,7 +72,7 @@ class Dependence:
             shrink = (1 - correlation) / (1 + correlation)
             current = np.maximum(variances[0], 0) / shrink
             freedom = (count[0] - 1) * shrink
-            for level in range(1, LEVELS):
+            for level in range(1, used):
                 enough = count[level] >= MIN_BLOCKS
                 if not enough.any():
                     break

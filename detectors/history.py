@@ -7,6 +7,7 @@ suffixes of the history are recent windows of any age with a resolution of about
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ from detectors.event_batch import Float64, Int64
 BUCKETS_OF_A_SIZE = 3
 LARGEST = 2**19  # panes in the largest bucket: with three of them the history spans more than a million panes
 
-Cells = npt.NDArray[np.float32]
+Cells = npt.NDArray[np.unsignedinteger[Any]]
+"""Bin counts of a bucket, as `narrow` keeps them."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Histogram:
     starts : (b,) start of each bucket's first pane, epoch milliseconds.
     sums : (b, q) sums over events of whatever the bank needs.
     labels : (b, k) what was known when the bucket began; a merged bucket keeps the older one's.
-    cells : bin counts of each bucket, for the evidence; empty where the sums hold them already.
+    cells : bin counts of each bucket, for the evidence; none where the sums hold them already.
     """
 
     sizes: list[int]
@@ -99,35 +101,92 @@ class Histogram:
         """Arrays and lists by name."""
         return {"sizes": self.sizes, "starts": self.starts, "sums": self.sums, "labels": self.labels, "cells": self.cells}
 
-    def append(self, *, start: int, sums: Float64, labels: Float64, cells: Cells) -> tuple[Histogram, list[tuple[int, int, Float64]]]:
-        """The histogram with one more pane, and the blocks that merging completed: (level, start, sums) each."""
-        sizes, merges, drop = merges_after([*self.sizes, 1])
-        starts = np.append(self.starts, start)
-        rows = np.concatenate((self.sums, sums[None]))
-        noted = np.concatenate((self.labels, labels[None]))
-        kept = [*self.cells, cells]
-        if merges:
-            firsts = np.ones(len(starts), np.bool_)
-            for merge in merges:
-                position = merge.position
-                firsts[position + 1] = False
-                kept[position] = kept[position] + kept[position + 1]
-            keep = np.flatnonzero(firsts)
-            completed = [(merge.level, int(starts[merge.position]), rows[merge.position] + rows[merge.position + 1]) for merge in merges]
-            rows = np.add.reduceat(rows, keep, axis=0)
-            starts, noted, kept = starts[keep], noted[keep], [kept[i] for i in keep]
-        else:
-            completed = []
-        if drop:
-            starts, rows, noted, kept = starts[1:], rows[1:], noted[1:], kept[1:]
-        return Histogram(sizes, starts, rows, noted, kept), completed
-
     def suffixes(self) -> Float64:
         """(b, q) sums from each bucket to the newest: the recent windows, the longest first."""
         totals: Float64 = np.cumsum(self.sums[::-1], axis=0)[::-1]
         return totals
 
-    def cells_since(self, bucket: int) -> Cells:
+    def cells_since(self, bucket: int) -> Float64:
         """Bin counts from a bucket to the newest."""
-        cells: Cells = np.sum(np.stack(self.cells[bucket:]), axis=0, dtype=np.float32)
+        cells: Float64 = np.sum(np.stack(self.cells[bucket:]), axis=0, dtype=np.float64)
         return cells
+
+
+class GrowingHistogram:
+    """A histogram that panes are added to, one after another; `Histogram` is what is left of it between batches.
+
+    Parameters
+    ----------
+    before : never changed.
+    room : panes that may be added.
+
+    Attributes
+    ----------
+    origins : the first pane of each bucket, or the bucket of ``before`` that it began as; panes count on from there.
+    noted : row of what was known when each bucket began.
+    """
+
+    def __init__(self, before: Histogram, *, room: int) -> None:
+        self._before = before
+        self._sums = np.empty((len(before.sizes) + room, before.sums.shape[1]))
+        self._sums[: len(before.sizes)] = before.sums
+        self._items = len(before.sizes)
+        self.sizes = before.sizes
+        self.starts: list[int] = before.starts.tolist()
+        self.noted = list(range(self._items))
+        self.origins = list(range(self._items))
+
+    def append(self, start: int, sums: Float64, noted: int) -> list[tuple[int, int, Float64]]:
+        """Add a pane; returns the blocks that merging completed: (level, start, sums) each."""
+        end = len(self.sizes)
+        self._sums[end] = sums
+        self.starts.append(start)
+        self.noted.append(noted)
+        self.origins.append(self._items)
+        self._items += 1
+        self.sizes, merges, drop = merges_after([*self.sizes, 1])
+        completed = []
+        # From the newest on, so that the positions of the older ones stay as they are.
+        for merge in merges:
+            position = merge.position
+            self._sums[position] += self._sums[position + 1]
+            completed.append((merge.level, self.starts[position], self._sums[position].copy()))
+            self._remove(position + 1, end)
+            end -= 1
+        if drop:
+            self._remove(0, end)
+        return completed
+
+    def _remove(self, position: int, end: int) -> None:
+        self._sums[position:end] = self._sums[position + 1 : end + 1]
+        for row in (self.starts, self.noted, self.origins):
+            del row[position]
+
+    def suffixes(self, out: Float64) -> None:
+        """Write the recent windows, the longest first, into the first rows of ``out``."""
+        end = len(self.sizes)
+        if end:
+            np.cumsum(self._sums[end - 1 :: -1], axis=0, out=out[end - 1 :: -1])
+
+    def histogram(self, labels: Float64, fresh: list[Cells]) -> Histogram:
+        """What is left between batches.
+
+        Parameters
+        ----------
+        labels : (r, k) that `noted` are rows of.
+        fresh : bin counts of the panes that were added; none where none are kept.
+        """
+        end = len(self.sizes)
+        return Histogram(self.sizes, np.array(self.starts, np.int64), self._sums[:end].copy(), labels[self.noted], self._cells(fresh) if fresh else [])
+
+    def _cells(self, fresh: list[Cells]) -> list[Cells]:
+        items = [*self._before.cells, *fresh]
+        bounds = [*self.origins, len(items)]
+        parts = [items[first:behind] for first, behind in itertools.pairwise(bounds)]
+        return [part[0] if len(part) == 1 else narrow(np.sum(np.stack(part), axis=0, dtype=np.float64)) for part in parts]
+
+
+def narrow(counts: Float64) -> Cells:
+    """Whole counts in as few bytes as hold the largest."""
+    largest = counts.max(initial=0)
+    return counts.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.uint32)

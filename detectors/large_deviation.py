@@ -68,13 +68,13 @@ class DeviationTable:
         """Both, one after the other."""
         return _joined([(self.scale, self.low, self.step, self.slopes, self.eases), (other.scale, other.low, other.step, other.slopes, other.eases)])
 
-    def at(self, deviation: Float64) -> tuple[Float64, Float64]:
-        """(..., c) slopes and eases; deviations beyond a law take its end."""
-        place = (deviation / (np.abs(deviation) + self.scale) - self.low) / self.step
+    def at(self, deviation: Float64, law: Int64) -> tuple[Float64, Float64]:
+        """(...) slopes and eases of deviations (...) by the laws of these numbers; deviations beyond a law take its end."""
+        place = (deviation / (np.abs(deviation) + self.scale[law]) - self.low[law]) / self.step[law]
         place = np.fmax(np.fmin(place, POINTS - 1.001), 0)
         point: Int64 = place.astype(np.int64)
         part = place - point
-        point = point + np.arange(0, POINTS * len(self.low), POINTS)
+        point = point + POINTS * law
         slopes: Float64 = self.slopes[point] * (1 - part) + self.slopes[point + 1] * part
         eases: Float64 = self.eases[point] * (1 - part) + self.eases[point + 1] * part
         return slopes, eases

@@ -5,12 +5,14 @@ Not for a loss without a mean (a column of money with a tail of its own): its er
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Bool, Float64, Int64
 from detectors.layout import REGRESSION
 from detectors.profile import PerformanceProfile
 from detectors.rate_change import LEARN_EVENTS
@@ -53,9 +55,9 @@ class LossChange(WindowBank):
         return super().initial() | {"learnt": np.zeros(3)}
 
     @override
-    def sums_of(self, counts: Float64, start: int) -> Float64:
-        """(3,) labelled rows, absolute and squared errors."""
-        sums: Float64 = counts[self._cells]
+    def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
+        """(k, 3) labelled rows, absolute and squared errors."""
+        sums: Float64 = counts[:, self._cells]
         return sums
 
     def _reference(self, state: State) -> tuple[float, float, float]:
@@ -69,10 +71,14 @@ class LossChange(WindowBank):
         """(1,) whether the reference is there."""
         return np.array([self._declared is not None or bool(state["learnt"][0] >= LEARN_EVENTS)])
 
+    @override
+    def learning(self, state: State) -> bool:
+        """Whether there is no declared reference, and too few labelled events so far."""
+        return self._declared is None and bool(state["learnt"][0] < LEARN_EVENTS)
+
+    @override
     def learn(self, state: State, sums: Float64, start: int) -> State:
         """Take the first events into the reference; windows begin behind them."""
-        if self._declared is not None or state["learnt"][0] >= LEARN_EVENTS:
-            return state
         return state | {"learnt": state["learnt"] + sums, "since": np.maximum(state["since"], start + self.bank.pane)}
 
     def restart(self, state: State, monitor: int, at: int) -> State:
@@ -82,16 +88,17 @@ class LossChange(WindowBank):
     def score(self, windows: Windows, state: State) -> Scored:
         """Mean absolute error of every window against the reference's, raised by the floor."""
         rows, loss, variance = self._reference(state)
-        n, total, squares = (windows.sums[:, [i]] for i in range(3))
+        n, total, squares = (windows.sums[..., [i]] for i in range(3))
         mean = total / n
         own = np.maximum(squares / n - mean**2, variance)
         # Under the floor's ratio the window's errors have the reference's law, stretched: its mean is known to (1 + floor) times the reference's error.
         error = np.sqrt(windows.inflation * (own / n + (1 + self._relative) ** 2 * variance / rows))
         statistic = normal_of_student((mean - (1 + self._relative) * loss) / error, windows.freedom)
-        return Scored(n, statistic, mean / loss - 1, {"error": error, "mean": mean})
+        return Scored(windows, n, statistic, mean / loss - 1, {"error": error, "mean": mean})
 
-    def _recent(self, state: State, scored: Scored, start: int) -> Float64:
-        return np.maximum(super()._recent(state, scored, start), 0)  # a fall is no harm
+    @override
+    def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
+        return np.maximum(super()._recent(state, scored, begins, starts), 0)  # a fall is no harm
 
     @override
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:

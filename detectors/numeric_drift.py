@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
-from detectors.history import Cells, Histogram
+from detectors.event_batch import Bool, Float64, Int64
+from detectors.history import Cells, Histogram, narrow
 from detectors.large_deviation import DeviationTable, normal_of_root
 from detectors.profile import Cycle, NumericProfile
 from detectors.verdict import Effect
@@ -71,6 +71,7 @@ class NumericDrift(WindowBank):
         self._variance = np.maximum(square - mean**2 - self._cycles.location_variance, 0.05 * (square - mean**2))
         laws = [(scores[column], weights[column]) for column in range(m)]
         self._tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
+        self._ease_at_floor = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
         self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))
 
     @property
@@ -93,64 +94,75 @@ class NumericDrift(WindowBank):
         enough: Bool = self._n_reference >= MIN_REFERENCE
         return enough
 
-    def sums_of(self, counts: Float64, start: int) -> Float64:
-        """(4 m,) events, and sums of the scores about the cycle's expectation to the powers 1, 2 and 4 (the cycle of squares taken off the second)."""
-        held = np.append(counts, 0.0)[self._cells]
-        raw = (held[:, None, :] @ self._powers)[:, 0, :]
+    @override
+    def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
+        """(k, 4 m) events, and sums of the scores about the cycle's expectation to the powers 1, 2 and 4 (the cycle of squares taken off the second)."""
+        held = np.concatenate((counts, np.zeros((len(counts), 1))), axis=1)[:, self._cells]
+        raw = (held[..., None, :] @ self._powers)[..., 0, :]
+        n, s1, s2, s3, s4 = np.moveaxis(raw, -1, 0)
         if not self._cycles:
-            return np.concatenate((raw[:, 0], raw[:, 1], raw[:, 2], raw[:, 4]))
-        e, v = self._cycles.at(start + self.bank.pane // 2)
-        n, s1, s2, s3, s4 = raw.T
+            return np.concatenate((n, s1, s2, s4), axis=1)
+        e, v = (np.stack(part) for part in zip(*(self._cycles.at(start + self.bank.pane // 2) for start in starts), strict=True))
         second = s2 - 2 * e * s1 + e**2 * n
         fourth = s4 - 4 * e * s3 + 6 * e**2 * s2 - 4 * e**3 * s1 + e**4 * n
-        return np.concatenate((n, s1 - e * n, second - v * n, fourth - 2 * v * second + v**2 * n))
+        return np.concatenate((n, s1 - e * n, second - v * n, fourth - 2 * v * second + v**2 * n), axis=1)
 
-    def cells_of(self, counts: Float64) -> Cells:
+    @override
+    def cells_of(self, counts: Float64) -> list[Cells]:
         """Bins of all columns, one after another."""
-        cells: Cells = counts[self._binned].astype(np.float32)
-        return cells
+        return [narrow(cells) for cells in counts[:, self._binned]]
 
     @override
     def score(self, windows: Windows, state: State) -> Scored:
         """Both channels of all windows; the larger counts."""
         m = len(self.names)
         sums = windows.sums
-        n = sums[:, :m]
-        m1, m2, m4 = (sums[:, m * i : m * (i + 1)] / n for i in (_FIRST, _SECOND, _FOURTH))
+        n = sums[..., :m]
+        m1, m2, m4 = (sums[..., m * i : m * (i + 1)] / n for i in (_FIRST, _SECOND, _FOURTH))
         variance = np.maximum(m2 - m1 * m1, 0)
         shift = m1 - self._mean
         beyond = np.copysign(np.maximum(np.abs(shift) - self._shift, 0), shift)
         # Under the floor's ratio R the window's squares follow the reference's law times R^2, so they are scaled back before they are compared.
         squared = self._ratio**2
         more, less = variance / squared - self._variance, variance * squared - self._variance
-        wider = more > 0
-        change = np.where(wider, more, np.minimum(less, 0))
-        spread = np.maximum(m4 - m2 * m2, 0) * np.where(wider, squared**-2, squared**2)
-        deviations = np.concatenate((beyond, change), axis=1)
-        slope, ease = self._tails.at(deviations)
-        slope = np.minimum(slope, np.concatenate((variance, spread), axis=1) ** -0.5)
-        per_event = 1 / n + 1 / self._n_reference
-        error = np.sqrt(np.concatenate((per_event, per_event), axis=1) * windows.inflation)
-        both = normal_of_student(normal_of_root(np.abs(deviations) * slope / error, ease), windows.freedom)
+        change = np.where(more > 0, more, np.minimum(less, 0))
         log_ratio = 0.5 * np.log(variance / self._variance)
-        location, scale = both[:, :m], both[:, m:]
-        scaled = np.abs(log_ratio) * self._shift_per_log_ratio
+        # Most windows are within the floors: what lies beyond is looked up, one place at a time.
+        both = windows.of_known(normal_of_student(normal_of_root(0 * self._ease_at_floor, self._ease_at_floor), windows.known_freedom))
+        for channel, deviation in enumerate((beyond, change)):
+            flat = np.flatnonzero(deviation)
+            window, column = np.divmod(flat, m)
+            values, of_window = deviation.ravel()[flat], variance.ravel()[flat]
+            if channel == 1:
+                of_window = np.maximum(m4.ravel()[flat] - m2.ravel()[flat] ** 2, 0) * np.where(values > 0, squared**-2, squared**2)
+            law = channel * m + column
+            slope, ease = self._tails.at(values, law)
+            error, freedom = self._error(windows, window, law, n.reshape(-1, m)[window, column])
+            root = np.abs(values) * np.minimum(slope, of_window**-0.5) / error
+            both.reshape(-1, 2 * m)[window, law] = normal_of_student(normal_of_root(root, ease), freedom)
+        location, scale = both[..., :m], both[..., m:]
         statistic = np.where(np.isnan(scale), location, np.maximum(location, scale))
-        detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance, "error": error}
-        return Scored(n, statistic, np.fmax(np.abs(shift), scaled), detail)
+        detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance}
+        return Scored(windows, n, statistic, np.fmax(np.abs(shift), np.abs(log_ratio) * self._shift_per_log_ratio), detail)
+
+    def _error(self, windows: Windows, window: Int64, law: Int64, n: Float64) -> tuple[Float64, Float64]:
+        """Standard errors in units of the spread, and their degrees of freedom, at windows and channels."""
+        inflation, freedom = windows.known_at(window, law)
+        return np.sqrt((1 / n + 1 / self._n_reference[law % len(self.names)]) * inflation), freedom
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """The channel that says more, with both windows' bins."""
         detail = {name: values[bucket] for name, values in scored.detail.items()}
         m, profile = len(self.names), self.profiles[monitor]
         n = float(scored.events[bucket, monitor])
+        errors, _ = self._error(scored.windows, np.array([bucket, bucket]), np.array([monitor, m + monitor]), np.array([n, n]))
         by_scale = bool(detail["scale"][monitor] > detail["location"][monitor])
         if by_scale:
             # A variance about as uncertain as that of a normal column; the threshold does not depend on this interval.
-            value, error = float(detail["log_ratio"][monitor]), float(detail["error"][m + monitor]) / np.sqrt(2)
+            value, error = float(detail["log_ratio"][monitor]), float(errors[1]) / np.sqrt(2)
             effect = Effect(name="log ratio of deviations", value=value, interval=interval_of(value, error), floor=float(np.log(self._ratio)))
         else:
-            value, error = float(detail["shift"][monitor]), float(detail["error"][monitor] * np.sqrt(max(detail["variance"][monitor], self._variance[monitor])))
+            value, error = float(detail["shift"][monitor]), float(errors[0] * np.sqrt(max(detail["variance"][monitor], self._variance[monitor])))
             effect = Effect(name="shift in sigma", value=value, interval=interval_of(value, error), floor=self._shift)
         begin = sum(len(before.scores) for before in self.profiles[:monitor])
         current = Histogram.of_state(state).cells_since(bucket)[begin : begin + len(profile.scores)]
@@ -161,7 +173,7 @@ class NumericDrift(WindowBank):
             n_reference=float(self._n_reference[monitor]),
             n_current=n,
             reference={"edges": edges, "counts": [float(count) for count in profile.counts], "mean": profile.mean, "deviation": profile.deviation},
-            current={"edges": edges, "counts": current.astype(float).tolist()},
+            current={"edges": edges, "counts": current.tolist()},
         )
 
 

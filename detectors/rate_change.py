@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Bool, Float64, Int64
 from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
 
@@ -60,23 +60,31 @@ def excess(hits: Float64, events: Float64, reference_hits: Float64, reference_ev
     """
     base = (reference_hits + 0.5) / (reference_events + 1)
     null = np.minimum(base + floor, 1 - 1e-9)
-    expected = events * null
-    halfway = np.maximum(hits - 0.5, 0)  # continuity: P(K >= k) lies between the values k - 1 and k
+    rose = np.maximum(hits - 0.5, 0) > events * null  # continuity: P(K >= k) lies between the values k - 1 and k
+    value = np.where(np.broadcast_to(events, rose.shape) > 0, 0.0, np.nan)
+    if rose.any():
+        parts = (np.broadcast_to(part, rose.shape)[rose] for part in (hits, events, reference_hits, reference_events, base, null))
+        value[rose] = _excess_of_risen(*parts, floor=floor)
+    return value
+
+
+def _excess_of_risen(hits: Float64, events: Float64, reference_hits: Float64, reference_events: Float64, base: Float64, null: Float64, *, floor: float) -> Float64:
+    """(n,) `excess` where the rate is above ``null``, which is ``base`` plus the floor."""
+    expected, halfway = events * null, hits - 0.5
     rate = np.clip(halfway / events, 1e-300, 1 - 1e-16)
     divergence = halfway * np.log(rate / null) + (events - halfway) * np.log((1 - rate) / (1 - null))
-    value = np.where(halfway > expected, np.sqrt(2 * np.maximum(divergence, 0)), 0.0)
     # The reference's error widens the difference: Var = p(1-p)/n + p0(1-p0)/n0.
     own, other = null * (1 - null) / events, base * (1 - base) / (reference_events + 1)
-    value = value * np.sqrt(own / (own + other))
-    few = (expected < _FEW) & (halfway > expected)
+    shrink = np.sqrt(own / (own + other))
+    value: Float64 = np.sqrt(2 * np.maximum(divergence, 0)) * shrink
+    few = expected < _FEW
     if few.any():
-        k, n, k0, n0 = (np.broadcast_to(part, value.shape)[few] for part in (hits, events, reference_hits, reference_events))
+        k, n, k0, n0 = (part[few] for part in (hits, events, reference_hits, reference_events))
         # Without a floor, given k + k0 hits altogether, k is binomial: exact whatever the common rate is.
-        tail = special.betainc(k, k0 + 1, n / (n + n0)) if floor == 0 else special.betainc(k, n - k + 1, np.broadcast_to(null, value.shape)[few])
+        tail = special.betainc(k, k0 + 1, n / (n + n0)) if floor == 0 else special.betainc(k, n - k + 1, null[few])
         exact = np.maximum(-special.ndtri(np.maximum(tail, 1e-300)), 0)
-        shrink = np.sqrt(own / (own + other))[few] if floor > 0 else 1.0
-        value[few] = np.minimum(value[few], exact * shrink) if floor > 0 else exact
-    return np.asarray(value, np.float64)
+        value[few] = np.minimum(value[few], exact * shrink[few]) if floor > 0 else exact
+    return value
 
 
 class RateChange(WindowBank):
@@ -119,9 +127,9 @@ class RateChange(WindowBank):
         return super().initial() | {"learnt": np.zeros((2, len(self.names)))}
 
     @override
-    def sums_of(self, counts: Float64, start: int) -> Float64:
-        """(2 m,) events of each rate, then hits."""
-        sums: Float64 = np.add.reduceat(counts[self._cells], self._first)
+    def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
+        """(k, 2 m) events of each rate, then hits."""
+        sums: Float64 = np.add.reduceat(counts[:, self._cells], self._first, axis=1)
         return sums
 
     def _reference(self, state: State) -> tuple[Float64, Float64]:
@@ -134,11 +142,19 @@ class RateChange(WindowBank):
         enough: Bool = np.where(self._declared, self._references[1] >= MIN_REFERENCE, state["learnt"][1] >= LEARN_EVENTS)
         return enough
 
+    @override
+    def learning(self, state: State) -> bool:
+        """Whether a rate without a declared reference has had too few events."""
+        return bool(self._is_learning(state).any())
+
+    def _is_learning(self, state: State) -> Bool:
+        learning: Bool = ~self._declared & (state["learnt"][1] < LEARN_EVENTS)
+        return learning
+
+    @override
     def learn(self, state: State, sums: Float64, start: int) -> State:
         """Take the first events into the reference; windows begin behind them."""
-        learning = ~self._declared & (state["learnt"][1] < LEARN_EVENTS)
-        if not learning.any():
-            return state
+        learning = self._is_learning(state)
         events, hits = np.split(sums, 2)
         learnt = state["learnt"] + np.where(learning, (hits, events), 0.0)
         return state | {"learnt": learnt, "since": np.where(learning, np.maximum(state["since"], start + self.bank.pane), state["since"])}
@@ -151,21 +167,26 @@ class RateChange(WindowBank):
 
     def score(self, windows: Windows, state: State) -> Scored:
         """Excess over the reference's rate in every window."""
-        events, hits = np.split(windows.sums, 2, axis=1)
+        events, hits = np.split(windows.sums, 2, axis=-1)
         reference_hits, reference_events = self._reference(state)
         value = excess(hits, events, reference_hits, reference_events, self._floor)
-        statistic = normal_of_student(value / np.sqrt(windows.inflation), windows.freedom)
-        return Scored(events, statistic, hits / events - reference_hits / reference_events, {"hits": hits, "inflation": windows.inflation})
+        statistic = windows.of_known(normal_of_student(np.zeros(len(self.names)), windows.known_freedom))
+        window, monitor = np.divmod(np.flatnonzero(value), len(self.names))
+        inflation, freedom = windows.known_at(window, monitor)
+        risen = value.reshape(-1, len(self.names))[window, monitor]
+        statistic.reshape(-1, len(self.names))[window, monitor] = normal_of_student(risen / np.sqrt(inflation), freedom)
+        return Scored(windows, events, statistic, hits / events - reference_hits / reference_events, {"hits": hits})
 
-    def _recent(self, state: State, scored: Scored, start: int) -> Float64:
-        return np.maximum(super()._recent(state, scored, start), 0)  # a fall is no harm
+    @override
+    def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
+        return np.maximum(super()._recent(state, scored, begins, starts), 0)  # a fall is no harm
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Hits and events of both."""
         reference_hits, reference_events = (float(part[monitor]) for part in self._reference(state))
         events, hits = float(scored.events[bucket, monitor]), float(scored.detail["hits"][bucket, monitor])
         value = float(scored.effect[bucket, monitor])
-        inflation = float(np.nan_to_num(scored.detail["inflation"][bucket, monitor], nan=1.0))
+        inflation = float(np.nan_to_num(scored.windows.inflation[bucket, monitor], nan=1.0))
         rates = ((hits + 0.5) / (events + 1), (reference_hits + 0.5) / (reference_events + 1))
         variance = rates[0] * (1 - rates[0]) / max(events, 1) + rates[1] * (1 - rates[1]) / max(reference_events, 1)
         return Told(

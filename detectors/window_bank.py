@@ -8,6 +8,7 @@ says which sums a pane contributes and how a window is scored.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +17,13 @@ import numpy as np
 from detectors.dependence import Dependence
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Bool, Float64, Int64
-from detectors.history import Cells, Histogram
+from detectors.history import Cells, GrowingHistogram, Histogram
 from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdicts
 
 MIN_EVENTS = 30  # a window with fewer says nothing
 WARNING_RATE = 10  # times the budget's rate
+PANES_AT_ONCE = 16  # more would not fit the processor's caches
+_NEVER = np.iinfo(np.int64).max
 _OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))
 
 
@@ -52,17 +55,38 @@ class Bank:
 
 @dataclass(frozen=True)
 class Windows:
-    """The recent windows, the longest first: ``w`` of them.
+    """Recent windows, the longest first: ``w`` of them, for one pane or for each of several.
 
     Attributes
     ----------
-    sums : (w, q) sums over each window.
-    inflation, freedom : (w, c) what was known of the dependence when the window began; nan before it was.
+    sums : (..., w, q) sums over each window; 0 where a pane has fewer windows than another.
+    noted : (..., w) row of what was known when the window began.
+    known_inflation, known_freedom : (r, c) what was known of the dependence; nan before it was.
     """
 
     sums: Float64
-    inflation: Float64
-    freedom: Float64
+    noted: Int64
+    known_inflation: Float64
+    known_freedom: Float64
+
+    @property
+    def inflation(self) -> Float64:
+        """(..., w, c) of each window."""
+        return self.known_inflation[self.noted]
+
+    @property
+    def freedom(self) -> Float64:
+        """(..., w, c) of each window."""
+        return self.known_freedom[self.noted]
+
+    def of_known(self, values: Float64) -> Float64:
+        """(..., w, c) of (r, c) values, nan where the dependence is not known."""
+        return np.where(np.isnan(self.known_inflation), np.nan, values)[self.noted]
+
+    def known_at(self, window: Int64, channel: Int64) -> tuple[Float64, Float64]:
+        """Inflation and freedom at places: the window's (counted through all panes) and the channel's."""
+        row = self.noted.ravel()[window]
+        return self.known_inflation[row, channel], self.known_freedom[row, channel]
 
 
 @dataclass(frozen=True)
@@ -71,12 +95,14 @@ class Scored:
 
     Attributes
     ----------
-    events : (w, m) events in the window.
-    statistic : (w, m) on the scale of a standard normal; nan where undefined.
-    effect : (w, m) in the unit of `WindowBank.floors`.
-    detail : what the evidence needs, each (w, m).
+    windows : that were scored.
+    events : (..., w, m) events in the window.
+    statistic : (..., w, m) on the scale of a standard normal; nan where undefined.
+    effect : (..., w, m) in the unit of `WindowBank.floors`.
+    detail : what the evidence needs, each (..., w, m).
     """
 
+    windows: Windows
     events: Float64
     statistic: Float64
     effect: Float64
@@ -140,8 +166,8 @@ class WindowBank(ABC):
         """(m,) each: of DRIFT, and of WARNING."""
 
     @abstractmethod
-    def sums_of(self, counts: Float64, start: int) -> Float64:
-        """(q,) what a pane contributes."""
+    def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
+        """(k, q) what each of ``k`` panes contributes."""
 
     @abstractmethod
     def score(self, windows: Windows, state: State) -> Scored:
@@ -155,14 +181,20 @@ class WindowBank(ABC):
     def ready(self, state: State) -> Bool:
         """(m,) whether the reference is large enough."""
 
+    def learning(self, state: State) -> bool:
+        """Whether a reference is still being learnt."""
+        del state  # a declared reference is complete
+        return False
+
     def learn(self, state: State, sums: Float64, start: int) -> State:
         """Take a pane into a reference that is still being learnt."""
-        del sums, start  # a declared reference is complete
+        del sums, start
         return state
 
-    def cells_of(self, counts: Float64) -> Cells:
-        """Bin counts to keep for the evidence."""
-        return counts[:0].astype(np.float32)  # none
+    def cells_of(self, counts: Float64) -> list[Cells]:
+        """Bin counts of each of ``k`` panes to keep for the evidence; none where the sums hold them."""
+        del counts
+        return []
 
     def initial(self) -> State:
         """State before the first pane."""
@@ -173,24 +205,76 @@ class WindowBank(ABC):
 
     def step(self, state: State, counts: Float64, start: int) -> tuple[State, Verdicts]:
         """Take one closed pane; one without events is no look, but time passes for the recent effect."""
-        sums = self.sums_of(counts, start)
+        state, (verdicts,) = self._taken(state, counts[None], (start,))
+        return state, verdicts
+
+    def walk(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, list[Verdicts]]:
+        """Take closed panes in their order."""
+        verdicts: list[Verdicts] = []
+        while len(verdicts) < len(starts):
+            taken = slice(len(verdicts), len(verdicts) + (1 if self.learning(state) else PANES_AT_ONCE))
+            state, found = self._taken(state, counts[taken], starts[taken])
+            verdicts += found
+        return state, verdicts
+
+    def _taken(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, list[Verdicts]]:
+        """Panes are added one after another, then the windows of all of them are scored at once."""
+        sums = self.sums_of(counts, starts)
         events, totals, squares = self._channels
-        if sums[events].any():
-            dependence = _dependence_of(state)
-            labels = np.concatenate((dependence.inflation, dependence.freedom))
-            histogram, completed = Histogram.of_state(state).append(start=start, sums=sums, labels=labels, cells=self.cells_of(counts))
-            since = state["measured_since"][self._channel_monitor]
-            blocks = [(0, sums[events], sums[totals]), *((level, block[events], block[totals]) for level, _, block in completed)]
-            dependence = dependence.observe(blocks, sums[squares], [since < start + self.bank.pane, *(since <= began for _, began, _ in completed)])
-            if any(level >= 3 for level, _, _ in completed):  # every eight panes is often enough, and the first time is when there is enough
-                dependence = dependence.estimated()
-            state = state | histogram.as_state() | _dependence_state(dependence)
-            state = self.learn(state, sums, start)
-        return state, self._verdicts(state, start)
+        seen: Bool = np.asarray(sums[:, events].any(axis=1))
+        histogram, dependence = Histogram.of_state(state), _dependence_of(state)
+        growing = GrowingHistogram(histogram, room=len(starts))
+        known = [*histogram.labels, np.concatenate((dependence.inflation, dependence.freedom))]
+        since = state["measured_since"][self._channel_monitor]
+        suffixes, noted, begins, armed = [], [], [], []
+        waiting: list[tuple[int, int, Float64]] = []  # blocks not yet in the dependence: level, last time at which measuring may have begun, sums
+        squared: list[Float64] = []
+
+        def observed() -> Dependence:
+            blocks = np.stack([block for _, _, block in waiting])
+            counted = since <= np.array([[began] for _, began, _ in waiting])
+            return dependence.observe([level for level, _, _ in waiting], blocks[:, events], blocks[:, totals], np.stack(squared)[:, squares], counted)
+
+        for place, start in enumerate(starts):
+            if seen[place]:
+                completed = growing.append(start, sums[place], len(known) - 1)
+                waiting += [(0, start + self.bank.pane - 1, sums[place]), *completed]
+                squared.append(sums[place])
+                if any(level >= 3 for level, _, _ in completed):  # every eight panes is often enough, and the first time is when there is enough
+                    dependence, waiting, squared = observed().estimated(), [], []
+                    known.append(np.concatenate((dependence.inflation, dependence.freedom)))
+            window = np.empty((len(growing.sizes), self._width))
+            growing.suffixes(window)
+            suffixes.append(window)
+            noted.append(growing.noted.copy())
+            begins.append(growing.starts.copy())
+            armed.append(self._armed(dependence))
+        if waiting:
+            dependence = observed()
+        labels = np.stack(known)
+        if seen.any():
+            state = state | growing.histogram(labels, self.cells_of(counts[seen])).as_state() | _dependence_state(dependence)
+            if self.learning(state):
+                state = self.learn(state, sums[0], starts[0])
+        return state, self._verdicts(state, self._side_by_side(suffixes, noted, labels), begins, np.stack(armed), starts)
+
+    def _side_by_side(self, suffixes: Sequence[Float64], noted: Sequence[Sequence[int]], labels: Float64) -> Windows:
+        """Windows of several panes in one rectangle; where a pane has fewer, there are no events."""
+        longest = max(1, *(len(window) for window in suffixes))
+        sums, rows = np.zeros((len(suffixes), longest, self._width)), np.zeros((len(suffixes), longest), np.int64)
+        for place, (window, note) in enumerate(zip(suffixes, noted, strict=True)):
+            sums[place, : len(window)] = window
+            rows[place, : len(note)] = note
+        return self._windows(sums, rows, labels)
+
+    def _windows(self, sums: Float64, noted: Int64, labels: Float64) -> Windows:
+        inflation, freedom = np.split(labels, 2, axis=1)
+        return Windows(sums, noted, inflation, freedom)
 
     def evidence(self, state: State, monitor: int) -> Evidence:
         """Evidence for a monitor's last verdict."""
-        scored, usable = self._scored(state)
+        histogram = Histogram.of_state(state)
+        scored, usable = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
         column = np.where(usable[:, monitor], scored.statistic[:, monitor], -1.0)
         nothing = not (column >= 0).any()
         bucket = 0 if nothing else int(np.argmax(column))
@@ -218,54 +302,49 @@ class WindowBank(ABC):
         dependence = _dependence_of(state).without(self._channel_monitor == monitor)
         return state | _dependence_state(dependence) | {"since": since, "measured_since": measured}
 
-    def _scored(self, state: State) -> tuple[Scored, Bool]:
-        histogram = Histogram.of_state(state)
-        channels = self._channels.shape[1]
-        inflation, freedom = histogram.labels[:, :channels], histogram.labels[:, channels:]
+    def _scored(self, windows: Windows, begins: Int64, state: State) -> tuple[Scored, Bool]:
+        """Scores, and which of them count; ``begins`` (..., w) is the start of each window."""
         with np.errstate(all="ignore"):
-            scored = self.score(Windows(histogram.suffixes(), inflation, freedom), state)
+            scored = self.score(windows, state)
         np.maximum(scored.statistic, 0, out=scored.statistic)  # keeps nan; ties at 0 go to the longest window
-        usable = (scored.events >= MIN_EVENTS) & (scored.statistic >= 0) & (histogram.starts[:, None] >= state["since"])
+        usable = (scored.events >= MIN_EVENTS) & (scored.statistic >= 0) & (begins[..., None] >= state["since"])
         return scored, usable
 
-    def _verdicts(self, state: State, start: int) -> Verdicts:
-        ready, monitors = self.ready(state), self._monitors
-        learnt = ready & self._armed(state)
-        if not state["sizes"]:
-            nothing = np.full(len(monitors), np.nan)
-            return Verdicts(np.where(learnt, Status.INSUFFICIENT_DATA, Status.LEARNING).astype(np.uint8), nothing, nothing, nothing, np.full(len(monitors), NO_TIME))
-        scored, usable = self._scored(state)
-        statistics = np.where(usable & learnt, scored.statistic, -1.0)
-        best = np.argmax(statistics, axis=0)
-        largest = statistics[best, monitors]
+    def _verdicts(self, state: State, windows: Windows, begins_of: Sequence[Sequence[int]], armed: Bool, starts: Sequence[int]) -> list[Verdicts]:
+        begins = np.full(windows.noted.shape, _NEVER)
+        for place, begin in enumerate(begins_of):
+            begins[place, : len(begin)] = begin
+        ready = self.ready(state)
+        learnt = ready & armed
+        scored, usable = self._scored(windows, begins, state)
+        statistics = np.where(usable & learnt[:, None], scored.statistic, -1.0)
+        best = np.argmax(statistics, axis=1)
+        panes, monitors = np.arange(len(starts))[:, None], self._monitors
+        largest = statistics[panes, best, monitors]
         known = largest >= 0
         alarm, warning = self.thresholds
         status = np.where(learnt, _INSUFFICIENT, _LEARNING)
         status[known] = _OK
         status[largest > warning] = _WARNING
         status[largest > alarm] = _DRIFT
-        return Verdicts(
-            status=status,
-            statistic=np.where(known, largest, np.nan),
-            effect=np.where(known, scored.effect[best, monitors], np.nan),
-            recent_effect=np.where(ready, self._recent(state, scored, start), np.nan),
-            change_at=np.where(status == _DRIFT, state["starts"][best], NO_TIME),
-        )
+        statistic, effect = np.where(known, largest, np.nan), np.where(known, scored.effect[panes, best, monitors], np.nan)
+        recent = np.where(ready, self._recent(state, scored, begins, np.array(starts)), np.nan)
+        change_at = np.where(status == _DRIFT, begins[panes, best], NO_TIME)
+        return [Verdicts(*of_pane) for of_pane in zip(status, statistic, effect, recent, change_at, strict=True)]
 
-    def _recent(self, state: State, scored: Scored, start: int) -> Float64:
-        """Effect over the windows of the last ``resolve_after``, reaching further back where they hold too few events; nan without any."""
-        starts: Int64 = state["starts"]
-        first = int(np.searchsorted(starts, min(start, start + self.bank.pane - self.bank.resolve_after)))
-        if first >= len(starts):
-            return np.full(len(self.names), np.nan)
-        row = np.minimum((scored.events >= MIN_EVENTS).sum(axis=0) - 1, first)
-        monitors = self._monitors
-        known = (row >= 0) & (scored.events[first] > 0) & (starts[np.maximum(row, 0)] >= state["since"])
-        return np.where(known, scored.effect[np.maximum(row, 0), monitors], np.nan)
+    def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
+        """(k, m) effect over the windows of the last ``resolve_after``, reaching further back where they hold too few events; nan without any."""
+        panes, monitors = np.arange(len(starts)), self._monitors
+        first = (begins < np.minimum(starts, starts + self.bank.pane - self.bank.resolve_after)[:, None]).sum(axis=1)
+        any_window = first < (begins < _NEVER).sum(axis=1)
+        row = np.minimum((scored.events >= MIN_EVENTS).sum(axis=1) - 1, first[:, None])
+        first, place = np.minimum(first, begins.shape[1] - 1), (panes[:, None], np.maximum(row, 0))
+        known = any_window[:, None] & (row >= 0) & (scored.events[panes, first] > 0) & (begins[place] >= state["since"])
+        return np.where(known, scored.effect[*place, monitors], np.nan)
 
-    def _armed(self, state: State) -> Bool:
+    def _armed(self, dependence: Dependence) -> Bool:
         """(m,) whether the dependence of all channels of a monitor has been measured."""
-        unarmed = np.isnan(state["inflation"])
+        unarmed = np.isnan(dependence.inflation)
         armed: Bool = np.bincount(self._channel_monitor, unarmed, len(self.names)) == 0
         return armed
 

@@ -48,7 +48,7 @@ def not_too_often(passed: np.ndarray, chances: np.ndarray, nominal: float) -> bo
 
 
 def independent(sums: np.ndarray, channels: int) -> Windows:
-    return Windows(sums, np.ones((len(sums), channels)), np.full((len(sums), channels), 1e9))
+    return Windows(sums, np.zeros(len(sums), np.int64), np.ones((1, channels)), np.full((1, channels), 1e9))
 
 
 @pytest.mark.parametrize("law", NUMERIC)
@@ -133,7 +133,7 @@ def test_mean_and_variance_pass_heights_down_to_a_billionth_no_more_often_than_a
     variance = np.maximum(np.arange(law.shape[1])[None] / events - mean**2, 0)
     deviations = np.stack(np.broadcast_arrays(mean - expected, variance - (values**2 @ weights / 1e9 - expected**2)), axis=-1)
     tables = DeviationTable.of_means([(values, weights)]).beside(DeviationTable.of_variances([(values, weights)]))
-    slope, ease = tables.at(deviations)
+    slope, ease = tables.at(deviations, np.arange(2))
     value = normal_of_root(np.abs(deviations) * slope * np.sqrt(events), ease)
     for channel in range(2):
         for side in (-1, 1):
@@ -150,7 +150,7 @@ def test_a_correction_for_small_windows_costs_a_large_window_nothing() -> None:
         tables = DeviationTable.of_means([(np.array(profile.scores), np.array(profile.counts, float))])
         for n, cost in ((100, 0.35), (10_000, 0.05)):
             deviations = np.array([[6.0 / np.sqrt(n)], [-6.0 / np.sqrt(n)]])
-            slope, ease = tables.at(deviations)
+            slope, ease = tables.at(deviations, np.array([0]))
             root = np.abs(deviations) * slope * np.sqrt(n)
             assert (normal_of_root(root, ease) > root - cost).all()
 
