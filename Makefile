@@ -4,6 +4,8 @@
 #   make demo-seeds    the demo for seeds 1 to 20                                    FIRST=1 LAST=20
 #   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher"
 #   make check         ruff, mypy, import rules, then every test
+#   make bench         how fast it is, with its results checked                      ROWS="single join"
+#   make bench-scale   what 10,000 models and a million events a second would take
 #   make install | make lock | make clean
 
 SHELL := /bin/bash
@@ -19,12 +21,13 @@ TARGET ?=
 FIRST ?= 1
 LAST ?= 20
 ARGS ?=
+ROWS ?=
 
 BIN := $(VENV)/bin
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-seeds test lint check lock clean
+.PHONY: help install demo demo-seeds test lint check bench bench-scale lock clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
@@ -71,6 +74,18 @@ lint: $(VENV)/.installed-for-test
 	$(BIN)/lint-imports
 
 check: lint test
+
+# --- the bench ---
+
+$(VENV)/.installed-for-bench: pyproject.toml requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[bench,broker]'
+	@touch $@
+
+bench: $(VENV)/.installed-for-bench
+	@$(BIN)/python -m bench $(ROWS)
+
+bench-scale: $(VENV)/.installed-for-bench
+	@$(BIN)/python -m bench.scale
 
 # --- housekeeping ---
 

@@ -1,0 +1,139 @@
+"""Events per CPU second of the pure core: both stages in one process on decoded batches of 10,000, without Kafka and without JSON.
+
+A pane holds 10,000 events of each model. With a thousand models it takes a thousand batches to fill one, so a repeat absorbs some of them,
+closes the panes of all models, and counts the closing once for a thousand batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from bench.batches import fetch
+from bench.checks import check_psi
+from bench.figure import CheckFailedError, Found, Row, Size, expect
+from bench.processes import Stopwatch
+from bench.workload import PANE, START, Workload
+from detectors.bundle import Bundle
+from detectors.detect import Detect
+from detectors.monitor import Monitor, Monitors
+from detectors.point import Point
+from detectors.specification import MonitorSpecification
+from detectors.summarise import Fetch, Summarise
+
+BATCH = 10_000
+EVENTS_PER_PANE = 10_000
+BATCHES_PER_EPOCH = 50
+"""With many models: half a million events, as a busy worker has in a second."""
+
+
+class _Core:
+    """Both stages, joined as a worker's driver joins them."""
+
+    def __init__(self, specifications: Iterable[MonitorSpecification]) -> None:
+        monitors = Monitors(Monitor(specification=specification) for specification in specifications)
+        self._summarise = Summarise(0, monitors)
+        self._detect = Detect(monitors)
+        self._epoch = 0
+        self.points: list[Point] = []
+
+    def absorb(self, one: Fetch) -> None:
+        """Take a batch."""
+        self._summarise.absorb(one)
+
+    def epoch(self) -> None:
+        """Hand over what is new, and judge what has closed."""
+        self._epoch += 1
+        flushed = self._summarise.flush()
+        bundle = Bundle(
+            partition=0, partitions=1, generation=1, epoch=self._epoch, high=flushed.high, covered=flushed.covered, summaries=flushed.summaries, cohorts=flushed.cohorts
+        )
+        self._detect.absorb(bundle, self._epoch)
+        self.points += self._detect.flush().points
+
+
+def one_model(size: Size) -> Found:
+    """One model, 20 features: each batch is a pane and an epoch."""
+    batches = size.of(100)
+    workload = Workload(beginning=2 * BATCH, per_pane=EVENTS_PER_PANE)
+    specification = workload.specifications()[0]
+    core, figures, first = _Core([specification]), [], 0
+    for repeat in range(size.repeats + 1):
+        fetches = [fetch(workload, start, start + BATCH) for start in range(first, first + batches * BATCH, BATCH)]
+        first += batches * BATCH
+        watch = Stopwatch()
+        for one in fetches:
+            core.absorb(one)
+            core.epoch()
+        if repeat:  # the first fills caches and windows
+            figures.append(batches * BATCH / watch.seconds)
+    _check(core.points, workload, specification, first, closed_until=int(workload.time(np.array([first - 1]))[0]) - PANE)
+    return Found(figures=tuple(figures), details={"events": batches * BATCH})
+
+
+def thousand_models(size: Size) -> Found:
+    """A thousand models in every batch, ten rows of each."""
+    models = size.of(1_000, multiple=10)
+    batches = BATCHES_PER_EPOCH * size.of(4)
+    workload = Workload(models=models, beginning=2 * BATCH, per_pane=batches * BATCH)
+    specifications = workload.specifications()
+    core, figures, first = _Core(specifications), [], 2 * BATCH
+    core.absorb(fetch(workload, 0, first))
+    core.epoch()
+    details: dict[str, float] = {}
+    for _ in range(size.repeats):
+        absorbing = 0.0
+        for start in range(first, first + batches * BATCH, BATCHES_PER_EPOCH * BATCH):
+            fetches = [fetch(workload, at, at + BATCH) for at in range(start, start + BATCHES_PER_EPOCH * BATCH, BATCH)]
+            watch = Stopwatch()
+            for one in fetches:
+                core.absorb(one)
+            core.epoch()
+            absorbing += watch.seconds
+        first += batches * BATCH
+        closing = _close(core, workload, first)
+        panes = models * EVENTS_PER_PANE / (batches * BATCH)
+        figures.append(models * EVENTS_PER_PANE / (absorbing * panes + closing))
+        details = {
+            "absorb_microseconds_per_event": 1e6 * absorbing / (batches * BATCH),
+            "absorb_microseconds_per_model_and_batch": 1e6 * absorbing / (batches * models),
+            "close_milliseconds_per_pane": 1e3 * closing / models,
+        }
+    _check(core.points, workload, specifications[0], first, closed_until=int(workload.time(np.array([first]))[0]) - PANE)
+    return Found(figures=tuple(figures), details=details | {"models": models, "events": batches * BATCH})
+
+
+def _close(core: _Core, workload: Workload, end: int) -> float:
+    """CPU seconds to move event time so that one more pane of every model closes."""
+    high = int(workload.time(np.array([end]))[0])
+    watch = Stopwatch()
+    core.absorb(Fetch(end=end, high=high))
+    core.epoch()
+    return watch.seconds
+
+
+def _check(points: list[Point], workload: Workload, specification: MonitorSpecification, end: int, *, closed_until: int) -> None:
+    events = workload.events(0, end)
+    mine = events.of % workload.models == 0
+    closed = mine & (events.time < (closed_until - START) // PANE * PANE + START)
+    final = [point for point in points if point.measurement == "traffic" and point.fields["final"] and point.tags["model"] == specification.model]
+    expect("predictions in closed panes", sum(int(point.fields["predictions"]) for point in final), int(closed.sum()))
+    windows = [point for point in points if point.tags["model"] == specification.model and point.tags.get("window") == "10m"]
+    check_psi({(point.time, point.tags["feature"]): point for point in windows if point.measurement == "drift"}, specification, events.time, events.matrix, mine)
+    _check_accuracy([point for point in windows if point.measurement == "performance"], workload, end)
+
+
+def _check_accuracy(points: list[Point], workload: Workload, end: int) -> None:
+    events = workload.events(0, end)
+    last = max(points, key=lambda point: point.time)
+    rows = (events.of % workload.models == 0) & (events.time >= last.time - 600_000) & (events.time < last.time)
+    truth = float((events.predicted[rows] == events.label[rows]).mean())
+    if abs(float(last.fields["accuracy"]) - truth) > 1e-12:
+        raise CheckFailedError(f"accuracy over {int(rows.sum())} rows: got {last.fields['accuracy']}, numpy says {truth}")
+
+
+ROWS = (
+    Row(name="core", what="pure core: a decoded batch of 10,000, 20 features, panes of 10,000", sense="at least", target=2_500_000, unit="events/CPU s", run=one_model),
+    Row(name="core-1000", what="the same with 1,000 models in the batch", sense="at least", target=500_000, unit="events/CPU s", run=thousand_models),
+)
