@@ -72,13 +72,11 @@ class Dependence:
             shrink = (1 - correlation) / (1 + correlation)
             current = np.maximum(variances[0], 0) / shrink
             freedom = (count[0] - 1) * shrink
-            for level in range(1, used):
-                enough = count[level] >= MIN_BLOCKS
-                if not enough.any():
-                    break
-                larger = enough & (variances[level] > current * (1 + 2 * np.sqrt(2 / (count[level] - 1))))
-                current = np.where(larger, variances[level], current)
-                freedom = np.where(larger, count[level] - 1, freedom)
+            enough, beyond = count >= MIN_BLOCKS, 1 + 2 * np.sqrt(2 / (count - 1))
+            for level in range(1, int(enough.any(axis=1).sum())):
+                larger = enough[level] & (variances[level] > current * beyond[level])
+                np.copyto(current, variances[level], where=larger)
+                np.copyto(freedom, count[level] - 1, where=larger)
             inflation = np.where(of_event > 1e-12, np.maximum(current / of_event, 1), 1.0)
             freedom = np.where(of_event > 1e-12, freedom, count[0] - 1)
         armed = (count[1] >= MIN_BLOCKS) & (freedom >= MIN_FREEDOM)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from detectors.alert import Alert
-from detectors.bundle import Bundle
+from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import NO_TIME
 from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitors
@@ -82,14 +82,14 @@ class Detect:
         self._partitions = max(self._partitions, bundle.partitions)
         if (bundle.covered, bundle.time) <= (covered, before):
             return  # a new owner begins behind what the one before it had told; panes must not lose what their time says they have
-        keys = {(summary.model, summary.revision) for summary in bundle.summaries} | {(cohort.model, cohort.revision) for cohort in bundle.cohorts}
-        for key in sorted(keys):
+        summaries, cohorts = _by_revision(bundle.summaries), _by_revision(bundle.cohorts)
+        for key in sorted(summaries.keys() | cohorts.keys()):
             detection = self._detection(*key)
             if detection is not None:
-                summaries = [summary for summary in bundle.summaries if (summary.model, summary.revision) == key]
+                mine = summaries.get(key, [])
                 if bundle.generation == owner and not repeating:  # a new owner says again what it recovered and what it reads again, closed or not
-                    detection.count_late(summaries, offset)
-                detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key))
+                    detection.count_late(mine, offset)
+                detection.absorb(bundle, mine, cohorts.get(key, []))
         self._reached = max(self._reached, self._time())
         if self._reached != NO_TIME:
             for detection in self._models.values():
@@ -112,11 +112,14 @@ class Detect:
 
     def _close_replaced(self) -> None:
         """A revision whose successor has closed a pane raises no more alerts."""
+        revisions: dict[str, list[int]] = {}
         for model, revision in sorted(self._models):
-            later = [self._models[model, other] for name, other in self._models if name == model and other > revision]
-            closed = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
-            if later and closed and self._models[model, revision].closed_until >= min(closed):
-                self._models[model, revision].close(min(closed))
+            revisions.setdefault(model, []).append(revision)
+        for model, known in revisions.items():
+            for revision in known[:-1]:
+                successors = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
+                if successors and self._models[model, revision].closed_until >= min(successors):
+                    self._models[model, revision].close(min(successors))
 
     def flush(self) -> DetectFlushed:
         """What is new since the last flush."""
@@ -151,6 +154,17 @@ class Detect:
         for detection in self._models.values():
             detection.drop_closed()
         return self._end
+
+
+_Told = TypeVar("_Told", Summary, Cohort)
+
+
+def _by_revision(items: Iterable[_Told]) -> dict[tuple[str, int], list[_Told]]:
+    """What is told of each revision of each model."""
+    found: dict[tuple[str, int], list[_Told]] = {}
+    for item in items:
+        found.setdefault((item.model, item.revision), []).append(item)
+    return found
 
 
 def _identity(bundle: Bundle) -> tuple[int, int, int]:

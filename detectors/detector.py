@@ -48,7 +48,7 @@ class Detector(Protocol):
         start : the pane's start, epoch milliseconds.
         """
 
-    def walk(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, list[Verdicts]]:
+    def walk(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, Verdicts]:
         """Take closed panes in their order: the same as so many steps, at less cost.
 
         Parameters
@@ -59,7 +59,7 @@ class Detector(Protocol):
 
         Returns
         -------
-        The state after the last pane, and the verdicts on each.
+        The state after the last pane, and the verdicts on all of them, (k, m) each.
         """
 
     def evidence(self, state: State, monitor: int) -> Evidence:

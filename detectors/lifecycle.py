@@ -49,6 +49,11 @@ class Lifecycle:
         self._specification = specification
         self._open: dict[str, Alert] = {}
 
+    @property
+    def idle(self) -> bool:
+        """Whether no alert is open: then a pane without an alarm changes nothing."""
+        return not self._open
+
     def step(self, at: int, version: str, alarms: Sequence[Alarm], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()) -> tuple[list[Alert], list[str]]:
         """Take the alarms of a closed pane.
 

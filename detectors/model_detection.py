@@ -9,24 +9,18 @@ from typing import Any
 import numpy as np
 
 from detectors.alert import Alert
-from detectors.bank import detectors_of
 from detectors.bundle import Bundle, Cohort, Summary
-from detectors.detector import Detector, State
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.layout import Layout
-from detectors.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.metric_points import cohort_point, monitor_points, pane_point, window_points
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
 from detectors.piece import Piece
 from detectors.point import Point
-from detectors.rfc3339 import format_time
 from detectors.rolling_window import RollingWindow
-from detectors.specification import MonitorSpecification
-from detectors.verdict import Status
+from detectors.watch import ClosedPane, Group, Judged, Watch
 
-Group = tuple[str, str]
 Panes = dict[int, dict[int, dict[Group, Float64]]]
 """Open panes: start, then source partition, then version and segment."""
 
@@ -56,16 +50,11 @@ class ModelDetection:
         self._specification = monitor.specification
         self._layout = Layout(monitor.specification)
         self._metrics = metrics
-        self._inputs, self._outputs = _by_dependence_on_version(detectors_of(monitor.specification))
-        self._states: dict[str, State] = {_name(detector): detector.initial() for detector in (*self._inputs, *self._outputs)}
+        self._watch = Watch(monitor.specification, self._layout)
         self._windows = {length: RollingWindow(length=length, pane=monitor.specification.pane) for length in monitor.specification.windows}
-        self._lifecycle = Lifecycle(monitor.specification)
         self._panes: Panes = {}
         self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
         self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
-        self._version: str | None = None
-        self._first_version = True
-        self._happened: list[tuple[int, str]] = []
         self._late_after_close = 0
         self._found = Detected()
         self._changed_panes: set[int] = set()
@@ -94,10 +83,11 @@ class ModelDetection:
         """Close the panes that every source partition has passed by a time, before lateness is taken off."""
         watermark = time - self._specification.lateness
         length = self._specification.pane
-        for start in sorted(start for start in self._panes if start + length <= watermark):
-            self._close(start, self._panes.pop(start))
-            self._found.deletions.append(Piece(self._key("pane", start), 0, None))
-            self._changed_panes.discard(start)
+        closing = sorted(start for start in self._panes if start + length <= watermark)
+        if closing:
+            self._close([ClosedPane(start, _merged(self._panes.pop(start))) for start in closing])
+            self._found.deletions += [Piece(self._key("pane", start), 0, None) for start in closing]
+            self._changed_panes.difference_update(closing)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
         horizon = watermark - COHORT - self._specification.labels.timeout
@@ -109,61 +99,20 @@ class ModelDetection:
     def _closed_at(self, time: int) -> int:
         return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
 
-    def _close(self, start: int, partitions: dict[int, dict[Group, Float64]]) -> None:
-        groups = _merged(partitions)
-        total = np.asarray(sum(groups[group] for group in sorted(groups)))
-        at = start + self._specification.pane
-        self._follow_version(at, groups)
-        serving = np.asarray(sum((counts for (version, _), counts in sorted(groups.items()) if version == self._version), np.zeros(self._layout.size)))
-        alarms: list[Alarm] = []
-        resolutions: dict[str, Resolution] = {}
-        for detector in (*self._inputs, *self._outputs):
-            counts = total if detector in self._inputs else serving
-            state, verdicts = detector.step(self._states[_name(detector)], counts, start)
-            self._states[_name(detector)] = state
-            floors = detector.floors
-            for place, name in enumerate(detector.names):
-                resolutions[name] = Resolution(recent_effect=float(verdicts.recent_effect[place]), floor=float(floors[place]))
-            drifted = np.flatnonzero(verdicts.status == Status.DRIFT).tolist()
-            unknown = [place for place in drifted if not self._lifecycle.knows(detector.kind, detector.names[place])]
-            alarms += [Alarm(kind=detector.kind, evidence=detector.evidence(state, place), change_at=int(verdicts.change_at[place])) for place in unknown]
+    def _close(self, panes: list[ClosedPane]) -> None:
+        for judged in self._watch.take(panes):
+            self._found.alerts += judged.alerts
             if self._metrics:
-                self._found.points += monitor_points(self._layout, at, detector, verdicts)
-        happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
-        alerts, well = self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
-        self._found.alerts += alerts
-        self._restart(well, at)
-        self._measure(start, at, groups, total)
+                self._measure(judged)
 
-    def _follow_version(self, at: int, groups: dict[Group, Float64]) -> None:
-        """The version that most predictions of a pane came from; a new one has its own errors, which are learnt anew."""
-        sizes: dict[str, float] = {}
-        for (version, _), counts in sorted(groups.items()):
-            sizes[version] = sizes.get(version, 0) + self._layout.traffic(counts, "predictions")
-        served = max(sizes, key=lambda version: (sizes[version], version))
-        if sizes[served] <= 0 or served == self._version:
-            return
-        if self._version is not None:
-            self._happened = [*self._happened[-9:], (at, f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(at)}")]
-            self._first_version = False
-            self._outputs = _of_a_later_version(self._specification)
-            for detector in self._outputs:
-                self._states[_name(detector)] = detector.initial()
-        self._version = served
-
-    def _restart(self, names: list[str], at: int) -> None:
-        for detector in (*self._inputs, *self._outputs):
-            for place, name in enumerate(detector.names):
-                if name in names:
-                    self._states[_name(detector)] = detector.restart(self._states[_name(detector)], place, at)
-
-    def _measure(self, start: int, at: int, groups: dict[Group, Float64], total: Float64) -> None:
-        if not self._metrics:
-            return
-        for (version, segment), counts in sorted(groups.items()):
+    def _measure(self, judged: Judged) -> None:
+        start, at = judged.pane.start, judged.pane.start + self._specification.pane
+        for detector, verdicts in judged.verdicts:
+            self._found.points += monitor_points(self._layout, at, detector, verdicts)
+        for (version, segment), counts in sorted(judged.pane.groups.items()):
             self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, late_after_close=self._late_after_close))
         for length, window in self._windows.items():
-            if window.add(start, total):
+            if window.add(start, judged.total):
                 self._found.points += window_points(self._layout, at, format_duration(length), window.total())
 
     def flush(self, covered: int) -> Detected:
@@ -189,7 +138,7 @@ class ModelDetection:
 
     def close(self, at: int) -> None:
         """Resolve open alerts: a later revision is in force."""
-        resolved = self._lifecycle.close(at, "a new revision of the monitor was applied")
+        resolved = self._watch.close(at)
         self._found.alerts += resolved
         self._stepped |= bool(resolved)
 
@@ -204,13 +153,9 @@ class ModelDetection:
     def _state(self) -> dict[str, Any]:
         return {
             "closed_until": self._closed_until,
-            "version": self._version,
-            "first_version": self._first_version,
-            "happened": [list(item) for item in self._happened],
             "late_after_close": self._late_after_close,
-            "detectors": dict(self._states),
             "windows": {str(length): window.state() for length, window in self._windows.items()},
-            "alerts": self._lifecycle.state(),
+            "watch": self._watch.state(),
         }
 
     def restore(self, piece: Piece) -> None:
@@ -223,40 +168,16 @@ class ModelDetection:
         else:
             self.covered = piece.covered
             self._closed_until = max(self._closed_until, value["closed_until"])
-            self._version, self._first_version = value["version"], value["first_version"]
-            self._happened = [(when, sentence) for when, sentence in value["happened"]]
             self._late_after_close = value["late_after_close"]
-            if not self._first_version:
-                self._outputs = _of_a_later_version(self._specification)
-            self._states = dict(value["detectors"])
             for length, window in self._windows.items():
                 window.restore(value["windows"][str(length)])
-            self._lifecycle.restore(value["alerts"])
+            self._watch.restore(value["watch"])
 
     def drop_closed(self) -> None:
         """After recovery: panes that the model's state has closed already, whose pieces had not been deleted yet."""
         for start in [start for start in self._panes if start < self._closed_until]:
             del self._panes[start]
             self._found.deletions.append(Piece(self._key("pane", start), 0, None))
-
-
-def _name(detector: Detector) -> str:
-    return ",".join(detector.names)
-
-
-def _by_dependence_on_version(detectors: Iterable[Detector]) -> tuple[tuple[Detector, ...], tuple[Detector, ...]]:
-    """Detectors of what goes into the model, and of what it makes of it; the latter begin anew with a new version."""
-    every = tuple(detectors)
-    return tuple(one for one in every if one.group != "performance"), tuple(one for one in every if one.group == "performance")
-
-
-def _of_a_later_version(specification: MonitorSpecification) -> tuple[Detector, ...]:
-    """Error monitors that learn a later version's errors; its outputs are not compared with those of the version that the reference was declared for."""
-    profile = specification.reference.profile
-    if profile is not None:
-        unmeasured = profile.model_copy(update={"performance": None})
-        specification = specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": unmeasured})})
-    return tuple(one for one in _by_dependence_on_version(detectors_of(specification))[1] if one.kind == "performance")
 
 
 def _merged(partitions: dict[int, dict[Group, Float64]]) -> dict[Group, Float64]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Literal
+
+import numpy as np
 
 from detectors.event_batch import Float64, Int64
 from detectors.event_batch import UInt8 as Codes
@@ -26,7 +29,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Verdicts of one detector on one pane, a row for each of its ``m`` monitors.
+    """Verdicts of one detector on one pane, a row for each of its ``m`` monitors; on ``k`` panes all are (k, m).
 
     Attributes
     ----------
@@ -42,6 +45,18 @@ class Verdicts:
     effect: Float64
     recent_effect: Float64
     change_at: Int64
+
+    def of_pane(self, place: int) -> Verdicts:
+        """Verdicts on one of several panes."""
+        return Verdicts(self.status[place], self.statistic[place], self.effect[place], self.recent_effect[place], self.change_at[place])
+
+    @staticmethod
+    def concatenate(parts: Sequence[Verdicts]) -> Verdicts:
+        """Verdicts on the panes of all parts, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        names = [item.name for item in fields(Verdicts)]
+        return Verdicts(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True, kw_only=True)

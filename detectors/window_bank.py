@@ -205,58 +205,61 @@ class WindowBank(ABC):
 
     def step(self, state: State, counts: Float64, start: int) -> tuple[State, Verdicts]:
         """Take one closed pane; one without events is no look, but time passes for the recent effect."""
-        state, (verdicts,) = self._taken(state, counts[None], (start,))
-        return state, verdicts
+        state, verdicts = self._taken(state, counts[None], (start,))
+        return state, verdicts.of_pane(0)
 
-    def walk(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, list[Verdicts]]:
+    def walk(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, Verdicts]:
         """Take closed panes in their order."""
-        verdicts: list[Verdicts] = []
-        while len(verdicts) < len(starts):
-            taken = slice(len(verdicts), len(verdicts) + (1 if self.learning(state) else PANES_AT_ONCE))
-            state, found = self._taken(state, counts[taken], starts[taken])
-            verdicts += found
-        return state, verdicts
+        verdicts, done = [], 0
+        while done < len(starts):
+            taken = 1 if self.learning(state) else PANES_AT_ONCE
+            state, found = self._taken(state, counts[done : done + taken], starts[done : done + taken])
+            verdicts.append(found)
+            done += taken
+        return state, Verdicts.concatenate(verdicts)
 
-    def _taken(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, list[Verdicts]]:
+    def _taken(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, Verdicts]:
         """Panes are added one after another, then the windows of all of them are scored at once."""
         sums = self.sums_of(counts, starts)
         events, totals, squares = self._channels
         seen: Bool = np.asarray(sums[:, events].any(axis=1))
         histogram, dependence = Histogram.of_state(state), _dependence_of(state)
         growing = GrowingHistogram(histogram, room=len(starts))
-        known = [*histogram.labels, np.concatenate((dependence.inflation, dependence.freedom))]
+        fresh = [np.concatenate((dependence.inflation, dependence.freedom))]  # labels of the panes that are added
+        armed_now = self._armed(dependence)
         since = state["measured_since"][self._channel_monitor]
         suffixes, noted, begins, armed = [], [], [], []
         waiting: list[tuple[int, int, Float64]] = []  # blocks not yet in the dependence: level, last time at which measuring may have begun, sums
         squared: list[Float64] = []
 
         def observed() -> Dependence:
-            blocks = np.stack([block for _, _, block in waiting])
+            blocks = np.array([block for _, _, block in waiting])
             counted = since <= np.array([[began] for _, began, _ in waiting])
-            return dependence.observe([level for level, _, _ in waiting], blocks[:, events], blocks[:, totals], np.stack(squared)[:, squares], counted)
+            return dependence.observe([level for level, _, _ in waiting], blocks[:, events], blocks[:, totals], np.array(squared)[:, squares], counted)
 
         for place, start in enumerate(starts):
             if seen[place]:
-                completed = growing.append(start, sums[place], len(known) - 1)
+                completed = growing.append(start, sums[place], len(histogram.sizes) + len(fresh) - 1)
                 waiting += [(0, start + self.bank.pane - 1, sums[place]), *completed]
                 squared.append(sums[place])
                 if any(level >= 3 for level, _, _ in completed):  # every eight panes is often enough, and the first time is when there is enough
                     dependence, waiting, squared = observed().estimated(), [], []
-                    known.append(np.concatenate((dependence.inflation, dependence.freedom)))
+                    fresh.append(np.concatenate((dependence.inflation, dependence.freedom)))
+                    armed_now = self._armed(dependence)
             window = np.empty((len(growing.sizes), self._width))
             growing.suffixes(window)
             suffixes.append(window)
             noted.append(growing.noted.copy())
             begins.append(growing.starts.copy())
-            armed.append(self._armed(dependence))
+            armed.append(armed_now)
         if waiting:
             dependence = observed()
-        labels = np.stack(known)
+        labels = np.concatenate((histogram.labels, fresh))
         if seen.any():
             state = state | growing.histogram(labels, self.cells_of(counts[seen])).as_state() | _dependence_state(dependence)
             if self.learning(state):
                 state = self.learn(state, sums[0], starts[0])
-        return state, self._verdicts(state, self._side_by_side(suffixes, noted, labels), begins, np.stack(armed), starts)
+        return state, self._verdicts(state, self._side_by_side(suffixes, noted, labels), begins, np.array(armed), starts)
 
     def _side_by_side(self, suffixes: Sequence[Float64], noted: Sequence[Sequence[int]], labels: Float64) -> Windows:
         """Windows of several panes in one rectangle; where a pane has fewer, there are no events."""
@@ -310,7 +313,7 @@ class WindowBank(ABC):
         usable = (scored.events >= MIN_EVENTS) & (scored.statistic >= 0) & (begins[..., None] >= state["since"])
         return scored, usable
 
-    def _verdicts(self, state: State, windows: Windows, begins_of: Sequence[Sequence[int]], armed: Bool, starts: Sequence[int]) -> list[Verdicts]:
+    def _verdicts(self, state: State, windows: Windows, begins_of: Sequence[Sequence[int]], armed: Bool, starts: Sequence[int]) -> Verdicts:
         begins = np.full(windows.noted.shape, _NEVER)
         for place, begin in enumerate(begins_of):
             begins[place, : len(begin)] = begin
@@ -330,7 +333,7 @@ class WindowBank(ABC):
         statistic, effect = np.where(known, largest, np.nan), np.where(known, scored.effect[panes, best, monitors], np.nan)
         recent = np.where(ready, self._recent(state, scored, begins, np.array(starts)), np.nan)
         change_at = np.where(status == _DRIFT, begins[panes, best], NO_TIME)
-        return [Verdicts(*of_pane) for of_pane in zip(status, statistic, effect, recent, change_at, strict=True)]
+        return Verdicts(status, statistic, effect, recent, change_at)
 
     def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
         """(k, m) effect over the windows of the last ``resolve_after``, reaching further back where they hold too few events; nan without any."""

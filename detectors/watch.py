@@ -1,0 +1,210 @@
+"""Detectors and alerts of one model revision, stepped by panes that have closed, in their order.
+
+Panes may come one by one or many at a time: what is said of them is the same. Detectors take many at once, as if no alert were resolved among
+them; where one is, its monitors begin anew, and the panes behind it are taken again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.bank import detectors_of
+from detectors.detector import Detector, State
+from detectors.event_batch import Float64
+from detectors.layout import Layout
+from detectors.lifecycle import Alarm, Lifecycle, Resolution
+from detectors.rfc3339 import format_time
+from detectors.specification import MonitorSpecification
+from detectors.verdict import Status, Verdicts
+
+PANES_AT_ONCE = 64
+"""Of these, all behind a resolved alert are judged again."""
+
+Group = tuple[str, str]
+"""Model version and segment."""
+
+
+@dataclass(frozen=True)
+class ClosedPane:
+    """Start, epoch milliseconds, and the counts of each version and segment."""
+
+    start: int
+    groups: dict[Group, Float64]
+
+    def total(self) -> Float64:
+        """(size,) counts of all of them."""
+        return _sum(counts for _, counts in sorted(self.groups.items()))
+
+    def of_version(self, version: str | None) -> Float64:
+        """(size,) counts of one version; 0 where it had no event."""
+        mine = [counts for (name, _), counts in sorted(self.groups.items()) if name == version]
+        return _sum(mine) if mine else np.zeros_like(next(iter(self.groups.values())))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of one closed pane: the verdicts of each detector, and alert records."""
+
+    pane: ClosedPane
+    total: Float64
+    verdicts: tuple[tuple[Detector, Verdicts], ...]
+    alerts: tuple[Alert, ...]
+
+
+class Watch:
+    """State of one model revision's detectors and alerts."""
+
+    def __init__(self, specification: MonitorSpecification, layout: Layout) -> None:
+        self._specification = specification
+        self._layout = layout
+        self._inputs, self._outputs = _by_dependence_on_version(detectors_of(specification))
+        self._states: dict[str, State] = {_name(detector): detector.initial() for detector in (*self._inputs, *self._outputs)}
+        self._lifecycle = Lifecycle(specification)
+        self._version: str | None = None
+        self._first_version = True
+        self._happened: list[tuple[int, str]] = []
+
+    def take(self, panes: Sequence[ClosedPane]) -> list[Judged]:
+        """Judge closed panes, in their order."""
+        judged: list[Judged] = []
+        while len(judged) < len(panes):
+            judged += self._take_some(panes[len(judged) : len(judged) + PANES_AT_ONCE])
+        return judged
+
+    def _take_some(self, panes: Sequence[ClosedPane]) -> list[Judged]:
+        """Judge the panes of one version, up to where an alert is resolved."""
+        self._follow_version(panes[0])
+        run = [panes[0]]
+        for pane in panes[1:]:
+            if self._served(pane) != self._version:
+                break
+            run.append(pane)
+        totals = np.stack([pane.total() for pane in run])
+        serving = totals if all(name == self._version for pane in run for name, _ in pane.groups) else np.stack([pane.of_version(self._version) for pane in run])
+        walks = [_Walk(detector, self._states[_name(detector)], totals, run) for detector in self._inputs]
+        walks += [_Walk(detector, self._states[_name(detector)], serving, run) for detector in self._outputs]
+        drifting = np.any([(walk.verdicts.status == Status.DRIFT).any(axis=1) for walk in walks], axis=0) if walks else np.zeros(len(run), bool)
+        judged: list[Judged] = []
+        well: list[str] = []
+        for place, pane in enumerate(run):
+            alerts: list[Alert] = []
+            if drifting[place] or not self._lifecycle.idle:
+                alerts, well = self._alerts(pane.start + self._specification.pane, walks, place)
+            judged.append(Judged(pane, totals[place], tuple((walk.detector, walk.verdicts.of_pane(place)) for walk in walks), tuple(alerts)))
+            if well:
+                break
+        for walk in walks:
+            self._states[_name(walk.detector)] = walk.state_after(len(judged) - 1)
+        self._restart(well, judged[-1].pane.start + self._specification.pane)
+        return judged
+
+    def _alerts(self, at: int, walks: Sequence[_Walk], place: int) -> tuple[list[Alert], list[str]]:
+        """Alert records of one pane, and the names of the monitors that are well again."""
+        alarms: list[Alarm] = []
+        resolutions: dict[str, Resolution] = {}
+        for walk in walks:
+            detector, verdicts = walk.detector, walk.verdicts.of_pane(place)
+            for name, recent, floor in zip(detector.names, verdicts.recent_effect.tolist(), detector.floors.tolist(), strict=True):
+                resolutions[name] = Resolution(recent_effect=recent, floor=floor)
+            drifted = np.flatnonzero(verdicts.status == Status.DRIFT).tolist()
+            unknown = [monitor for monitor in drifted if not self._lifecycle.knows(detector.kind, detector.names[monitor])]
+            if unknown:
+                state = walk.state_after(place)
+                alarms += [Alarm(kind=detector.kind, evidence=detector.evidence(state, monitor), change_at=int(verdicts.change_at[monitor])) for monitor in unknown]
+        happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
+        return self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
+
+    def _served(self, pane: ClosedPane) -> str | None:
+        """The version that most predictions of a pane came from; without any, the one before."""
+        sizes: dict[str, float] = {}
+        for (version, _), counts in sorted(pane.groups.items()):
+            sizes[version] = sizes.get(version, 0) + self._layout.traffic(counts, "predictions")
+        served = max(sizes, key=lambda version: (sizes[version], version))
+        return served if sizes[served] > 0 else self._version
+
+    def _follow_version(self, pane: ClosedPane) -> None:
+        """A new version has its own errors, which are learnt anew."""
+        served, at = self._served(pane), pane.start + self._specification.pane
+        if served == self._version:
+            return
+        if self._version is not None:
+            self._happened = [*self._happened[-9:], (at, f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(at)}")]
+            self._first_version = False
+            self._outputs = _of_a_later_version(self._specification)
+            for detector in self._outputs:
+                self._states[_name(detector)] = detector.initial()
+        self._version = served
+
+    def _restart(self, names: list[str], at: int) -> None:
+        for detector in (*self._inputs, *self._outputs):
+            for place, name in enumerate(detector.names):
+                if name in names:
+                    self._states[_name(detector)] = detector.restart(self._states[_name(detector)], place, at)
+
+    def close(self, at: int) -> list[Alert]:
+        """Resolve open alerts: a later revision is in force."""
+        return self._lifecycle.close(at, "a new revision of the monitor was applied")
+
+    def state(self) -> dict[str, Any]:
+        """What to save."""
+        return {
+            "version": self._version,
+            "first_version": self._first_version,
+            "happened": [list(item) for item in self._happened],
+            "detectors": dict(self._states),
+            "alerts": self._lifecycle.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take saved state."""
+        self._version, self._first_version = state["version"], state["first_version"]
+        self._happened = [(when, sentence) for when, sentence in state["happened"]]
+        if not self._first_version:
+            self._outputs = _of_a_later_version(self._specification)
+        self._states = dict(state["detectors"])
+        self._lifecycle.restore(state["alerts"])
+
+
+class _Walk:
+    """One detector's way through several panes."""
+
+    def __init__(self, detector: Detector, before: State, counts: Float64, panes: Sequence[ClosedPane]) -> None:
+        self.detector = detector
+        self._before, self._counts, self._starts = before, counts, [pane.start for pane in panes]
+        self._after, self.verdicts = detector.walk(before, counts, self._starts)
+
+    def state_after(self, place: int) -> State:
+        """The state after one of the panes; walked to again, if it is not the last."""
+        if place == len(self._starts) - 1:
+            return self._after
+        state, _ = self.detector.walk(self._before, self._counts[: place + 1], self._starts[: place + 1])
+        return state
+
+
+def _sum(parts: Iterable[Float64]) -> Float64:
+    first, *others = parts
+    return sum(others, first)
+
+
+def _name(detector: Detector) -> str:
+    return ",".join(detector.names)
+
+
+def _by_dependence_on_version(detectors: Iterable[Detector]) -> tuple[tuple[Detector, ...], tuple[Detector, ...]]:
+    """Detectors of what goes into the model, and of what it makes of it; the latter begin anew with a new version."""
+    every = tuple(detectors)
+    return tuple(one for one in every if one.group != "performance"), tuple(one for one in every if one.group == "performance")
+
+
+def _of_a_later_version(specification: MonitorSpecification) -> tuple[Detector, ...]:
+    """Error monitors that learn a later version's errors; its outputs are not compared with those of the version that the reference was declared for."""
+    profile = specification.reference.profile
+    if profile is not None:
+        unmeasured = profile.model_copy(update={"performance": None})
+        specification = specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": unmeasured})})
+    return tuple(one for one in _by_dependence_on_version(detectors_of(specification))[1] if one.kind == "performance")
