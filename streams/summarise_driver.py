@@ -12,7 +12,8 @@ from detectors.piece import Piece
 from detectors.summarise import Flushed, Summarise
 from streams.bundle_codec import encode_bundle
 from streams.examples_codec import encode_examples
-from streams.formats.v1 import DeadLetter, Decoder
+from streams.formats.decoded import DeadLetter
+from streams.formats.v1 import Decoder
 from streams.partitioner import partition_of
 from streams.source_records import SourceRecords
 from streams.stage_run import Epoch, Output

@@ -1,8 +1,8 @@
 """Faust's Kafka consumer, made to deliver a fetch as one message and to commit what a stage declares.
 
 Faust spends 100 us on every message whatever an agent does with it, and commits a message's offset when its agent has looked at it. For the
-source topics of a stage both are wrong: here a partition's whole fetch is one message (in columns, see `streams.record_batches`), reading starts at what the stage's own state covers,
-and the committed offset is the one that the stage declares after its outputs and its state were acknowledged.
+source topics of a stage both are wrong: here a partition's whole fetch is one message, in columns (see `streams.record_batches`), reading starts at
+what the stage's own state covers, and the committed offset is the one that the stage declares after its outputs and its state were acknowledged.
 
 See docs/adr/0003-faust-at-the-edge.md.
 """

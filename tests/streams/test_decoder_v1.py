@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.formats.v1 import Decoded, Decoder, event_hash
+from streams.formats.decoded import Decoded
+from streams.formats.event_columns import event_hash
+from streams.formats.v1 import Decoder
 from streams.source_records import SourceRecords
 from tests.detectors.event_samples import monitors
 

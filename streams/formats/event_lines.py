@@ -1,0 +1,83 @@
+"""Records to lines: one event each, and where in the log it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from detectors.event_batch import Int64
+from streams.formats.decoded import UNREADABLE, DeadLetter
+from streams.source_records import SourceRecords
+
+EMPTY = "the record's value is empty"
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventLines:
+    """Lines of some records, in log order.
+
+    Attributes
+    ----------
+    texts : (m,) JSON of one event each, if all is well.
+    sources : (m,) what goes to the dead letters if it is not.
+    record : (m,) the place of each line's record among the records.
+    index : (m,) the event's place in its record.
+    """
+
+    texts: Sequence[bytes]
+    sources: Sequence[bytes]
+    record: Int64
+    index: Int64
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def event_lines(records: SourceRecords, which: Sequence[int], dead: list[DeadLetter]) -> EventLines:
+    """Split JSON Lines; records of nothing become dead letters.
+
+    Parameters
+    ----------
+    which : places of the records to look at, ascending.
+    dead : where refused records are added.
+    """
+    values = records.values
+    texts: list[bytes] = [value for value in values if value is not None]
+    if len(which) == len(texts) and b"\n" not in b"".join(texts):
+        return EventLines(texts=texts, sources=texts, record=np.arange(len(texts)), index=np.zeros(len(texts), np.int64))
+    texts = []
+    sources: list[bytes] = []
+    record: list[int] = []
+    index: list[int] = []
+    for place in which:
+        value = values[place]
+        lines = [] if value is None else [line for line in value.split(b"\n") if line.strip()]
+        if value is None or not lines:
+            reason = "the record has no value" if value is None else EMPTY
+            dead.append(DeadLetter(offset=int(records.offsets[place]), index=0, value=value, reason=reason))
+            continue
+        written_out = _written_over_lines(value, lines)
+        texts += written_out or lines
+        sources += [value] * len(written_out) if written_out else lines
+        count = len(written_out or lines)
+        record += [place] * count
+        index += range(count)
+    return EventLines(texts=texts, sources=sources, record=np.array(record, np.int64), index=np.array(index, np.int64))
+
+
+def _written_over_lines(value: bytes, lines: list[bytes]) -> list[bytes]:
+    """The events of a record whose lines are not an event each, which JSON allows; nothing where they are, or where they cannot be told apart.
+
+    A line that begins and ends with a brace cannot be a part of an event: within one, another brace may only follow a comma or a colon.
+    """
+    if len(lines) < 2 or all(line.strip()[:1] == b"{" and line.strip()[-1:] == b"}" for line in lines):
+        return []
+    try:
+        events = [bytes(event) for event in _RAW.decode_lines(value)]
+    except UNREADABLE:
+        return []
+    return events if all(event.lstrip()[:1] == b"{" for event in events) else []
