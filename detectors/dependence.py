@@ -27,7 +27,7 @@ class Dependence:
 
     Attributes
     ----------
-    blocks : (4, LEVELS, c) by level and channel: blocks with events, their events n, totals S, and the sum of S^2 / n.
+    blocks : (LEVELS, 4, c) by level and channel: blocks with events, their events n, totals S, and the sum of S^2 / n.
     squares : (c,) sum of the squared values of single events.
     inflation : (c,) latest estimate of the long-run variance over the variance of single events, at least 1; nan until armed.
     freedom : (c,) its degrees of freedom.
@@ -41,7 +41,7 @@ class Dependence:
     @staticmethod
     def empty(channels: int) -> Dependence:
         """Nothing seen."""
-        return Dependence(np.zeros((4, LEVELS, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
+        return Dependence(np.zeros((LEVELS, 4, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
 
     def observe(self, levels: Sequence[int], events: Float64, totals: Float64, squares: Float64, counted: Bool) -> Dependence:
         """With more blocks.
@@ -55,16 +55,18 @@ class Dependence:
         """
         seen = counted & (events > 0)
         totals_seen = totals * seen
-        sums = self.blocks.copy()
+        added = np.empty((len(events), 4, events.shape[1]))
         for place, part in enumerate((seen, events * seen, totals_seen, totals_seen * totals / np.maximum(events, 1))):
-            np.add.at(sums[place], levels, part)
+            added[:, place] = part
+        sums = self.blocks.copy()
+        np.add.at(sums, levels, added)
         # One after another, so that the same panes give the same bits however many come at once.
         return Dependence(sums, np.add.accumulate((self.squares, *squares))[-1], self.inflation, self.freedom)
 
     def estimated(self) -> Dependence:
         """With a fresh estimate in the channels that have enough blocks; the others keep their last one."""
-        used = max(2, int(self.blocks[_COUNT].any(axis=1).sum()))  # a level has blocks only if the one below has
-        count, events, totals, square = self.blocks[:, :used]
+        used = max(2, int(self.blocks[:, _COUNT].any(axis=1).sum()))  # a level has blocks only if the one below has
+        count, events, totals, square = np.moveaxis(self.blocks[:used], 1, 0)
         with np.errstate(all="ignore"):
             variances = (square - totals * totals / events) / (count - 1)
             of_event = self.squares / events[0] - (totals[0] / events[0]) ** 2
@@ -72,11 +74,11 @@ class Dependence:
             shrink = (1 - correlation) / (1 + correlation)
             current = np.maximum(variances[0], 0) / shrink
             freedom = (count[0] - 1) * shrink
-            enough, beyond = count >= MIN_BLOCKS, 1 + 2 * np.sqrt(2 / (count - 1))
-            for level in range(1, int(enough.any(axis=1).sum())):
-                larger = enough[level] & (variances[level] > current * beyond[level])
-                np.copyto(current, variances[level], where=larger)
-                np.copyto(freedom, count[level] - 1, where=larger)
+            beyond = np.where(count >= MIN_BLOCKS, 1 + 2 * np.sqrt(2 / (count - 1)), np.nan)
+            for channel in np.flatnonzero((variances[1:] > current * beyond[1:]).any(axis=0)).tolist():  # few
+                for level in range(1, used):
+                    if variances[level, channel] > current[channel] * beyond[level, channel]:
+                        current[channel], freedom[channel] = variances[level, channel], count[level, channel] - 1
             inflation = np.where(of_event > 1e-12, np.maximum(current / of_event, 1), 1.0)
             freedom = np.where(of_event > 1e-12, freedom, count[0] - 1)
         armed = (count[1] >= MIN_BLOCKS) & (freedom >= MIN_FREEDOM)

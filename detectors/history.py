@@ -166,7 +166,7 @@ class GrowingHistogram:
         """Write the recent windows, the longest first, into the first rows of ``out``."""
         end = len(self.sizes)
         if end:
-            np.cumsum(self._sums[end - 1 :: -1], axis=0, out=out[end - 1 :: -1])
+            self._sums[end - 1 :: -1].cumsum(axis=0, out=out[end - 1 :: -1])
 
     def histogram(self, labels: Float64, fresh: list[Cells]) -> Histogram:
         """What is left between batches.

@@ -22,7 +22,7 @@ from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdic
 
 MIN_EVENTS = 30  # a window with fewer says nothing
 WARNING_RATE = 10  # times the budget's rate
-PANES_AT_ONCE = 16  # more would not fit the processor's caches
+PANES_AT_ONCE = 32  # more would not fit the processor's caches
 _NEVER = np.iinfo(np.int64).max
 _OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))
 

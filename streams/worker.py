@@ -16,6 +16,7 @@ from typing import Any, cast
 import faust
 from faust.types import TP
 from mode import CrashingSupervisor
+from typing_extensions import override
 
 from detectors.errors import SettingsError
 from detectors.monitor import Monitors
@@ -34,6 +35,14 @@ logger = logging.getLogger(__name__)
 
 MAX_SILENCE = 10.0
 """Seconds after which the broker's last word on where a log ends says nothing any more: this process was stopped, or the broker is away."""
+
+
+class _App(faust.App):
+    """Without the directories that Faust makes for tables in the current one: there are no tables, and a file system may be read-only."""
+
+    @override
+    def _create_directories(self) -> None:
+        pass
 
 
 class Worker:
@@ -60,7 +69,7 @@ class Worker:
         self.app.task(self._epochs)
 
     def _faust_app(self) -> faust.App:
-        return faust.App(
+        return _App(
             self._settings.group,
             broker=[f"{SCHEME}://{address}" for address in self._connection.bootstrap.split(",")],
             broker_credentials=_credentials(self._connection),

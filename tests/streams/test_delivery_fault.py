@@ -30,6 +30,7 @@ def test_a_handler_that_raises_stops_the_worker_with_nothing_declared_and_a_rest
         stream.worker("w0")
         stream.finish()
         assert stream.counted() == (stream.predictions, stream.labels)
+    assert not Path(f"{topics.prefix}workers-data").exists()  # a worker keeps nothing in the directory that it was started in
 
 
 def test_a_piece_of_state_above_its_limit_stops_the_worker_with_the_story(broker: str, topics: Topics, tmp_path: Path):
