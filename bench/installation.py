@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import psutil
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from bench.processes import cpu_seconds, resident_mebibytes
 from bench.workload import PARTITIONS, SourceRecord
@@ -97,6 +98,7 @@ class Installation:
         create_topics(bootstrap, partitions=PARTITIONS, prefix=self.topics.prefix)
         self._producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 20, "batch.size": 262_144, "queue.buffering.max.messages": 500_000})
         self.group = f"{self.topics.prefix}workers"
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._reader = Consumer({"bootstrap.servers": bootstrap, "log_level": 0, "group.id": self.group, "enable.auto.commit": False})
 
     def apply(self, specifications: Iterable[MonitorSpecification]) -> None:
@@ -158,6 +160,14 @@ class Installation:
         except KafkaException:  # the group's coordinator is still being found
             return [0] * PARTITIONS
         return [max(int(place.offset), 0) for place in found]
+
+    def owners(self) -> dict[str, set[int]]:
+        """Source partitions of each worker, by its name."""
+        described = self._admin.describe_consumer_groups([self.group])[self.group].result(30)
+        return {
+            member.group_instance_id: {place.partition for place in member.assignment.topic_partitions if place.topic == self.topics.inference_events}
+            for member in described.members
+        }
 
     def wait_until_read(self, *, patience: float = PATIENCE) -> None:
         """Wait until everything that was published is summarised, judged and durable."""

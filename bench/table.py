@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from bench import core_rows, join_rows, publisher_rows, replay_rows, stream_rows
+from bench import core_rows, fleet_row, join_rows, live_rows, publisher_rows, replay_rows, restart_row, stream_rows, two_workers_row
 from bench.figure import Row
 
-ROWS: tuple[Row, ...] = (*stream_rows.ROWS, *core_rows.ROWS, *join_rows.ROWS, *publisher_rows.ROWS, *replay_rows.ROWS)
+ROWS: tuple[Row, ...] = (
+    *stream_rows.ROWS,
+    *core_rows.ROWS,
+    *join_rows.ROWS,
+    *fleet_row.ROWS,
+    *publisher_rows.ROWS,
+    *live_rows.ROWS,
+    *restart_row.ROWS,
+    *two_workers_row.ROWS,
+    *replay_rows.ROWS,
+)

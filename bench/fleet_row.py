@@ -1,0 +1,79 @@
+"""A thousand models on one worker in real time, until nothing should grow any more, and ten minutes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from bench.figure import CheckFailedError, Found, Row, Size
+from bench.installation import Installation, Worker, installation
+from bench.stream_rows import told
+from bench.workload import PARTITIONS, SourceRecord, Workload
+
+MODELS = 1_000
+PER_SECOND = 10_000
+LATENESS = 300.0  # seconds, the default
+STEADY = 600.0
+MOST_GROWTH = 1.05
+"""Mean memory of the last minute over that of the first one after the panes' lateness: more is not flat."""
+
+
+def memory(size: Size) -> Found:
+    """Largest resident memory of the worker. One run, however often other rows are repeated: it takes sixteen minutes."""
+    models, lateness, steady = size.of(MODELS), LATENESS * size.factor, STEADY * size.factor
+    workload = Workload(models=models, labels="separate", beginning=1, per_pane=10 * PER_SECOND)
+    with installation() as installed:
+        installed.apply(workload.specifications(lateness=round(lateness * 1_000)))
+        worker = installed.worker()
+        installed.wait_until(lambda: len(worker.partitions) == PARTITIONS, "the worker did not begin")
+        seconds, used, share = _watch(installed, worker, workload, lateness + steady + 60)
+        installed.wait_until_read(patience=15)  # it has kept up
+    after = seconds > lateness + 30
+    minute = 60 * size.factor
+    first, last = used[after & (seconds < lateness + 30 + minute)].mean(), used[seconds > seconds[-1] - minute].mean()
+    growth = float(last / first)
+    if size.factor == 1 and growth > MOST_GROWTH:
+        raise CheckFailedError(f"memory grew from {first:.0f} to {last:.0f} MiB in the ten minutes after the first lateness; it should be flat")
+    details = {"growth_in_ten_minutes": growth, "cores_used": share, "events_per_second": PER_SECOND, "panes_closed_per_second": models / 10}
+    return Found(figures=(float(used.max()),), details=details)
+
+
+def _watch(installed: Installation, worker: Worker, workload: Workload, duration: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Publish in real time; seconds, resident mebibytes at each, and the share of a core that was used in the last half."""
+    began, place, samples = time.monotonic(), 0, []
+    cpu = half = 0.0
+    while (seconds := time.monotonic() - began) < duration:
+        end = int(seconds * PER_SECOND)
+        if end > place:
+            installed.publish(_dated(workload.records(place, end), round(time.time() * 1_000)))
+            place = end
+        samples.append((seconds, worker.memory))
+        if not half and seconds > duration / 2:
+            cpu, half = worker.cpu, seconds
+        if len(samples) % 60 == 0:
+            told(f"  {seconds:.0f} s: {samples[-1][1]:.0f} MiB")
+        time.sleep(max(0.0, 0.5 - (time.monotonic() - began - seconds)))
+    columns = np.array(samples)
+    return columns[:, 0], columns[:, 1], (worker.cpu - cpu) / (time.monotonic() - began - half)
+
+
+def _dated(records: Iterator[SourceRecord], now: int) -> Iterator[SourceRecord]:
+    """The same events, happening now."""
+    for record in records:
+        head, _, tail = record.value.partition(b'"timestamp":')
+        yield replace(record, value=head + b'"timestamp":%d' % now + tail[13:], timestamp=now)
+
+
+ROWS = (
+    Row(
+        name="fleet",
+        what="1,000 models x 20 features, pane 10 s, lateness 5 min, 10,000 events/s: memory of one worker, flat over 10 minutes",
+        sense="at most",
+        target=1_024,
+        unit="MiB",
+        run=memory,
+    ),
+)
