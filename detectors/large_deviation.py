@@ -12,6 +12,7 @@ each is as far from the reference's mean as ever. Its rate is the smallest over 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ POINTS = 512
 _TILTS = np.geomspace(1e-3, 300, 240)
 _NONE = -50.0  # logarithm of an ease of nothing: only Chernoff's bound is left
 _ROUNDS = 12
+SMALLEST_ROOT = 1e-3
+"""A root counts as at least this, so that it can be divided by."""
+
 _MEAN_OF_LOGARITHM = 0.5 * np.log(2 * np.pi)
 
 
@@ -35,49 +39,127 @@ class _Tail:
 
 
 @dataclass(frozen=True)
+class _Law:
+    """What a table is made of.
+
+    Attributes
+    ----------
+    values, chances : (v,) of the averaged quantity, about its mean, ascending.
+    sigma : its standard deviation; nan for a constant.
+    centred : (u,) values and chances of the column, where the quantity is its variance about the window's own mean.
+    """
+
+    values: Float64
+    chances: Float64
+    sigma: float
+    centred: tuple[Float64, Float64] | None = None
+
+    @staticmethod
+    def of_mean(values: Float64, weights: Float64) -> _Law:
+        """Of the mean of a column with these values and weights."""
+        values, chances = _law(values, weights)
+        return _Law(values, chances, _deviation(values, chances))
+
+    @staticmethod
+    def of_variance(values: Float64, weights: Float64) -> _Law:
+        """Of its variance (divided by n, about the window's own mean)."""
+        values, chances = _law(values, weights)
+        squares, place = np.unique(values**2, return_inverse=True)
+        squared = squares - chances @ values**2, np.bincount(place, chances, len(squares)).astype(np.float64)
+        return _Law(*squared, _deviation(*squared), (values, chances))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Distances to where the law ends: below, above."""
+        below = -self.values[0] if self.centred is None else self.centred[1] @ self.centred[0] ** 2
+        return float(below), float(self.values[-1])
+
+    def tail(self, *, above: bool) -> _Tail:
+        """One side of it."""
+        if above:
+            return _tail_of_mean(self.values, self.chances, self.sigma)
+        if self.centred is None:
+            return _tail_of_mean(-self.values[::-1], self.chances[::-1], self.sigma)
+        return _tail_of_small_variance(*self.centred, self.sigma)
+
+
 class DeviationTable:
     """What a deviation of a mean is worth, for ``c`` laws.
 
-    Points are even in ``x / (|x| + sigma)``, so that they are dense where large windows are and reach the ends of any law.
+    Points are even in ``x / (|x| + sigma)``, so that they are dense where large windows are and reach the ends of any law. A side of a table is made when it
+    is first asked for: it takes milliseconds, and thousands of columns that stay within their floors need none.
 
     Attributes
     ----------
     scale : (c,) standard deviation of one value of each law; nan for a constant.
-    low, step : (c,) first point of each table and the distance of its points, on that scale.
-    slopes : (c * POINTS,) ``sqrt(2 I(x)) / |x|``, which is ``1 / sigma`` at 0 and smaller on the side of a heavy tail.
-    eases : (c * POINTS,) logarithm of what the correction needs, at most 0.
     """
 
-    scale: Float64
-    low: Float64
-    step: Float64
-    slopes: Float64
-    eases: Float64
+    def __init__(self, laws: Sequence[_Law]) -> None:
+        self._laws = tuple(laws)
+        self.scale = np.array([law.sigma for law in laws])
+        ends = np.array([law.ends if law.sigma > 0 else (0.0, 0.0) for law in laws]).reshape(-1, 2)
+        with np.errstate(invalid="ignore"):
+            low, high = (ends * (-1, 1) / (self.scale[:, None] + ends)).T
+        self._low, self._step = low, (high - low) / (POINTS - 1)  # of each table, on the scale of its points
+        points = low[:, None] + self._step[:, None] * np.arange(POINTS)
+        self._below = (points < 0).sum(axis=1)
+        self._slopes, self._eases = np.empty((2, len(laws) * POINTS))  # sqrt(2 I(x)) / |x|, which is 1 / sigma at 0; logarithm of the correction's ease
+        self._made = np.zeros((len(laws), 2), bool)
+        for number in np.flatnonzero(np.isnan(self.scale)).tolist():
+            row = slice(number * POINTS, (number + 1) * POINTS)
+            self._slopes[row] = self._eases[row] = np.nan
+            self._made[number] = True
 
     @staticmethod
-    def of_means(laws: list[tuple[Float64, Float64]]) -> DeviationTable:
+    def of_means(laws: Sequence[tuple[Float64, Float64]]) -> DeviationTable:
         """A table for the mean of each law: values and their weights."""
-        return _joined([_table(*_law(*law), variance=False) for law in laws])
+        return DeviationTable([_Law.of_mean(*law) for law in laws])
 
     @staticmethod
-    def of_variances(laws: list[tuple[Float64, Float64]]) -> DeviationTable:
+    def of_variances(laws: Sequence[tuple[Float64, Float64]]) -> DeviationTable:
         """A table for the variance (divided by n, about the window's own mean) of each law."""
-        return _joined([_table(*_law(*law), variance=True) for law in laws])
+        return DeviationTable([_Law.of_variance(*law) for law in laws])
 
     def beside(self, other: DeviationTable) -> DeviationTable:
         """Both, one after the other."""
-        return _joined([(self.scale, self.low, self.step, self.slopes, self.eases), (other.scale, other.low, other.step, other.slopes, other.eases)])
+        return DeviationTable(self._laws + other._laws)
 
     def at(self, deviation: Float64, law: Int64) -> tuple[Float64, Float64]:
-        """(...) slopes and eases of deviations (...) by the laws of these numbers; deviations beyond a law take its end."""
-        place = (deviation / (np.abs(deviation) + self.scale[law]) - self.low[law]) / self.step[law]
+        """(...) slopes and eases of deviations (...) by the laws of these numbers; deviations beyond a law take its end.
+
+        The slope is ``sqrt(2 I(x)) / |x|``, which is ``1 / sigma`` at 0 and smaller on the side of a heavy tail; the ease is the logarithm of what the
+        correction needs, at most 0.
+        """
+        deviation, law = np.broadcast_arrays(deviation, law)
+        place = (deviation / (np.abs(deviation) + self.scale[law]) - self._low[law]) / self._step[law]
         place = np.fmax(np.fmin(place, POINTS - 1.001), 0)
         point: Int64 = place.astype(np.int64)
         part = place - point
+        for side, asked in enumerate((point < self._below[law], point + 1 >= self._below[law])):
+            for number in np.unique(law[asked & ~self._made[law, side]]).tolist():
+                self._make(number, side)
         point = point + POINTS * law
-        slopes: Float64 = self.slopes[point] * (1 - part) + self.slopes[point + 1] * part
-        eases: Float64 = self.eases[point] * (1 - part) + self.eases[point + 1] * part
+        slopes: Float64 = self._slopes[point] * (1 - part) + self._slopes[point + 1] * part
+        eases: Float64 = self._eases[point] * (1 - part) + self._eases[point + 1] * part
         return slopes, eases
+
+    def _make(self, number: int, side: int) -> None:
+        """Fill in one side of a table: 0 below, 1 above."""
+        law, between = self._laws[number], int(self._below[number])
+        tail, sigma = law.tail(above=side == 1), law.sigma
+        own = np.arange(POINTS)[between:] if side else np.arange(POINTS)[:between]
+        points = np.abs(self._low[number] + self._step[number] * own)
+        distance = sigma * points / (1 - points)
+        near = tail.distance > 1e-2 * sigma  # nearer to 0 the rate is lost in rounding
+        at = np.append(0.0, tail.distance[near])
+        slopes = np.interp(distance, at, np.append(1 / sigma, np.sqrt(2 * tail.rate[near]) / tail.distance[near]))
+        # Far out the slope may rise from one point to the next; between them it counts as the smaller one.
+        far = distance > 0.5 * tail.distance[-1]
+        far[own % (POINTS - 1) == 0] = False  # an end is a chance that is known: all values at the law's edge
+        smallest = np.minimum(np.append(slopes[1:], slopes[-1:]), np.append(slopes[:1], slopes[:-1]))
+        self._slopes[number * POINTS + own] = np.where(far, np.minimum(slopes, smallest), slopes)
+        self._eases[number * POINTS + own] = np.interp(distance, at, np.append(0.0, tail.ease[near]))
+        self._made[number, side] = True
 
 
 def normal_of_root(root: Float64, ease: Float64) -> Float64:
@@ -96,15 +178,11 @@ def normal_of_root(root: Float64, ease: Float64) -> Float64:
     >>> normal_of_root(root, np.array([-50.0])).round(2)
     array([5.25])
     """
-    safe = np.maximum(root, 1e-3)  # keeps nan
+    safe = np.maximum(root, SMALLEST_ROOT)  # keeps nan
     # Chernoff: the chance is at most exp(-root^2 / 2) whatever the law.
     correction = np.maximum(ease, -np.log(safe) - _MEAN_OF_LOGARITHM) / safe
     value: Float64 = np.maximum(safe + np.minimum(correction, 0), 0)
     return value
-
-
-def _joined(tables: list[tuple[Float64, Float64, Float64, Float64, Float64]]) -> DeviationTable:
-    return DeviationTable(*(np.concatenate(parts) for parts in zip(*tables, strict=True)))
 
 
 def _law(values: Float64, weights: Float64) -> tuple[Float64, Float64]:
@@ -117,35 +195,10 @@ def _law(values: Float64, weights: Float64) -> tuple[Float64, Float64]:
     return values - chances @ values, chances
 
 
-def _table(values: Float64, chances: Float64, *, variance: bool) -> tuple[Float64, Float64, Float64, Float64, Float64]:
-    """Scale, low, step, slopes and eases of one law."""
-    if variance:
-        squares, place = np.unique(values**2, return_inverse=True)
-        law = squares - chances @ values**2, np.bincount(place, chances, len(squares)).astype(np.float64)
-    else:
-        law = values, chances
-    sigma = float(np.sqrt(law[1] @ law[0] ** 2)) if len(values) else 0.0
-    if not sigma > 1e-9 * max(1.0, float(np.abs(law[0]).max(initial=0))):
-        return np.array([np.nan]), np.array([0.0]), np.array([1.0]), np.full(POINTS, np.nan), np.full(POINTS, np.nan)
-    above = _tail_of_mean(law[0], law[1], sigma)
-    below = _tail_of_small_variance(values, chances, sigma) if variance else _tail_of_mean(-law[0][::-1], law[1][::-1], sigma)
-    low, high = -float(below.distance[-1]), float(above.distance[-1])
-    low, high = low / (sigma - low), high / (sigma + high)
-    step = (high - low) / (POINTS - 1)
-    points = low + step * np.arange(POINTS)
-    deviations = sigma * points / (1 - np.abs(points))
-    slopes, eases = np.empty(POINTS), np.empty(POINTS)
-    for tail, side in ((above, deviations >= 0), (below, deviations < 0)):
-        distance = np.abs(deviations[side])
-        near = tail.distance > 1e-2 * sigma  # nearer to 0 the rate is lost in rounding
-        at = np.append(0.0, tail.distance[near])
-        slopes[side] = np.interp(distance, at, np.append(1 / sigma, np.sqrt(2 * tail.rate[near]) / tail.distance[near]))
-        eases[side] = np.interp(distance, at, np.append(0.0, tail.ease[near]))
-    # Far out the slope may rise from one point to the next; between them it counts as the smaller one.
-    far = np.abs(deviations) > 0.5 * np.where(deviations < 0, below.distance[-1], above.distance[-1])
-    far[[0, -1]] = False  # an end is a chance that is known: all values at the law's edge
-    slopes = np.where(far, np.minimum(slopes, np.minimum(np.roll(slopes, 1), np.roll(slopes, -1))), slopes)
-    return np.array([sigma]), np.array([low]), np.array([step]), slopes, eases
+def _deviation(values: Float64, chances: Float64) -> float:
+    """Standard deviation of a centred law; nan for a constant."""
+    sigma = float(np.sqrt(chances @ values**2)) if len(values) else 0.0
+    return sigma if sigma > 1e-9 * max(1.0, float(np.abs(values).max(initial=0))) else np.nan
 
 
 def _tail_of_mean(values: Float64, chances: Float64, sigma: float) -> _Tail:
@@ -177,32 +230,46 @@ def _tail_of_small_variance(values: Float64, chances: Float64, sigma: float) -> 
     total = float(chances @ values**2)
     starts = np.interp(np.linspace(0, 1, 7), np.cumsum(chances), values)
     starts = np.unique(np.append(starts, [values[np.argmax(chances)], 0.0]))
-    tilts = (_TILTS / sigma)[:, None]
-    centres = np.broadcast_to(starts, (len(_TILTS), len(starts))).copy()
-    for _ in range(_ROUNDS):
-        weights = np.exp(-tilts[..., None] * (values - centres[..., None]) ** 2 + (tilts * ((values - centres[..., None]) ** 2).min(axis=-1))[..., None]) * chances
-        centres = (weights @ values) / weights.sum(axis=-1)
-    squares = (values - centres[..., None]) ** 2
-    tilted, logarithm = _tilted(-tilts[..., None] * squares, chances)
-    variance = (tilted * squares).sum(axis=-1)
+    # Bins come first in every array: the long axis is the one that numpy runs along.
+    tilts = np.repeat(_TILTS / sigma, len(starts))
+    centres = _centres(values, chances, tilts, np.tile(starts, len(_TILTS)))
+    squares = (values[:, None] - centres) ** 2
+    tilted, logarithm = _tilted((-tilts * squares).T, chances)
+    variance = (tilted.T * squares).sum(axis=0)
     rate = -tilts * variance - logarithm
-    spread = (tilted * (squares - variance[..., None]) ** 2).sum(axis=-1)
-    order = np.argsort(squares, axis=-1)
-    jump = _jump(np.take_along_axis(tilted, order, -1), np.take_along_axis(squares, order, -1))
+    spread = (tilted.T * (squares - variance) ** 2).sum(axis=0)
+    order = np.argsort(squares.T, axis=-1)
+    jump = _jump(np.take_along_axis(tilted, order, -1), np.take_along_axis(squares.T, order, -1))
+    ease = _ease(tilts, rate, spread, jump) + 0.5 * np.log(np.clip(1 - 2 * tilts * variance, 0.005, 1))
+    centres, logarithm = centres.reshape(-1, len(starts)), logarithm.reshape(-1, len(starts))
     # Every centre near the likeliest one gives the event a chance of its own, and so does every other place where centres end.
     near = np.abs(centres[..., None] - centres[..., None, :]) < 0.02 * np.sqrt(total)
     first = ~np.tril(near, -1).any(axis=-1)
     places = (first[:, None, :] * np.minimum(1, np.exp(np.minimum(30 * (logarithm[:, None, :] - logarithm[..., None]), 0)))).sum(axis=-1)
-    ease = _ease(np.broadcast_to(tilts, rate.shape), rate, spread, jump) + 0.5 * np.log(np.clip(1 - 2 * tilts * variance, 0.005, 1)) - np.log(np.maximum(places, 1))
-    found, rate, ease = (part.ravel() for part in (variance, rate, ease))
+    ease -= np.log(np.maximum(places, 1)).ravel()
     atom = int(np.argmax(chances))
-    order = np.argsort(found)
-    found, rate, ease = found[order], np.maximum(rate[order], 0), ease[order]
+    order = np.argsort(variance)
+    found, rate, ease = variance[order], np.maximum(rate[order], 0), ease[order]
     found, rate, ease = np.append(0.0, found), np.append(-np.log(chances[atom]), rate), np.append(_NONE, ease)
     least = np.minimum.accumulate(rate)
     kept = (rate <= least) & (found < total)  # an event that a smaller variance is part of has at least its chance
     kept[1:] &= np.diff(found) > 0
     return _Tail((total - found[kept])[::-1], rate[kept][::-1], ease[kept][::-1])
+
+
+def _centres(values: Float64, chances: Float64, tilts: Float64, starts: Float64) -> Float64:
+    """(s,) where mean shift under each tilt has gone after some rounds; those that stand still are left alone."""
+    centres, moving = starts.copy(), np.arange(len(starts))
+    sums = np.stack((chances * values, chances))
+    for _ in range(_ROUNDS):
+        weights = values[:, None] - centres[moving]
+        np.square(weights, out=weights)
+        weights *= -tilts[moving]
+        weights -= weights.max(axis=0)
+        total, weight = sums @ np.exp(weights, out=weights)
+        before, centres[moving] = centres[moving], total / weight
+        moving = moving[centres[moving] != before]
+    return centres
 
 
 def _tilted(exponents: Float64, chances: Float64) -> tuple[Float64, Float64]:

@@ -19,10 +19,10 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.history import Cells, Histogram, narrow
-from detectors.large_deviation import DeviationTable, normal_of_root
+from detectors.large_deviation import SMALLEST_ROOT, DeviationTable, normal_of_root
 from detectors.profile import Cycle, NumericProfile
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import MIN_EVENTS, WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
 
 MIN_REFERENCE = 100  # values
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
@@ -129,18 +129,22 @@ class NumericDrift(WindowBank):
         log_ratio = 0.5 * np.log(variance / self._variance)
         # Most windows are within the floors: what lies beyond is looked up, one place at a time.
         both = windows.of_known(normal_of_student(normal_of_root(0 * self._ease_at_floor, self._ease_at_floor), windows.known_freedom))
+        location, scale = both[..., :m], both[..., m:]
         for channel, deviation in enumerate((beyond, change)):
-            flat = np.flatnonzero(deviation)
-            window, column = np.divmod(flat, m)
+            flat = np.flatnonzero((n >= MIN_EVENTS) & (deviation != 0))
             values, of_window = deviation.ravel()[flat], variance.ravel()[flat]
             if channel == 1:
                 of_window = np.maximum(m4.ravel()[flat] - m2.ravel()[flat] ** 2, 0) * np.where(values > 0, squared**-2, squared**2)
+            steepest = of_window**-0.5
+            error, freedom = self._error(windows, flat // m, channel * m + flat % m, n.ravel()[flat])
+            most = np.maximum(np.abs(values) * steepest / error, SMALLEST_ROOT)
+            # Where the location says more than the scale can, the tail of the scale need not be known.
+            counts = np.flatnonzero(~(most <= location.ravel()[flat])) if channel == 1 else slice(None)
+            window, column = np.divmod(flat[counts], m)
             law = channel * m + column
-            slope, ease = self._tails.at(values, law)
-            error, freedom = self._error(windows, window, law, n.reshape(-1, m)[window, column])
-            root = np.abs(values) * np.minimum(slope, of_window**-0.5) / error
-            both.reshape(-1, 2 * m)[window, law] = normal_of_student(normal_of_root(root, ease), freedom)
-        location, scale = both[..., :m], both[..., m:]
+            slope, ease = self._tails.at(values[counts], law)
+            root = np.abs(values[counts]) * np.minimum(slope, steepest[counts]) / error[counts]
+            both.reshape(-1, 2 * m)[window, law] = normal_of_student(normal_of_root(root, ease), freedom[counts])
         statistic = np.where(np.isnan(scale), location, np.maximum(location, scale))
         detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance}
         return Scored(windows, n, statistic, np.fmax(np.abs(shift), np.abs(log_ratio) * self._shift_per_log_ratio), detail)
