@@ -58,12 +58,22 @@ class CodedText:
         """All rows of the parts, in their order."""
         if len(parts) == 1:
             return parts[0]
+        if all(part.levels == parts[0].levels for part in parts):
+            return cls(parts[0].levels if parts else (), np.concatenate([np.empty(0, np.int32), *(part.codes for part in parts)]))
         code: dict[str, int] = {}
         for part in parts:
             for level in part.levels:
                 code.setdefault(level, len(code))
-        codes = [part.codes if part.levels == tuple(code)[: len(part.levels)] else part.cells(code, MISSING, MISSING).astype(np.int32) for part in parts]
-        return cls(tuple(code), np.concatenate([np.empty(0, np.int32), *codes]))
+        return cls(tuple(code), np.concatenate([part.cells(code, MISSING, MISSING) for part in parts]).astype(np.int32))
+
+    @classmethod
+    def of_dict(cls, saved: Mapping[str, Any]) -> CodedText:
+        """The opposite of `as_dict`."""
+        return cls(tuple(saved["levels"]), saved["codes"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Levels and codes, as state is saved."""
+        return {"levels": list(self.levels), "codes": self.codes}
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -78,6 +88,19 @@ class CodedText:
     def present(self) -> npt.NDArray[np.bool_]:
         """(n,) which rows have a value."""
         return np.asarray(self.codes >= 0)
+
+    def compact(self) -> CodedText:
+        """The same texts, without levels that no row uses."""
+        used = np.flatnonzero(np.bincount(self.codes + np.int64(1), minlength=len(self.levels) + 1)[1:])
+        if len(used) == len(self.levels):
+            return self
+        code = np.full(len(self.levels) + 1, MISSING, np.int32)
+        code[used] = np.arange(len(used), dtype=np.int32)
+        return CodedText(tuple(self.levels[place] for place in used.tolist()), code[self.codes])
+
+    def equals(self, other: CodedText) -> npt.NDArray[np.bool_]:
+        """(n,) in which rows both columns have the same text, or both none."""
+        return np.asarray(self.cells({level: place for place, level in enumerate(other.levels)}, MISSING - 1, MISSING) == other.codes)
 
     def to_text(self) -> npt.NDArray[np.object_]:
         """(n,) object array of str, None where the value is missing."""

@@ -1,121 +1,148 @@
-"""What one row adds to a summary vector: cells and weights.
+"""What rows add to a summary vector.
 
-Every function returns ``(rows, cells, weights)``, three equally long arrays: row ``rows[i]`` of the batch adds ``weights[i]`` to cell
-``cells[i]`` of the vector of its own pane. A sum over them, in any order, is the summary.
+Every method adds to ``sums``, an (groups, size) matrix with a summary vector for each group of rows. All are sums over rows, so their order
+means nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from detectors.binning import out_of_range
+from detectors.binning import ColumnBins
 from detectors.coded_text import CodedText
-from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
+from detectors.event_batch import Coded, EventBatch, Float64, Int64
+from detectors.grid_bins import GridBins
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
+from detectors.row_groups import RowGroups
 
 SMALLEST_PROBABILITY = 1e-15  # the logarithm of 0 would make one sure and wrong prediction infinite; scikit-learn clips, too
 
 
-@dataclass(frozen=True)
 class Contributions:
-    """Cells and weights by row."""
-
-    rows: Int64
-    cells: Int64
-    weights: Float64
-
-    @staticmethod
-    def concatenate(parts: list[Contributions]) -> Contributions:
-        """All of them, one after the other."""
-        if not parts:
-            return Contributions(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-        return Contributions(np.concatenate([part.rows for part in parts]), np.concatenate([part.cells for part in parts]), np.concatenate([part.weights for part in parts]))
-
-    def signed(self, sign: Float64) -> Contributions:
-        """The same, each row's weights multiplied by its sign: -1 takes back what a corrected label had added."""
-        return Contributions(self.rows, self.cells, self.weights * sign[self.rows])
-
-
-def counted(rows: Int64, cells: Int64) -> Contributions:
-    """Contributions of weight 1."""
-    return Contributions(rows, cells, np.ones(len(rows)))
-
-
-def traffic(layout: Layout, counter: str, rows: Int64) -> Contributions:
-    """One more of a counter for each of some rows."""
-    return counted(rows, np.full(len(rows), layout.blocks["traffic"].start + TRAFFIC.index(counter), dtype=np.int64))
-
-
-def inputs(layout: Layout, batch: EventBatch, rows: Int64) -> list[Contributions]:
-    """Features: one cell each, and one more where a value is out of its expected range."""
-    parts = []
-    for name, profile in layout.columns.items():
-        start, column = layout.blocks[f"feature:{name}"].start, batch.feature(name)
-        parts.append(counted(rows, layout.bins[name].cells(column) + start))
-        feature = layout.specification.features[name]
-        if not isinstance(column, CodedText) and (feature.minimum is not None or feature.maximum is not None):
-            outside = np.flatnonzero(out_of_range(column, feature))
-            parts.append(counted(rows[outside], np.full(len(outside), start + column_size(profile) - 1, dtype=np.int64)))
-    return parts
-
-
-def output(layout: Layout, prediction: Coded, rows: Int64) -> list[Contributions]:
-    """The model's output, by the bins of its reference."""
-    if layout.prediction is None:
-        return []
-    return [counted(rows, layout.bins[""].cells(prediction) + layout.blocks["prediction"].start)]
-
-
-def latency(layout: Layout, milliseconds: Float64, rows: Int64) -> Contributions:
-    """Latency histogram; rows without a latency add nothing."""
-    return _histogram(layout, "latency", LATENCY_EDGES, milliseconds, rows)
-
-
-def delay(layout: Layout, milliseconds: Float64, rows: Int64) -> Contributions:
-    """Histogram of the time from a prediction to its label."""
-    return _histogram(layout, "delay", DELAY_EDGES, milliseconds, rows)
-
-
-def _histogram(layout: Layout, block: str, edges: tuple[float, ...], values: Float64, rows: Int64) -> Contributions:
-    known = ~np.isnan(values)
-    return counted(rows[known], layout.blocks[block].start + np.searchsorted(edges, values[known], side="right"))
-
-
-def performance(layout: Layout, prediction: Coded, label: Coded, score: Float64, rows: Int64, start: int | None = None) -> list[Contributions]:
-    """What labelled predictions add to the performance blocks.
+    """Adds rows of one model to summary vectors.
 
     Parameters
     ----------
-    start : where the performance block begins; default: its place in the layout. The probability block is left out when it is given.
+    layout : of the vectors.
     """
-    first = layout.blocks["performance"].start if start is None else start
-    if not isinstance(prediction, CodedText) or not isinstance(label, CodedText):
-        return [_errors(np.asarray(prediction), np.asarray(label), rows, first)]
-    classes = layout.specification.classes
-    code = {name: place for place, name in enumerate(classes)}
-    unknown = len(classes)
-    column, row = (outcome.cells(code, unknown, unknown) for outcome in (prediction, label))
-    parts = [counted(rows, first + row * (unknown + 1) + column)]
-    positive = layout.specification.positive_class
-    if start is None and positive is not None:
-        parts.append(_probabilities(layout, score, label.cells({positive: 1}, 0, 0) == 1, rows))
-    return parts
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._blocks = layout.blocks
+        self._traffic = layout.blocks["traffic"].start
+        self._classes = {name: place for place, name in enumerate(layout.specification.classes)}
+        numeric = {name: profile for name, profile in layout.columns.items() if profile.kind == "numeric"}
+        self._numeric_names = tuple(numeric)
+        features = [layout.blocks[f"feature:{name}"] for name in numeric]
+        self._first = min((block.start for block in features), default=0)
+        self._last = max((block.stop for block in features), default=0)
+        self._numeric = GridBins([np.asarray(profile.edges, np.float64) for profile in numeric.values()], [block.start - self._first for block in features])
+        self._categorical = [(name, layout.bins[name], layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items() if profile.kind == "categorical"]
+        limits = [(layout.specification.features[name].minimum, layout.specification.features[name].maximum) for name in numeric]
+        self._limited = np.array([place for place, limit in enumerate(limits) if limit != (None, None)], np.int64)
+        self._minimum = np.array([-np.inf if limits[place][0] is None else limits[place][0] for place in self._limited.tolist()], np.float64)
+        self._maximum = np.array([np.inf if limits[place][1] is None else limits[place][1] for place in self._limited.tolist()], np.float64)
+        self._outside = np.array([features[place].start + column_size(profile) - 1 for place, profile in enumerate(numeric.values())], np.int64)[self._limited]
+        self._regression = layout.specification.task == "regression"
+        self._positive = None if self._regression else layout.specification.positive_class
+
+    def traffic(self, sums: Float64, groups: RowGroups, counter: str, rows: Int64 | None = None) -> None:
+        """One more of a counter for each row, or for some of the rows."""
+        sums[:, self._traffic + TRAFFIC.index(counter)] += groups.sizes(rows)
+
+    def inputs(self, sums: Float64, groups: RowGroups, batch: EventBatch) -> None:
+        """Features: one cell each, and one more where a value is out of its expected range."""
+        if self._numeric_names:
+            matrix = batch.numeric if batch.numeric_names == self._numeric_names else batch.numeric[:, [batch.numeric_names.index(name) for name in self._numeric_names]]
+            sums[:, self._first : self._last] += groups.counts(self._numeric.cells(matrix), self._last - self._first)
+            if len(self._limited):
+                self._out_of_range(sums, groups, matrix)
+        for name, bins, block in self._categorical:
+            _add_coded(sums[:, block], groups, batch.categorical[name], bins)
+
+    def _out_of_range(self, sums: Float64, groups: RowGroups, matrix: Float64) -> None:
+        limited = matrix if len(self._limited) == matrix.shape[1] else matrix[:, self._limited]
+        rows, columns = np.nonzero((limited < self._minimum) | (limited > self._maximum))  # a missing value is never out of range
+        if len(rows):
+            sums[:, self._outside] += groups.counts(columns, len(self._outside), rows)
+
+    def output(self, sums: Float64, groups: RowGroups, prediction: Coded, rows: Int64 | None = None) -> None:
+        """The model's output, by the bins of its reference; of some of the rows where a service failed to answer the others."""
+        if self._layout.prediction is None:
+            return
+        block, bins = sums[:, self._blocks["prediction"]], self._layout.bins[""]
+        if isinstance(prediction, CodedText) and rows is None:
+            _add_coded(block, groups, prediction, bins)
+        else:
+            block += groups.counts(bins.cells(prediction if rows is None else prediction[rows]), block.shape[1], rows)
+
+    def latency(self, sums: Float64, groups: RowGroups, milliseconds: Float64) -> None:
+        """Latency histogram; rows without a latency add nothing."""
+        rows = np.flatnonzero(milliseconds == milliseconds)  # noqa: PLR0124  nan is the one value that differs from itself
+        if len(rows):
+            sums[:, self._blocks["latency"]] += groups.counts(np.searchsorted(LATENCY_EDGES, milliseconds[rows], side="right"), len(LATENCY_EDGES) + 1, rows)
+
+    def delay(self, sums: Float64, groups: RowGroups, predicted_at: Int64, labelled_at: Int64) -> None:
+        """Histogram of the time from a prediction to its label."""
+        if predicted_at is labelled_at:
+            sums[:, self._blocks["delay"].start] += groups.sizes()
+        else:
+            delays = (labelled_at - predicted_at).astype(np.float64)
+            sums[:, self._blocks["delay"]] += groups.counts(np.searchsorted(DELAY_EDGES, delays, side="right"), len(DELAY_EDGES) + 1)
+
+    def performance(self, sums: Float64, groups: RowGroups, prediction: Coded, label: Coded, score: Float64) -> None:
+        """What labelled predictions add to the performance blocks."""
+        sums[:, self._blocks["performance"]] += self.outcomes(groups, prediction, label)
+        if self._positive is not None and isinstance(label, CodedText):
+            self._probabilities(sums, groups, label.cells({self._positive: 1}, 0, 0), score)
+
+    def outcomes(self, groups: RowGroups, prediction: Coded, label: Coded) -> Float64:
+        """The performance block alone: confusion counts, or sums of errors; (groups, size of the block)."""
+        if not isinstance(prediction, CodedText) or not isinstance(label, CodedText):
+            return _errors(groups, np.asarray(prediction), np.asarray(label))
+        unknown = len(self._classes)
+        cells = label.cells(self._classes, unknown, unknown)
+        cells *= unknown + 1
+        cells += prediction.cells(self._classes, unknown, unknown)
+        return groups.counts(cells, (unknown + 1) ** 2)
+
+    def _probabilities(self, sums: Float64, groups: RowGroups, positive: Int64, score: Float64) -> None:
+        rows = np.flatnonzero(score == score)  # noqa: PLR0124  nan is the one value that differs from itself
+        if not len(rows):
+            return
+        given = score[rows]
+        probability = np.clip(np.where(positive[rows] == 1, given, 1 - given), SMALLEST_PROBABILITY, 1)
+        loss, brier = -np.log(probability), (1 - probability) ** 2
+        block = sums[:, self._blocks["probability"]]
+        for place, values in enumerate((np.ones(len(loss)), loss, loss**2, brier, brier**2)):
+            block[:, place] += _sums(groups, values, rows)
+        assert block.shape[1] == len(PROBABILITY)  # noqa: S101  the layout and the sums above name the same five
 
 
-def _errors(prediction: Float64, label: Float64, rows: Int64, first: int) -> Contributions:
+def _errors(groups: RowGroups, prediction: Float64, label: Float64) -> Float64:
     error = prediction - label
-    sums = np.stack([np.ones(len(rows)), label, label**2, error, np.abs(error), error**2, error**4], axis=1)
-    usable = np.isfinite(sums).all(axis=1)
-    cells = np.broadcast_to(first + np.arange(len(REGRESSION)), (int(usable.sum()), len(REGRESSION)))
-    return Contributions(np.repeat(rows[usable], len(REGRESSION)), cells.ravel(), sums[usable].ravel())
+    with np.errstate(over="ignore"):
+        powers = (np.ones(groups.n), label, label**2, error, np.abs(error), error**2, error**4)
+    rows = np.flatnonzero(np.isfinite(powers).all(axis=0))
+    out = np.empty((len(groups.keys), len(REGRESSION)))
+    for place, values in enumerate(powers):
+        out[:, place] = _sums(groups, values[rows], rows)
+    return out
 
 
-def _probabilities(layout: Layout, score: Float64, positive: Bool, rows: Int64) -> Contributions:
-    known = ~np.isnan(score)
-    probability = np.clip(np.where(positive[known], score[known], 1 - score[known]), SMALLEST_PROBABILITY, 1)
-    loss, brier = -np.log(probability), (1 - probability) ** 2
-    sums = np.stack([np.ones(len(loss)), loss, loss**2, brier, brier**2], axis=1)
-    cells = np.broadcast_to(layout.blocks["probability"].start + np.arange(len(PROBABILITY)), sums.shape)
-    return Contributions(np.repeat(rows[known], len(PROBABILITY)), cells.ravel(), sums.ravel())
+def _sums(groups: RowGroups, values: Float64, rows: Int64) -> Float64:
+    """(groups,) sums of a value of some rows."""
+    if groups.of is None:
+        return np.array([values.sum()])
+    return np.bincount(groups.of[rows], weights=values, minlength=len(groups.keys)).astype(np.float64, copy=False)
+
+
+def _add_coded(block: Float64, groups: RowGroups, column: CodedText, bins: ColumnBins) -> None:
+    """Count coded text: rows by level first, levels by cell then."""
+    levels = len(column.levels) + 1
+    if levels > groups.n:
+        block += groups.counts(bins.cells(column), block.shape[1])
+        return
+    by_level = groups.counts(column.codes + np.int64(1), levels)
+    cells = bins.cells(CodedText(column.levels, np.arange(-1, levels - 1, dtype=np.int32)))
+    np.add.at(block.T, cells, by_level.T)

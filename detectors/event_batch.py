@@ -5,7 +5,8 @@ All rows belong to one model and one source partition, in log order. A row is a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,30 @@ class EventBatch:
         categorical = {name: column[rows] for name, column in self.categorical.items()}
         return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, **columns)
 
+    @staticmethod
+    def concatenate(parts: Sequence[EventBatch]) -> EventBatch:
+        """All rows of the parts, in their order. At least one part; all of one model and with the same features."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        columns = {name: put_together([getattr(part, name) for part in parts]) for name in _BY_ROW}
+        categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
+        return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, **columns)
+
+    def with_features(self, numeric_names: tuple[str, ...], categorical_names: tuple[str, ...]) -> EventBatch:
+        """The batch with these features and no others; one that it does not have is missing in every row."""
+        if self.numeric_names == numeric_names and tuple(self.categorical) == categorical_names:
+            return self
+        numeric = self.numeric
+        if self.numeric_names != numeric_names:
+            place = {name: place for place, name in enumerate(self.numeric_names)}
+            numeric = np.full((len(self), len(numeric_names)), np.nan)
+            for column, name in enumerate(numeric_names):
+                if name in place:
+                    numeric[:, column] = self.numeric[:, place[name]]
+        categorical = {name: self.categorical[name] if name in self.categorical else CodedText.constant(None, len(self)) for name in categorical_names}
+        return replace(self, numeric=numeric, numeric_names=numeric_names, categorical=categorical)
+
     def feature(self, name: str) -> Coded:
         """(n,) a declared feature's column."""
         if name in self.categorical:
@@ -105,3 +130,10 @@ def plain(column: Coded) -> Column:
 def coded(column: Column) -> Coded:
     """The opposite of `plain`."""
     return CodedText.of(column) if column.dtype == object else column
+
+
+def put_together(parts: Sequence[Any]) -> Any:
+    """Columns of one kind, one after the other; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    return CodedText.concatenate(parts) if isinstance(parts[0], CodedText) else np.concatenate(parts)

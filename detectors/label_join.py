@@ -6,141 +6,199 @@ stands. Reading the same records again therefore joins the same pairs at the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import Bool, Coded, Column, EventBatch, Float64, Int64, UInt64, coded, plain, present
-from detectors.row_store import Found, Part, RowStore, position_of
+from detectors.event_batch import Bool, Coded, EventBatch, Int64, coded, plain, present
+from detectors.id_index import Found
+from detectors.labelled_rows import LabelledRows
+from detectors.row_store import Part, RowStore, position_of
 from detectors.specification import MonitorSpecification
 
 GROUPS_PER_TIMEOUT = 16
 """Waiting rows are dropped in sixteenths of the label timeout: a row waits at most 1/16 longer than it has to."""
 
+_CATEGORY = "category:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrections:
+    """Which of some joined rows correct an earlier label: their places, that label, and its time."""
+
+    places: Int64
+    label: Coded
+    labelled_at: Int64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """``n`` labelled predictions, each with the row of the batch that completed it.
+    """Labelled predictions, each at the row of the log that completed it; ``high`` is that row's, as in `EventBatch`."""
 
-    ``replaced`` is the label that a correction takes the place of, at the time ``replaced_at``; ``corrects`` is False elsewhere.
+    rows: LabelledRows
+    high: Int64
+    corrections: Corrections | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinInput:
+    """Rows of a batch by kind, None where there are none.
+
+    ``predictions`` hold no duplicates; ``late`` are those whose pane had closed, and may.
     """
 
-    row: Int64
-    event_id: UInt64
-    predicted_at: Int64
-    labelled_at: Int64
-    version: CodedText
-    segment: CodedText
-    prediction: Coded
-    label: Coded
-    score: Float64
-    features: dict[str, Column]
-    corrects: Bool
-    replaced: Coded
-    replaced_at: Int64
+    predictions: EventBatch | None
+    late: EventBatch | None
+    labels: EventBatch | None
+    features: EventBatch | None
 
-    def __len__(self) -> int:
-        return len(self.row)
+
+@dataclass(frozen=True, kw_only=True)
+class JoinOutput:
+    """What was joined, which predictions were new, and which labels repeat one already known."""
+
+    joined: list[Joined]
+    predictions: EventBatch | None
+    repeated: Bool | None
 
 
 class LabelJoin:
     """Waiting predictions, labels and features of one model in one source partition."""
 
-    def __init__(self, specification: MonitorSpecification) -> None:
+    def __init__(self, specification: MonitorSpecification, partition: int) -> None:
         labels = specification.labels
         length = max(labels.timeout // GROUPS_PER_TIMEOUT, 1)
-        self._features = tuple(specification.features)
-        self._timeout, self._lateness = labels.timeout, specification.lateness
+        self._partition = partition
+        self._wait = specification.lateness + labels.timeout
         self.stores = {kind: RowStore(group_length=length, max_rows=labels.max_waiting) for kind in ("predictions", "labels", "features")}
 
-    def absorb(self, batch: EventBatch, predictions: Int64, labels: Int64, features: Int64) -> tuple[list[Joined], Int64]:
-        """Take rows of a batch and join what is complete.
+    def absorb(self, given: JoinInput) -> JoinOutput:
+        """Take rows of a batch and join what is complete."""
+        if given.features is not None:
+            self._keep("features", given.features, _features(given.features))
+        predictions, labelled = self._predictions(given)
+        if given.labels is not None:
+            self._keep("labels", given.labels, {"label": given.labels.label})
+        joined = []
+        if predictions is not None and labelled is not None:
+            if labelled.any():
+                at_once = predictions if labelled.all() else predictions.take(labelled)
+                joined.append(Joined(rows=self._rows(at_once, at_once.label, at_once.timestamp), high=at_once.high))
+            if self.stores["labels"].rows and not labelled.all():
+                joined += self._label_came_first(predictions.take(~labelled))
+        repeated = None
+        if given.labels is not None:
+            late, repeated = self._label_came_later(given.labels)
+            joined += late
+        return JoinOutput(joined=[self._with_features(one) for one in joined], predictions=predictions, repeated=repeated)
 
-        Parameters
-        ----------
-        predictions, labels, features : rows of the batch of each kind; predictions hold no duplicates and have been given to `keep`.
+    def _predictions(self, given: JoinInput) -> tuple[EventBatch | None, Bool | None]:
+        """Let predictions wait for their labels; returns those that are new, in the order of the log, and which of them came with theirs."""
+        predictions, labelled = given.predictions, None
+        if predictions is not None:
+            labelled = present(predictions.label)
+            if not labelled.all():
+                self._keep_predictions(predictions if not labelled.any() else predictions.take(~labelled))
+        if given.late is not None:
+            self._keep_predictions(given.late)
+            known_late = given.late.take(~self._find("predictions", given.late).mask)
+            if len(known_late):
+                together = known_late if predictions is None else EventBatch.concatenate([predictions, known_late])
+                predictions = together.take(np.argsort(position_of(together.offset, together.index)))
+                labelled = present(predictions.label)
+        return predictions, labelled
 
-        Returns
-        -------
-        What was joined, and the rows of labels that repeat a label already known.
-        """
-        self._keep("features", batch, features, {name: plain(batch.feature(name))[features] for name in self._features})
-        known_at_once = present(batch.label[predictions])
-        waiting = predictions[~known_at_once]
-        self._keep("labels", batch, labels, {"label": plain(batch.label[labels])})
-        joined = [self._at_once(batch, predictions[known_at_once])]
-        early = self._find("labels", batch, waiting)
-        joined.append(self._label_came_first(batch, waiting, early))
-        late, repeated = self._label_came_later(batch, labels)
-        joined.append(late)
-        return [part for part in joined if len(part)], repeated
+    def _keep_predictions(self, batch: EventBatch) -> None:
+        columns = {"version": batch.version, "segment": batch.segment, "prediction": batch.prediction, "score": batch.score}
+        self._keep("predictions", batch, columns | _features(batch))
 
-    def keep(self, batch: EventBatch, on_time: Int64, late: Int64) -> Int64:
-        """Let predictions wait for their labels; returns the late ones that do not repeat one that waits already."""
-        self._keep_predictions(batch, on_time[~present(batch.label[on_time])])
-        self._keep_predictions(batch, late)
-        return late[~self._find("predictions", batch, late).mask]
+    def _keep(self, kind: str, batch: EventBatch, columns: dict[str, Coded]) -> None:
+        self.stores[kind].append(batch.event_id, position_of(batch.offset, batch.index), batch.timestamp, columns)
 
-    def _keep_predictions(self, batch: EventBatch, rows: Int64) -> None:
-        columns = {name: plain(getattr(batch, name)[rows]) for name in ("version", "segment", "prediction", "score")}
-        self._keep("predictions", batch, rows, columns | {f"feature:{name}": plain(batch.feature(name))[rows] for name in self._features})
+    def _label_came_first(self, waiting: EventBatch) -> list[Joined]:
+        early = self._find("labels", waiting)
+        if not early.mask.any():
+            return []
+        mine = waiting.take(early.mask)
+        return [Joined(rows=self._rows(mine, self.stores["labels"].column("label", early, early.mask), early.timestamp[early.mask]), high=mine.high)]
 
-    def _keep(self, kind: str, batch: EventBatch, rows: Int64, columns: dict[str, Column]) -> None:
-        if len(rows):
-            self.stores[kind].append(batch.event_id[rows], position_of(batch.offset[rows], batch.index[rows]), batch.timestamp[rows], columns)
-
-    def _at_once(self, batch: EventBatch, rows: Int64) -> Joined:
-        return self._with_features(batch, _joined_from_batch(batch, rows, batch.label[rows], batch.timestamp[rows], self._features))
-
-    def _label_came_first(self, batch: EventBatch, waiting: Int64, early: Found) -> Joined:
-        rows = waiting[early.mask]
-        return self._with_features(batch, _joined_from_batch(batch, rows, coded(early.column("label", early.mask)), early.column("timestamp", early.mask), self._features))
-
-    def _label_came_later(self, batch: EventBatch, labels: Int64) -> tuple[Joined, Int64]:
-        previous = self._find("labels", batch, labels)
+    def _label_came_later(self, labels: EventBatch) -> tuple[list[Joined], Bool]:
+        store = self.stores["predictions"]
+        previous = self._find("labels", labels)
         same = np.zeros(len(labels), dtype=bool)
         before = np.flatnonzero(previous.mask)
-        same[before] = previous.column("label", previous.mask) == plain(batch.label[labels[before]])
-        found = self._find("predictions", batch, labels)
+        if len(before):
+            same[before] = _equal(labels.label[before], self.stores["labels"].column("label", previous, previous.mask))
+        found = self._find("predictions", labels)
         use = found.mask & ~same
-        rows = labels[use]
-        corrects = previous.mask[use]
-        replaced = plain(batch.label[rows]).copy()
-        replaced_at = batch.timestamp[rows].copy()
-        replaced[corrects] = previous.column("label", use & previous.mask)
-        replaced_at[corrects] = previous.column("timestamp", use & previous.mask)
-        joined = Joined(
-            row=rows,
-            event_id=batch.event_id[rows],
-            predicted_at=found.column("timestamp", use).astype(np.int64),
-            labelled_at=batch.timestamp[rows],
-            version=CodedText.of(found.column("version", use)),
-            segment=CodedText.of(found.column("segment", use)),
-            prediction=coded(found.column("prediction", use)),
-            label=batch.label[rows],
-            score=found.column("score", use).astype(np.float64),
-            features={name: found.column(f"feature:{name}", use) for name in self._features},
-            corrects=corrects,
-            replaced=coded(replaced),
-            replaced_at=replaced_at,
+        if not use.any():
+            return [], same
+        numeric_names, categorical = labels.numeric_names, tuple(labels.categorical)
+        rows = LabelledRows(
+            model=labels.model,
+            partition=self._partition,
+            offset=labels.offset[use],
+            index=labels.index[use],
+            event_id=labels.event_id[use],
+            predicted_at=found.timestamp[use],
+            labelled_at=labels.timestamp[use],
+            version=_text(store.column("version", found, use)),
+            segment=_text(store.column("segment", found, use)),
+            prediction=store.column("prediction", found, use),
+            label=labels.label[use],
+            score=_numbers(store.column("score", found, use)),
+            numeric=_numbers(store.column("numeric", found, use)),
+            numeric_names=numeric_names,
+            categorical={name: _text(store.column(_CATEGORY + name, found, use)) for name in categorical},
         )
-        return self._with_features(batch, joined), labels[same]
+        corrects = use & previous.mask
+        corrections = None
+        if corrects.any():
+            earlier = self.stores["labels"].column("label", previous, corrects)
+            corrections = Corrections(places=np.flatnonzero(corrects[use]), label=earlier, labelled_at=previous.timestamp[corrects])
+        return [Joined(rows=rows, high=labels.high[use], corrections=corrections)], same
 
-    def _find(self, kind: str, batch: EventBatch, rows: Int64) -> Found:
+    def _rows(self, batch: EventBatch, label: Coded, labelled_at: Int64) -> LabelledRows:
+        return LabelledRows(
+            model=batch.model,
+            partition=self._partition,
+            offset=batch.offset,
+            index=batch.index,
+            event_id=batch.event_id,
+            predicted_at=batch.timestamp,
+            labelled_at=labelled_at,
+            version=batch.version,
+            segment=batch.segment,
+            prediction=batch.prediction,
+            label=label,
+            score=batch.score,
+            numeric=batch.numeric,
+            numeric_names=batch.numeric_names,
+            categorical=batch.categorical,
+        )
+
+    def _find(self, kind: str, batch: EventBatch) -> Found:
         """The latest row of each event that stands before it in the log and still waits."""
-        since = batch.high[rows] - self._lateness - self._timeout + 1
-        return self.stores[kind].find(batch.event_id[rows], position_of(batch.offset[rows], batch.index[rows]), since)
+        return self.stores[kind].find(batch.event_id, position_of(batch.offset, batch.index), batch.high - self._wait + 1)
 
-    def _with_features(self, batch: EventBatch, joined: Joined) -> Joined:
+    def _with_features(self, joined: Joined) -> Joined:
         """Fill features from a feature pipeline's own event where the prediction carried none."""
-        if not self.stores["features"].rows or not len(joined):
+        store, rows = self.stores["features"], joined.rows
+        if not store.rows:
             return joined
-        found = self._find("features", batch, joined.row)
-        for name, column in joined.features.items():
-            fill = found.mask & ~_present(column)
-            column[fill] = found.column(name, fill)
-        return joined
+        found = store.find(rows.event_id, position_of(rows.offset, rows.index), joined.high - self._wait + 1)
+        if not found.mask.any():
+            return joined
+        places = np.flatnonzero(found.mask)
+        numeric = rows.numeric.copy()
+        numeric[places] = np.where(np.isnan(numeric[places]), _numbers(store.column("numeric", found, found.mask)), numeric[places])
+        categorical = {}
+        for name, column in rows.categorical.items():
+            texts, given = plain(column).copy(), plain(store.column(_CATEGORY + name, found, found.mask))
+            texts[places] = np.where(column.present[places], texts[places], given)
+            categorical[name] = _text(coded(texts))
+        return replace(joined, rows=replace(rows, numeric=numeric, categorical=categorical))
 
     def expire(self, before: int) -> list[tuple[str, int]]:
         """Give up what waited past the label timeout; returns (store, group) of what was dropped."""
@@ -151,26 +209,21 @@ class LabelJoin:
         return [(kind, part) for kind, store in self.stores.items() for part in store.unsaved()]
 
 
-def _present(column: Column) -> Bool:
-    """(n,) where a column has a value."""
-    if column.dtype == object:
-        return np.fromiter((value is not None for value in column), bool, len(column))
-    return ~np.isnan(column)
+def _features(batch: EventBatch) -> dict[str, Coded]:
+    return {"numeric": batch.numeric, **{_CATEGORY + name: column for name, column in batch.categorical.items()}}
 
 
-def _joined_from_batch(batch: EventBatch, rows: Int64, label: Coded, labelled_at: Int64, features: tuple[str, ...]) -> Joined:
-    return Joined(
-        row=rows,
-        event_id=batch.event_id[rows],
-        predicted_at=batch.timestamp[rows],
-        labelled_at=labelled_at.astype(np.int64),
-        version=batch.version[rows],
-        segment=batch.segment[rows],
-        prediction=batch.prediction[rows],
-        label=label,
-        score=batch.score[rows],
-        features={name: plain(batch.feature(name))[rows] for name in features},
-        corrects=np.zeros(len(rows), dtype=bool),
-        replaced=label,
-        replaced_at=labelled_at.astype(np.int64),
-    )
+def _equal(one: Coded, other: Coded) -> Bool:
+    if isinstance(one, CodedText) and isinstance(other, CodedText):
+        return one.equals(other)
+    return np.asarray(one == other)
+
+
+def _text(column: Coded) -> CodedText:
+    assert isinstance(column, CodedText)  # noqa: S101  what was kept as text is found as text
+    return column
+
+
+def _numbers(column: Coded) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    assert not isinstance(column, CodedText)  # noqa: S101  what was kept as numbers is found as numbers
+    return column

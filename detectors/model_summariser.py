@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from detectors import contributions as add
 from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
 from detectors.contributions import Contributions
-from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64, plain
-from detectors.examples import Examples
-from detectors.label_join import Joined, LabelJoin
+from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64
+from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
+from detectors.labelled_rows import LabelledRows
 from detectors.layout import Layout
 from detectors.monitor import Monitor
 from detectors.pane import pane_start
 from detectors.piece import Piece, PieceKey
+from detectors.row_groups import RowGroups
 from detectors.row_store import Part, RowStore, position_of
+from detectors.sparse_counts import dense, sparse
 
 COHORT = 3_600_000
 """Predictions of one hour form a cohort, milliseconds."""
 
-MAX_OPEN_IDS = 10_000_000  # ids of open panes that are remembered in one partition, 24 bytes each; then the oldest panes' are forgotten
+MAX_OPEN_IDS = 10_000_000  # ids of open panes that are remembered in one partition, 40 bytes each; then the oldest panes' are forgotten
 
 FEATURES_SALT = np.uint64(0x9E3779B97F4A7C15)
 """A features event may carry the id of its prediction without being a duplicate of it."""
@@ -37,9 +39,18 @@ class Changes:
 
     summaries: list[Summary] = field(default_factory=list)
     cohorts: list[Cohort] = field(default_factory=list)
-    examples: list[Examples] = field(default_factory=list)
+    examples: list[LabelledRows] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Screened:
+    """Predictions or features events: seen for the first time, repeating one, and late (whose pane's ids are not remembered, so they may repeat one)."""
+
+    new: EventBatch | None
+    repeated: EventBatch | None
+    late: EventBatch | None
 
 
 class ModelSummariser:
@@ -47,9 +58,13 @@ class ModelSummariser:
 
     def __init__(self, monitor: Monitor, partition: int) -> None:
         self._monitor = monitor
-        self._partition = partition
         self._specification = monitor.specification
+        self._pane, self._lateness = monitor.specification.pane, monitor.specification.lateness
+        features = monitor.specification.features
+        self._numeric = tuple(name for name, feature in features.items() if feature.type == "numeric")
+        self._categorical = tuple(name for name, feature in features.items() if feature.type == "categorical")
         self._layout = Layout(monitor.specification)
+        self._add = Contributions(self._layout)
         self._digest = monitor.specification.digest
         self._performance = self._layout.blocks["performance"]
         self._panes: dict[int, dict[Group, Float64]] = {}
@@ -58,157 +73,194 @@ class ModelSummariser:
         self._skip: dict[tuple[str, int], int] = {}
         self._closed_before = NO_TIME
         self._ids = RowStore(group_length=self._specification.pane, max_rows=MAX_OPEN_IDS)
-        self._join = LabelJoin(monitor.specification)
-        self._examples: list[Examples] = []
+        self._join = LabelJoin(monitor.specification, partition)
+        self._examples: list[LabelledRows] = []
         self._watermark = NO_TIME
 
     def absorb(self, batch: EventBatch, mine: Bool) -> None:
         """Take a batch; ``mine`` marks the rows whose pane this revision is in force for."""
-        predictions, repeated, late = self._events(batch, mine & (batch.kind == PREDICTION), np.uint64(0))
-        features, repeated_features, late_features = self._events(batch, mine & (batch.kind == FEATURES), FEATURES_SALT)
-        labels = np.flatnonzero(batch.kind == LABEL)
-        known_late = self._join.keep(batch, predictions, late)
-        to_join = np.sort(np.concatenate([predictions, known_late]))
-        joined, repeated_labels = self._join.absorb(batch, to_join, labels, np.sort(np.concatenate([features, late_features])))
-        self._add_cohort_sizes(batch, to_join)
-        self._count_events(batch, predictions)
-        self._count_inputs(batch, features)
-        current = pane_start(batch.high, self._specification.pane)
-        for counter, rows in {
-            "duplicates": np.concatenate([repeated, repeated_features]),
-            "late": np.concatenate([late, late_features]),
-            "label_duplicates": repeated_labels[mine[repeated_labels]],
-        }.items():
-            self._add("pane", batch, rows, current[rows], batch.version[rows], batch.segment[rows], [add.traffic(self._layout, counter, np.arange(len(rows)))])
-        for part in joined:
-            self._count_joined(batch, part, current)
+        batch = batch.with_features(self._numeric, self._categorical)
+        labels, mine_of_labels = _rows(batch, batch.kind == LABEL), mine[batch.kind == LABEL]
+        predictions, features = self._screen(_rows(batch, mine & (batch.kind != LABEL)))
+        given = JoinInput(predictions=predictions.new, late=predictions.late, labels=labels, features=_both(features.new, features.late))
+        joined = self._join.absorb(given)
+        if joined.predictions is not None:
+            self._add_cohort_sizes(joined.predictions)
+        if predictions.new is not None:
+            self._count_predictions(predictions.new)
+        if features.new is not None:
+            self._count_features(features.new)
+        for counter, some in (("duplicates", predictions.repeated), ("duplicates", features.repeated), ("late", predictions.late), ("late", features.late)):
+            if some is not None:
+                self._count(counter, some)
+        if labels is not None and joined.repeated is not None and joined.repeated.any():
+            self._count("label_duplicates", labels.take(joined.repeated & mine_of_labels))
+        for part in joined.joined:
+            self._count_joined(part)
 
-    def _events(self, batch: EventBatch, of_kind: Bool, salt: np.uint64) -> tuple[Int64, Int64, Int64]:
-        """Rows seen for the first time, rows that repeat one, and rows that are late (whose pane's ids are not remembered, so they may repeat one)."""
-        rows = np.flatnonzero(of_kind)
-        closed = self._is_closed(pane_start(batch.timestamp[rows], self._specification.pane), batch.high[rows])
-        rows, late = rows[~closed], rows[closed]
-        ids: UInt64 = batch.event_id[rows] ^ salt
-        position = position_of(batch.offset[rows], batch.index[rows])
-        self._ids.append(ids, position, batch.timestamp[rows], {})
-        open_since = pane_start(batch.high[rows] - self._specification.lateness, self._specification.pane)
-        new = ~self._ids.find(ids, position, open_since).mask
-        return rows[new], rows[~new], late
+    def _screen(self, events: EventBatch | None) -> tuple[_Screened, _Screened]:
+        """Predictions and features events, each told apart by what is known of their ids."""
+        if events is None:
+            return _NOTHING, _NOTHING
+        closed = self._is_closed(pane_start(events.timestamp, self._pane), events.high)
+        late = _rows(events, closed)
+        on_time = _rows(events, ~closed)
+        new, repeated = on_time, None
+        if on_time is not None:
+            ids: UInt64 = on_time.event_id
+            of_features = on_time.kind == FEATURES
+            if of_features.any():
+                ids = np.where(of_features, ids ^ FEATURES_SALT, ids)
+            open_since = pane_start(on_time.high - self._lateness, self._pane)
+            first = self._ids.append_first(ids, position_of(on_time.offset, on_time.index), on_time.timestamp, open_since)
+            new, repeated = _rows(on_time, first), _rows(on_time, ~first)
+        by_kind = [_Screened(new=_of_kind(new, kind), repeated=_of_kind(repeated, kind), late=_of_kind(late, kind)) for kind in (PREDICTION, FEATURES)]
+        return by_kind[0], by_kind[1]
 
     def _is_closed(self, start: Int64, high: Int64) -> Bool:
-        return np.asarray(start + self._specification.pane <= high - self._specification.lateness)
+        return np.asarray(start + self._pane <= high - self._lateness)
 
-    def _count_events(self, batch: EventBatch, rows: Int64) -> None:
-        each = np.arange(len(rows))
-        answered = np.flatnonzero(~batch.failed[rows])
-        parts = [
-            add.traffic(self._layout, "predictions", each),
-            add.traffic(self._layout, "failed", np.flatnonzero(batch.failed[rows])),
-            add.latency(self._layout, batch.latency[rows], each),
-            *add.inputs(self._layout, batch.take(rows), each),
-            *add.output(self._layout, batch.prediction[rows[answered]], answered),
-        ]
-        self._add("pane", batch, rows, pane_start(batch.timestamp[rows], self._specification.pane), batch.version[rows], batch.segment[rows], parts)
-
-    def _count_inputs(self, batch: EventBatch, rows: Int64) -> None:
-        parts = add.inputs(self._layout, batch.take(rows), np.arange(len(rows)))
-        self._add("pane", batch, rows, pane_start(batch.timestamp[rows], self._specification.pane), batch.version[rows], batch.segment[rows], parts)
-
-    def _add_cohort_sizes(self, batch: EventBatch, predictions: Int64) -> None:
-        each = np.arange(len(predictions))
-        start = pane_start(batch.timestamp[predictions], COHORT)
-        self._add("cohort", batch, predictions, start, batch.version[predictions], CodedText.constant("", len(predictions)), [add.counted(each, each * 0)])
-
-    def _count_joined(self, batch: EventBatch, joined: Joined, current: Int64) -> None:
-        """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""
-        each, pane = np.arange(len(joined)), self._specification.pane
-        at = pane_start(np.maximum(joined.predicted_at, joined.labelled_at), pane)
-        replaced_at = pane_start(np.maximum(joined.predicted_at, joined.replaced_at), pane)
-        high = batch.high[joined.row]
-        late = self._is_closed(at, high)
-        amends = joined.corrects & ~self._is_closed(replaced_at, high)
-        counts = ~late & (~joined.corrects | amends)
-        outcome = [
-            *add.performance(self._layout, joined.prediction, joined.label, joined.score, each),
-            add.delay(self._layout, (joined.labelled_at - joined.predicted_at).astype(np.float64), each),
-            add.traffic(self._layout, "labels", each),
-        ]
-        undone = [*add.performance(self._layout, joined.prediction, joined.replaced, joined.score, each), add.traffic(self._layout, "labels", each)]
-        version, segment = joined.version, joined.segment
-        self._add("pane", batch, joined.row, at, version, segment, [part.signed(counts.astype(np.float64)) for part in outcome])
-        if amends.any():
-            self._add("pane", batch, joined.row, replaced_at, version, segment, [part.signed(-amends.astype(np.float64)) for part in undone])
-        for counter, rows in {"late_labels": np.flatnonzero(late & ~joined.corrects), "corrections": np.flatnonzero(joined.corrects)}.items():
-            part = add.traffic(self._layout, counter, np.arange(len(rows)))
-            self._add("pane", batch, joined.row[rows], current[joined.row[rows]], version[rows], segment[rows], [part])
-        cohort = pane_start(joined.predicted_at, COHORT)
-        whole = CodedText.constant("", len(joined))
-        self._add("cohort", batch, joined.row, cohort, version, whole, add.performance(self._layout, joined.prediction, joined.label, joined.score, each, start=1))
-        if joined.corrects.any():
-            undo = add.performance(self._layout, joined.prediction, joined.replaced, joined.score, each, start=1)
-            self._add("cohort", batch, joined.row, cohort, version, whole, [part.signed(-joined.corrects.astype(np.float64)) for part in undo])
-        self._examples.append(self._examples_of(batch, joined))
-
-    def _add(self, kind: str, batch: EventBatch, row: Int64, start: Int64, version: CodedText, segment: CodedText, parts: list[Contributions]) -> None:
-        """Add contributions of rows to the summaries of their pane (or cohort), version and segment."""
-        part = Contributions.concatenate(parts)
-        keep = self._not_yet_in(kind, start, batch.offset[row])[part.rows] & (part.weights != 0)
-        if not keep.any():
+    def _count_predictions(self, events: EventBatch) -> None:
+        events = self._fresh("pane", events.timestamp, events)
+        if not len(events):
             return
-        rows, cells, weights = part.rows[keep], part.cells[keep], part.weights[keep]
-        used = np.unique(rows)
-        keys, of = _group_rows(start[used], version[used], segment[used])
-        group = np.empty(len(row), dtype=np.int64)
-        group[used] = of
-        size = self._layout.size if kind == "pane" else 1 + self._performance.stop - self._performance.start
-        sums: Float64 = np.bincount(group[rows] * size + cells, weights=weights, minlength=len(keys) * size).astype(np.float64).reshape(len(keys), size)
-        tables = self._panes if kind == "pane" else self._cohorts
-        for (pane, *names), added in zip(keys, sums, strict=True):
-            table = tables.setdefault(pane, {})
-            name = (names[0], names[1])
-            table[name] = table[name] + added if name in table else added
-            self._changed.add((kind, pane))
+        groups, sums = self._sums(events.timestamp, events.version, events.segment)
+        self._add.traffic(sums, groups, "predictions")
+        self._add.latency(sums, groups, events.latency)
+        self._add.inputs(sums, groups, events)
+        answered = None
+        if events.failed.any():
+            self._add.traffic(sums, groups, "failed", np.flatnonzero(events.failed))
+            answered = np.flatnonzero(~events.failed)
+        self._add.output(sums, groups, events.prediction, answered)
+        self._merge("pane", groups, sums)
 
-    def _not_yet_in(self, kind: str, start: Int64, offset: Int64) -> Bool:
-        """Which rows a restored piece does not hold yet, and whose pane had not closed before the restore."""
+    def _count_features(self, events: EventBatch) -> None:
+        events = self._fresh("pane", events.timestamp, events)
+        if len(events) and self._layout.columns:
+            groups, sums = self._sums(events.timestamp, events.version, events.segment)
+            self._add.inputs(sums, groups, events)
+            self._merge("pane", groups, sums)
+
+    def _count(self, counter: str, rows: EventBatch) -> None:
+        """One more of a counter for each row, in the pane that was current when its record came."""
+        rows = self._fresh("pane", rows.high, rows)
+        if len(rows):
+            groups, sums = self._sums(rows.high, rows.version, rows.segment)
+            self._add.traffic(sums, groups, counter)
+            self._merge("pane", groups, sums)
+
+    def _add_cohort_sizes(self, predictions: EventBatch) -> None:
+        predictions = self._fresh("cohort", predictions.timestamp, predictions)
+        if len(predictions):
+            groups = RowGroups.by(predictions.timestamp, COHORT, predictions.version, None)
+            self._merge("cohort", groups, np.pad(groups.sizes()[:, None], ((0, 0), (0, self._performance.stop - self._performance.start))))
+
+    def _count_joined(self, joined: Joined) -> None:
+        """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""
+        rows, high, corrections = joined.rows, joined.high, joined.corrections
+        at = rows.predicted_at if rows.labelled_at is rows.predicted_at else np.maximum(rows.predicted_at, rows.labelled_at)
+        late = self._is_closed(pane_start(at, self._pane), high)
+        counts = ~late
+        if corrections is not None:
+            corrected = rows.take(corrections.places)
+            replaced_at = np.maximum(corrected.predicted_at, corrections.labelled_at)
+            amends = ~self._is_closed(pane_start(replaced_at, self._pane), high[corrections.places])
+            counts[corrections.places] &= amends
+            self._count_outcomes(corrected.take(amends), replaced_at[amends], corrections.label[amends])
+            self._count_labels("corrections", corrected, high[corrections.places])
+            late[corrections.places] = False
+        if late.any():
+            self._count_labels("late_labels", rows.take(late), high[late])
+        if counts.all():
+            self._count_outcomes(rows, at)
+        else:
+            self._count_outcomes(rows.take(counts), at[counts])
+        self._add_cohort_outcomes(rows, corrections)
+        self._examples.append(rows)
+
+    def _count_outcomes(self, rows: LabelledRows, at: Int64, replaced: Any = None) -> None:
+        """Add outcomes to the panes of ``at``, or take back those with the label that was ``replaced``; the delay of a label counts, whatever became of it."""
+        fresh = self._fresh_rows("pane", at, rows.offset)
+        if fresh is not None:
+            rows, at, replaced = rows.take(fresh), at[fresh], None if replaced is None else replaced[fresh]
+        if not len(rows):
+            return
+        groups, sums = self._sums(at, rows.version, rows.segment)
+        self._add.performance(sums, groups, rows.prediction, rows.label if replaced is None else replaced, rows.score)
+        self._add.traffic(sums, groups, "labels")
+        if replaced is None:
+            self._add.delay(sums, groups, rows.predicted_at, rows.labelled_at)
+        self._merge("pane", groups, sums if replaced is None else -sums)
+
+    def _count_labels(self, counter: str, rows: LabelledRows, high: Int64) -> None:
+        fresh = self._fresh_rows("pane", high, rows.offset)
+        if fresh is not None:
+            rows, high = rows.take(fresh), high[fresh]
+        if len(rows):
+            groups, sums = self._sums(high, rows.version, rows.segment)
+            self._add.traffic(sums, groups, counter)
+            self._merge("pane", groups, sums)
+
+    def _add_cohort_outcomes(self, rows: LabelledRows, corrections: Corrections | None) -> None:
+        fresh = self._fresh_rows("cohort", rows.predicted_at, rows.offset)
+        some = rows if fresh is None else rows.take(fresh)
+        if len(some):
+            groups = RowGroups.by(some.predicted_at, COHORT, some.version, None)
+            self._merge("cohort", groups, np.pad(self._add.outcomes(groups, some.prediction, some.label), ((0, 0), (1, 0))))
+        if corrections is None:
+            return
+        corrected, label = rows.take(corrections.places), corrections.label
+        fresh = self._fresh_rows("cohort", corrected.predicted_at, corrected.offset)
+        if fresh is not None:
+            corrected, label = corrected.take(fresh), label[fresh]
+        if len(corrected):
+            groups = RowGroups.by(corrected.predicted_at, COHORT, corrected.version, None)
+            self._merge("cohort", groups, -np.pad(self._add.outcomes(groups, corrected.prediction, label), ((0, 0), (1, 0))))
+
+    def _sums(self, timestamp: Int64, version: CodedText, segment: CodedText) -> tuple[RowGroups, Float64]:
+        """Rows by pane, version and segment, and a vector of zeros for each."""
+        groups = RowGroups.by(timestamp, self._pane, version, segment)
+        return groups, np.zeros((len(groups.keys), self._layout.size))
+
+    def _merge(self, kind: str, groups: RowGroups, sums: Float64) -> None:
+        """Add a vector for each group to the summaries. A summary that was handed out is never changed: it is replaced."""
+        tables = self._panes if kind == "pane" else self._cohorts
+        for place, (start, version, segment) in enumerate(groups.keys):
+            table = tables.setdefault(start, {})
+            known = table.get((version, segment))
+            table[version, segment] = sums[place].copy() if known is None else known + sums[place]
+            self._changed.add((kind, start))
+
+    def _fresh(self, kind: str, timestamp: Int64, rows: EventBatch) -> EventBatch:
+        fresh = self._fresh_rows(kind, timestamp, rows.offset)
+        return rows if fresh is None else rows.take(fresh)
+
+    def _fresh_rows(self, kind: str, timestamp: Int64, offset: Int64) -> Bool | None:
+        """Which rows a restored piece does not hold yet, and whose pane had not closed before the restore; None if all."""
+        if self._closed_before == NO_TIME and not self._skip:
+            return None
+        start = pane_start(timestamp, self._pane if kind == "pane" else COHORT)
         fresh = np.ones(len(start), dtype=bool)
         if kind == "pane" and self._closed_before != NO_TIME:
-            fresh &= start + self._specification.pane > self._closed_before
+            fresh &= start + self._pane > self._closed_before
         for (piece_kind, pane), covered in self._skip.items():
             if piece_kind == kind:
                 fresh &= (start != pane) | (offset >= covered)
-        return fresh
-
-    def _examples_of(self, batch: EventBatch, joined: Joined) -> Examples:
-        return Examples(
-            model=self._specification.model,
-            partition=np.full(len(joined), self._partition, dtype=np.int64),
-            offset=batch.offset[joined.row],
-            index=batch.index[joined.row],
-            event_id=joined.event_id,
-            predicted_at=joined.predicted_at,
-            labelled_at=joined.labelled_at,
-            version=joined.version.to_text(),
-            segment=joined.segment.to_text(),
-            prediction=plain(joined.prediction),
-            label=plain(joined.label),
-            score=joined.score,
-            features=joined.features,
-        )
+        return None if fresh.all() else fresh
 
     def advance(self, high: int) -> None:
         """Move event time; state that can no longer change is given up at the next flush."""
-        self._watermark = high - self._specification.lateness
+        self._watermark = high - self._lateness
 
     def flush(self, covered: int) -> Changes:
         """What changed since the last flush."""
-        changes = Changes(examples=[Examples.concatenate(self._examples)] if self._examples else [])
+        changes = Changes(examples=[LabelledRows.concatenate(self._examples)] if self._examples else [])
         self._examples = []
         for kind, start in sorted(self._changed):
             groups = (self._panes if kind == "pane" else self._cohorts)[start]
             names = sorted(groups)
-            value = {"names": [list(name) for name in names], "counts": np.stack([groups[name] for name in names])}
-            changes.pieces.append(Piece(self._key(kind, start), covered, value))
+            changes.pieces.append(Piece(self._key(kind, start), covered, {"names": [list(name) for name in names], "counts": sparse([groups[name] for name in names])}))
             model, revision, digest = self._specification.model, self._monitor.revision, self._digest
             for (version, segment), counts in ((name, groups[name]) for name in names):
                 if kind == "pane":
@@ -253,16 +305,30 @@ class ModelSummariser:
         if high != NO_TIME:
             self._closed_before = high - self._specification.lateness
         tables = self._panes if kind == "pane" else self._cohorts
-        tables[start] = {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], piece.value["counts"], strict=True)}
+        tables[start] = {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)}
         if piece.covered > covered:
             self._skip[kind, start] = piece.covered
         if kind == "cohort" or start + self._specification.pane > self._closed_before:
             self._changed.add((kind, start))
 
 
-def _group_rows(start: Int64, version: CodedText, segment: CodedText) -> tuple[list[tuple[int, str, str]], Int64]:
-    """Distinct (start, version, segment) and which of them each row has."""
-    keys: dict[tuple[int, str, str], int] = {}
-    triples = zip(start.tolist(), version.to_text().tolist(), segment.to_text().tolist(), strict=True)
-    of = np.fromiter((keys.setdefault(triple, len(keys)) for triple in triples), np.int64, len(start))
-    return list(keys), of
+def _rows(batch: EventBatch, which: Bool) -> EventBatch | None:
+    """Some rows of a batch, None where there are none; most often all, which costs nothing."""
+    if which.all():
+        return batch if len(batch) else None
+    return batch.take(which) if which.any() else None
+
+
+def _of_kind(batch: EventBatch | None, kind: int) -> EventBatch | None:
+    return None if batch is None else _rows(batch, batch.kind == kind)
+
+
+def _both(one: EventBatch | None, other: EventBatch | None) -> EventBatch | None:
+    """Rows of both, in the order of the log."""
+    if one is None or other is None:
+        return one or other
+    together = EventBatch.concatenate([one, other])
+    return together.take(np.argsort(position_of(together.offset, together.index)))
+
+
+_NOTHING = _Screened(new=None, repeated=None, late=None)

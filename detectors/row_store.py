@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from detectors.event_batch import Bool, Column, Int64, UInt64
+from detectors.coded_text import CodedText
+from detectors.event_batch import Bool, Coded, Int64, UInt64, put_together
+from detectors.id_index import Found, IdIndex
+from detectors.row_blocks import RowBlocks
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
@@ -29,59 +33,17 @@ class Part:
 
     group: int
     number: int
-    columns: dict[str, Column]  # "id", "position", "timestamp", and the store's own
+    columns: dict[str, Any]  # "id", "position", "timestamp", and the store's own; coded text as its levels and codes
 
 
-@dataclass
-class _Run:
-    """Rows sorted by (id, position)."""
+@dataclass(frozen=True)
+class _Added:
+    """Rows of one call, as long as they are not saved."""
 
     ids: UInt64
     position: Int64
-    columns: dict[str, Column]
-
-    @classmethod
-    def of(cls, columns: Mapping[str, Column]) -> _Run:
-        order = np.lexsort((columns["position"], columns["id"]))
-        return cls(columns["id"][order], columns["position"][order], {name: column[order] for name, column in columns.items()})
-
-
-class Found:
-    """Rows found for a list of ids: which were, and the columns of those that were."""
-
-    def __init__(self, size: int) -> None:
-        self.mask: Bool = np.zeros(size, dtype=bool)
-        self._run = np.zeros(size, dtype=np.int64)
-        self._row = np.zeros(size, dtype=np.int64)
-        self._position = np.full(size, -1, dtype=np.int64)
-        self._runs: list[_Run] = []
-
-    def offer(self, run: _Run, which: Int64, rows: Int64) -> None:
-        """Take rows of a run where they are later than what was found so far."""
-        better = run.position[rows] > self._position[which]
-        which, rows = which[better], rows[better]
-        self.mask[which] = True
-        self._run[which] = len(self._runs)
-        self._row[which] = rows
-        self._position[which] = run.position[rows]
-        self._runs.append(run)
-
-    def column(self, name: str, rows: Bool | Int64) -> Column:
-        """Values of a column for some of the asked ids; every one of them must have been found."""
-        which = np.flatnonzero(rows) if rows.dtype == bool else rows
-        if not len(which):
-            return next((run.columns[name][:0] for run in self._runs), np.empty(0))
-        run_of = self._run[which]
-        out = np.empty(len(which), dtype=self._runs[int(run_of[0])].columns[name].dtype)
-        for number in np.unique(run_of).tolist():
-            mine = run_of == number
-            out[mine] = self._runs[number].columns[name][self._row[which[mine]]]
-        return out
-
-    @property
-    def position(self) -> Int64:
-        """(n,) position of the row found, -1 where none was."""
-        return self._position
+    timestamp: Int64
+    columns: Mapping[str, Coded]
 
 
 class RowStore:
@@ -98,10 +60,13 @@ class RowStore:
             raise ValueError(f"group_length must be > 0 ms, got {group_length}; a group that spans no time never holds a row")
         self._length = group_length
         self._max_rows = max_rows
-        self._runs: dict[int, list[_Run]] = {}
-        self._unsaved: dict[int, list[dict[str, Column]]] = {}
+        self._index = IdIndex()
+        self._blocks = RowBlocks()
+        self._sizes: dict[int, int] = {}
+        self._unsaved: list[_Added] = []
         self._parts: dict[int, int] = {}
         self._evicted_groups: set[int] = set()
+        self._last = -1
         self.rows = 0
         self.evicted = 0
 
@@ -114,67 +79,83 @@ class RowStore:
         before : (n,) positions; rows at them or after are not looked at.
         since : (n,) event times; rows older than that do not count any more, whether or not their group has been dropped yet.
         """
-        found = Found(len(ids))
-        if not len(ids):
-            return found
-        for runs in self._runs.values():
-            for run in runs:
-                row = np.searchsorted(run.ids, ids, side="right") - 1
-                which = np.flatnonzero((row >= 0) & (run.ids[row] == ids))
-                row = row[which]
-                while len(which):
-                    counts = run.position[row] < before[which]
-                    if since is not None:
-                        counts &= run.columns["timestamp"][row] >= since[which]
-                    found.offer(run, which[counts], row[counts])
-                    which, row = which[~counts], row[~counts] - 1
-                    same = (row >= 0) & (run.ids[row] == ids[which])
-                    which, row = which[same], row[same]
-        return found
+        return self._index.find(ids, before, since)
 
-    def append(self, ids: UInt64, position: Int64, timestamp: Int64, columns: Mapping[str, Column]) -> list[int]:
+    def column(self, name: str, found: Found, which: Bool) -> Coded:
+        """Values of a column for some of the ids that were looked for; every one of them must have been found, and there is at least one."""
+        return self._blocks.column(name, found.row[which])
+
+    def append(self, ids: UInt64, position: Int64, timestamp: Int64, columns: Mapping[str, Coded]) -> list[int]:
         """Add rows that are not there yet; returns the groups that had to go because the store was full."""
-        known = self.find(ids, position + 1).position == position
-        if known.all():
+        new = self._unknown(ids, position)
+        if new is not None:
+            ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
+        if not len(ids):
             return []
-        new = np.flatnonzero(~known)
-        table = {"id": ids[new], "position": position[new], "timestamp": timestamp[new], **{name: column[new] for name, column in columns.items()}}
-        group_of = np.floor_divide(table["timestamp"], self._length)
-        for group in np.unique(group_of).tolist():
-            rows = {name: column[group_of == group] for name, column in table.items()}
-            self._add(group, rows)
-            self._unsaved.setdefault(group, []).append(rows)
+        self._index.add(ids, position, timestamp, self._take(position, timestamp, columns))
+        self._unsaved.append(_Added(ids, position, timestamp, columns))
         return self._evict()
 
-    def _add(self, group: int, rows: dict[str, Column]) -> None:
-        runs = self._runs.setdefault(group, [])
-        runs.append(_Run.of(rows))
-        self.rows += len(rows["id"])
-        while len(runs) > 1 and len(runs[-2].ids) < 2 * len(runs[-1].ids):  # geometric sizes keep a look-up at O(log n) runs
-            last, previous = runs.pop(), runs.pop()
-            runs.append(_Run.of({name: np.concatenate([previous.columns[name], last.columns[name]]) for name in last.columns}))
+    def append_first(self, ids: UInt64, position: Int64, timestamp: Int64, since: Int64) -> Bool:
+        """`append` to a store without columns, and (n,) which rows repeat no row before them that still counts."""
+        if not len(ids):
+            return np.empty(0, bool)
+        if self._unknown(ids, position) is not None:
+            self.append(ids, position, timestamp, {})
+            return ~self.find(ids, position, since).mask
+        first = self._index.first_of_batch(ids, position, timestamp, since)
+        self._take(position, timestamp, {})
+        self._unsaved.append(_Added(ids, position, timestamp, {}))
+        self._evict()
+        return first
+
+    def _unknown(self, ids: UInt64, position: Int64) -> Int64 | None:
+        """Rows that are not there yet; None if none is: all stand behind what has been read, as they do but after a restore."""
+        if not len(position) or position[0] > self._last:
+            return None
+        return np.flatnonzero(self.find(ids, position + 1).position != position)
+
+    def _take(self, position: Int64, timestamp: Int64, columns: Mapping[str, Coded]) -> Int64:
+        """Count rows and keep their columns; returns their numbers."""
+        self._last = max(self._last, int(position.max()))
+        groups, sizes = np.unique(np.floor_divide(timestamp, self._length), return_counts=True)
+        for group, size in zip(groups.tolist(), sizes.tolist(), strict=True):
+            self._sizes[group] = self._sizes.get(group, 0) + size
+        self.rows += len(timestamp)
+        return self._blocks.append(timestamp, columns) if columns else np.zeros(len(timestamp), np.int64)
 
     def _evict(self) -> list[int]:
-        gone = []
-        while self.rows > self._max_rows and len(self._runs) > 1:
-            oldest = min(self._runs)
-            self.evicted += self._drop(oldest)
-            gone.append(oldest)
-        self._evicted_groups.update(gone)
+        gone: list[int] = []
+        while self.rows > self._max_rows and len(self._sizes) > 1:
+            gone.append(min(self._sizes))
+            self.evicted += self._drop(gone[-1])
+        if gone:
+            before = (gone[-1] + 1) * self._length
+            self._index.forget(before)
+            self._blocks.forget(before)
+            self._unsaved = [part for added in self._unsaved for part in _since(added, before)]
+            self._evicted_groups.update(gone)
         return gone
 
     def _drop(self, group: int) -> int:
-        rows = sum(len(run.ids) for run in self._runs.pop(group))
-        self._unsaved.pop(group, None)
+        rows = self._sizes.pop(group)
         self.rows -= rows
         return rows
 
     def expire(self, before: int) -> list[int]:
-        """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since."""
-        gone = [group for group in self._runs if (group + 1) * self._length <= before]
-        for group in gone:
-            self._drop(group)
-        gone += sorted(self._evicted_groups.difference(gone, self._runs))  # one that has begun anew keeps its parts until it goes for good
+        """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since.
+
+        Later `find` must not ask for rows so old: ``since`` moves on with ``before``.
+        """
+        gone = [group for group in self._sizes if (group + 1) * self._length <= before]
+        if gone:
+            for group in gone:
+                self._drop(group)
+            horizon = (max(gone) + 1) * self._length
+            self._index.shed(horizon)
+            self._blocks.forget(horizon)
+            self._unsaved = [part for added in self._unsaved for part in _since(added, horizon)]
+        gone += sorted(self._evicted_groups.difference(gone, self._sizes))  # one that has begun anew keeps its parts until it goes for good
         self._evicted_groups.clear()
         return gone
 
@@ -184,19 +165,44 @@ class RowStore:
 
     def unsaved(self) -> list[Part]:
         """Rows added since the last call, as new parts."""
-        parts = []
-        for group, tables in self._unsaved.items():
-            number = self._parts.get(group, 0)
-            self._parts[group] = number + 1
-            parts.append(Part(group, number, {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}))
-        self._unsaved = {}
-        return parts
+        if not self._unsaved:
+            return []
+        added, self._unsaved = self._unsaved, []
+        columns: dict[str, Any] = {name: put_together([getattr(one, field) for one in added]) for name, field in _KEYS.items()}
+        columns |= {name: put_together([one.columns[name] for one in added]) for name in added[0].columns}
+        group_of = np.floor_divide(columns["timestamp"], self._length)
+        if group_of.min() == group_of.max():
+            return [self._part(int(group_of[0]), columns)]
+        order = np.argsort(group_of, kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+        groups, starts = np.unique(group_of[order], return_index=True)
+        bounds = zip(groups.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True)
+        return [self._part(group, {name: column[first:end] for name, column in columns.items()}) for group, first, end in bounds]
+
+    def _part(self, group: int, columns: dict[str, Any]) -> Part:
+        number = self._parts.get(group, 0)
+        self._parts[group] = number + 1
+        return Part(group, number, {name: column.compact().as_dict() if isinstance(column, CodedText) else column for name, column in columns.items()})
 
     def restore(self, part: Part) -> None:
         """Take a saved part; a row that is there already is not added again."""
-        columns = part.columns
         self._parts[part.group] = max(self._parts.get(part.group, 0), part.number + 1)
-        known = self.find(columns["id"], columns["position"] + 1).position == columns["position"]
-        rows = {name: column[~known] for name, column in columns.items()}
-        if len(rows["id"]):
-            self._add(part.group, rows)
+        columns: dict[str, Any] = {name: CodedText.of_dict(column) if isinstance(column, dict) else column for name, column in part.columns.items()}
+        ids, position, timestamp = (columns.pop(name) for name in _KEYS)
+        new = np.flatnonzero(self.find(ids, position + 1).position != position)
+        if len(new):
+            ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
+            self._index.add(ids, position, timestamp, self._take(position, timestamp, columns))
+
+
+_KEYS = {"id": "ids", "position": "position", "timestamp": "timestamp"}
+"""Columns of a part that every store has, and what they are called here."""
+
+
+def _since(added: _Added, before: int) -> list[_Added]:
+    """Rows whose time is not before ``before``."""
+    keep = added.timestamp >= before
+    if keep.all():
+        return [added]
+    rows = np.flatnonzero(keep)
+    return [_Added(added.ids[rows], added.position[rows], added.timestamp[rows], {name: column[rows] for name, column in added.columns.items()})] if len(rows) else []

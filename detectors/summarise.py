@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors.bundle import Cohort, Summary
 from detectors.event_batch import NO_TIME, EventBatch
-from detectors.examples import Examples
+from detectors.labelled_rows import LabelledRows
 from detectors.model_summariser import ModelSummariser
 from detectors.monitor import Monitor, Monitors
 from detectors.pane import pane_start
@@ -45,7 +45,7 @@ class Flushed:
     high: int
     summaries: tuple[Summary, ...]
     cohorts: tuple[Cohort, ...]
-    examples: tuple[Examples, ...]
+    examples: tuple[LabelledRows, ...]
     pieces: tuple[Piece, ...]
     unmonitored: dict[str, int]
     rejected: int
@@ -116,7 +116,7 @@ class Summarise:
         """What changed since the last flush. Pieces of panes that closed in the last epoch are deleted in this one, so that a crash between the two still finds them."""
         summaries: list[Summary] = []
         cohorts: list[Cohort] = []
-        examples: list[Examples] = []
+        examples: list[LabelledRows] = []
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
         for summariser in self._models.values():

@@ -107,7 +107,8 @@ def test_a_label_past_its_timeout_is_not_joined_however_the_log_is_cut():
 def test_joined_rows_carry_features_prediction_and_label():
     stage = Summarise(3, monitors())
     stage.absorb(fetch([prediction(1, 1_000, outcome="yes", age=55.0, plan="paid"), label(1, 5_000, "no")]))
-    (examples,) = stage.flush().examples
+    (rows,) = stage.flush().examples
+    examples = rows.examples()
     assert (examples.prediction.tolist(), examples.label.tolist()) == (["yes"], ["no"])
     assert (examples.features["age"].tolist(), examples.features["plan"].tolist()) == ([55.0], ["paid"])
     assert (examples.partition.tolist(), examples.offset.tolist()) == ([3], [1])

@@ -1,59 +1,75 @@
-"""Examples survive Arrow, in one record or in many."""
+"""Labelled rows survive Arrow, in one record or in many."""
 
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.coded_text import CodedText
 from detectors.examples import Examples
+from detectors.labelled_rows import LabelledRows
 from streams.examples_codec import decode_examples, encode_examples
 
 names = st.one_of(st.none(), st.text(max_size=4))
 
 
-def column(values: list[object], dtype: object) -> np.ndarray:
-    out = np.empty(len(values), dtype=dtype)
-    out[:] = values
-    return out
-
-
 @st.composite
-def examples(draw: st.DrawFn) -> Examples:
+def labelled_rows(draw: st.DrawFn) -> LabelledRows:
     rows = draw(st.integers(1, 9))
 
-    def some(values: st.SearchStrategy[object], dtype: object) -> np.ndarray:
-        return column(draw(st.lists(values, min_size=rows, max_size=rows)), dtype)
+    def numbers(values: st.SearchStrategy[object], dtype: type) -> np.ndarray:
+        return np.array(draw(st.lists(values, min_size=rows, max_size=rows)), dtype)
+
+    def texts(values: st.SearchStrategy[object]) -> CodedText:
+        return CodedText.of(draw(st.lists(values, min_size=rows, max_size=rows)))
 
     whole = st.integers(-(2**40), 2**40)
-    return Examples(
+    outcome = draw(st.sampled_from([lambda: texts(names), lambda: numbers(st.floats(), float)]))
+    return LabelledRows(
         model=draw(st.text(min_size=1, max_size=4)),
-        partition=some(st.integers(0, 9), np.int64),
-        offset=some(whole, np.int64),
-        index=some(whole, np.int64),
-        event_id=some(st.integers(0, 2**64 - 1), np.uint64),
-        predicted_at=some(whole, np.int64),
-        labelled_at=some(whole, np.int64),
-        version=some(st.text(max_size=3), object),
-        segment=some(st.just(""), object),
-        prediction=some(names, object),
-        label=some(names, object),
-        score=some(st.floats(), np.float64),
-        features={"age": some(st.floats(), np.float64), "plan": some(names, object)},
+        partition=draw(st.integers(0, 9)),
+        offset=numbers(whole, np.int64),
+        index=numbers(whole, np.int64),
+        event_id=numbers(st.integers(0, 2**64 - 1), np.uint64),
+        predicted_at=numbers(whole, np.int64),
+        labelled_at=numbers(whole, np.int64),
+        version=texts(st.text(max_size=3)),
+        segment=texts(st.just("")),
+        prediction=outcome(),
+        label=outcome(),
+        score=numbers(st.floats(), float),
+        numeric=np.column_stack([numbers(st.floats(), float), numbers(st.floats(), float)]),
+        numeric_names=("age", "pay"),
+        categorical={"plan": texts(names)},
     )
 
 
 @settings(max_examples=100, deadline=None)
-@given(examples(), st.sampled_from([1, 10**6]))
-def test_rows_survive_their_records_in_order(sent: Examples, max_bytes: int):
+@given(labelled_rows(), st.sampled_from([1, 10**6]))
+def test_rows_survive_their_records_in_order(sent: LabelledRows, max_bytes: int):
     records = encode_examples(sent, max_bytes=max_bytes)
     assert len(records) == (len(sent) if max_bytes == 1 else 1)
-    parts = [decode_examples(record) for record in records]
-    received = Examples.concatenate(parts)
-    assert received.model == sent.model
-    for name, value in vars(sent).items():
+    received, expected = Examples.concatenate([decode_examples(record) for record in records]), sent.examples()
+    assert received.model == expected.model
+    for name, value in vars(expected).items():
         if isinstance(value, np.ndarray):
             np.testing.assert_array_equal(getattr(received, name), value)
             assert getattr(received, name).dtype == value.dtype
-    for name, value in sent.features.items():
+    assert list(received.features) == list(expected.features) == ["age", "pay", "plan"]
+    for name, value in expected.features.items():
         np.testing.assert_array_equal(received.features[name], value)
+
+
+def test_a_record_is_as_large_as_it_may_be_and_no_larger():
+    n = 20_000
+    whole, version = np.arange(n), CodedText.constant("1", n)
+    rows = LabelledRows(
+        model="m", partition=0, offset=whole, index=whole, event_id=whole.astype(np.uint64), predicted_at=whole, labelled_at=whole, version=version, segment=version,
+        prediction=version, label=version, score=np.zeros(n), numeric=np.zeros((n, 20)), numeric_names=tuple(f"f{place}" for place in range(20)), categorical={},
+    )  # fmt: skip
+    sizes = [len(record) for record in encode_examples(rows, max_bytes=500_000)]
+    assert max(sizes) <= 500_000
+    assert min(sizes[:-1]) > 450_000
+    assert sum(len(pa.ipc.open_stream(record).read_all()) for record in encode_examples(rows, max_bytes=500_000)) == n

@@ -1,0 +1,110 @@
+"""Bins of many numeric columns at once, by a table over a uniform grid instead of a search.
+
+A value's place on the grid is one multiplication and one addition, both monotone in floating point. Where no two edges of a column share a
+place, the table says which bin begins the place, and one comparison with the only edge that can lie in it settles the rest. The result
+is that of ``numpy.searchsorted(edges, x, side="right")``, exactly, at a tenth of its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.event_batch import Float64, Int64
+
+SMALLEST_GRID, LARGEST_GRID = 8, 4_096
+"""Places of a column's grid; a column whose edges need more is searched."""
+
+_CELLS_AT_ONCE = 8_192  # what a pass works on stays in the processor's second-level cache
+_TILE = 512  # parameters are repeated to rows of about this many cells: numpy's inner loop over 20 columns alone would be mostly overhead
+
+
+class GridBins:
+    """Bins of the columns of a matrix.
+
+    Parameters
+    ----------
+    edges : for each column its (B - 1,) inner edges, strictly ascending; B = 1 has none.
+    starts : for each column the cell of its first bin; the cell after its last one is for missing values.
+
+    Examples
+    --------
+    >>> bins = GridBins([np.array([0.0, 1.0]), np.array([5.0])], starts=[0, 10])
+    >>> bins.cells(np.array([[-0.1, 5.0], [0.0, np.nan], [1.0, -np.inf]])).tolist()
+    [[0, 11], [1, 12], [2, 10]]
+    """
+
+    def __init__(self, edges: Sequence[Float64], starts: Sequence[int]) -> None:
+        self.width = len(edges)
+        last = max((start + len(one) + 1 for one, start in zip(edges, starts, strict=True)), default=0)
+        self._upper = np.full(last + 1, np.nan)  # by cell: the edge above it; nothing is above the last bin, as no comparison with nan holds
+        self._missing = np.array([start + len(one) + 1 for one, start in zip(edges, starts, strict=True)], np.int64)
+        self._searched: list[tuple[int, Float64, int]] = []
+        parameters, tables, offset = [], [], 0
+        for column, (one, start) in enumerate(zip(edges, starts, strict=True)):
+            grid = _grid(one, offset)
+            if grid is None:
+                self._searched.append((column, one, start))
+                grid = (0.0, float(offset), 1, np.empty(0, np.int64))
+            else:
+                self._upper[start : start + len(one)] = one
+            scale, shift, size, places = grid
+            parameters.append((scale, shift, offset, offset + size - 1))
+            tables.append(start + np.searchsorted(places, np.arange(offset, offset + size), side="left"))
+            offset += size
+        self._table: Int64 = np.concatenate([np.empty(0, np.int64), *tables])
+        self._repeats = max(1, _TILE // max(self.width, 1))
+        self._parameters = np.tile(np.array(parameters, np.float64).reshape(-1, 4).T, self._repeats)
+
+    def cells(self, matrix: Float64) -> Int64:
+        """(n, F) cell of each value of an (n, F) matrix; a nan is in its column's cell for missing values."""
+        out = np.empty(matrix.shape, np.int64)
+        rows = max(1, _CELLS_AT_ONCE // max(self.width * self._repeats, 1)) * self._repeats
+        with np.errstate(over="ignore", invalid="ignore"):
+            for first in range(0, len(matrix) if self.width else 0, rows):
+                self._fill(np.ascontiguousarray(matrix[first : first + rows]), out[first : first + rows])
+        return out
+
+    def _fill(self, values: Float64, out: Int64) -> None:
+        places = np.empty(values.shape, np.int64)
+        whole = len(values) // self._repeats * self._repeats
+        if whole:
+            shape = (whole // self._repeats, self._repeats * self.width)
+            places[:whole] = _places(values[:whole].reshape(shape), self._parameters).reshape(whole, self.width)
+        if whole < len(values):
+            places[whole:] = _places(values[whole:], self._parameters[:, : self.width])
+        np.take(self._table, places, out=out, mode="clip")
+        out += values >= self._upper.take(out)
+        for column, edges, start in self._searched:
+            out[:, column] = start + np.searchsorted(edges, values[:, column], side="right")
+        missing = np.isnan(values)
+        if missing.any():
+            np.copyto(out, self._missing, where=missing)
+
+
+def _places(values: Float64, parameters: Float64) -> Float64:
+    """Places on the grid, as numbers that are still to be cut to integers."""
+    scale, shift, low, high = parameters
+    places: Float64 = values * scale
+    places += shift
+    np.fmax(places, low, out=places)  # fmax, not maximum: a nan has to get some place, too
+    np.fmin(places, high, out=places)
+    return places
+
+
+def _grid(edges: Float64, offset: int) -> tuple[float, float, int, Int64] | None:
+    """Scale, shift and size of the smallest grid that keeps the edges apart, and the places of the edges on it; None where there is none."""
+    if len(edges) < 2:
+        return 0.0, float(offset), 1, np.full(len(edges), offset)
+    size = SMALLEST_GRID
+    while size <= LARGEST_GRID:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            scale = size / (edges[-1] - edges[0])
+            shift = offset - edges[0] * scale
+        if np.isfinite(scale) and scale > 0 and np.isfinite(shift):
+            places = _places(edges, np.array([scale, shift, offset, offset + size - 1]).reshape(4, 1)).astype(np.int64)
+            if (np.diff(places) > 0).all():
+                return float(scale), float(shift), size, places
+        size *= 2
+    return None

@@ -1,0 +1,92 @@
+"""Columns of many rows in blocks: appended to in place, read by row number, given up block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from detectors.coded_text import CodedText
+from detectors.event_batch import NO_TIME, Coded, Int64, put_together
+
+ROWS = 1 << 16
+"""Rows of a block. A block that begins small doubles until it holds so many, so that a thousand quiet models take little."""
+
+_FIRST = 64
+
+
+class RowBlocks:
+    """Columns by row number; a row's number never changes."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, _Block] = {}
+        self._end = 0
+
+    def append(self, timestamp: Int64, columns: Mapping[str, Coded]) -> Int64:
+        """Add rows; returns their numbers. Every call names the same columns: coded text, (n,) numbers or an (n, F) matrix."""
+        first, n = self._end, len(timestamp)
+        done = 0
+        while done < n:
+            number, slot = divmod(self._end, ROWS)
+            take = min(n - done, ROWS - slot)
+            block = self._blocks.setdefault(number, _Block())
+            block.append(timestamp[done : done + take], {name: column[done : done + take] for name, column in columns.items()})
+            done += take
+            self._end += take
+        return np.arange(first, self._end, dtype=np.int64)
+
+    def column(self, name: str, rows: Int64) -> Coded:
+        """A column at some rows; at least one."""
+        block_of = rows // ROWS
+        low, high = int(block_of.min()), int(block_of.max())
+        if low == high:
+            return self._blocks[low].column(name, rows - low * ROWS)
+        order = np.argsort(block_of, kind="stable")
+        numbers, starts = np.unique(block_of[order], return_index=True)
+        parts = [self._blocks[number].column(name, rows[mine] - number * ROWS) for number, mine in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)]
+        back = np.empty(len(rows), np.int64)
+        back[order] = np.arange(len(rows))
+        column: Coded = put_together(parts)[back]
+        return column
+
+    def forget(self, before: int) -> None:
+        """Give up blocks all of whose rows have a time before ``before``."""
+        last = (self._end - 1) // ROWS
+        for number in [number for number, block in self._blocks.items() if block.latest < before]:
+            del self._blocks[number]
+            if number == last:
+                self._end = (number + 1) * ROWS  # a row's number is never given twice
+
+
+class _Block:
+    def __init__(self) -> None:
+        self._size = 0
+        self._columns: dict[str, Any] = {}
+        self._levels: dict[str, dict[str, int]] = {}
+        self.latest = NO_TIME
+
+    def append(self, timestamp: Int64, columns: Mapping[str, Coded]) -> None:
+        end = self._size + len(timestamp)
+        for name, column in columns.items():
+            values: Any = column
+            if isinstance(column, CodedText):
+                levels = self._levels.setdefault(name, {})
+                values = column.cells({level: levels.setdefault(level, len(levels)) for level in column.levels}, -1, -1)
+            self._room(name, values, end)[self._size : end] = values
+        self._size = end
+        self.latest = max(self.latest, int(timestamp.max()))
+
+    def _room(self, name: str, values: Any, end: int) -> Any:
+        array = self._columns.get(name)
+        if array is None or len(array) < end:
+            dtype = np.int32 if name in self._levels else np.float64
+            room = np.empty((min(max(_FIRST, 2 * self._size, end), ROWS), *values.shape[1:]), dtype)
+            if array is not None:
+                room[: self._size] = array[: self._size]
+            self._columns[name] = array = room
+        return array
+
+    def column(self, name: str, slots: Int64) -> Coded:
+        values = self._columns[name][slots]
+        return CodedText(tuple(self._levels[name]), values) if name in self._levels else values

@@ -1,0 +1,103 @@
+"""Which rows of a batch are counted together: those of one window of event time, model version and segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.coded_text import CodedText
+from detectors.event_batch import Float64, Int64
+
+GroupKey = tuple[int, str, str]
+"""Start of the window in epoch milliseconds, model version, segment."""
+
+_WIDEST = 2**40  # combinations that a code may tell apart before it is made dense again
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Groups of ``n`` rows.
+
+    Attributes
+    ----------
+    keys : of the groups; none is empty.
+    of : (n,) each row's group; None where there is one group alone, which spares the work of telling rows apart.
+    n : number of rows.
+    """
+
+    keys: list[GroupKey]
+    of: Int64 | None
+    n: int
+
+    @classmethod
+    def by(cls, timestamp: Int64, length: int, version: CodedText, segment: CodedText | None) -> RowGroups:
+        """Groups of rows by aligned windows of ``length`` milliseconds, version and segment; without segments where None.
+
+        Examples
+        --------
+        >>> versions = CodedText.of(["1", "2", "1"])
+        >>> groups = RowGroups.by(np.array([0, 15, 19]), 10, versions, None)
+        >>> groups.keys, groups.of.tolist()
+        ([(0, '1', ''), (10, '1', ''), (10, '2', '')], [0, 2, 1])
+        """
+        n = len(timestamp)
+        window = np.floor_divide(timestamp, length)
+        code, width = np.zeros(n, np.int64), 1
+        for part in (window, version.codes) if segment is None else (window, version.codes, segment.codes):
+            first, values = int(part.min()), int(part.max()) - int(part.min()) + 1
+            if values > 1:
+                if width * values > _WIDEST:
+                    used, code = np.unique(code, return_inverse=True)
+                    width = len(used)
+                code = code * values + part - first
+                width *= values
+        if width == 1:
+            rows, of = [0], None
+        else:
+            number, of = _distinct(code, width)
+            place = np.empty(number, np.int64)
+            place[of] = np.arange(n)  # some row of each group
+            rows = place.tolist()
+        return cls([(int(window[row]) * length, _text(version, row), "" if segment is None else _text(segment, row)) for row in rows], of, n)
+
+    def counts(self, cells: Int64, size: int, rows: Int64 | None = None, weights: Float64 | None = None) -> Float64:
+        """Counts (or sums of weights) by group and cell.
+
+        Parameters
+        ----------
+        cells : (m,) or (m, k) cells in 0 ... size - 1 of some rows.
+        rows : (m,) which rows they are; None: all of them, so m = n.
+        weights : of the same shape as the cells; None: 1 each.
+
+        Returns
+        -------
+        (groups, size)
+        """
+        if self.of is not None:
+            of = self.of if rows is None else self.of[rows]
+            cells = cells + (of if cells.ndim == 1 else of[:, None]) * size
+        flat = None if weights is None else weights.ravel()
+        return np.bincount(cells.ravel(), weights=flat, minlength=len(self.keys) * size).astype(np.float64, copy=False).reshape(len(self.keys), size)
+
+    def sizes(self, rows: Int64 | None = None) -> Float64:
+        """(groups,) number of rows of each group, or of some of the rows."""
+        if self.of is None:
+            return np.array([self.n if rows is None else len(rows)], np.float64)
+        return np.bincount(self.of if rows is None else self.of[rows], minlength=len(self.keys)).astype(np.float64)
+
+
+def _distinct(code: Int64, width: int) -> tuple[int, Int64]:
+    """How many distinct codes there are, and which of them each row has."""
+    if width > 4 * len(code) + 1_024:
+        used, of = np.unique(code, return_inverse=True)
+        return len(used), of.astype(np.int64, copy=False)
+    used = np.flatnonzero(np.bincount(code, minlength=width))
+    place = np.empty(width, np.int64)
+    place[used] = np.arange(len(used))
+    return len(used), place[code]
+
+
+def _text(column: CodedText, row: int) -> str:
+    code = int(column.codes[row])
+    return column.levels[code] if code >= 0 else ""

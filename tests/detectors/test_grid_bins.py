@@ -1,0 +1,55 @@
+"""A table over a grid against numpy's search, which it must equal in every value."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from detectors.grid_bins import GridBins
+
+numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(-3, 3, width=16), st.integers(-5, 5).map(float))
+columns = st.lists(st.lists(numbers, unique=True, max_size=12).map(sorted), min_size=1, max_size=5)
+
+
+def searched(edges: list[list[float]], starts: list[int], matrix: np.ndarray) -> np.ndarray:
+    columns = [
+        start + np.where(np.isnan(matrix[:, place]), len(one) + 1, np.searchsorted(one, matrix[:, place], side="right"))
+        for place, (one, start) in enumerate(zip(edges, starts, strict=True))
+    ]
+    return np.column_stack(columns)
+
+
+def compare(edges: list[list[float]], matrix: np.ndarray) -> None:
+    starts = np.cumsum([0, *(len(one) + 3 for one in edges)])[:-1].tolist()
+    cells = GridBins([np.array(one, float) for one in edges], starts).cells(matrix)
+    np.testing.assert_array_equal(cells, searched(edges, starts, matrix))
+
+
+@settings(max_examples=300, deadline=None)
+@given(columns, st.data())
+@example([[-1.7976931348623157e308, 1.7976931348623157e308]], None)
+@example([[0.0, 5e-324, 1.0]], None)
+def test_every_value_is_in_the_bin_that_a_search_finds(edges: list[list[float]], data: st.DataObject | None) -> None:
+    with np.errstate(over="ignore"):
+        near = [value for one in edges for edge in one for value in (edge, np.nextafter(edge, -np.inf), np.nextafter(edge, np.inf))]
+    values = [*near, 0.0, -0.0, np.nan, np.inf, -np.inf, 1.7976931348623157e308, -1.7976931348623157e308, 5e-324]
+    if data is not None:
+        values += data.draw(st.lists(st.floats(), max_size=10))
+    compare(edges, np.repeat(np.array(values)[:, None], len(edges), axis=1))
+
+
+def test_quantile_bins_of_every_kind_of_column_are_those_of_a_search() -> None:
+    rng = np.random.default_rng(7)
+    samples = [
+        rng.normal(size=40_000),
+        rng.lognormal(sigma=2, size=40_000),
+        rng.standard_cauchy(size=40_000),
+        rng.integers(0, 90, 40_000).astype(float),
+        rng.random(40_000) * 1e-300,
+    ]
+    edges = [sorted(set(np.quantile(sample, np.linspace(0, 1, 65)[1:-1]).tolist())) for sample in samples]
+    matrix = np.column_stack(samples)
+    matrix[rng.random(matrix.shape) < 0.01] = np.nan
+    compare(edges, matrix)
+    compare(edges, np.asfortranarray(matrix[:1_003]))
