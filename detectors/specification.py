@@ -83,7 +83,7 @@ class Alerts(Frozen):
 
     floors: Floors = Floors()
     severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=_SEVERITY.copy, description="by alert kind; default warning")
-    cooldown: Duration = Field(default=parse_duration("1h"), description="a second alarm of the same kind within this long updates the open alert")
+    cooldown: Duration = Field(default=parse_duration("1h"), description="for this long after its resolution an alert is opened again by a change that began before")
     resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
 
 
