@@ -46,6 +46,7 @@ class EventBatch:
     latency : (n,) milliseconds, nan where unknown.
     failed : (n,) True where the service reported an error instead of a prediction.
     features : a column for each declared feature, each (n,).
+    revisions : the revisions of the specification that the columns are typed for, where not all read events alike; () for all.
     """
 
     model: str
@@ -63,11 +64,12 @@ class EventBatch:
     latency: Float64
     failed: Bool
     features: dict[str, Column]
+    revisions: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.kind)
 
     def take(self, rows: Any) -> EventBatch:
         """The same columns at some rows: a mask or positions."""
-        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in {"model", "features"}}
-        return EventBatch(model=self.model, features={name: column[rows] for name, column in self.features.items()}, **columns)
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in {"model", "features", "revisions"}}
+        return EventBatch(model=self.model, revisions=self.revisions, features={name: column[rows] for name, column in self.features.items()}, **columns)

@@ -90,11 +90,11 @@ class LabelJoin:
             self.stores[kind].append(batch.event_id[rows], position_of(batch.offset[rows], batch.index[rows]), batch.timestamp[rows], columns)
 
     def _at_once(self, batch: EventBatch, rows: Int64) -> Joined:
-        return self._with_features(batch, _joined_from_batch(batch, rows, batch.label[rows], batch.timestamp[rows]))
+        return self._with_features(batch, _joined_from_batch(batch, self._features, rows, batch.label[rows], batch.timestamp[rows]))
 
     def _label_came_first(self, batch: EventBatch, waiting: Int64, early: Found) -> Joined:
         rows = waiting[early.mask]
-        return self._with_features(batch, _joined_from_batch(batch, rows, early.column("label", early.mask), early.column("timestamp", early.mask)))
+        return self._with_features(batch, _joined_from_batch(batch, self._features, rows, early.column("label", early.mask), early.column("timestamp", early.mask)))
 
     def _label_came_later(self, batch: EventBatch, labels: Int64) -> tuple[Joined, Int64]:
         previous = self._find("labels", batch, labels)
@@ -157,7 +157,7 @@ def _present(column: Column) -> Bool:
     return ~np.isnan(column)
 
 
-def _joined_from_batch(batch: EventBatch, rows: Int64, label: Column, labelled_at: Int64) -> Joined:
+def _joined_from_batch(batch: EventBatch, features: tuple[str, ...], rows: Int64, label: Column, labelled_at: Int64) -> Joined:
     return Joined(
         row=rows,
         event_id=batch.event_id[rows],
@@ -168,7 +168,7 @@ def _joined_from_batch(batch: EventBatch, rows: Int64, label: Column, labelled_a
         prediction=batch.prediction[rows],
         label=label,
         score=batch.score[rows],
-        features={name: column[rows] for name, column in batch.features.items()},
+        features={name: batch.features[name][rows] for name in features},
         corrects=np.zeros(len(rows), dtype=bool),
         replaced=label,
         replaced_at=labelled_at.astype(np.int64),

@@ -8,7 +8,7 @@ a bad event costs its neighbours nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
@@ -19,7 +19,7 @@ import xxhash
 from detectors.class_names import class_names
 from detectors.errors import EventError
 from detectors.event_batch import FEATURES, LABEL, PREDICTION, Column, EventBatch, Float64, Int64
-from detectors.monitor import Monitors
+from detectors.monitor import Monitor, Monitors
 from detectors.specification import Feature, MonitorSpecification
 from detectors.summarise import Fetch
 
@@ -97,6 +97,9 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 FIRST_TIME, LAST_TIME = -62_135_596_800_000, 253_402_300_799_999
 """The years 1 to 9999, epoch milliseconds: what RFC 3339 can write down."""
 
+LARGEST = float(np.finfo(np.float64).max)
+"""JSON knows no largest integer, a column does."""
+
 _EVENT = msgspec.json.Decoder(Event)
 _KIND = msgspec.json.Decoder(_Kind)
 
@@ -111,7 +114,7 @@ class Decoder:
 
     def __init__(self, monitors: Monitors) -> None:
         self._monitors = monitors
-        self._features: dict[tuple[tuple[str, int], ...], _FeatureDecoder] = {}
+        self._features: dict[_View, _FeatureDecoder] = {}
 
     def decode(self, records: Sequence[Record], *, high: int, end: int) -> Decoded:
         """Columns of some records.
@@ -131,9 +134,7 @@ class Decoder:
         unmonitored: dict[str, int] = {}
         for model, mine in _by_model(rows).items():
             if self._monitors.of(model):
-                batch = self._columns(model, mine, dead)
-                if len(batch):
-                    batches.append(batch)
+                batches += [batch for batch in self._batches(model, mine, dead) if len(batch)]
             else:
                 unmonitored[model] = len(mine)
         return Decoded(fetch=Fetch(end=end, high=high, batches=tuple(batches), unmonitored=unmonitored, rejected=len(dead)), dead_letters=tuple(dead))
@@ -179,27 +180,47 @@ class Decoder:
         if event.kind == "prediction" and event.prediction is None and event.status == 200:
             raise EventError("a prediction event without a prediction; say status 'error' where the model gave none", path="prediction")
         if not FIRST_TIME <= time <= LAST_TIME:
-            raise EventError(f"expected a time of the years 1 to 9999 in milliseconds, got {time:.6g}", path="timestamp")
+            raise EventError(f"expected a time of the years 1 to 9999 in milliseconds, got {time}", path="timestamp")
         _check_probabilities(event)
-        monitor = self._monitors.latest(event.model)
-        if monitor is None:
+        revisions = self._monitors.of(event.model)
+        if not revisions:
             return
-        specification = monitor.specification
+        specification = self._in_force(event.model, time).specification
         ahead = time - record_timestamp
         if ahead > specification.max_ahead:
             raise EventError(f"{ahead} ms after its record's timestamp, allowed are {specification.max_ahead} ms", path="timestamp")
-        if specification.task == "regression":
-            for name, value in (("prediction", event.prediction), ("label", event.label)):
-                if value is not None and (isinstance(value, bool | str)):
-                    raise EventError(f"expected a number, got {value!r}", path=name)
+        try:
+            _check_outcomes(specification, event)
+        except EventError:  # a label may belong to a prediction of another revision's time
+            if event.kind != "label" or not any(_reads_outcomes(other.specification, event) for other in revisions):
+                raise
 
-    def _columns(self, model: str, rows: list[_Row], dead: list[DeadLetter]) -> EventBatch:
+    def _in_force(self, model: str, time: int) -> Monitor:
+        """The revision that judges an event of a time; the first one before any is in force."""
         revisions = self._monitors.of(model)
-        specification = revisions[-1].specification
-        declared: dict[str, Feature] = {name: feature for monitor in revisions for name, feature in monitor.specification.features.items()}
-        key = tuple((monitor.model, monitor.revision) for monitor in revisions)
+        return revisions[0] if len(revisions) == 1 else self._monitors.at(model, time) or revisions[0]
+
+    def _batches(self, model: str, rows: list[_Row], dead: list[DeadLetter]) -> list[EventBatch]:
+        """A batch for all revisions that read events alike: the rows of their own time, and every label that they can read."""
+        revisions = self._monitors.of(model)
+        views: dict[_View, list[Monitor]] = {}
+        for monitor in revisions:
+            views.setdefault(_view(monitor.specification), []).append(monitor)
+        if len(views) == 1:
+            return [self._columns(revisions[-1].specification, rows, dead)]
+        batches = []
+        own = [_view(self._in_force(model, row.time).specification) for row in rows]
+        for view, readers in views.items():
+            specification = readers[-1].specification
+            mine = [row for row, of in zip(rows, own, strict=True) if (_reads_outcomes(specification, row.event) if row.event.kind == "label" else of == view)]
+            if mine:
+                batches.append(replace(self._columns(specification, mine, dead), revisions=tuple(monitor.revision for monitor in readers)))
+        return batches
+
+    def _columns(self, specification: MonitorSpecification, rows: list[_Row], dead: list[DeadLetter]) -> EventBatch:
+        key = _view(specification)
         if key not in self._features:
-            self._features[key] = _FeatureDecoder(declared)
+            self._features[key] = _FeatureDecoder(specification.features)
         rows, features = self._features[key].columns(rows, dead)
         return _batch(specification, rows, features)
 
@@ -219,7 +240,7 @@ class _FeatureDecoder:
     def columns(self, rows: list[_Row], dead: list[DeadLetter]) -> tuple[list[_Row], dict[str, Column]]:
         """Rows whose features could be read, and their columns; the others go to the dead letters."""
         try:
-            structs = self._many.decode(b"[" + b",".join([bytes(row.event.features) for row in rows]) + b"]")
+            structs = self._many.decode(b"[" + b",".join([_features(row.event) for row in rows]) + b"]")
         except _UNREADABLE:
             rows, structs = self._one_by_one(rows, dead)
         values = zip(*map(msgspec.structs.astuple, structs), strict=True) if structs else ((),) * len(self._declared)
@@ -232,12 +253,43 @@ class _FeatureDecoder:
         good, structs = [], []
         for row in rows:
             try:
-                structs.append(self._one.decode(row.event.features))
+                structs.append(self._one.decode(_features(row.event)))
                 good.append(row)
             except _UNREADABLE as error:
                 reason, path = _story(error, "features")
                 dead.append(DeadLetter(offset=row.offset, index=row.index, value=row.source, reason=reason, path=path))
         return good, structs
+
+
+_View = tuple[str, str | None, tuple[str, ...], tuple[tuple[str, str], ...]]
+"""What reading an event depends on; revisions that agree on it share a batch."""
+
+
+def _view(specification: MonitorSpecification) -> _View:
+    features = tuple((name, feature.type) for name, feature in specification.features.items())
+    return specification.task, specification.positive_class, specification.segments, features
+
+
+def _features(event: Event) -> bytes:
+    """A label's features are never counted, so they cannot be bad either: revisions of other times read it, too."""
+    return b"{}" if event.kind == "label" else bytes(event.features)
+
+
+def _check_outcomes(specification: MonitorSpecification, event: Event) -> None:
+    if specification.task == "regression":
+        for name, value in (("prediction", event.prediction), ("label", event.label)):
+            if value is not None and (isinstance(value, bool | str)):
+                raise EventError(f"expected a number, got {value!r}", path=name)
+            if value is not None and not -LARGEST <= value <= LARGEST:
+                raise EventError(f"expected a number from {-LARGEST:.2g} to {LARGEST:.2g}, got {value}", path=name)
+
+
+def _reads_outcomes(specification: MonitorSpecification, event: Event) -> bool:
+    try:
+        _check_outcomes(specification, event)
+    except EventError:
+        return False
+    return True
 
 
 def _check_probabilities(event: Event) -> None:
