@@ -92,9 +92,9 @@ class Detect:
                 detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key))
         self._reached = max(self._reached, self._time())
         if self._reached != NO_TIME:
+            self._tell_replaced()
             for detection in self._models.values():
                 detection.advance(self._reached)
-            self._close_replaced()
 
     def _time(self) -> int:
         """Smallest time of the source partitions; a partition that never held a record holds nothing back, one that nobody has told of yet does."""
@@ -110,13 +110,13 @@ class Detect:
             self._models[model, revision] = ModelDetection(monitor, metrics=self._metrics, reached=self._reached)
         return self._models[model, revision]
 
-    def _close_replaced(self) -> None:
-        """A revision whose successor has closed a pane raises no more alerts."""
+    def _tell_replaced(self) -> None:
+        """A revision whose successor has been heard of judges no pane that its successor judges; labels of its predictions still come."""
         for model, revision in sorted(self._models):
-            later = [self._models[model, other] for name, other in self._models if name == model and other > revision]
-            closed = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
-            if later and closed and self._models[model, revision].closed_until >= min(closed):
-                self._models[model, revision].close(min(closed))
+            heard = any(name == model and other > revision for name, other in self._models)
+            starts = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
+            if heard and starts:
+                self._models[model, revision].replace(min(starts))
 
     def flush(self) -> DetectFlushed:
         """What is new since the last flush."""

@@ -92,7 +92,7 @@ class Lifecycle:
 
     def close(self, at: int, cause: str) -> list[Alert]:
         """Resolve whatever is open: the specification that it was raised under is no longer in force."""
-        return [self._resolved(kind, at, (cause,)) for kind in sorted(self._open)]
+        return [self._resolved(kind, max(at, self._open[kind].updated_at), (cause,)) for kind in sorted(self._open)]
 
     def _opened(self, kind: str, at: int, version: str, alarms: list[Alarm], happened: Sequence[str]) -> Alert:
         specification = self._specification

@@ -71,6 +71,7 @@ class ModelDetection:
         self._changed_panes: set[int] = set()
         self._changed_cohorts: set[tuple[int, str]] = set()
         self._stepped = False
+        self._replaced_from: int | None = None
         self.covered = 0
 
     def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort]) -> None:
@@ -100,6 +101,10 @@ class ModelDetection:
             self._changed_panes.discard(start)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
+        if self._replaced_from is not None and self._closed_until >= self._replaced_from:
+            resolved = self._lifecycle.close(self._replaced_from, "a new revision of the monitor was applied")
+            self._found.alerts += resolved
+            self._stepped |= bool(resolved)
         horizon = watermark - COHORT - self._specification.labels.timeout
         for key in [key for key in self._cohorts if key[0] <= horizon]:
             del self._cohorts[key]
@@ -113,6 +118,11 @@ class ModelDetection:
         groups = _merged(partitions)
         total = np.asarray(sum(groups[group] for group in sorted(groups)))
         at = start + self._specification.pane
+        if self._replaced_from is None or start < self._replaced_from:
+            self._judge(start, at, groups, total)
+        self._measure(start, at, groups, total)
+
+    def _judge(self, start: int, at: int, groups: dict[Group, Float64], total: Float64) -> None:
         self._follow_version(at, groups)
         serving = np.asarray(sum((counts for (version, _), counts in sorted(groups.items()) if version == self._version), np.zeros(self._layout.size)))
         alarms: list[Alarm] = []
@@ -133,7 +143,6 @@ class ModelDetection:
         alerts, well = self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
         self._found.alerts += alerts
         self._restart(well, at)
-        self._measure(start, at, groups, total)
 
     def _follow_version(self, at: int, groups: dict[Group, Float64]) -> None:
         """The version that most predictions of a pane came from; a new one has its own errors, which are learnt anew."""
@@ -187,16 +196,9 @@ class ModelDetection:
         self._changed_panes, self._changed_cohorts, self._stepped = set(), set(), False
         return found
 
-    def close(self, at: int) -> None:
-        """Resolve open alerts: a later revision is in force."""
-        resolved = self._lifecycle.close(at, "a new revision of the monitor was applied")
-        self._found.alerts += resolved
-        self._stepped |= bool(resolved)
-
-    @property
-    def closed_until(self) -> int:
-        """Panes that begin before this time have closed."""
-        return self._closed_until
+    def replace(self, at: int) -> None:
+        """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
+        self._replaced_from = at
 
     def _key(self, kind: str, *rest: str | int) -> tuple[str | int, ...]:
         return (kind, self._specification.model, self._monitor.revision, *rest)
