@@ -64,7 +64,7 @@ class LabelJoin:
         -------
         What was joined, and the rows of labels that repeat a label already known.
         """
-        self._keep("features", batch, features, {name: batch.features[name][features] for name in self._features})
+        self._keep("features", batch, features, {f"feature:{name}": batch.features[name][features] for name in self._features})
         known_at_once = _present(batch.label[predictions])
         waiting = predictions[~known_at_once]
         self._keep("labels", batch, labels, {"label": batch.label[labels]})
@@ -138,7 +138,7 @@ class LabelJoin:
         found = self._find("features", batch, joined.row)
         for name, column in joined.features.items():
             fill = found.mask & ~_present(column)
-            column[fill] = found.column(name, fill)
+            column[fill] = found.column(f"feature:{name}", fill)
         return joined
 
     def expire(self, before: int) -> list[tuple[str, int]]:

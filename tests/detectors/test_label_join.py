@@ -1,0 +1,27 @@
+"""Predictions, labels and features of one event meet, whichever comes first and whatever they are called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detectors.event_batch import FEATURES
+from detectors.monitor import Monitor, Monitors
+from detectors.specification import Feature
+from detectors.summarise import Summarise
+from tests.detectors.event_samples import fetch, label, prediction, specification
+
+
+@pytest.mark.parametrize("name", ["age", "id", "timestamp", "position", "label", "feature:age"])
+def test_a_feature_of_any_name_comes_from_its_own_event(name: str):
+    changed = specification().model_copy(update={"features": {name: Feature()}})
+    stage = Summarise(0, Monitors([Monitor(specification=changed)]))
+    whole = fetch([prediction(1, 1_000), prediction(1, 1_100), label(1, 1_200, "no")])
+    (batch,) = whole.batches
+    kinds = batch.kind.copy()
+    kinds[0] = FEATURES
+    stage.absorb(replace(whole, batches=(replace(batch, kind=kinds, features={name: np.array([33.0, np.nan, np.nan])}),)))
+    (examples,) = stage.flush().examples
+    assert examples.features[name].tolist() == [33.0]
