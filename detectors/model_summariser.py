@@ -151,7 +151,10 @@ class ModelSummariser:
     def _add(self, kind: str, batch: EventBatch, row: Int64, start: Int64, version: Text, segment: Text, parts: list[Contributions]) -> None:
         """Add contributions of rows to the summaries of their pane (or cohort), version and segment."""
         part = Contributions.concatenate(parts)
-        keep = self._not_yet_in(kind, start, batch.offset[row])[part.rows] & (part.weights != 0)
+        fresh = self._not_yet_in(kind, start, batch.offset[row])
+        if kind == "cohort":  # one that has been given up would begin anew, and replace what was told of it
+            fresh &= start + COHORT + self._specification.labels.timeout > batch.high[row] - self._specification.lateness
+        keep = fresh[part.rows] & (part.weights != 0)
         if not keep.any():
             return
         rows, cells, weights = part.rows[keep], part.cells[keep], part.weights[keep]
