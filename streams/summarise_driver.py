@@ -18,6 +18,7 @@ from streams.stage_run import Epoch, Output, Records
 from streams.topics import Topics
 
 MAX_RECORD_BYTES = 512 * 1024  # half of Kafka's default limit, so that headers and batches of records fit
+MAX_DEAD_LETTER_BYTES = 1_000_000  # of key and value: with its headers just below Kafka's default limit, where compressed input may be far above
 
 
 class SummariseDriver:
@@ -111,10 +112,16 @@ class SummariseDriver:
                 "offset": str(dead.offset),
                 "index": str(dead.index),
             }
+            sent_key, value = key, dead.value
+            size = len(key or b"") + len(value or b"")
+            if size > MAX_DEAD_LETTER_BYTES:
+                headers["size"] = str(size)
+                sent_key = key and key[:MAX_DEAD_LETTER_BYTES]
+                value = value and value[: MAX_DEAD_LETTER_BYTES - len(sent_key or b"")]
             yield Output(
                 topic=self._topics.dead_letters,
                 partition=self._partition,
-                key=key,
-                value=b"" if key is None and dead.value is None else dead.value,  # Kafka's clients refuse a record of nothing
+                key=sent_key,
+                value=b"" if key is None and value is None else value,  # Kafka's clients refuse a record of nothing
                 headers=tuple((name, value.encode()) for name, value in headers.items()),
             )

@@ -31,6 +31,12 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 Scalar = str | int | float | bool
 
 
+MAX_STORY = 200  # characters of a dead letter's reason, and of its path
+MAX_DEAD_LETTERS = 100  # of one record; more lines may be bad in a megabyte than anyone reads, and each letter has headers of its own
+MAX_NAME = 200  # characters of a model's name; those of unmonitored ones are kept in the state
+MAX_KEPT_BYTES = 256 * 1024  # of an event; three of one id must fit a record of examples
+
+
 class Event(msgspec.Struct):
     """The envelope of an event; features stay as bytes until the model is known."""
 
@@ -70,6 +76,12 @@ class DeadLetter:
     value: bytes | None
     reason: str
     path: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "path"):
+            text = getattr(self, name)
+            if len(text) > MAX_STORY:  # it may quote what was received, and goes into a header
+                object.__setattr__(self, name, f"{text[: MAX_STORY - 3]}...")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +149,8 @@ class Decoder:
                 batches += [batch for batch in self._batches(model, mine, dead) if len(batch)]
             else:
                 unmonitored[model] = len(mine)
-        return Decoded(fetch=Fetch(end=end, high=high, batches=tuple(batches), unmonitored=unmonitored, rejected=len(dead)), dead_letters=tuple(dead))
+        fetch = Fetch(end=end, high=high, batches=tuple(batches), unmonitored=unmonitored, rejected=len(dead))
+        return Decoded(fetch=fetch, dead_letters=_bounded(dead, records))
 
     def _read(self, record: Record, high: int, rows: list[_Row], dead: list[DeadLetter]) -> None:
         value = record.value
@@ -163,6 +176,8 @@ class Decoder:
                     continue
                 time = record.timestamp if event.timestamp is None else _milliseconds(event.timestamp)
                 self._check(event, time, record.timestamp)
+                if len(line) > MAX_KEPT_BYTES:
+                    _check_size(event)
             except EventError as error:
                 dead.append(DeadLetter(offset=record.offset, index=index, value=line, reason=error.reason, path=error.path))
             else:
@@ -173,6 +188,8 @@ class Decoder:
             raise EventError(f"expected one of {', '.join(KINDS)}, got {event.kind!r}", path="kind")
         if not event.model:
             raise EventError("expected a name, got ''", path="model")
+        if len(event.model) > MAX_NAME:
+            raise EventError(f"expected a name of at most {MAX_NAME} characters, got {len(event.model)}", path="model")
         if event.event_id == "":
             raise EventError("expected an id, got ''; without one its label cannot find it", path="event_id")
         if event.kind == "label" and event.label is None:
@@ -290,6 +307,32 @@ def _reads_outcomes(specification: MonitorSpecification, event: Event) -> bool:
     except EventError:
         return False
     return True
+
+
+def _check_size(event: Event) -> None:
+    """What is kept of an event: all but the fields that nobody declared outside its features."""
+    values = (event.event_id, event.model_version, event.prediction, event.label, *(event.segments or {}).values(), *(event.probabilities or {}))
+    size = len(bytes(event.features)) + sum(len(str(value).encode()) for value in values)
+    if size > MAX_KEPT_BYTES:
+        raise EventError(f"its id, version, features, prediction, label and segments take {size} bytes, allowed are {MAX_KEPT_BYTES}; leave out what no monitor declares")
+
+
+def _bounded(dead: list[DeadLetter], records: Sequence[Record]) -> tuple[DeadLetter, ...]:
+    """One letter for a record where each would carry the whole record, or where there would be too many."""
+    by_offset: dict[int, list[DeadLetter]] = {}
+    for letter in dead:
+        by_offset.setdefault(letter.offset, []).append(letter)
+    if len(by_offset) == len(dead):
+        return tuple(dead)
+    received = {record.offset: record.value for record in records}
+    letters: list[DeadLetter] = []
+    for offset, mine in by_offset.items():
+        if len(mine) > 1 and (len(mine) > MAX_DEAD_LETTERS or mine[0].value == received[offset]):
+            first = min(mine, key=lambda letter: letter.index)
+            letters.append(replace(first, value=received[offset], reason=f"{len(mine)} events of this record; the first: {first.reason}"))
+        else:
+            letters += mine
+    return tuple(letters)
 
 
 def _check_probabilities(event: Event) -> None:
