@@ -48,6 +48,12 @@ def traffic(layout: Layout, counter: str, rows: Int64) -> Contributions:
     return counted(rows, np.full(len(rows), layout.blocks["traffic"].start + TRAFFIC.index(counter), dtype=np.int64))
 
 
+def weighted_traffic(layout: Layout, counter: str, weights: Float64) -> Contributions:
+    """So many more of a counter for each row, in their order."""
+    rows = np.arange(len(weights))
+    return Contributions(rows, traffic(layout, counter, rows).cells, weights)
+
+
 def inputs(layout: Layout, features: dict[str, Column], rows: Int64) -> list[Contributions]:
     """Features: one cell each, and one more where a value is out of its expected range."""
     parts = []

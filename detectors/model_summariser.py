@@ -59,6 +59,7 @@ class ModelSummariser:
         self._ids = RowStore(group_length=self._specification.pane, max_rows=MAX_OPEN_IDS)
         self._join = LabelJoin(monitor.specification)
         self._examples: list[Examples] = []
+        self._given_up = 0
         self._watermark = NO_TIME
 
     def absorb(self, batch: EventBatch, mine: Bool) -> None:
@@ -81,6 +82,7 @@ class ModelSummariser:
             self._add("pane", batch, rows, current[rows], batch.version[rows], batch.segment[rows], [add.traffic(self._layout, counter, np.arange(len(rows)))])
         for part in joined:
             self._count_joined(batch, part, current)
+        self._count_given_up(batch, current)
 
     def _events(self, batch: EventBatch, of_kind: Bool, salt: np.uint64) -> tuple[Int64, Int64, Int64]:
         """Rows seen for the first time, rows that repeat one, and rows that are late (whose pane's ids are not remembered, so they may repeat one)."""
@@ -117,6 +119,15 @@ class ModelSummariser:
         each = np.arange(len(predictions))
         start = pane_start(batch.timestamp[predictions], COHORT)
         self._add("cohort", batch, predictions, start, batch.version[predictions], np.full(len(predictions), "", object), [add.counted(each, each * 0)])
+
+    def _count_given_up(self, batch: EventBatch, current: Int64) -> None:
+        """Count what the stores let go because they were full, where the batch ends."""
+        total = sum(store.evicted for store in (self._ids, *self._join.stores.values()))
+        if total > self._given_up:
+            last = np.array([len(batch) - 1])
+            part = add.weighted_traffic(self._layout, "given_up", np.array([float(total - self._given_up)]))
+            self._add("pane", batch, last, current[last], batch.version[last], batch.segment[last], [part])
+            self._given_up = total
 
     def _count_joined(self, batch: EventBatch, joined: Joined, current: Int64) -> None:
         """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""

@@ -90,7 +90,7 @@ class RowStore:
     Parameters
     ----------
     group_length : event time that one group spans, milliseconds.
-    max_rows : the bound; when it is passed, the oldest group is dropped and counted in ``evicted``.
+    max_rows : the bound; when it is passed, the rows of the oldest event times are given up and counted in ``evicted``.
     """
 
     def __init__(self, *, group_length: int, max_rows: int) -> None:
@@ -156,12 +156,31 @@ class RowStore:
 
     def _evict(self) -> list[int]:
         gone = []
-        while self.rows > self._max_rows and len(self._runs) > 1:
-            oldest = min(self._runs)
-            self.evicted += self._drop(oldest)
-            gone.append(oldest)
+        while self.rows > self._max_rows:
+            oldest, excess = min(self._runs), self.rows - self._max_rows
+            if sum(len(run.ids) for run in self._runs[oldest]) <= excess:
+                self.evicted += self._drop(oldest)
+                gone.append(oldest)
+            else:
+                self._give_up(oldest, excess)
+                self.evicted += excess
         self._evicted_groups.update(gone)
         return gone
+
+    def _give_up(self, group: int, count: int) -> None:
+        """Drop the oldest rows of a group that has more; its parts keep them until the group goes. What stays does not depend on how rows were added."""
+        runs = self._runs[group]
+        time = np.concatenate([run.columns["timestamp"] for run in runs])
+        last_time = np.partition(time, count - 1)[count - 1]
+        tied = np.sort(np.concatenate([run.position for run in runs])[time == last_time])
+        last_position = tied[count - int((time < last_time).sum()) - 1]
+        self._runs[group] = []
+        for run in runs:
+            at = run.columns["timestamp"]
+            keep = (at > last_time) | ((at == last_time) & (run.position > last_position))
+            if keep.any():
+                self._runs[group].append(_Run(run.ids[keep], run.position[keep], {name: column[keep] for name, column in run.columns.items()}))
+        self.rows -= count
 
     def _drop(self, group: int) -> int:
         rows = sum(len(run.ids) for run in self._runs.pop(group))
@@ -200,3 +219,6 @@ class RowStore:
         rows = {name: column[~known] for name, column in columns.items()}
         if len(rows["id"]):
             self._add(part.group, rows)
+            counted = self.evicted
+            self._evict()
+            self.evicted = counted  # they were counted when they were given up

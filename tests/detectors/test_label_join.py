@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from detectors.event_batch import FEATURES
+from detectors.layout import Layout
 from detectors.monitor import Monitor, Monitors
-from detectors.specification import Feature
+from detectors.specification import Feature, Labels
 from detectors.summarise import Summarise
 from tests.detectors.event_samples import fetch, label, prediction, specification
 
@@ -25,3 +26,11 @@ def test_a_feature_of_any_name_comes_from_its_own_event(name: str):
     stage.absorb(replace(whole, batches=(replace(batch, kind=kinds, features={name: np.array([33.0, np.nan, np.nan])}),)))
     (examples,) = stage.flush().examples
     assert examples.features[name].tolist() == [33.0]
+
+
+def test_predictions_that_are_given_up_for_want_of_room_are_counted():
+    changed = specification().model_copy(update={"labels": Labels(timeout=160_000, max_waiting=3)})
+    stage = Summarise(0, Monitors([Monitor(specification=changed)]))
+    stage.absorb(fetch([*(prediction(event, 1_000 + event) for event in range(5)), *(label(event, 2_000, "no") for event in range(3))]))
+    layout, total = Layout(changed), sum(summary.counts for summary in stage.flush().summaries)
+    assert {name: layout.traffic(total, name) for name in ("predictions", "labels", "given_up")} == {"predictions": 5, "labels": 1, "given_up": 2}
