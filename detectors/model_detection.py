@@ -153,8 +153,10 @@ class ModelDetection:
         if sizes[served] <= 0 or served == self._version:
             return
         if self._version is not None:
-            self._happened = [*self._happened[-9:], (at, f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(at)}")]
+            takeover = f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(at)}"
+            self._happened = [*self._happened[-9:], (at, takeover)]
             self._first_version = False
+            self._found.alerts += self._lifecycle.drop({name for detector in self._outputs for name in detector.names}, at, takeover)
             self._outputs = _of_a_later_version(self._specification)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()

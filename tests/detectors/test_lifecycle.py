@@ -84,3 +84,14 @@ def test_a_restart_between_resolution_and_recurrence_changes_nothing() -> None:
     restarted.restore(lifecycle.state())
     again = alarm("salary", 15 * MINUTE)
     assert step(restarted, 25 * MINUTE, again) == step(lifecycle, 25 * MINUTE, again)
+
+
+def test_a_monitor_that_no_longer_exists_leaves_its_alert_which_the_others_then_resolve() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE), alarm("prediction", 8 * MINUTE))
+    assert lifecycle.drop({"prediction", "error_rate"}, 11 * MINUTE, "version 2 took over") == []
+    assert lifecycle.knows("drift", "age")
+    assert not lifecycle.knows("drift", "prediction")
+    (resolved,) = lifecycle.drop({"age"}, 12 * MINUTE, "version 3 took over")
+    assert (resolved.status, resolved.causes) == ("resolved", ("version 3 took over",))
+    assert "no longer judged, as version 3 took over" in resolved.summary

@@ -83,3 +83,15 @@ def test_an_alert_of_a_revision_that_nobody_has_followed_yet_is_not_resolved_bef
     opened, resolved = stream.alerts
     assert resolved.status == "resolved"
     assert resolved.updated_at >= opened.opened_at
+
+
+def test_a_drift_of_the_outputs_ends_with_the_version_that_made_them():
+    stream, random = Stream(Monitor(specification=JUDGED)), np.random.default_rng(0)
+    for pane in range(120):
+        drifted, version = 40 <= pane < 60, "1" if pane < 60 else "2"
+        stream.pane(pane, [(1, version, counts_of(200, yes=random.binomial(200, 0.9 if drifted else 0.5), errors=random.binomial(100, 0.1), labelled=100))])
+    opened, resolved = stream.alerts[-2:]
+    assert [monitor.name for monitor in opened.monitors] == ["prediction"]
+    assert (resolved.alert_id, resolved.status) == (opened.alert_id, "resolved")
+    assert "version 2 took over from 1" in resolved.summary
+    assert "version 2 took over from 1" in resolved.causes[-1]
