@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ from detectors.rolling_window import RollingWindow
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 
+LEAD_PANES, LEAD_PREDICTIONS = 5, 30  # by chance two versions at 50/50 pass both once in months, whatever their traffic
+
 Group = tuple[str, str]
 Panes = dict[int, dict[int, dict[Group, Float64]]]
 """Open panes: start, then source partition, then version and segment."""
@@ -39,6 +41,16 @@ class Detected:
     alerts: list[Alert] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """Panes running in which a version made more than twice the predictions of the one that is watched."""
+
+    version: str
+    at: int  # end of the first of them
+    panes: int
+    predictions: float
 
 
 class ModelDetection:
@@ -65,6 +77,7 @@ class ModelDetection:
         self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
         self._version: str | None = None
         self._first_version = True
+        self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
         self._late_after_close = 0
         self._found = Detected()
@@ -145,16 +158,25 @@ class ModelDetection:
         self._restart(well, at)
 
     def _follow_version(self, at: int, groups: dict[Group, Float64]) -> None:
-        """The version that most predictions of a pane came from; a new one has its own errors, which are learnt anew."""
+        """The version whose errors are watched: the first, until another has led it clearly for a stretch; a new one has its own errors, which are learnt anew."""
         sizes: dict[str, float] = {}
         for (version, _), counts in sorted(groups.items()):
             sizes[version] = sizes.get(version, 0) + self._layout.traffic(counts, "predictions")
         served = max(sizes, key=lambda version: (sizes[version], version))
-        if sizes[served] <= 0 or served == self._version:
+        if sizes[served] <= 0:
             return
         if self._version is not None:
-            takeover = f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(at)}"
-            self._happened = [*self._happened[-9:], (at, takeover)]
+            if sizes[served] <= 2 * sizes.get(self._version, 0):
+                self._lead = None
+                return
+            if self._lead is None or self._lead.version != served:
+                self._lead = _Lead(served, at, 0, 0)
+            self._lead = replace(self._lead, panes=self._lead.panes + 1, predictions=self._lead.predictions + sizes[served])
+            if self._lead.panes < LEAD_PANES or self._lead.predictions < LEAD_PREDICTIONS:
+                return
+            takeover = f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(self._lead.at)}"
+            self._happened = [*self._happened[-9:], (self._lead.at, takeover)]
+            self._lead = None
             self._first_version = False
             self._found.alerts += self._lifecycle.drop({name for detector in self._outputs for name in detector.names}, at, takeover)
             self._outputs = _of_a_later_version(self._specification)
@@ -210,6 +232,7 @@ class ModelDetection:
             "closed_until": self._closed_until,
             "version": self._version,
             "first_version": self._first_version,
+            "lead": None if self._lead is None else list(astuple(self._lead)),
             "happened": [list(item) for item in self._happened],
             "late_after_close": self._late_after_close,
             "detectors": dict(self._states),
@@ -228,6 +251,7 @@ class ModelDetection:
             self.covered = piece.covered
             self._closed_until = max(self._closed_until, value["closed_until"])
             self._version, self._first_version = value["version"], value["first_version"]
+            self._lead = None if value["lead"] is None else _Lead(*value["lead"])
             self._happened = [(when, sentence) for when, sentence in value["happened"]]
             self._late_after_close = value["late_after_close"]
             if not self._first_version:

@@ -95,3 +95,28 @@ def test_a_drift_of_the_outputs_ends_with_the_version_that_made_them():
     assert (resolved.alert_id, resolved.status) == (opened.alert_id, "resolved")
     assert "version 2 took over from 1" in resolved.summary
     assert "version 2 took over from 1" in resolved.causes[-1]
+
+
+def test_errors_are_found_though_two_versions_serve_half_of_the_predictions_each():
+    stream, random = Stream(Monitor(specification=JUDGED)), np.random.default_rng(1)
+    for pane in range(140):
+        first, errors = int(random.binomial(200, 0.5)), random.binomial(50, 0.1 if pane < 100 else 0.6, size=2)
+        first = 110 if pane == 0 else first  # version 1 is the one that is watched
+        told = [(1, version, counts_of(n, errors=wrong, labelled=50)) for version, n, wrong in zip("12", (first, 200 - first), errors, strict=True)]
+        stream.pane(pane, told)
+    (opened,) = stream.alerts
+    assert (opened.kind, opened.model_version) == ("performance", "1")
+    assert opened.opened_at <= 105 * PANE
+    assert not opened.causes
+
+
+def test_a_takeover_needs_a_stretch_and_is_told_with_the_time_at_which_it_began():
+    stream = Stream(Monitor(specification=JUDGED))
+    versions = "1" * 40 + "2" * 4 + "1" + "2" * 80
+    for pane, version in enumerate(versions):
+        stream.pane(pane, [(1, version, counts_of(200, errors=10, labelled=100))])
+    for pane in range(len(versions), len(versions) + 10):
+        stream.pane(pane, [(1, "2", counts_of(200, errors=60, labelled=100))])
+    (opened,) = stream.alerts
+    assert opened.model_version == "2"
+    assert opened.causes == ("version 2 took over from 1 by 1970-01-01T00:07:40.000Z",)
