@@ -47,6 +47,8 @@ class Bundle:
     idle : wall time since the partition was found at the log's end, milliseconds; event time is taken to have moved by as much.
     covered : offset up to which records are in.
     part, parts : a bundle too large for one record is split, and counts when all parts are there.
+    unmonitored : events of models without a monitor, by model, since the partition's first record; each model in the bundles of one partition of the summaries topic.
+    rejected : dead letters since the partition's first record; in the bundles for the partition of the summaries topic with the source partition's own number.
     """
 
     partition: int

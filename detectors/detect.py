@@ -12,6 +12,7 @@ from typing import Any
 from detectors.alert import Alert
 from detectors.bundle import Bundle
 from detectors.event_batch import NO_TIME
+from detectors.metric_points import SourceCounts, source_counts, source_points
 from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitors
 from detectors.piece import Piece
@@ -44,6 +45,8 @@ class Detect:
         self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
         self._reached = NO_TIME
         self._partitions = 0
+        self._told: dict[int, SourceCounts] = {}
+        self._points: list[Point] = []
         self._pending: dict[int, dict[int, tuple[int, Bundle]]] = {}
         self._deletions: list[Piece] = []
         self._end = 0
@@ -82,6 +85,7 @@ class Detect:
         self._partitions = max(self._partitions, bundle.partitions)
         if (bundle.covered, bundle.time) <= (covered, before):
             return  # a new owner begins behind what the one before it had told; panes must not lose what their time says they have
+        self._tell_source(bundle)
         keys = {(summary.model, summary.revision) for summary in bundle.summaries} | {(cohort.model, cohort.revision) for cohort in bundle.cohorts}
         for key in sorted(keys):
             detection = self._detection(*key)
@@ -95,6 +99,11 @@ class Detect:
             self._tell_replaced()
             for detection in self._models.values():
                 detection.advance(self._reached)
+
+    def _tell_source(self, bundle: Bundle) -> None:
+        if self._metrics:
+            self._points += source_points(bundle, self._told.get(bundle.partition, {}))
+        self._told[bundle.partition] = source_counts(bundle)
 
     def _time(self) -> int:
         """Smallest time of the source partitions; a partition that never held a record holds nothing back, one that nobody has told of yet does."""
@@ -120,7 +129,7 @@ class Detect:
 
     def flush(self) -> DetectFlushed:
         """What is new since the last flush."""
-        points: list[Point] = []
+        points, self._points = self._points, []
         alerts: list[Alert] = []
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
@@ -135,13 +144,21 @@ class Detect:
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""
-        return {"covered": self.covered, "reached": self._reached, "partitions": self._partitions, "sources": [[partition, *values] for partition, values in self._sources.items()]}
+        return {
+            "covered": self.covered,
+            "reached": self._reached,
+            "partitions": self._partitions,
+            "sources": [[partition, *values] for partition, values in self._sources.items()],
+            "told": [[partition, model, counters] for partition, counts in self._told.items() for model, counters in counts.items()],
+        }
 
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state into a fresh stage; returns the offset to read from."""
         if manifest is not None:
             self._end, self._partitions, self._reached = manifest["covered"], manifest["partitions"], manifest["reached"]
             self._sources = {partition: list(values) for partition, *values in manifest["sources"]}
+            for partition, model, counters in manifest["told"]:
+                self._told[partition] = {**self._told.get(partition, {}), model: counters}
         for piece in pieces:
             detection = self._detection(str(piece.key[1]), int(piece.key[2]))
             if detection is None:

@@ -62,9 +62,9 @@ class DetectDriver:
             yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert), partition=self._partition)
 
     def _points(self, points: Iterable[Point]) -> Iterable[Output]:
-        by_model: dict[str, list[Point]] = {}
+        by_model: dict[str | None, list[Point]] = {}
         for point in points:
-            by_model.setdefault(point.tags["model"], []).append(point)
+            by_model.setdefault(point.tags.get("model"), []).append(point)
         for model, mine in by_model.items():
             for start in range(0, len(mine), POINTS_PER_RECORD):
-                yield Output(topic=self._topics.metrics, key=model.encode(), value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)
+                yield Output(topic=self._topics.metrics, key=model.encode() if model else None, value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)

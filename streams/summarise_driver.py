@@ -76,6 +76,9 @@ class SummariseDriver:
             summaries.setdefault(self._target(summary.model), []).append(summary)
         for cohort in flushed.cohorts:
             cohorts.setdefault(self._target(cohort.model), []).append(cohort)
+        unmonitored: dict[int, dict[str, int]] = {}
+        for model, count in flushed.unmonitored.items():
+            unmonitored.setdefault(self._target(model), {})[model] = count
         for target in range(self._partitions):
             bundle = Bundle(
                 partition=self._partition,
@@ -87,8 +90,8 @@ class SummariseDriver:
                 covered=flushed.covered,
                 summaries=tuple(summaries.get(target, ())),
                 cohorts=tuple(cohorts.get(target, ())),
-                unmonitored=flushed.unmonitored,
-                rejected=flushed.rejected,
+                unmonitored=unmonitored.get(target, {}),
+                rejected=flushed.rejected if target == self._partition else 0,
             )
             for value in encode_bundle(bundle, max_bytes=MAX_RECORD_BYTES):
                 yield Output(topic=self._topics.summaries, partition=target, value=value)

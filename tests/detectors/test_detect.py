@@ -219,3 +219,19 @@ def test_a_pane_told_of_after_it_closed_is_late():
     last = Summary(model="churn", revision=1, digest=SPECIFICATION.digest, version="1", segment="", start=500_000, counts=ONE[0].summaries[0].counts)
     said = said_of([*LOG, late, replace(late, epoch=1_000, covered=99_950, summaries=(last,)), *later])
     assert said.panes[500_000]["late_after_close"] == 1
+
+
+def source_points(stage: Detect) -> list[tuple[dict[str, str], dict[str, Any], int]]:
+    return [(point.tags, point.fields, point.time) for point in stage.flush().points if point.measurement == "source"]
+
+
+def test_what_was_refused_and_what_nobody_monitors_is_told_when_it_grows_across_a_restart():
+    heard = [replace(ONE[0], partitions=1, high=12_345, rejected=3, unmonitored={"fraud": 7}), replace(ONE[1], partitions=1, high=25_000, rejected=3, unmonitored={"fraud": 8})]
+    stage = Detect(MONITORS)
+    stage.absorb(heard[0], 0)
+    assert source_points(stage) == [({"partition": "0"}, {"rejected": 3}, 10_000), ({"partition": "0", "model": "fraud"}, {"unmonitored": 7}, 10_000)]
+    successor = Detect(MONITORS)
+    successor.restore(stage.manifest(), ())
+    successor.absorb(heard[0], 1)
+    successor.absorb(heard[1], 2)
+    assert source_points(successor) == [({"partition": "0", "model": "fraud"}, {"unmonitored": 8}, 20_000)]
