@@ -12,6 +12,7 @@ from typing import Any
 from detectors.alert import Alert
 from detectors.bundle import Bundle
 from detectors.event_batch import NO_TIME
+from detectors.gaps import Gaps
 from detectors.metric_points import SourceCounts, source_counts, source_points
 from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitors
@@ -45,6 +46,9 @@ class Detect:
         self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
         self._reached = NO_TIME
         self._partitions = 0
+        self._gaps: dict[int, Gaps] = {}
+        self._own_gaps = Gaps()
+        self._unheard: set[int] = set()  # source partitions of which no bundle has come since the last own gap
         self._told: dict[int, SourceCounts] = {}
         self._points: list[Point] = []
         self._pending: dict[int, dict[int, tuple[int, Bundle]]] = {}
@@ -79,6 +83,20 @@ class Detect:
                 offset,
             )
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on behind bundles that are not in the log any more.
+
+        Parameters
+        ----------
+        end : offset to go on from.
+        missed : whether they expired before they were read. Panes of the time that every source partition had not passed may then lack some of their counts.
+        """
+        self._pending.clear()
+        self._end = end
+        if missed:
+            self._own_gaps = self._own_gaps.opened(self._reached)
+            self._unheard = set(self._sources)
+
     def _apply(self, bundle: Bundle, offset: int) -> None:
         owner, covered, before, repeating = self._sources.get(bundle.partition, [0, -1, NO_TIME, 0])
         self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), max(before, bundle.time), int(bundle.covered < covered)]
@@ -86,6 +104,8 @@ class Detect:
         if (bundle.covered, bundle.time) <= (covered, before):
             return  # a new owner begins behind what the one before it had told; panes must not lose what their time says they have
         self._tell_source(bundle)
+        self._gaps[bundle.partition] = Gaps(bundle.gaps)
+        self._unheard.discard(bundle.partition)
         keys = {(summary.model, summary.revision) for summary in bundle.summaries} | {(cohort.model, cohort.revision) for cohort in bundle.cohorts}
         for key in sorted(keys):
             detection = self._detection(*key)
@@ -95,10 +115,13 @@ class Detect:
                     detection.count_late(summaries, offset)
                 detection.absorb(bundle, summaries, (cohort for cohort in bundle.cohorts if (cohort.model, cohort.revision) == key))
         self._reached = max(self._reached, self._time())
+        if not self._unheard:
+            self._own_gaps = self._own_gaps.closed(max(time for _, _, time, _ in self._sources.values()))
         if self._reached != NO_TIME:
             self._tell_replaced()
+            gaps = Gaps(tuple(span for one in (self._own_gaps, *self._gaps.values()) for span in one.spans))
             for detection in self._models.values():
-                detection.advance(self._reached)
+                detection.advance(self._reached, gaps)
 
     def _tell_source(self, bundle: Bundle) -> None:
         if self._metrics:
@@ -149,6 +172,9 @@ class Detect:
             "reached": self._reached,
             "partitions": self._partitions,
             "sources": [[partition, *values] for partition, values in self._sources.items()],
+            "gaps": [[partition, [list(span) for span in gaps.spans]] for partition, gaps in self._gaps.items() if gaps.spans],
+            "own_gaps": [list(span) for span in self._own_gaps.spans],
+            "unheard": sorted(self._unheard),
             "told": [[partition, model, counters] for partition, counts in self._told.items() for model, counters in counts.items()],
         }
 
@@ -157,6 +183,8 @@ class Detect:
         if manifest is not None:
             self._end, self._partitions, self._reached = manifest["covered"], manifest["partitions"], manifest["reached"]
             self._sources = {partition: list(values) for partition, *values in manifest["sources"]}
+            self._gaps = {partition: Gaps.of(spans) for partition, spans in manifest["gaps"]}
+            self._own_gaps, self._unheard = Gaps.of(manifest["own_gaps"]), set(manifest["unheard"])
             for partition, model, counters in manifest["told"]:
                 self._told[partition] = {**self._told.get(partition, {}), model: counters}
         for piece in pieces:

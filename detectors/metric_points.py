@@ -29,7 +29,7 @@ SourceCounts = Mapping[str, dict[str, int]]
 
 def source_counts(bundle: Bundle) -> SourceCounts:
     """What a bundle says was refused, or is of models that nobody monitors; nothing where all counters are 0."""
-    own = {"rejected": bundle.rejected}
+    own = {"rejected": bundle.rejected, "missed": bundle.missed}
     return ({"": own} if any(own.values()) else {}) | {model: {"unmonitored": count} for model, count in bundle.unmonitored.items()}
 
 
@@ -42,12 +42,12 @@ def source_points(bundle: Bundle, told: SourceCounts) -> Iterable[Point]:
             yield Point(measurement="source", tags=tags, fields={**counters}, time=time)
 
 
-def pane_point(layout: Layout, start: int, version: str, segment: str, counts: Float64, *, final: bool, late_after_close: int = 0) -> Point:
-    """Traffic of a pane; overwritten until ``final``."""
+def pane_point(layout: Layout, start: int, version: str, segment: str, counts: Float64, *, final: bool, complete: bool = True, late_after_close: int = 0) -> Point:
+    """Traffic of a pane; overwritten until ``final``, not ``complete`` where records expired before they were read."""
     block = counts[layout.blocks["traffic"]]
     fields: dict[str, float | int | bool | str] = {name: int(value) for name, value in zip(TRAFFIC, block, strict=True)}
     tags = {"model": layout.specification.model, "version": version, "segment": segment}
-    return Point(measurement="traffic", tags=tags, fields=fields | {"final": final, "late_after_close": late_after_close}, time=start)
+    return Point(measurement="traffic", tags=tags, fields=fields | {"final": final, "complete": complete, "late_after_close": late_after_close}, time=start)
 
 
 def window_points(layout: Layout, at: int, window: str, counts: Float64) -> Iterable[Point]:

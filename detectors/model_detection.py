@@ -14,6 +14,7 @@ from detectors.bundle import Bundle, Cohort, Summary
 from detectors.detector import Detector, State
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
+from detectors.gaps import Gaps
 from detectors.layout import Layout
 from detectors.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.metric_points import cohort_point, monitor_points, pane_point, window_points
@@ -80,6 +81,7 @@ class ModelDetection:
         self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
         self._late_after_close = 0
+        self._gaps = Gaps()
         self._found = Detected()
         self._changed_panes: set[int] = set()
         self._changed_cohorts: set[tuple[int, str]] = set()
@@ -104,8 +106,9 @@ class ModelDetection:
             self._late_after_close += late
             self._stepped = True
 
-    def advance(self, time: int) -> None:
-        """Close the panes that every source partition has passed by a time, before lateness is taken off."""
+    def advance(self, time: int, gaps: Gaps = Gaps()) -> None:  # noqa: B008  frozen
+        """Close the panes that every source partition has passed by a time, before lateness is taken off; those that gaps touch are not complete."""
+        self._gaps = gaps
         watermark = time - self._specification.lateness
         length = self._specification.pane
         for start in sorted(start for start in self._panes if start + length <= watermark):
@@ -193,11 +196,15 @@ class ModelDetection:
     def _measure(self, start: int, at: int, groups: dict[Group, Float64], total: Float64) -> None:
         if not self._metrics:
             return
+        complete = self._is_complete(start)
         for (version, segment), counts in sorted(groups.items()):
-            self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, late_after_close=self._late_after_close))
+            self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
         for length, window in self._windows.items():
             if window.add(start, total):
                 self._found.points += window_points(self._layout, at, format_duration(length), window.total())
+
+    def _is_complete(self, start: int) -> bool:
+        return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
 
     def flush(self, covered: int) -> Detected:
         """Points, alerts and state since the last flush."""
@@ -208,7 +215,7 @@ class ModelDetection:
             found.pieces.append(Piece(self._key("pane", start), covered, [[partition, _table(groups)] for partition, groups in sorted(partitions.items())]))
             if self._metrics:
                 for (version, segment), counts in sorted(_merged(partitions).items()):
-                    found.points.append(pane_point(self._layout, start, version, segment, counts, final=False))
+                    found.points.append(pane_point(self._layout, start, version, segment, counts, final=False, complete=self._is_complete(start)))
         for key in sorted(self._changed_cohorts):
             by_partition = sorted(self._cohorts[key].items())
             found.pieces.append(Piece(self._key("cohort", *key), covered, [[partition, counts] for partition, counts in by_partition]))

@@ -47,6 +47,10 @@ class DetectDriver:
             self._stage.absorb(decode_bundle(record.value or b"", f"{record.topic}[{record.partition}]@{record.offset}"), record.offset)
         self._changed = True
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on behind bundles that are not in the log any more."""
+        self._stage.skip(end, missed=missed)
+
     def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
         """Points and alerts, keyed by their model."""
         del generation, epoch, at_end, idle  # event time comes with the bundles
@@ -66,5 +70,6 @@ class DetectDriver:
         for point in points:
             by_model.setdefault(point.tags.get("model"), []).append(point)
         for model, mine in by_model.items():
+            key = model.encode() if model else None
             for start in range(0, len(mine), POINTS_PER_RECORD):
-                yield Output(topic=self._topics.metrics, key=model.encode() if model else None, value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)
+                yield Output(topic=self._topics.metrics, key=key, value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)

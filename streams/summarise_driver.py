@@ -59,6 +59,10 @@ class SummariseDriver:
             self._dead += [(dead, keys[dead.offset]) for dead in decoded.dead_letters]
         self._stage.absorb(decoded.fetch)
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on behind records that are not in the log any more."""
+        self._stage.skip(end, missed=missed)
+
     def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
         """Bundles for every partition of the summaries topic, since all of them wait for this partition's time."""
         if self._told == (self._stage.covered, idle) or (self._stage.high == NO_TIME and not at_end):
@@ -92,6 +96,8 @@ class SummariseDriver:
                 cohorts=tuple(cohorts.get(target, ())),
                 unmonitored=unmonitored.get(target, {}),
                 rejected=flushed.rejected if target == self._partition else 0,
+                missed=flushed.missed if target == self._partition else 0,
+                gaps=flushed.gaps,
             )
             for value in encode_bundle(bundle, max_bytes=MAX_RECORD_BYTES):
                 yield Output(topic=self._topics.summaries, partition=target, value=value)

@@ -32,11 +32,13 @@ class FetchedRecords:
     """Value of a coalesced message: one partition's fetch.
 
     ``assignment`` tells fetches of before a rebalance from those after it; ``position`` is the offset that the fetch was to begin at.
+    Where its first record is behind that, ``beginning`` is the offset at which the log begins by now, else 0.
     """
 
     assignment: int
     position: int
     records: list[ConsumerRecord[bytes, bytes]]
+    beginning: int = 0
 
 
 class Source(Protocol):
@@ -116,10 +118,12 @@ class Consumer(driver.Consumer):
         assignment = self._assignment
         await self._restore_new(active_partitions or set(), assignment)
         fetched = await super()._getmany(active_partitions, timeout)
+        behind = [tp for tp, records in fetched.items() if records and records[0].offset > self._positions.get(tp, records[0].offset)]
+        beginnings = await self.earliest_offsets(*behind) if behind else {}
         if assignment != self._assignment:
             return {}
         self._ends |= {tp: end for tp in self._positions if tp in self.assignment() and (end := self.highwater(tp)) is not None}
-        return {tp: self._coalesce(tp, records) if tp.topic in self.source.topics else records for tp, records in fetched.items()}
+        return {tp: self._coalesce(tp, records, beginnings.get(tp, 0)) if tp.topic in self.source.topics else records for tp, records in fetched.items()}
 
     async def _restore_new(self, active: set[TP], assignment: int) -> None:
         new = sorted(tp for tp in active if tp.topic in self.source.topics and tp not in self._positions)
@@ -137,11 +141,11 @@ class Consumer(driver.Consumer):
             self._positions[tp] = start
             self._ends[tp] = ends[tp]
 
-    def _coalesce(self, tp: TP, records: list[ConsumerRecord[bytes, bytes]]) -> list[ConsumerRecord[Any, Any]]:
+    def _coalesce(self, tp: TP, records: list[ConsumerRecord[bytes, bytes]], beginning: int) -> list[ConsumerRecord[Any, Any]]:
         if not records or tp not in self._positions:
             return []
         last = records[-1]
-        value = FetchedRecords(self._assignment, self._positions[tp], list(records))
+        value = FetchedRecords(self._assignment, self._positions[tp], list(records), beginning)
         self._positions[tp] = last.offset + 1
         return [ConsumerRecord(last.topic, last.partition, last.offset, last.timestamp, last.timestamp_type, None, cast(Any, value), None, 0, 0, ())]
 

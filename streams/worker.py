@@ -125,7 +125,7 @@ class Worker:
             run = self._runs.get(event.message.tp)
             await self._reader.catch_up()  # a monitor applied before these records were written is in force for them
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
-                run.absorb(fetched.position, fetched.records)
+                run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
 
     async def _epochs(self) -> None:
         while not self.app.should_stop:

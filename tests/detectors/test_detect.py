@@ -229,9 +229,34 @@ def test_what_was_refused_and_what_nobody_monitors_is_told_when_it_grows_across_
     heard = [replace(ONE[0], partitions=1, high=12_345, rejected=3, unmonitored={"fraud": 7}), replace(ONE[1], partitions=1, high=25_000, rejected=3, unmonitored={"fraud": 8})]
     stage = Detect(MONITORS)
     stage.absorb(heard[0], 0)
-    assert source_points(stage) == [({"partition": "0"}, {"rejected": 3}, 10_000), ({"partition": "0", "model": "fraud"}, {"unmonitored": 7}, 10_000)]
+    assert source_points(stage) == [({"partition": "0"}, {"rejected": 3, "missed": 0}, 10_000), ({"partition": "0", "model": "fraud"}, {"unmonitored": 7}, 10_000)]
     successor = Detect(MONITORS)
     successor.restore(stage.manifest(), ())
     successor.absorb(heard[0], 1)
     successor.absorb(heard[1], 2)
     assert source_points(successor) == [({"partition": "0", "model": "fraud"}, {"unmonitored": 8}, 20_000)]
+
+
+def incomplete(said: Said) -> list[int]:
+    return sorted(start for start, fields in said.panes.items() if not fields["complete"])
+
+
+def test_panes_whose_bundles_expired_are_final_but_not_complete_across_a_restart():
+    stage, said = Detect(MONITORS), Said()
+    for offset, bundle in enumerate(LOG[:20]):  # up to pane 4; 0 to 3 have closed
+        stage.absorb(bundle, offset)
+    stage.skip(32, missed=True)
+    said.take(stage)
+    successor = Detect(MONITORS)
+    successor.restore(stage.manifest(), said.pieces())
+    for offset, bundle in enumerate(LOG[32:], 32):  # from pane 8
+        successor.absorb(bundle, offset)
+    said.take(successor)
+    assert incomplete(said) == [pane * 10_000 for pane in (4, 8)]
+    assert sorted(said.panes) == [pane * 10_000 for pane in range(PANES) if not 4 < pane < 8]
+
+
+def test_panes_whose_events_expired_in_one_source_partition_are_not_complete():
+    gaps = ((50_000, 61_000),)
+    said = said_of(replace(bundle, gaps=gaps) if bundle.partition == 1 and place > 12 else bundle for place, bundle in enumerate(LOG))
+    assert incomplete(said) == [40_000, 50_000, 60_000]  # a lateness of 5 s reaches back into the first

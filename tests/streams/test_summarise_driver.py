@@ -56,6 +56,6 @@ def test_what_was_refused_and_what_nobody_monitors_becomes_one_metric_point_each
         assert told is not None
         points += [(output.key, point) for output in told.outputs if output.topic == TOPICS.metrics for point in decode_points(output.value or b"")]
     assert sorted((key or b"", point.measurement, point.tags, point.fields) for key, point in points) == [
-        (b"", "source", {"partition": "1"}, {"rejected": 1}),
+        (b"", "source", {"partition": "1"}, {"rejected": 1, "missed": 0}),
         (b"fraud", "source", {"partition": "1", "model": "fraud"}, {"unmonitored": 1}),
     ]
