@@ -22,12 +22,13 @@ from detectors.point import Point
 
 @dataclass(frozen=True, kw_only=True)
 class DetectFlushed:
-    """An epoch's worth of output and state."""
+    """An epoch's worth of output and state; ``refused`` says what was not merged, for the operator, who can mend it."""
 
     covered: int
     points: tuple[Point, ...]
     alerts: tuple[Alert, ...]
     pieces: tuple[Piece, ...]
+    refused: tuple[str, ...]
 
 
 class Detect:
@@ -154,6 +155,7 @@ class Detect:
         """What is new since the last flush."""
         points, self._points = self._points, []
         alerts: list[Alert] = []
+        refused: list[str] = []
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
         covered = self.covered
@@ -162,8 +164,9 @@ class Detect:
             points += found.points
             alerts += found.alerts
             pieces += found.pieces
+            refused += found.refused
             self._deletions += found.deletions
-        return DetectFlushed(covered=covered, points=tuple(points), alerts=tuple(alerts), pieces=tuple(pieces))
+        return DetectFlushed(covered=covered, points=tuple(points), alerts=tuple(alerts), pieces=tuple(pieces), refused=tuple(refused))
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""

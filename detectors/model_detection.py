@@ -42,6 +42,7 @@ class Detected:
     alerts: list[Alert] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class ModelDetection:
     def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
         self._monitor = monitor
         self._specification = monitor.specification
+        self._digest = monitor.specification.digest
+        self._refused: set[str] = set()
         self._layout = Layout(monitor.specification)
         self._metrics = metrics
         self._inputs, self._outputs = _by_dependence_on_version(detectors_of(monitor.specification))
@@ -90,14 +93,31 @@ class ModelDetection:
         self.covered = 0
 
     def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort]) -> None:
-        """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before."""
+        """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before. Counts by another specification are refused."""
         for summary in summaries:
+            if self._is_refused(summary, bundle.partition):
+                continue
             if summary.start >= self._closed_until:
                 self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = summary.counts
                 self._changed_panes.add(summary.start)
         for cohort in cohorts:
+            if self._is_refused(cohort, bundle.partition):
+                continue
             self._cohorts.setdefault((cohort.start, cohort.version), {})[bundle.partition] = cohort.counts
             self._changed_cohorts.add((cohort.start, cohort.version))
+
+    def _is_refused(self, counted: Summary | Cohort, partition: int) -> bool:
+        """Whether the bins are others, so that nothing can be added; told once."""
+        if counted.digest == self._digest:
+            return False
+        if counted.digest not in self._refused:
+            self._refused.add(counted.digest)
+            self._found.refused.append(
+                f"model '{counted.model}', revision {counted.revision}: source partition {partition} is counted by the specification {counted.digest}, this worker judges by "
+                f"{self._digest}, so those counts are left out; two were applied as one revision, or workers of two releases run: "
+                "restart the workers on one release, and if that does not help apply the specification again with a change"
+            )
+        return True
 
     def count_late(self, summaries: Iterable[Summary], offset: int) -> None:
         """Count what comes after its pane closed; an offset that the saved state covers was counted before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,8 @@ from streams.bundle_codec import decode_bundle
 from streams.stage_run import Epoch, Output, Records
 from streams.topics import Topics
 from streams.wire import encode_alert, encode_points
+
+logger = logging.getLogger(__name__)
 
 POINTS_PER_RECORD = 500
 
@@ -58,6 +61,8 @@ class DetectDriver:
             return None
         self._changed = False
         flushed = self._stage.flush()
+        for refused in flushed.refused:
+            logger.error("%s", refused)
         outputs = [*self._alerts(flushed.alerts), *self._points(flushed.points)]
         return Epoch(covered=flushed.covered, outputs=tuple(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
 

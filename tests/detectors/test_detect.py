@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.alert import Alert
-from detectors.bundle import Bundle, Summary
+from detectors.bundle import Bundle, Cohort, Summary
 from detectors.detect import Detect
 from detectors.layout import Layout
 from detectors.monitor import Monitor, Monitors
@@ -260,3 +260,22 @@ def test_panes_whose_events_expired_in_one_source_partition_are_not_complete():
     gaps = ((50_000, 61_000),)
     said = said_of(replace(bundle, gaps=gaps) if bundle.partition == 1 and place > 12 else bundle for place, bundle in enumerate(LOG))
     assert incomplete(said) == [40_000, 50_000, 60_000]  # a lateness of 5 s reaches back into the first
+
+
+def test_counts_by_another_specification_are_refused_and_told_once_and_other_models_go_on() -> None:
+    other = SPECIFICATION.model_copy(update={"model": "fraud"})
+    stage = Detect(Monitors([Monitor(specification=SPECIFICATION), Monitor(specification=other)]))
+    (mine,) = ONE[0].summaries
+    foreign = [replace(mine, digest="another", version=version, counts=counts) for version, counts in (("1", mine.counts * 100), ("2", np.ones(7)))]
+    cohort = Cohort(model="churn", revision=1, digest="another", version="1", start=0, counts=np.ones(3))
+    summaries = {0: (mine, replace(mine, model="fraud", digest=other.digest)), 1: (*foreign, replace(mine, model="fraud", digest=other.digest))}
+    for partition in (0, 1):
+        stage.absorb(Bundle(partition=partition, partitions=2, generation=1, epoch=1, high=5, covered=1, summaries=summaries[partition], cohorts=(cohort,)), partition)
+    for partition in (0, 1):
+        stage.absorb(Bundle(partition=partition, partitions=2, generation=1, epoch=2, high=50_000, covered=2), 2 + partition)
+    flushed = stage.flush()
+    counted = {(point.tags["model"], point.tags["version"]): point.fields["predictions"] for point in flushed.points if point.measurement == "traffic" and point.fields["final"]}
+    assert counted == {("churn", "1"): 200, ("fraud", "1"): 400}
+    (told,) = flushed.refused
+    assert all(part in told for part in ("model 'churn', revision 1", "specification another", SPECIFICATION.digest, "restart the workers"))
+    assert not stage.flush().refused
