@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from detectors.event_batch import NO_TIME, Float64
+from detectors.gaps import Gap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,10 @@ class Bundle:
     idle : wall time since the partition was found at the log's end, milliseconds; event time is taken to have moved by as much.
     covered : offset up to which records are in.
     part, parts : a bundle too large for one record is split, and counts when all parts are there.
+    unmonitored : events of models without a monitor, by model, since the partition's first record; each model in the bundles of one partition of the summaries topic.
+    rejected : dead letters since the partition's first record; in the bundles for the partition of the summaries topic with the source partition's own number.
+    missed : records that expired before they were read, counted in the same bundles.
+    gaps : when those records were, in the bundles for all partitions: no pane may seem complete that they belong to.
     """
 
     partition: int
@@ -62,6 +67,8 @@ class Bundle:
     cohorts: tuple[Cohort, ...] = ()
     unmonitored: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
+    missed: int = 0
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def time(self) -> int:

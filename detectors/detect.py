@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from detectors.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import NO_TIME
+from detectors.gaps import Gaps
+from detectors.metric_points import SourceCounts, source_counts, source_points
 from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitors
 from detectors.piece import Piece
@@ -20,12 +22,13 @@ from detectors.point import Point
 
 @dataclass(frozen=True, kw_only=True)
 class DetectFlushed:
-    """An epoch's worth of output and state."""
+    """An epoch's worth of output and state; ``refused`` says what was not merged, for the operator, who can mend it."""
 
     covered: int
     points: tuple[Point, ...]
     alerts: tuple[Alert, ...]
     pieces: tuple[Piece, ...]
+    refused: tuple[str, ...]
 
 
 class Detect:
@@ -44,6 +47,11 @@ class Detect:
         self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
         self._reached = NO_TIME
         self._partitions = 0
+        self._gaps: dict[int, Gaps] = {}
+        self._own_gaps = Gaps()
+        self._unheard: set[int] = set()  # source partitions of which no bundle has come since the last own gap
+        self._told: dict[int, SourceCounts] = {}
+        self._points: list[Point] = []
         self._pending: dict[int, dict[int, tuple[int, Bundle]]] = {}
         self._deletions: list[Piece] = []
         self._end = 0
@@ -76,12 +84,29 @@ class Detect:
                 offset,
             )
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on behind bundles that are not in the log any more.
+
+        Parameters
+        ----------
+        end : offset to go on from.
+        missed : whether they expired before they were read. Panes of the time that every source partition had not passed may then lack some of their counts.
+        """
+        self._pending.clear()
+        self._end = end
+        if missed:
+            self._own_gaps = self._own_gaps.opened(self._reached)
+            self._unheard = set(self._sources)
+
     def _apply(self, bundle: Bundle, offset: int) -> None:
         owner, covered, before, repeating = self._sources.get(bundle.partition, [0, -1, NO_TIME, 0])
         self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), max(before, bundle.time), int(bundle.covered < covered)]
         self._partitions = max(self._partitions, bundle.partitions)
         if (bundle.covered, bundle.time) <= (covered, before):
             return  # a new owner begins behind what the one before it had told; panes must not lose what their time says they have
+        self._tell_source(bundle)
+        self._gaps[bundle.partition] = Gaps(bundle.gaps)
+        self._unheard.discard(bundle.partition)
         summaries, cohorts = _by_revision(bundle.summaries), _by_revision(bundle.cohorts)
         for key in sorted(summaries.keys() | cohorts.keys()):
             detection = self._detection(*key)
@@ -91,10 +116,18 @@ class Detect:
                     detection.count_late(mine, offset)
                 detection.absorb(bundle, mine, cohorts.get(key, []))
         self._reached = max(self._reached, self._time())
+        if not self._unheard:
+            self._own_gaps = self._own_gaps.closed(max(time for _, _, time, _ in self._sources.values()))
         if self._reached != NO_TIME:
+            self._tell_replaced()
+            gaps = Gaps(tuple(span for one in (self._own_gaps, *self._gaps.values()) for span in one.spans))
             for detection in self._models.values():
-                detection.advance(self._reached)
-            self._close_replaced()
+                detection.advance(self._reached, gaps)
+
+    def _tell_source(self, bundle: Bundle) -> None:
+        if self._metrics:
+            self._points += source_points(bundle, self._told.get(bundle.partition, {}))
+        self._told[bundle.partition] = source_counts(bundle)
 
     def _time(self) -> int:
         """Smallest time of the source partitions; a partition that never held a record holds nothing back, one that nobody has told of yet does."""
@@ -110,21 +143,22 @@ class Detect:
             self._models[model, revision] = ModelDetection(monitor, metrics=self._metrics, reached=self._reached)
         return self._models[model, revision]
 
-    def _close_replaced(self) -> None:
-        """A revision whose successor has closed a pane raises no more alerts."""
+    def _tell_replaced(self) -> None:
+        """A revision whose successor has been heard of judges no pane that its successor judges; labels of its predictions still come."""
         revisions: dict[str, list[int]] = {}
         for model, revision in sorted(self._models):
             revisions.setdefault(model, []).append(revision)
         for model, known in revisions.items():
             for revision in known[:-1]:
-                successors = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
-                if successors and self._models[model, revision].closed_until >= min(successors):
-                    self._models[model, revision].close(min(successors))
+                starts = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
+                if starts:
+                    self._models[model, revision].replace(min(starts))
 
     def flush(self) -> DetectFlushed:
         """What is new since the last flush."""
-        points: list[Point] = []
+        points, self._points = self._points, []
         alerts: list[Alert] = []
+        refused: list[str] = []
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
         covered = self.covered
@@ -133,18 +167,32 @@ class Detect:
             points += found.points
             alerts += found.alerts
             pieces += found.pieces
+            refused += found.refused
             self._deletions += found.deletions
-        return DetectFlushed(covered=covered, points=tuple(points), alerts=tuple(alerts), pieces=tuple(pieces))
+        return DetectFlushed(covered=covered, points=tuple(points), alerts=tuple(alerts), pieces=tuple(pieces), refused=tuple(refused))
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""
-        return {"covered": self.covered, "reached": self._reached, "partitions": self._partitions, "sources": [[partition, *values] for partition, values in self._sources.items()]}
+        return {
+            "covered": self.covered,
+            "reached": self._reached,
+            "partitions": self._partitions,
+            "sources": [[partition, *values] for partition, values in self._sources.items()],
+            "gaps": [[partition, [list(span) for span in gaps.spans]] for partition, gaps in self._gaps.items() if gaps.spans],
+            "own_gaps": [list(span) for span in self._own_gaps.spans],
+            "unheard": sorted(self._unheard),
+            "told": [[partition, model, counters] for partition, counts in self._told.items() for model, counters in counts.items()],
+        }
 
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state into a fresh stage; returns the offset to read from."""
         if manifest is not None:
             self._end, self._partitions, self._reached = manifest["covered"], manifest["partitions"], manifest["reached"]
             self._sources = {partition: list(values) for partition, *values in manifest["sources"]}
+            self._gaps = {partition: Gaps.of(spans) for partition, spans in manifest["gaps"]}
+            self._own_gaps, self._unheard = Gaps.of(manifest["own_gaps"]), set(manifest["unheard"])
+            for partition, model, counters in manifest["told"]:
+                self._told[partition] = {**self._told.get(partition, {}), model: counters}
         for piece in pieces:
             detection = self._detection(str(piece.key[1]), int(piece.key[2]))
             if detection is None:

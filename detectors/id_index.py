@@ -14,6 +14,11 @@ from detectors.event_batch import NO_TIME, Bool, Int64, UInt64
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # spreads ids that are no hashes, such as row numbers
 _SMALLEST_FILTER = 12  # bits of a place in the smallest table
+NOWHERE = (NO_TIME, -1)
+"""A time and position before every row's."""
+_LAST = np.iinfo(np.int64).max
+_AT_ONCE = 16  # a full index looks for so large a share of its rows, the oldest, at a time
+
 _SPARSE, _FULL = 32, 8  # places of the table for each id when it is made, and when it is made anew
 
 
@@ -59,6 +64,27 @@ class IdRun:
         return len(self.ids)
 
 
+@dataclass(frozen=True)
+class _Oldest:
+    """The oldest rows by (time, position): none that is not among them is older than the last of them."""
+
+    timestamp: Int64
+    position: Int64
+
+    def __len__(self) -> int:
+        return len(self.timestamp)
+
+    def precedes_any(self, run: IdRun) -> bool:
+        """Whether some row of a run belongs among them."""
+        last = (int(self.timestamp[-1]), int(self.position[-1])) if len(self) else NOWHERE
+        return bool(_not_behind(last, run.timestamp, run.position).any())
+
+    def cut(self, count: int) -> tuple[Int64, _Oldest, tuple[int, int]]:
+        """The times of the first, the others, and where they part."""
+        last = (int(self.timestamp[count - 1]), int(self.position[count - 1]))
+        return self.timestamp[:count], _Oldest(self.timestamp[count:], self.position[count:]), last
+
+
 class Found:
     """For each id that was looked for: whether a row was found (``mask``), and that row's number, position and time."""
 
@@ -83,6 +109,8 @@ class IdIndex:
 
     def __init__(self) -> None:
         self._runs: list[IdRun] = []
+        self._horizon = NOWHERE
+        self._oldest: _Oldest | None = None
         self._bits = _SMALLEST_FILTER
         self._known: Bool = np.zeros(1 << self._bits, bool)
         self._entered = 0
@@ -95,6 +123,10 @@ class IdIndex:
         self._add(IdRun.of(ids, position, timestamp, row))
 
     def _add(self, run: IdRun) -> None:
+        if self._horizon != NOWHERE and _not_behind(self._horizon, run.timestamp, run.position).any():
+            self._purge()
+        if self._oldest is not None and self._oldest.precedes_any(run):
+            self._oldest = None
         self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
             later, earlier = self._runs.pop(), self._runs.pop()
@@ -132,7 +164,7 @@ class IdIndex:
         if len(asked):
             asked = asked[np.argsort(ids[asked])]  # a search for ascending ids stays in the processor's cache
             for run in self._runs:
-                _find(run, found, asked, ids, before, since)
+                self._find(run, found, asked, ids, before, since)
         return found
 
     def first_of_batch(self, ids: UInt64, position: Int64, timestamp: Int64, since: Int64) -> Bool:
@@ -151,40 +183,71 @@ class IdIndex:
         if len(again):
             run = run._in_order()
             found = Found(len(ids))
-            _find(run, found, np.flatnonzero(np.isin(ids, ordered[again])), ids, position, since)
+            self._find(run, found, np.flatnonzero(np.isin(ids, ordered[again])), ids, position, since)
             repeats |= found.mask
         self._add(run)
         return ~repeats
 
-    def forget(self, before: int) -> None:
-        """Drop rows whose time is before ``before``."""
-        runs = [run.take(run.timestamp >= before) for run in self._runs]
-        self._runs = [run for run in runs if len(run)]
+    def gone(self, timestamp: Int64, position: Int64) -> Bool:
+        """(n,) which rows would have been given up if they had been there before."""
+        return _not_behind(self._horizon, timestamp, position)
 
-    def shed(self, before: int) -> None:
-        """Drop rows whose time is before ``before`` where that is worth the work: from runs that they are half of. The caller must not look for them any more."""
+    def drop_oldest(self, count: int) -> Int64:
+        """Give up rows, the oldest by (time, position); returns their times, ascending."""
+        if self._oldest is None or len(self._oldest) < count:
+            self._oldest = self._find_oldest(max(count, len(self) // _AT_ONCE))
+        times, self._oldest, self._horizon = self._oldest.cut(count)
+        self._shed()
+        return times
+
+    def drop_before(self, time: int) -> None:
+        """Give up rows whose time is before ``time``."""
+        if (time - 1, _LAST) > self._horizon:
+            self._horizon, self._oldest = (time - 1, _LAST), None
+            self._shed()
+
+    def _find_oldest(self, count: int) -> _Oldest:
+        runs = [run.take(~self.gone(run.timestamp, run.position)) for run in self._runs]
+        timestamp, position = np.concatenate([run.timestamp for run in runs]), np.concatenate([run.position for run in runs])
+        if count < len(timestamp):
+            some = np.flatnonzero(timestamp <= np.partition(timestamp, count - 1)[count - 1])
+            timestamp, position = timestamp[some], position[some]
+        order = np.lexsort((position, timestamp))
+        return _Oldest(timestamp[order], position[order])
+
+    def _shed(self) -> None:
+        """Free the room of what was given up where that is worth the work: in runs that it is half of."""
         runs = []
         for run in self._runs:
-            old = int(np.count_nonzero(run.timestamp < before))
-            runs.append(run.take(run.timestamp >= before) if 2 * old > len(run) else run)
+            stays = ~self.gone(run.timestamp, run.position)
+            runs.append(run.take(stays) if 2 * np.count_nonzero(stays) < len(run) else run)
         self._runs = [run for run in runs if len(run)]
 
+    def _purge(self) -> None:
+        """Free all of it, so that a row that is as old may begin anew."""
+        runs = [run.take(~self.gone(run.timestamp, run.position)) for run in self._runs]
+        self._runs = [run for run in runs if len(run)]
+        self._horizon = NOWHERE
 
-def _find(run: IdRun, found: Found, which: Int64, ids: UInt64, before: Int64, since: Int64 | None) -> None:
-    wanted = ids[which]
-    row = np.searchsorted(run.ids, wanted, side="right") - 1
-    hit = np.flatnonzero((run.ids[row] == wanted) & (row >= 0))
-    which, row = which[hit], row[hit]
-    row = _before(run, row, before[which])
-    while len(which):
-        same = np.flatnonzero((row >= 0) & (run.ids[row] == ids[which]))
-        which, row = which[same], row[same]
-        if since is None:
-            return found.offer(run, which, row)
-        counts = run.timestamp[row] >= since[which]
-        found.offer(run, which[counts], row[counts])
-        which, row = which[~counts], row[~counts] - 1
-    return None
+    def _find(self, run: IdRun, found: Found, which: Int64, ids: UInt64, before: Int64, since: Int64 | None) -> None:
+        wanted = ids[which]
+        row = np.searchsorted(run.ids, wanted, side="right") - 1
+        hit = np.flatnonzero((run.ids[row] == wanted) & (row >= 0))
+        which, row = which[hit], row[hit]
+        row = _before(run, row, before[which])
+        while len(which):
+            same = np.flatnonzero((row >= 0) & (run.ids[row] == ids[which]))
+            which, row = which[same], row[same]
+            counts = ~self.gone(run.timestamp[row], run.position[row])
+            if since is not None:
+                counts &= run.timestamp[row] >= since[which]
+            found.offer(run, which[counts], row[counts])
+            which, row = which[~counts], row[~counts] - 1
+
+
+def _not_behind(horizon: tuple[int, int], timestamp: Int64, position: Int64) -> Bool:
+    """(n,) which rows are at a horizon or before it, by (time, position)."""
+    return np.asarray((timestamp < horizon[0]) | ((timestamp == horizon[0]) & (position <= horizon[1])))
 
 
 def _before(run: IdRun, row: Int64, before: Int64) -> Int64:

@@ -22,8 +22,8 @@ LATENCY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(0.
 DELAY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(1_000, 90 * 86_400_000, 40))
 """Inner edges of the label delay histogram in milliseconds, from a second to ninety days."""
 
-TRAFFIC = ("predictions", "failed", "duplicates", "late", "labels", "corrections", "late_labels", "label_duplicates")
-"""Counters of the block ``traffic``, in their order."""
+TRAFFIC = ("predictions", "failed", "duplicates", "late", "labels", "corrections", "late_labels", "label_duplicates", "given_up")
+"""Counters of the block ``traffic``, in their order; ``given_up`` are waiting rows that a full store has let go."""
 
 REGRESSION = ("rows", "label", "label_squared", "error", "absolute_error", "squared_error", "quartic_error")
 """Sums of the block ``performance`` of a regression, in their order; ``error`` is prediction - label, ``quartic_error`` the fourth power."""

@@ -1,13 +1,15 @@
 """The life of alerts: alarms of monitors open an alert, join it, and resolve it.
 
 One alert for one change: while an alert of a kind is open, further alarms of that kind update it. It is resolved when the effect of every one of
-its monitors, against the declared reference, stayed below half its floor for `resolve_after`; never because a scan was begun anew.
+its monitors, against the declared reference, stayed below half its floor for `resolve_after`; never because a scan was begun anew. A monitor
+that no longer exists (of a version that was replaced) leaves its alert, and the last one to leave resolves it. For the
+`cooldown` after that, an alarm whose change began before the resolution is of the same change, and opens the alert again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +50,7 @@ class Lifecycle:
     def __init__(self, specification: MonitorSpecification) -> None:
         self._specification = specification
         self._open: dict[str, Alert] = {}
+        self._resolved_lately: dict[str, Alert] = {}
 
     @property
     def idle(self) -> bool:
@@ -73,14 +76,21 @@ class Lifecycle:
         well: list[str] = []
         for kind in sorted({alarm.kind for alarm in alarms} | set(self._open)):
             new = [alarm for alarm in alarms if alarm.kind == kind]
-            if kind not in self._open:
+            if kind not in self._open and self._is_of_the_last_change(kind, at, new):
+                self._open[kind] = self._resolved_lately.pop(kind)
+                records.append(self._updated(kind, at, new))
+            elif kind not in self._open:
                 records.append(self._opened(kind, at, version, new, happened))
             elif new:
                 records.append(self._updated(kind, at, new))
             elif all(monitor.name in resolutions and resolutions[monitor.name].well for monitor in self._open[kind].monitors):
-                records.append(self._resolved(kind, at, ()))
+                records.append(self._resolved(kind, at))
                 well += [monitor.name for monitor in records[-1].monitors]
         return records, well
+
+    def _is_of_the_last_change(self, kind: str, at: int, alarms: Sequence[Alarm]) -> bool:
+        last = self._resolved_lately.get(kind)
+        return last is not None and at - last.updated_at <= self._specification.alerts.cooldown and min(alarm.change_at for alarm in alarms) < last.updated_at
 
     def knows(self, kind: AlertKind, name: str) -> bool:
         """Whether a monitor's evidence is in the open alert of its kind already; then nothing new is asked of it."""
@@ -88,7 +98,19 @@ class Lifecycle:
 
     def close(self, at: int, cause: str) -> list[Alert]:
         """Resolve whatever is open: the specification that it was raised under is no longer in force."""
-        return [self._resolved(kind, at, (cause,)) for kind in sorted(self._open)]
+        return [self._resolved(kind, max(at, self._open[kind].updated_at), cause) for kind in sorted(self._open)]
+
+    def drop(self, names: Collection[str], at: int, cause: str) -> list[Alert]:
+        """Take monitors that no longer exist out of the open alerts; one of which nothing is left is resolved."""
+        records = []
+        for kind in sorted(self._open):
+            alert = self._open[kind]
+            left = tuple(monitor for monitor in alert.monitors if monitor.name not in names)
+            if not left:
+                records.append(self._resolved(kind, at, cause))
+            elif len(left) < len(alert.monitors):
+                self._open[kind] = msgspec.structs.replace(alert, monitors=left)
+        return records
 
     def _opened(self, kind: str, at: int, version: str, alarms: list[Alarm], happened: Sequence[str]) -> Alert:
         specification = self._specification
@@ -117,26 +139,34 @@ class Lifecycle:
 
     def _updated(self, kind: str, at: int, alarms: list[Alarm]) -> Alert:
         before = self._open[kind]
-        monitors = (*before.monitors, *(alarm.evidence for alarm in sorted(alarms, key=_strongest)))
+        renewed = {alarm.evidence.name for alarm in alarms}
+        kept = (monitor for monitor in before.monitors if monitor.name not in renewed)
+        monitors = (*kept, *(alarm.evidence for alarm in sorted(alarms, key=_strongest)))
         summary = _sentence(before.model, monitors, before.change_at)
         alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="updated", updated_at=at, monitors=monitors, summary=summary)
         self._open[kind] = alert
         return alert
 
-    def _resolved(self, kind: str, at: int, causes: Sequence[str]) -> Alert:
+    def _resolved(self, kind: str, at: int, cause: str = "") -> Alert:
         before = self._open.pop(kind)
+        verb = "are" if len(before.monitors) > 1 else "is"
+        how = f"no longer judged, as {cause}" if cause else "back at the reference"
         names = ", ".join(monitor.name for monitor in before.monitors[:3])
-        summary = f"{before.model}: {names} {'are' if len(before.monitors) > 1 else 'is'} back at the reference, {format_time(before.opened_at)} to {format_time(at)}"
-        return msgspec.structs.replace(before, sequence=before.sequence + 1, status="resolved", updated_at=at, summary=summary, causes=(*before.causes, *causes))
+        summary = f"{before.model}: {names} {verb} {how}, {format_time(before.opened_at)} to {format_time(at)}"
+        causes = (*before.causes, cause) if cause else before.causes
+        alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="resolved", updated_at=at, summary=summary, causes=causes)
+        self._resolved_lately[kind] = alert
+        return alert
 
     def state(self) -> Any:
         """What to save."""
-        return [msgspec.to_builtins(alert, enc_hook=_plain) for alert in self._open.values()]
+        return [msgspec.to_builtins(alert, enc_hook=_plain) for alert in (*self._open.values(), *self._resolved_lately.values())]
 
     def restore(self, state: Any) -> None:
         """Take saved state."""
         alerts = [msgspec.convert(plain, Alert) for plain in state]
-        self._open = {alert.kind: alert for alert in alerts}
+        self._open = {alert.kind: alert for alert in alerts if alert.status != "resolved"}
+        self._resolved_lately = {alert.kind: alert for alert in alerts if alert.status == "resolved"}
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """A regression's mean absolute error that rose; one-sided, relative to the reference.
 
-Not for a loss without a mean (a column of money with a tail of its own): its error bars would be as unsteady as itself.
+Not for a loss without a mean (a column of money with a tail of its own): its error bars would be as unsteady as itself. Nor for a reference
+without any error: nothing is a multiple of 0, so it stays `INSUFFICIENT_DATA`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from detectors.detector import State
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.layout import REGRESSION
 from detectors.profile import PerformanceProfile
-from detectors.rate_change import LEARN_EVENTS
+from detectors.rate_change import LEARN_EVENTS, MIN_REFERENCE
 from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
 
@@ -61,15 +62,19 @@ class LossChange(WindowBank):
         return sums
 
     def _reference(self, state: State) -> tuple[float, float, float]:
-        """Rows, mean absolute error, variance of the absolute errors."""
+        """Rows (nan for none), mean absolute error (nan for 0), variance of the absolute errors."""
         if self._declared is not None:
-            return float(self._declared.rows), self._declared.loss, self._declared.deviation**2
-        rows, total, squares = (float(part) for part in state["learnt"])
-        return (rows, total / rows, max(squares / rows - (total / rows) ** 2, 0.0)) if rows else (0.0, np.nan, np.nan)
+            rows, loss, variance = float(self._declared.rows), self._declared.loss, self._declared.deviation**2
+        else:
+            rows, total, squares = (float(part) for part in state["learnt"])
+            rows = rows or np.nan
+            loss, variance = total / rows, max(squares / rows - (total / rows) ** 2, 0.0)
+        return rows, loss or np.nan, variance
 
     def ready(self, state: State) -> Bool:
         """(1,) whether the reference is there."""
-        return np.array([self._declared is not None or bool(state["learnt"][0] >= LEARN_EVENTS)])
+        rows = state["learnt"][0] if self._declared is None else self._declared.rows
+        return np.array([bool(rows >= (LEARN_EVENTS if self._declared is None else MIN_REFERENCE))])
 
     @override
     def learning(self, state: State) -> bool:
@@ -111,6 +116,6 @@ class LossChange(WindowBank):
             effect=Effect(name="relative change of mean absolute error", value=value, interval=interval, floor=self._relative),
             n_reference=rows,
             n_current=n,
-            reference={"rows": rows, "mean_absolute_error": loss, "deviation": float(np.sqrt(variance))},
+            reference={"rows": rows, "mean_absolute_error": float(np.nan_to_num(loss)), "deviation": float(np.sqrt(variance))},
             current={"rows": n, "mean_absolute_error": float(scored.detail["mean"][bucket, 0])},
         )

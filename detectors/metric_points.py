@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from detectors.bundle import Cohort
+from detectors.bundle import Bundle, Cohort
 from detectors.detector import Detector
 from detectors.distances import distances
 from detectors.event_batch import Float64
@@ -20,13 +20,34 @@ from detectors.profile import ColumnProfile
 from detectors.quality import quality
 from detectors.verdict import Status, Verdicts
 
+SOURCE_STEP = 10_000
+"""Time between two points of a source partition's counts, milliseconds: a default pane."""
 
-def pane_point(layout: Layout, start: int, version: str, segment: str, counts: Float64, *, final: bool, late_after_close: int = 0) -> Point:
-    """Traffic of a pane; overwritten until ``final``."""
+SourceCounts = Mapping[str, dict[str, int]]
+"""Counters of what came in and is no monitored model's, by model ("" for the whole of a source partition); they only grow."""
+
+
+def source_counts(bundle: Bundle) -> SourceCounts:
+    """What a bundle says was refused, or is of models that nobody monitors; nothing where all counters are 0."""
+    own = {"rejected": bundle.rejected, "missed": bundle.missed}
+    return ({"": own} if any(own.values()) else {}) | {model: {"unmonitored": count} for model, count in bundle.unmonitored.items()}
+
+
+def source_points(bundle: Bundle, told: SourceCounts) -> Iterable[Point]:
+    """Counters of a source partition that are not what was told already."""
+    time = bundle.time // SOURCE_STEP * SOURCE_STEP
+    for model, counters in sorted(source_counts(bundle).items()):
+        if told.get(model) != counters:
+            tags = {"partition": str(bundle.partition)} | ({"model": model} if model else {})
+            yield Point(measurement="source", tags=tags, fields={**counters}, time=time)
+
+
+def pane_point(layout: Layout, start: int, version: str, segment: str, counts: Float64, *, final: bool, complete: bool = True, late_after_close: int = 0) -> Point:
+    """Traffic of a pane; overwritten until ``final``, not ``complete`` where records expired before they were read."""
     block = counts[layout.blocks["traffic"]]
     fields: dict[str, float | int | bool | str] = {name: int(value) for name, value in zip(TRAFFIC, block, strict=True)}
     tags = {"model": layout.specification.model, "version": version, "segment": segment}
-    return Point(measurement="traffic", tags=tags, fields=fields | {"final": final, "late_after_close": late_after_close}, time=start)
+    return Point(measurement="traffic", tags=tags, fields=fields | {"final": final, "complete": complete, "late_after_close": late_after_close}, time=start)
 
 
 def window_points(layout: Layout, at: int, window: str, counts: Float64) -> Iterable[Point]:

@@ -12,6 +12,7 @@ from detectors.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
+from detectors.gaps import Gaps
 from detectors.layout import Layout
 from detectors.metric_points import cohort_point, monitor_points, pane_point, window_points
 from detectors.model_summariser import COHORT
@@ -33,6 +34,7 @@ class Detected:
     alerts: list[Alert] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 class ModelDetection:
@@ -48,6 +50,8 @@ class ModelDetection:
     def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
         self._monitor = monitor
         self._specification = monitor.specification
+        self._digest = monitor.specification.digest
+        self._refused: set[str] = set()
         self._layout = Layout(monitor.specification)
         self._metrics = metrics
         self._watch = Watch(monitor.specification, self._layout)
@@ -56,21 +60,40 @@ class ModelDetection:
         self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
         self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
         self._late_after_close = 0
+        self._gaps = Gaps()
         self._found = Detected()
         self._changed_panes: set[int] = set()
         self._changed_cohorts: set[tuple[int, str]] = set()
         self._stepped = False
+        self._replaced_from: int | None = None
         self.covered = 0
 
     def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort]) -> None:
-        """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before."""
+        """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before. Counts by another specification are refused."""
         for summary in summaries:
+            if self._is_refused(summary, bundle.partition):
+                continue
             if summary.start >= self._closed_until:
                 self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = summary.counts
                 self._changed_panes.add(summary.start)
         for cohort in cohorts:
+            if self._is_refused(cohort, bundle.partition):
+                continue
             self._cohorts.setdefault((cohort.start, cohort.version), {})[bundle.partition] = cohort.counts
             self._changed_cohorts.add((cohort.start, cohort.version))
+
+    def _is_refused(self, counted: Summary | Cohort, partition: int) -> bool:
+        """Whether the bins are others, so that nothing can be added; told once."""
+        if counted.digest == self._digest:
+            return False
+        if counted.digest not in self._refused:
+            self._refused.add(counted.digest)
+            self._found.refused.append(
+                f"model '{counted.model}', revision {counted.revision}: source partition {partition} is counted by the specification {counted.digest}, this worker judges by "
+                f"{self._digest}, so those counts are left out; two were applied as one revision, or workers of two releases run: "
+                "restart the workers on one release, and if that does not help apply the specification again with a change"
+            )
+        return True
 
     def count_late(self, summaries: Iterable[Summary], offset: int) -> None:
         """Count what comes after its pane closed; an offset that the saved state covers was counted before."""
@@ -79,8 +102,9 @@ class ModelDetection:
             self._late_after_close += late
             self._stepped = True
 
-    def advance(self, time: int) -> None:
-        """Close the panes that every source partition has passed by a time, before lateness is taken off."""
+    def advance(self, time: int, gaps: Gaps = Gaps()) -> None:  # noqa: B008  frozen
+        """Close the panes that every source partition has passed by a time, before lateness is taken off; those that gaps touch are not complete."""
+        self._gaps = gaps
         watermark = time - self._specification.lateness
         length = self._specification.pane
         closing = sorted(start for start in self._panes if start + length <= watermark)
@@ -90,6 +114,10 @@ class ModelDetection:
             self._changed_panes.difference_update(closing)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
+        if self._replaced_from is not None and self._closed_until >= self._replaced_from:
+            resolved = self._watch.close(self._replaced_from)
+            self._found.alerts += resolved
+            self._stepped |= bool(resolved)
         horizon = watermark - COHORT - self._specification.labels.timeout
         for key in [key for key in self._cohorts if key[0] <= horizon]:
             del self._cohorts[key]
@@ -100,20 +128,25 @@ class ModelDetection:
         return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
 
     def _close(self, panes: list[ClosedPane]) -> None:
-        for judged in self._watch.take(panes):
+        watched = [pane for pane in panes if self._replaced_from is None or pane.start < self._replaced_from]
+        for judged in [*self._watch.take(watched), *(Judged(pane, pane.total(), (), ()) for pane in panes[len(watched) :])]:
             self._found.alerts += judged.alerts
             if self._metrics:
                 self._measure(judged)
 
     def _measure(self, judged: Judged) -> None:
         start, at = judged.pane.start, judged.pane.start + self._specification.pane
+        complete = self._is_complete(start)
         for detector, verdicts in judged.verdicts:
             self._found.points += monitor_points(self._layout, at, detector, verdicts)
         for (version, segment), counts in sorted(judged.pane.groups.items()):
-            self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, late_after_close=self._late_after_close))
+            self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
         for length, window in self._windows.items():
             if window.add(start, judged.total):
                 self._found.points += window_points(self._layout, at, format_duration(length), window.total())
+
+    def _is_complete(self, start: int) -> bool:
+        return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
 
     def flush(self, covered: int) -> Detected:
         """Points, alerts and state since the last flush."""
@@ -124,7 +157,7 @@ class ModelDetection:
             found.pieces.append(Piece(self._key("pane", start), covered, [[partition, _table(groups)] for partition, groups in sorted(partitions.items())]))
             if self._metrics:
                 for (version, segment), counts in sorted(_merged(partitions).items()):
-                    found.points.append(pane_point(self._layout, start, version, segment, counts, final=False))
+                    found.points.append(pane_point(self._layout, start, version, segment, counts, final=False, complete=self._is_complete(start)))
         for key in sorted(self._changed_cohorts):
             by_partition = sorted(self._cohorts[key].items())
             found.pieces.append(Piece(self._key("cohort", *key), covered, [[partition, counts] for partition, counts in by_partition]))
@@ -136,16 +169,9 @@ class ModelDetection:
         self._changed_panes, self._changed_cohorts, self._stepped = set(), set(), False
         return found
 
-    def close(self, at: int) -> None:
-        """Resolve open alerts: a later revision is in force."""
-        resolved = self._watch.close(at)
-        self._found.alerts += resolved
-        self._stepped |= bool(resolved)
-
-    @property
-    def closed_until(self) -> int:
-        """Panes that begin before this time have closed."""
-        return self._closed_until
+    def replace(self, at: int) -> None:
+        """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
+        self._replaced_from = at
 
     def _key(self, kind: str, *rest: str | int) -> tuple[str | int, ...]:
         return (kind, self._specification.model, self._monitor.revision, *rest)

@@ -75,6 +75,7 @@ class ModelSummariser:
         self._ids = RowStore(group_length=self._specification.pane, max_rows=MAX_OPEN_IDS)
         self._join = LabelJoin(monitor.specification, partition)
         self._examples: list[LabelledRows] = []
+        self._given_up = 0
         self._watermark = NO_TIME
 
     def absorb(self, batch: EventBatch, mine: Bool) -> None:
@@ -97,6 +98,7 @@ class ModelSummariser:
             self._count("label_duplicates", labels.take(joined.repeated & mine_of_labels))
         for part in joined.joined:
             self._count_joined(part)
+        self._count_given_up(batch)
 
     def _screen(self, events: EventBatch | None) -> tuple[_Screened, _Screened]:
         """Predictions and features events, each told apart by what is known of their ids."""
@@ -150,6 +152,17 @@ class ModelSummariser:
             self._add.traffic(sums, groups, counter)
             self._merge("pane", groups, sums)
 
+    def _count_given_up(self, batch: EventBatch) -> None:
+        """Count what the stores let go because they were full, where the batch ends."""
+        total = self._ids.evicted + sum(store.evicted for store in self._join.stores.values())
+        if total > self._given_up:
+            last = batch.take(slice(-1, None))
+            if self._fresh_rows("pane", last.high, last.offset) is None:
+                groups, sums = self._sums(last.high, last.version, last.segment)
+                self._add.traffic(sums, groups, "given_up")
+                self._merge("pane", groups, sums * (total - self._given_up))
+            self._given_up = total
+
     def _add_cohort_sizes(self, predictions: EventBatch) -> None:
         predictions = self._fresh("cohort", predictions.timestamp, predictions)
         if len(predictions):
@@ -176,7 +189,7 @@ class ModelSummariser:
             self._count_outcomes(rows, at)
         else:
             self._count_outcomes(rows.take(counts), at[counts])
-        self._add_cohort_outcomes(rows, corrections)
+        self._add_cohort_outcomes(rows, high, corrections)
         self._examples.append(rows)
 
     def _count_outcomes(self, rows: LabelledRows, at: Int64, replaced: Any = None) -> None:
@@ -202,8 +215,8 @@ class ModelSummariser:
             self._add.traffic(sums, groups, counter)
             self._merge("pane", groups, sums)
 
-    def _add_cohort_outcomes(self, rows: LabelledRows, corrections: Corrections | None) -> None:
-        fresh = self._fresh_rows("cohort", rows.predicted_at, rows.offset)
+    def _add_cohort_outcomes(self, rows: LabelledRows, high: Int64, corrections: Corrections | None) -> None:
+        fresh = self._fresh_rows("cohort", rows.predicted_at, rows.offset, high)
         some = rows if fresh is None else rows.take(fresh)
         if len(some):
             groups = RowGroups.by(some.predicted_at, COHORT, some.version, None)
@@ -211,7 +224,7 @@ class ModelSummariser:
         if corrections is None:
             return
         corrected, label = rows.take(corrections.places), corrections.label
-        fresh = self._fresh_rows("cohort", corrected.predicted_at, corrected.offset)
+        fresh = self._fresh_rows("cohort", corrected.predicted_at, corrected.offset, high[corrections.places])
         if fresh is not None:
             corrected, label = corrected.take(fresh), label[fresh]
         if len(corrected):
@@ -233,15 +246,22 @@ class ModelSummariser:
             self._changed.add((kind, start))
 
     def _fresh(self, kind: str, timestamp: Int64, rows: EventBatch) -> EventBatch:
-        fresh = self._fresh_rows(kind, timestamp, rows.offset)
+        fresh = self._fresh_rows(kind, timestamp, rows.offset, rows.high if kind == "cohort" else None)
         return rows if fresh is None else rows.take(fresh)
 
-    def _fresh_rows(self, kind: str, timestamp: Int64, offset: Int64) -> Bool | None:
-        """Which rows a restored piece does not hold yet, and whose pane had not closed before the restore; None if all."""
-        if self._closed_before == NO_TIME and not self._skip:
+    def _fresh_rows(self, kind: str, timestamp: Int64, offset: Int64, high: Int64 | None = None) -> Bool | None:
+        """Which rows a restored piece does not hold yet, and whose pane had not closed before the restore; None if all.
+
+        With ``high``, rows of cohorts that have been given up are left out: such a cohort would begin anew, and replace what was told of it.
+        """
+        wait = COHORT + self._specification.labels.timeout + self._lateness
+        outlived = high is not None and int(timestamp.min()) - COHORT + wait <= int(high.max())
+        if self._closed_before == NO_TIME and not self._skip and not outlived:
             return None
         start = pane_start(timestamp, self._pane if kind == "pane" else COHORT)
         fresh = np.ones(len(start), dtype=bool)
+        if outlived:
+            fresh &= start + wait > high
         if kind == "pane" and self._closed_before != NO_TIME:
             fresh &= start + self._pane > self._closed_before
         for (piece_kind, pane), covered in self._skip.items():

@@ -68,6 +68,10 @@ class Monitors:
         """One revision."""
         return next((known for known in self.of(model) if known.revision == revision), None)
 
+    def at(self, model: str, time: int) -> Monitor | None:
+        """The revision in force for an event of a time: at the start of its pane."""
+        return next((known for known in reversed(self.of(model)) if time // known.specification.pane * known.specification.pane >= known.effective_from), None)
+
     def in_force(self, model: str, start: Int64) -> Int64:
         """(n,) revision in force at each pane start; 0 where there is none."""
         revision = np.zeros(len(start), dtype=np.int64)

@@ -100,7 +100,7 @@ def numeric_profile(values: Float64, *, max_bins: int = 64, cycles: Sequence[int
         raise SettingsError(f"a numeric profile needs one finite value at least, got {len(values)} values without any; leave the column out of the features")
     distinct, repeats = np.unique(finite, return_counts=True)
     mean, deviation = float(finite.mean()), float(finite.std())
-    if len(distinct) == 1:
+    if len(distinct) == 1 or deviation == 0:  # values so near 0 that their squares underflow are one value, too
         value, deviation = float(distinct[0]), 0.0
         width = 1e-9 * max(1.0, abs(value))  # rounding in a float32 or a decimal text is finer
         edges: tuple[float, ...] = (value - width, value + width)

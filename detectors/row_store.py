@@ -52,7 +52,7 @@ class RowStore:
     Parameters
     ----------
     group_length : event time that one group spans, milliseconds.
-    max_rows : the bound; when it is passed, the oldest group is dropped and counted in ``evicted``.
+    max_rows : the bound; when it is passed, the rows of the oldest event times are given up and counted in ``evicted``.
     """
 
     def __init__(self, *, group_length: int, max_rows: int) -> None:
@@ -90,6 +90,11 @@ class RowStore:
         new = self._unknown(ids, position)
         if new is not None:
             ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
+        too_old = self._index.gone(timestamp, position)
+        if too_old.any() and (count := np.count_nonzero(too_old)) <= self.rows + len(ids) - self._max_rows:
+            new = np.flatnonzero(~too_old)  # a full store would give them up at once
+            ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
+            self.evicted += count
         if not len(ids):
             return []
         self._index.add(ids, position, timestamp, self._take(position, timestamp, columns))
@@ -125,36 +130,37 @@ class RowStore:
         return self._blocks.append(timestamp, columns) if columns else np.zeros(len(timestamp), np.int64)
 
     def _evict(self) -> list[int]:
-        gone: list[int] = []
-        while self.rows > self._max_rows and len(self._sizes) > 1:
-            gone.append(min(self._sizes))
-            self.evicted += self._drop(gone[-1])
+        """Give up the oldest rows beyond the bound; their parts keep them until their group goes. What stays does not depend on how rows were added."""
+        excess = self.rows - self._max_rows
+        if excess <= 0:
+            return []
+        times = self._index.drop_oldest(excess)
+        groups, sizes = np.unique(np.floor_divide(times, self._length), return_counts=True)
+        for group, size in zip(groups.tolist(), sizes.tolist(), strict=True):
+            self._sizes[group] -= size
+        self.rows -= excess
+        self.evicted += excess
+        self._blocks.forget(int(times[-1]))
+        gone = [group for group in groups.tolist() if not self._sizes[group]]
+        for group in gone:
+            del self._sizes[group]
         if gone:
-            before = (gone[-1] + 1) * self._length
-            self._index.forget(before)
-            self._blocks.forget(before)
-            self._unsaved = [part for added in self._unsaved for part in _since(added, before)]
+            self._keep_unsaved((gone[-1] + 1) * self._length)
             self._evicted_groups.update(gone)
         return gone
 
-    def _drop(self, group: int) -> int:
-        rows = self._sizes.pop(group)
-        self.rows -= rows
-        return rows
+    def _keep_unsaved(self, since: int) -> None:
+        self._unsaved = [part for added in self._unsaved for part in _since(added, since)]
 
     def expire(self, before: int) -> list[int]:
-        """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since.
-
-        Later `find` must not ask for rows so old: ``since`` moves on with ``before``.
-        """
+        """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since."""
         gone = [group for group in self._sizes if (group + 1) * self._length <= before]
         if gone:
-            for group in gone:
-                self._drop(group)
+            self.rows -= sum(self._sizes.pop(group) for group in gone)
             horizon = (max(gone) + 1) * self._length
-            self._index.shed(horizon)
+            self._index.drop_before(horizon)
             self._blocks.forget(horizon)
-            self._unsaved = [part for added in self._unsaved for part in _since(added, horizon)]
+            self._keep_unsaved(horizon)
         gone += sorted(self._evicted_groups.difference(gone, self._sizes))  # one that has begun anew keeps its parts until it goes for good
         self._evicted_groups.clear()
         return gone
@@ -193,6 +199,9 @@ class RowStore:
         if len(new):
             ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
             self._index.add(ids, position, timestamp, self._take(position, timestamp, columns))
+            counted = self.evicted
+            self._evict()
+            self.evicted = counted  # they were counted when they were given up
 
 
 _KEYS = {"id": "ids", "position": "position", "timestamp": "timestamp"}

@@ -83,7 +83,7 @@ class Alerts(Frozen):
 
     floors: Floors = Floors()
     severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=_SEVERITY.copy, description="by alert kind; default warning")
-    cooldown: Duration = Field(default=parse_duration("1h"), description="a second alarm of the same kind within this long updates the open alert")
+    cooldown: Duration = Field(default=parse_duration("1h"), description="for this long after its resolution an alert is opened again by a change that began before")
     resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
 
 
@@ -124,13 +124,24 @@ class Retrain(Frozen):
         return counts
 
 
+def is_readable(name: str) -> bool:
+    """Whether events may carry a feature of this name: it has no quote, backslash or control character, which JSON would have to escape.
+
+    Examples
+    --------
+    >>> is_readable("weight (kg)"), is_readable('weight "kg"')
+    (True, False)
+    """
+    return not any(character in '"\\' or character < " " or "\ud800" <= character <= "\udfff" for character in name)
+
+
 class MonitorSpecification(Frozen):
     """Everything that Driftwarden is told about one model.
 
     Use `digest` to name it: two specifications with the same digest have the same bins, so their summaries merge.
     """
 
-    model: str = Field(min_length=1)
+    model: str = Field(min_length=1, max_length=200)
     task: Task = "classification"
     positive: str | None = Field(default=None, description="class that `score` is the probability of; default: the last of a two-class reference")
     pane: Duration = Field(default=parse_duration("10s"), description="length of the event-time window that counts are kept for")
@@ -153,6 +164,14 @@ class MonitorSpecification(Frozen):
         if pane <= 0:
             raise ValueError(f"pane must be > 0 ms, got {pane} ms; an empty pane would never close")
         return pane
+
+    @field_validator("features")
+    @classmethod
+    def _names_can_be_read(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        for name in features:
+            if not is_readable(name):
+                raise ValueError(f"the name of a feature may not hold quotes, backslashes or control characters, got {name!r}; give the column another name where it is published")
+        return features
 
     @field_validator("windows")
     @classmethod

@@ -15,6 +15,7 @@ import numpy as np
 from detectors.bundle import Cohort, Summary
 from detectors.event_batch import NO_TIME, EventBatch
 from detectors.labelled_rows import LabelledRows
+from detectors.gaps import Gap, Gaps
 from detectors.model_summariser import ModelSummariser
 from detectors.monitor import Monitor, Monitors
 from detectors.pane import pane_start
@@ -49,6 +50,8 @@ class Flushed:
     pieces: tuple[Piece, ...]
     unmonitored: dict[str, int]
     rejected: int
+    missed: int
+    gaps: tuple[Gap, ...]
 
     @property
     def nothing_new(self) -> bool:
@@ -71,12 +74,15 @@ class Summarise:
         self._models: dict[tuple[str, int], ModelSummariser] = {}
         self._unmonitored: dict[str, int] = {}
         self._rejected = 0
+        self._missed = 0
+        self._gaps = Gaps()
         self._deletions: list[Piece] = []
         self.covered = 0
         self.high = NO_TIME
 
     def absorb(self, fetch: Fetch) -> None:
         """Take a fetch; records before `covered` must have been left out."""
+        self._gaps = self._gaps.closed(min((int(batch.high[0]) for batch in fetch.batches if len(batch)), default=fetch.high))
         for batch in fetch.batches:
             self._absorb_model(batch)
         for model, count in fetch.unmonitored.items():
@@ -87,6 +93,19 @@ class Summarise:
         for summariser in self._models.values():
             summariser.advance(self.high)
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on behind records that are not in the log any more.
+
+        Parameters
+        ----------
+        end : offset to go on from.
+        missed : whether they expired before they were read; False where the log began later than this stage asked for first.
+        """
+        if missed:
+            self._missed += end - self.covered
+            self._gaps = self._gaps.opened(self.high)
+        self.covered = end
+
     def _absorb_model(self, batch: EventBatch) -> None:
         revisions = self._monitors.of(batch.model)
         if not revisions:
@@ -95,9 +114,11 @@ class Summarise:
         of = np.zeros(len(batch), dtype=np.int64)
         for monitor in revisions:
             of[pane_start(batch.timestamp, monitor.specification.pane) >= monitor.effective_from] = monitor.revision
-        self._count_unmonitored(batch.model, int((of == 0).sum()))
+        readers = batch.revisions or tuple(monitor.revision for monitor in revisions)
+        if revisions[0].revision in readers:
+            self._count_unmonitored(batch.model, int((of == 0).sum()))
         for monitor in revisions:
-            if (of == monitor.revision).any() or (batch.model, monitor.revision) in self._models:
+            if monitor.revision in readers and ((of == monitor.revision).any() or (batch.model, monitor.revision) in self._models):
                 # A label goes to every revision: only the one that holds its prediction joins it.
                 self._model(monitor).absorb(batch, mine=of == monitor.revision)
 
@@ -135,17 +156,27 @@ class Summarise:
             pieces=tuple(pieces),
             unmonitored=dict(self._unmonitored),
             rejected=self._rejected,
+            missed=self._missed,
+            gaps=self._gaps.spans,
         )
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch: the covered offset and what belongs to no model."""
-        return {"covered": self.covered, "high": self.high, "unmonitored": dict(self._unmonitored), "rejected": self._rejected}
+        return {
+            "covered": self.covered,
+            "high": self.high,
+            "unmonitored": dict(self._unmonitored),
+            "rejected": self._rejected,
+            "missed": self._missed,
+            "gaps": [list(gap) for gap in self._gaps.spans],
+        }
 
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state into a fresh stage; returns the offset to read from."""
         if manifest is not None:
             self.covered, self.high = manifest["covered"], manifest["high"]
             self._unmonitored, self._rejected = dict(manifest["unmonitored"]), manifest["rejected"]
+            self._missed, self._gaps = manifest["missed"], Gaps.of(manifest["gaps"])
         for piece in pieces:
             monitor = self._monitors.get(str(piece.key[1]), int(piece.key[2]))
             if monitor is None:

@@ -7,7 +7,7 @@ them; where one is, its monitors begin anew, and the panes behind it are taken a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from detectors.verdict import Status, Verdicts
 
 PANES_AT_ONCE = 64
 """Of these, all behind a resolved alert are judged again."""
+
+LEAD_PANES, LEAD_PREDICTIONS = 5, 30  # by chance two versions at 50/50 pass both once in months, whatever their traffic
 
 Group = tuple[str, str]
 """Model version and segment."""
@@ -56,6 +58,21 @@ class Judged:
     alerts: tuple[Alert, ...]
 
 
+@dataclass(frozen=True)
+class _Lead:
+    """Panes running in which a version made more than twice the predictions of the one that is watched."""
+
+    version: str
+    at: int  # end of the first of them
+    panes: int = 0
+    predictions: float = 0
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether its version takes over."""
+        return self.panes >= LEAD_PANES and self.predictions >= LEAD_PREDICTIONS
+
+
 class Watch:
     """State of one model revision's detectors and alerts."""
 
@@ -67,6 +84,7 @@ class Watch:
         self._lifecycle = Lifecycle(specification)
         self._version: str | None = None
         self._first_version = True
+        self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
 
     def take(self, panes: Sequence[ClosedPane]) -> list[Judged]:
@@ -78,12 +96,14 @@ class Watch:
 
     def _take_some(self, panes: Sequence[ClosedPane]) -> list[Judged]:
         """Judge the panes of one version, up to where an alert is resolved."""
-        self._follow_version(panes[0])
-        run = [panes[0]]
+        dropped = self._follow_version(panes[0])
+        run, leads = [panes[0]], [self._lead]
         for pane in panes[1:]:
-            if self._served(pane) != self._version:
+            version, lead = self._followed(pane, leads[-1])
+            if version != self._version:
                 break
             run.append(pane)
+            leads.append(lead)
         totals = np.stack([pane.total() for pane in run])
         serving = totals if all(name == self._version for pane in run for name, _ in pane.groups) else np.stack([pane.of_version(self._version) for pane in run])
         walks = [_Walk(detector, self._states[_name(detector)], totals, run) for detector in self._inputs]
@@ -92,12 +112,14 @@ class Watch:
         judged: list[Judged] = []
         well: list[str] = []
         for place, pane in enumerate(run):
-            alerts: list[Alert] = []
+            alerts = [] if place else dropped
             if drifting[place] or not self._lifecycle.idle:
-                alerts, well = self._alerts(pane.start + self._specification.pane, walks, place)
+                said, well = self._alerts(pane.start + self._specification.pane, walks, place)
+                alerts = [*alerts, *said]
             judged.append(Judged(pane, totals[place], tuple((walk.detector, walk.verdicts.of_pane(place)) for walk in walks), tuple(alerts)))
             if well:
                 break
+        self._lead = leads[len(judged) - 1]
         for walk in walks:
             self._states[_name(walk.detector)] = walk.state_after(len(judged) - 1)
         self._restart(well, judged[-1].pane.start + self._specification.pane)
@@ -119,26 +141,38 @@ class Watch:
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
         return self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
 
-    def _served(self, pane: ClosedPane) -> str | None:
-        """The version that most predictions of a pane came from; without any, the one before."""
+    def _followed(self, pane: ClosedPane, lead: _Lead | None) -> tuple[str | None, _Lead | None]:
+        """The version whose errors are watched from a pane on: the first, until another has led it clearly for a stretch; and who leads it."""
         sizes: dict[str, float] = {}
         for (version, _), counts in sorted(pane.groups.items()):
             sizes[version] = sizes.get(version, 0) + self._layout.traffic(counts, "predictions")
         served = max(sizes, key=lambda version: (sizes[version], version))
-        return served if sizes[served] > 0 else self._version
+        if sizes[served] <= 0:
+            return self._version, lead
+        if self._version is None:
+            return served, None
+        if sizes[served] <= 2 * sizes.get(self._version, 0):
+            return self._version, None
+        if lead is None or lead.version != served:
+            lead = _Lead(served, pane.start + self._specification.pane)
+        lead = replace(lead, panes=lead.panes + 1, predictions=lead.predictions + sizes[served])
+        return (served if lead.is_clear else self._version), lead
 
-    def _follow_version(self, pane: ClosedPane) -> None:
-        """A new version has its own errors, which are learnt anew."""
-        served, at = self._served(pane), pane.start + self._specification.pane
-        if served == self._version:
-            return
-        if self._version is not None:
-            self._happened = [*self._happened[-9:], (at, f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(at)}")]
+    def _follow_version(self, pane: ClosedPane) -> list[Alert]:
+        """A new version has its own errors, which are learnt anew; returns the alerts that the old one's monitors leave."""
+        served, self._lead = self._followed(pane, self._lead)
+        alerts: list[Alert] = []
+        if self._lead is not None and self._lead.is_clear:
+            takeover = f"version {served or '(none)'} took over from {self._version or '(none)'} by {format_time(self._lead.at)}"
+            self._happened = [*self._happened[-9:], (self._lead.at, takeover)]
+            self._lead = None
             self._first_version = False
+            alerts = self._lifecycle.drop({name for detector in self._outputs for name in detector.names}, pane.start + self._specification.pane, takeover)
             self._outputs = _of_a_later_version(self._specification)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()
         self._version = served
+        return alerts
 
     def _restart(self, names: list[str], at: int) -> None:
         for detector in (*self._inputs, *self._outputs):
@@ -155,6 +189,7 @@ class Watch:
         return {
             "version": self._version,
             "first_version": self._first_version,
+            "lead": None if self._lead is None else list(astuple(self._lead)),
             "happened": [list(item) for item in self._happened],
             "detectors": dict(self._states),
             "alerts": self._lifecycle.state(),
@@ -163,6 +198,7 @@ class Watch:
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
         self._version, self._first_version = state["version"], state["first_version"]
+        self._lead = None if state["lead"] is None else _Lead(*state["lead"])
         self._happened = [(when, sentence) for when, sentence in state["happened"]]
         if not self._first_version:
             self._outputs = _of_a_later_version(self._specification)

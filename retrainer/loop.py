@@ -84,9 +84,14 @@ class RetrainLoop:
         """The version in service; None before the first promotion."""
         return champion(self.records)
 
+    def follow(self, specification: MonitorSpecification, trainer: Trainer) -> None:
+        """Go on under a later specification: of the trainings and decisions from now on."""
+        self.specification, self._trainer = specification, trainer
+        self._buffer.capacity = specification.retrain.quotas.max_rows
+
     def on_version(self, record: Version) -> list[Told]:
         """Take an announced version: history before the first alert or row, somebody else's decision after. Our own, read back, changes nothing."""
-        if any((record.version, record.status, record.revision) == (old.version, old.status, old.revision) for old in self.records):
+        if any(_same(record, old) for old in self.records):
             return []
         before = self.champion
         self.records.append(record)
@@ -322,6 +327,11 @@ class RetrainLoop:
                 return None
             self._models[version] = self._registry.fetch(record.uri, record.digest)
         return self._models[version]
+
+
+def _same(record: Version, other: Version) -> bool:
+    """Whether two records tell of the same event; a version may be promoted again after it was rolled back."""
+    return (record.version, record.status, record.revision, record.at, record.by) == (other.version, other.status, other.revision, other.at, other.by)
 
 
 def _evidence(verdict: Verdict) -> dict[str, Any]:

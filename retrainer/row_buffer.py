@@ -6,6 +6,7 @@ import numpy as np
 
 from detectors.event_batch import Bool, Int64
 from detectors.examples import Examples
+from detectors.row_store import position_of
 
 
 class RowBuffer:
@@ -65,5 +66,4 @@ class RowBuffer:
 
 
 def _place(rows: Examples) -> Int64:
-    """(n,) place in the source partition; a record holds fewer than 2**20 events."""
-    return np.asarray((rows.offset << 20) | rows.index)
+    return position_of(rows.offset, rows.index)

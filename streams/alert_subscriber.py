@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
 
 from detectors.alert import Alert
 from detectors.errors import DriftwardenError, EventError
@@ -21,10 +22,13 @@ from streams.wire import decode_alert
 _log = logging.getLogger("driftwarden.alerts")
 
 _POLL_MILLISECONDS = 200
+_CLOSING_MILLISECONDS = 5_000  # to remember the place where the broker is slow, or away
 
 
 class AlertSubscriber:
     """Iterates over alerts as they come. Kafka delivers at least once; a record whose ``(alert_id, sequence)`` was seen is skipped.
+
+    An iteration that was left can be taken up again: the next one begins with the alert after the last.
 
     Parameters
     ----------
@@ -58,6 +62,8 @@ class AlertSubscriber:
         self._remembered = remembered
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._group = group
+        self._polled: deque[Any] = deque()
+        self._taken: dict[TopicPartition, int] = {}  # since the last poll: offset after the last record that the group need not see again
         self.unreadable = 0
         self._closed = False
         self._using = threading.Lock()  # a consumer belongs to one thread at a time, and `close` may come from another
@@ -67,24 +73,30 @@ class AlertSubscriber:
     def __iter__(self) -> Iterator[Alert]:
         last = time.monotonic()
         while not self._closed:
-            for records in self._poll().values():
-                for record in records:
+            if not self._polled:
+                self._poll()
+            while self._polled and not self._closed:
+                record = self._polled.popleft()
+                last = time.monotonic()
+                alert = self._alert(record)
+                if alert is not None:
+                    yield alert
                     last = time.monotonic()
-                    alert = self._alert(record)
-                    if alert is not None:
-                        yield alert
-                        if self._closed:
-                            return
-                        last = time.monotonic()
-            if self._group is not None and not self._closed:
+                self._taken[TopicPartition(record.topic, record.partition)] = record.offset + 1
+            if self._group is not None:
                 self._commit()
             if self._idle is not None and time.monotonic() - last > self._idle:
                 return
 
     def close(self) -> None:
         """Stop; the iteration ends after the alert that it is at."""
+        if self._closed:
+            return
         self._closed = True
         with self._using:
+            if self._group is not None and self._taken:
+                place = {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in self._taken.copy().items()}
+                self._try_to_commit(place, timeout_ms=_CLOSING_MILLISECONDS)
             self._consumer.close(autocommit=False)
 
     def __enter__(self) -> AlertSubscriber:
@@ -93,10 +105,11 @@ class AlertSubscriber:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _poll(self) -> dict[Any, list[Any]]:
+    def _poll(self) -> None:
         with self._using:
-            found: dict[Any, list[Any]] = {} if self._closed else self._consumer.poll(_POLL_MILLISECONDS)
-        return found
+            if not self._closed:
+                for records in self._consumer.poll(_POLL_MILLISECONDS).values():
+                    self._polled.extend(records)
 
     def _alert(self, record: Any) -> Alert | None:
         try:
@@ -114,10 +127,15 @@ class AlertSubscriber:
         return alert
 
     def _commit(self) -> None:
+        """All that was polled has been taken."""
+        with self._using:
+            if not self._closed:
+                self._try_to_commit()
+                self._taken.clear()
+
+    def _try_to_commit(self, *place: Any, **limits: int) -> None:
         try:
-            with self._using:
-                if not self._closed:
-                    self._consumer.commit()
+            self._consumer.commit(*place, **limits)
         except KafkaError as error:  # the group was rebalanced: another member reads these again, which at-least-once allows
             _log.warning("could not commit the place in the alerts: %s", error)
 

@@ -1,6 +1,7 @@
 """``monitor apply``: a specification becomes a revision that is in force from a time on.
 
 It takes effect at the start of the first pane that no event of the source topic has reached, so that a pane is judged under one revision on every reading of the log.
+Of two that are applied at the same moment, and would be the same revision, the first in the topic is it: the later command puts it back, and says so.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
 from streams.connection import KafkaConnection
 from streams.infer import state_bytes
-from streams.monitor_codec import encode_monitor, monitor_key
+from streams.monitor_codec import decode_monitor, encode_monitor, monitor_key
 from streams.topics import partition_counts
-from streams.whole_topic import explained, read_monitors
+from streams.whole_topic import explained, read_monitors, records_of
 
 _ACKNOWLEDGED_SECONDS = 30.0
 
@@ -93,7 +94,7 @@ def apply_monitor(specification: MonitorSpecification, connection: KafkaConnecti
     SettingsError
         If its thresholds cannot be calibrated.
     DriftwardenError
-        If Kafka does not answer, or the topics do not exist.
+        If Kafka does not answer, the topics do not exist, or another specification became that revision at the same moment.
     """
     thresholds = thresholds_of(specification)
     monitors = read_monitors(connection)
@@ -105,8 +106,7 @@ def apply_monitor(specification: MonitorSpecification, connection: KafkaConnecti
     else:
         start = _start_after(latest, specification.pane)
         revision, earliest = (1, NO_TIME) if before is None else (before.revision + 1, before.effective_from)
-        monitor = Monitor(specification=specification, revision=revision, effective_from=max(start, earliest))
-        _write(monitor, connection)
+        monitor = _written(Monitor(specification=specification, revision=revision, effective_from=max(start, earliest)), connection)
     return Applied(monitor=monitor, new=new, thresholds=thresholds, partitions=partitions, state_bytes=state_bytes(specification, partitions))
 
 
@@ -138,11 +138,26 @@ def _source(connection: KafkaConnection) -> tuple[int, int]:
     return count, max((int(entry.timestamp) for entry in found.values() if entry.offset >= 0 and entry.timestamp >= 0), default=NO_TIME)
 
 
-def _write(monitor: Monitor, connection: KafkaConnection) -> None:
+def _written(monitor: Monitor, connection: KafkaConnection) -> Monitor:
+    """Write a revision, and read back which one it became: the first that was written, which may be of another command."""
+    key, mine = monitor_key(monitor.model, monitor.revision), encode_monitor(monitor)
+    _write(key, mine, connection)
+    values = [record.value for record in records_of(connection, connection.topics.monitors) if record.key == key]
+    if values[-1] != values[0]:
+        _write(key, values[0], connection)  # compaction, and so a worker that starts, keeps the last
+    first = decode_monitor(values[0])
+    if first.specification.model_dump() != monitor.specification.model_dump():
+        raise DriftwardenError(
+            f"another specification (digest {first.specification.digest}, yours is {monitor.specification.digest}) became revision {monitor.revision} of '{monitor.model}' "
+            f"at the same moment, and yours is not in force; look at it with 'driftwarden monitor show {monitor.model}', then apply yours again"
+        )
+    return first
+
+
+def _write(key: bytes, value: bytes, connection: KafkaConnection) -> None:
     with explained(connection):
         producer = KafkaProducer(**connection.client_arguments(), acks="all", bootstrap_timeout_ms=10_000, max_request_size=4 << 20)
         try:
-            key = monitor_key(monitor.model, monitor.revision)
-            producer.send(connection.topics.monitors, key=key, value=encode_monitor(monitor)).get(_ACKNOWLEDGED_SECONDS)
+            producer.send(connection.topics.monitors, key=key, value=value).get(_ACKNOWLEDGED_SECONDS)
         finally:
             producer.close()

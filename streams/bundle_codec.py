@@ -10,6 +10,7 @@ import numpy as np
 
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import Float64
+from detectors.gaps import Gaps
 from streams.state_codec import decode_state, encode_state
 
 _NUMBERS = 32
@@ -67,4 +68,5 @@ def decode_bundle(data: bytes, name: str) -> Bundle:
     plain = decode_state(data, name)
     summaries = tuple(Summary(**(item | {"counts": _dense(item["counts"])})) for item in plain.pop("summaries"))
     cohorts = tuple(Cohort(**(item | {"counts": _dense(item["counts"])})) for item in plain.pop("cohorts"))
-    return Bundle(summaries=summaries, cohorts=cohorts, **plain)
+    gaps = Gaps.of(plain.pop("gaps")).spans
+    return Bundle(summaries=summaries, cohorts=cohorts, gaps=gaps, **plain)

@@ -125,9 +125,17 @@ class Delivery:
         for record in records:
             self._send(next(self._numbers), record, None)
         if advance is not None:
-            whole = _Parts(partitions)
-            for record in control_records(advance.timestamp, partitions=partitions):
-                self._send(next(self._numbers), record, whole)
+            self._advance(advance.timestamp, partitions)
+
+    def _advance(self, timestamp: int, partitions: int) -> None:
+        try:
+            records = control_records(timestamp, partitions=partitions)
+        except (TypeError, ValueError) as error:
+            self._refused(0, error, settles=1)
+            return
+        whole = _Parts(partitions)
+        for record in records:
+            self._send(next(self._numbers), record, whole)
 
     def _partitions(self) -> int:
         pause = _PAUSE_SECONDS[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from streams.source_records import SourceRecords
 from streams.stage_run import Epoch, Output
 from streams.topics import Topics
 from streams.wire import encode_alert, encode_points
+
+logger = logging.getLogger(__name__)
 
 POINTS_PER_RECORD = 500
 
@@ -48,6 +51,10 @@ class DetectDriver:
             self._stage.absorb(decode_bundle(value or b"", f"{self._topics.summaries}[{self._partition}]@{offset}"), offset)
         self._changed = True
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on behind bundles that are not in the log any more."""
+        self._stage.skip(end, missed=missed)
+
     def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
         """Points and alerts, keyed by their model."""
         del generation, epoch, at_end, idle  # event time comes with the bundles
@@ -55,6 +62,8 @@ class DetectDriver:
             return None
         self._changed = False
         flushed = self._stage.flush()
+        for refused in flushed.refused:
+            logger.error("%s", refused)
         outputs = [*self._alerts(flushed.alerts), *self._points(flushed.points)]
         return Epoch(covered=flushed.covered, outputs=tuple(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
 
@@ -63,9 +72,10 @@ class DetectDriver:
             yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert), partition=self._partition)
 
     def _points(self, points: Iterable[Point]) -> Iterable[Output]:
-        by_model: dict[str, list[Point]] = {}
+        by_model: dict[str | None, list[Point]] = {}
         for point in points:
-            by_model.setdefault(point.tags["model"], []).append(point)
+            by_model.setdefault(point.tags.get("model"), []).append(point)
         for model, mine in by_model.items():
+            key = model.encode() if model else None
             for start in range(0, len(mine), POINTS_PER_RECORD):
-                yield Output(topic=self._topics.metrics, key=model.encode(), value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)
+                yield Output(topic=self._topics.metrics, key=key, value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)

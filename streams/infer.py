@@ -11,7 +11,7 @@ from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
 from detectors.layout import Layout
 from detectors.reference import performance_profile, profile_of
-from detectors.specification import Feature, MonitorSpecification, Reference, Task
+from detectors.specification import Feature, MonitorSpecification, Reference, Task, is_readable
 from streams.tables import Table
 
 _MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
@@ -131,7 +131,7 @@ def state_bytes(specification: MonitorSpecification, partitions: int = 1, versio
     Examples
     --------
     >>> state_bytes(MonitorSpecification(model="churn"))  # most of it: a million predictions that may wait
-    64026624
+    64026880
     """
     open_panes = specification.lateness // specification.pane + 2
     summaries = 8 * Layout(specification).size * open_panes * versions * partitions
@@ -156,7 +156,7 @@ def _features(table: Table, *, leave_out: set[str | None], tell: Callable[[str],
     for name, column in table.columns.items():
         if name in leave_out:
             continue
-        reason = _not_watched(column)
+        reason = _not_watched(column) if is_readable(name) else "its name holds a quote, a backslash or a control character, which events cannot carry; rename it"
         if reason is not None:
             tell(f"column {name!r} is not watched: {reason}")
             continue

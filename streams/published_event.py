@@ -83,6 +83,16 @@ def _plain(value: Any) -> Any:
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 
+TIMES = range(-62_135_596_800_000, 253_402_300_800_000)
+"""Epoch milliseconds of the years 1 to 9999, which the decoder takes; kafka-python never answers for a record whose time is beyond 64 bits."""
+
+
+def _milliseconds(time: Any) -> int:
+    time = index(time)  # a numpy integer is welcome, a float or a datetime is the caller's mistake
+    if time not in TIMES:
+        raise ValueError(f"expected a time of the years 1 to 9999 in epoch milliseconds, got {time}; nanoseconds are a million times as large")
+    return int(time)
+
 
 def records_of(events: Sequence[Event], *, partitions: int, now: int, span: int, max_bytes: int) -> tuple[list[SourceRecord], list[Exception]]:
     """Pack events into records.
@@ -97,15 +107,15 @@ def records_of(events: Sequence[Event], *, partitions: int, now: int, span: int,
 
     Returns
     -------
-    records and, for each event that has no form in JSON, the error.
+    records and, for each event that cannot be encoded, the error.
     """
     lines: list[tuple[Event, bytes, bytes]] = []
     errors: list[Exception] = []
     for event in events:
         try:
-            event.timestamp = index(event.timestamp)  # a numpy integer is welcome, a float or a datetime is the caller's mistake
+            event.timestamp = _milliseconds(event.timestamp)
             lines.append((event, event.event_id.encode(), _ENCODER.encode(event)))
-        except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        except Exception as error:  # whatever an application puts in: a dictionary that holds itself, one that another thread changes
             errors.append(error)
     groups: dict[tuple[int, int], list[tuple[Event, bytes, bytes]]] = {}
     for line, partition in zip(lines, partition_of([key for _, key, _ in lines], partitions).tolist(), strict=True):
@@ -123,7 +133,14 @@ def records_of(events: Sequence[Event], *, partitions: int, now: int, span: int,
 
 
 def control_records(timestamp: int, *, partitions: int) -> list[SourceRecord]:
-    """One record for each partition that moves event time to ``timestamp`` (epoch milliseconds)."""
+    """One record for each partition that moves event time to ``timestamp`` (epoch milliseconds).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If that is no time.
+    """
+    timestamp = _milliseconds(timestamp)
     value = _ENCODER.encode(Advance(timestamp))
     return [SourceRecord(partition=partition, key=None, value=value, timestamp=timestamp, events=0) for partition in range(partitions)]
 

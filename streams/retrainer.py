@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from detectors.alert import Alert
 from detectors.errors import EventError
+from detectors.examples import Examples
+from detectors.monitor import Monitor
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
 from retrainer.loop import Decision, RetrainLoop
 from retrainer.registry import Registry
 from retrainer.trainers import trainer_named
-from retrainer.versions import Version
+from retrainer.versions import Request, Version
 from streams.connection import KafkaConnection
 from streams.examples_codec import decode_examples
 from streams.monitor_codec import decode_monitor
@@ -50,12 +53,12 @@ class RetrainerProcess:
         self._loops: dict[str, RetrainLoop] = {}
         self._consumer = KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_bytes=2**24)
         self._producer = KafkaProducer(**connection.client_arguments(), acks="all", enable_idempotence=True)
-        self._handlers = {
-            self._names.monitors: self._on_monitor,
-            self._names.versions: self._on_version,
-            self._names.requests: self._on_request,
-            self._names.alerts: self._on_alert,
-            self._names.examples: self._on_examples,
+        self._handlers: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], None]]] = {
+            self._names.monitors: (decode_monitor, self._on_monitor),
+            self._names.versions: (decode_version, self._on_version),
+            self._names.requests: (decode_request, self._on_request),
+            self._names.alerts: (decode_alert, self._on_alert),
+            self._names.examples: (decode_examples, self._on_examples),
         }
 
     def run(self, stopping: threading.Event) -> None:
@@ -93,38 +96,39 @@ class RetrainerProcess:
         for partition in sorted(fetched, key=lambda one: (order.index(one.topic), one.partition)):
             for record in fetched[partition]:
                 if record.value is not None:
-                    self._handlers[partition.topic](record)
+                    self._take(record)
 
-    def _on_monitor(self, record: Any) -> None:
-        specification = decode_monitor(record.value).specification
+    def _take(self, record: Any) -> None:
+        decode, take = self._handlers[record.topic]
+        try:
+            item = decode(record.value)
+        except (EventError, KeyError, ValueError) as error:  # ValueError is what msgspec, pydantic and pyarrow raise, too
+            logger.warning("%s[%d], offset %d: a record that cannot be read is left out: %s", record.topic, record.partition, record.offset, error)
+        else:
+            take(item)
+
+    def _on_monitor(self, monitor: Monitor) -> None:
+        specification = monitor.specification
         self._specifications[specification.model] = specification
         if specification.model in self._loops:
-            self._loops[specification.model].specification = specification
+            self._loops[specification.model].follow(specification, trainer_named(specification.retrain.trainer))
 
-    def _on_version(self, record: Any) -> None:
-        version = decode_version(record.value)
+    def _on_version(self, version: Version) -> None:
         self._records.setdefault(version.model, []).append(version)
         if version.model in self._loops:
             self._announce(self._loops[version.model].on_version(version))
 
-    def _on_request(self, record: Any) -> None:
-        try:
-            request = decode_request(record.value)
-        except EventError as error:
-            logger.warning("%s, offset %d: a request that cannot be read is left out: %s", record.topic, record.offset, error)
-            return
+    def _on_request(self, request: Request) -> None:
         loop = self._loop(request.model)
         if loop is not None:
             self._announce(loop.on_request(request, request.requested_at))
 
-    def _on_alert(self, record: Any) -> None:
-        alert = decode_alert(record.value)
+    def _on_alert(self, alert: Alert) -> None:
         loop = self._loop(alert.model)
         if loop is not None:
             self._announce(loop.on_alert(alert, alert.updated_at))
 
-    def _on_examples(self, record: Any) -> None:
-        examples = decode_examples(record.value)
+    def _on_examples(self, examples: Examples) -> None:
         loop = self._loop(examples.model)
         if loop is not None:
             self._announce(loop.on_examples(examples))

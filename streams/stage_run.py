@@ -55,6 +55,9 @@ class StageDriver(Protocol):
     def absorb(self, records: SourceRecords, end: int) -> None:
         """Take records; ``end`` is the offset after the last."""
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on from an offset: what is before it is not in the log any more; ``missed`` if it was to be read."""
+
     def manifest(self) -> dict[str, Any]:
         """What ends an epoch: the covered offset, under ``covered``, and what belongs to no piece."""
 
@@ -95,14 +98,25 @@ class StageRun:
                 f"{self._name}: its state covers offsets up to {start}, but the log ends at {end}; the topic was made anew or lost records. "
                 "To start over, stop all workers, delete the source topic, monitoring.summaries and the state topics of both, and make them again with 'driftwarden topics apply'"
             )
-        if start < beginning:
-            logger.warning("%s: offsets %d to %d expired before they were read; what they held is missing from its panes", self._name, start, beginning)
+        self.position = start
+        if start < beginning and recovered.manifest is not None:
+            self._miss(beginning)
+        elif start < beginning:
+            self._driver.skip(beginning, missed=False)
+            self.position = beginning
         await self._write([self._store.manifest(self._driver.manifest())])
-        self.position = max(start, beginning)
         return self.position
 
-    def absorb(self, position: int, records: SourceRecords) -> None:
-        """Take a fetch that begins at ``position``.
+    def _miss(self, beginning: int) -> None:
+        logger.warning("%s: offsets %d to %d expired before they were read; they are counted as missed, and their panes are not complete", self._name, self.position, beginning - 1)
+        self._driver.skip(beginning, missed=True)
+        self.position = beginning
+
+    def absorb(self, position: int, records: SourceRecords, *, beginning: int = 0) -> None:
+        """Take a fetch that was to begin at ``position``.
+
+        Offsets may be missing between it and the first record: markers and aborted records of a producer's transactions have offsets, too. Only
+        what is before the log's own ``beginning`` has expired.
 
         Raises
         ------
@@ -112,8 +126,10 @@ class StageRun:
         if position != self.position or records.offsets[0] < self.position:
             raise StateError(
                 f"{self._name}: read on to offset {self.position}, then got a fetch at {position} whose first record is {records.offsets[0]}; "
-                "the topic was made anew while it was read, or its records expired before they were read"
+                "the topic was made anew while it was read"
             )
+        if self.position < (expired := min(beginning, int(records.offsets[0]))):
+            self._miss(expired)
         end = int(records.offsets[-1]) + 1
         self._driver.absorb(records, end)
         self.position = end

@@ -53,7 +53,8 @@ def _plain(value: Any) -> Any:
             return {"__array__": "text", "levels": levels, "codes": codes.tobytes(), "shape": list(value.shape)}
         return {"__array__": value.dtype.str, "data": np.ascontiguousarray(value).tobytes(), "shape": list(value.shape)}
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        items = {key: _plain(item) for key, item in value.items()}
+        return {"__array__": "dict", "items": list(items.items())} if "__array__" in items else items  # names come from users: a model may be called so
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, np.generic):
@@ -74,6 +75,8 @@ def _restored(value: Any) -> Any:
             levels = np.empty(len(value["levels"]), dtype=object)
             levels[:] = value["levels"]
             return levels[np.frombuffer(value["codes"], np.int32)].reshape(value["shape"])
+        if kind == "dict":
+            return {key: _restored(item) for key, item in value["items"]}
         if kind is not None:
             return np.frombuffer(value["data"], np.dtype(kind)).reshape(value["shape"])
         return {key: _restored(item) for key, item in value.items()}

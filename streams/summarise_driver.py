@@ -20,6 +20,7 @@ from streams.stage_run import Epoch, Output
 from streams.topics import Topics
 
 MAX_RECORD_BYTES = 512 * 1024  # half of Kafka's default limit, so that headers and batches of records fit
+MAX_DEAD_LETTER_BYTES = 1_000_000  # of key and value: with its headers just below Kafka's default limit, where compressed input may be far above
 
 
 class SummariseDriver:
@@ -60,6 +61,10 @@ class SummariseDriver:
             self._dead += [(dead, keys[dead.offset]) for dead in decoded.dead_letters]
         self._stage.absorb(decoded.fetch)
 
+    def skip(self, end: int, *, missed: bool) -> None:
+        """Go on behind records that are not in the log any more."""
+        self._stage.skip(end, missed=missed)
+
     def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
         """Bundles for every partition of the summaries topic, since all of them wait for this partition's time."""
         if self._told == (self._stage.covered, idle) or (self._stage.high == NO_TIME and not at_end):
@@ -77,6 +82,9 @@ class SummariseDriver:
             summaries.setdefault(self._target(summary.model), []).append(summary)
         for cohort in flushed.cohorts:
             cohorts.setdefault(self._target(cohort.model), []).append(cohort)
+        unmonitored: dict[int, dict[str, int]] = {}
+        for model, count in flushed.unmonitored.items():
+            unmonitored.setdefault(self._target(model), {})[model] = count
         for target in range(self._partitions):
             bundle = Bundle(
                 partition=self._partition,
@@ -88,8 +96,10 @@ class SummariseDriver:
                 covered=flushed.covered,
                 summaries=tuple(summaries.get(target, ())),
                 cohorts=tuple(cohorts.get(target, ())),
-                unmonitored=flushed.unmonitored,
-                rejected=flushed.rejected,
+                unmonitored=unmonitored.get(target, {}),
+                rejected=flushed.rejected if target == self._partition else 0,
+                missed=flushed.missed if target == self._partition else 0,
+                gaps=flushed.gaps,
             )
             for value in encode_bundle(bundle, max_bytes=MAX_RECORD_BYTES):
                 yield Output(topic=self._topics.summaries, partition=target, value=value)
@@ -113,10 +123,16 @@ class SummariseDriver:
                 "offset": str(dead.offset),
                 "index": str(dead.index),
             }
+            sent_key, value = key, dead.value
+            size = len(key or b"") + len(value or b"")
+            if size > MAX_DEAD_LETTER_BYTES:
+                headers["size"] = str(size)
+                sent_key = key and key[:MAX_DEAD_LETTER_BYTES]
+                value = value and value[: MAX_DEAD_LETTER_BYTES - len(sent_key or b"")]
             yield Output(
                 topic=self._topics.dead_letters,
                 partition=self._partition,
-                key=key,
-                value=b"" if key is None and dead.value is None else dead.value,  # Kafka's clients refuse a record of nothing
+                key=sent_key,
+                value=b"" if key is None and value is None else value,  # Kafka's clients refuse a record of nothing
                 headers=tuple((name, value.encode()) for name, value in headers.items()),
             )

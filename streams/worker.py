@@ -74,6 +74,7 @@ class Worker:
             broker=[f"{SCHEME}://{address}" for address in self._connection.bootstrap.split(",")],
             broker_credentials=_credentials(self._connection),
             broker_max_poll_records=5_000,
+            producer_max_request_size=1_048_576,  # Faust's million is below Kafka's own default limit: what came in must go out again as a dead letter
             broker_session_timeout=self._settings.session_timeout / 1_000,
             broker_heartbeat_interval=self._settings.session_timeout / 10_000,
             broker_commit_interval=1.0,
@@ -133,7 +134,7 @@ class Worker:
             run = self._runs.get(event.message.tp)
             await self._reader.catch_up()  # a monitor applied before these records were written is in force for them
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
-                run.absorb(fetched.position, fetched.records)
+                run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
 
     async def _epochs(self) -> None:
         while not self.app.should_stop:

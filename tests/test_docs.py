@@ -75,7 +75,7 @@ def _shell_lines() -> Iterator[str]:
                 yield line.partition(" #")[0].strip()
 
 
-@pytest.mark.parametrize("line", _shell_lines())
+@pytest.mark.parametrize("line", list(_shell_lines()))
 def test_a_command_in_the_readme_exists_with_its_options(line: str) -> None:
     assert _fault(_program(), shlex.split(line)[1:]) is None
 

@@ -19,28 +19,20 @@ _SCHEME = "files:"
 
 @dataclass(frozen=True)
 class FilesRegistry:
-    """Artifacts as ``ROOT/MODEL/versions/VERSION/model.skops`` beside the version's record, aliases as ``ROOT/MODEL/aliases/ALIAS``.
+    """Artifacts as ``ROOT/MODEL/versions/VERSION/DIGEST/model.skops`` beside the version's record, aliases as ``ROOT/MODEL/aliases/ALIAS``.
 
-    A uri names the file relative to the root (``files:churn/versions/7/model.skops``), so that the directory can be mounted elsewhere.
+    A uri names the file relative to the root (``files:churn/versions/7/1f0c9a3b52de/model.skops``), so that the directory can be mounted elsewhere.
+    What was announced never changes: another content of the same version, left by a retrainer that died before it could announce it, lies beside it.
     """
 
     root: Path
 
     def register(self, artifact: bytes, record: Version) -> tuple[str, str]:
-        """Store an artifact and its record.
-
-        Raises
-        ------
-        RegistryError
-            If the version is there with another content: a version never changes.
-        """
-        name = f"{_part(record.model)}/versions/{_part(record.version)}/model.skops"
-        path, digest, uri = self.root / name, digest_of(artifact), _SCHEME + name
-        if path.exists():
-            if digest_of(path.read_bytes()) != digest:
-                raise RegistryError(f"version {record.version} of '{record.model}' is registered with another content; a version never changes, so take the next number")
-        else:
-            _write(path, artifact)
+        """Store an artifact and its record."""
+        digest = digest_of(artifact)
+        name = f"{_part(record.model)}/versions/{_part(record.version)}/{digest.removeprefix('sha256:')[:12]}/model.skops"
+        path, uri = self.root / name, _SCHEME + name
+        _write(path, artifact)
         _write(path.with_name("version.json"), msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(record, uri=uri, digest=digest)), indent=2))
         return uri, digest
 
@@ -56,7 +48,7 @@ class FilesRegistry:
         """
         path = (self.root / uri.removeprefix(_SCHEME)).resolve()
         if not uri.startswith(_SCHEME) or not path.is_relative_to(self.root.resolve()) or not path.is_file():
-            raise RegistryError(f"there is no {uri!r} in the registry {self.root}; a uri reads 'files:MODEL/versions/VERSION/model.skops'")
+            raise RegistryError(f"there is no {uri!r} in the registry {self.root}; a uri reads 'files:MODEL/versions/VERSION/DIGEST/model.skops'")
         return load_model(verified(path.read_bytes(), digest, uri))
 
     def set_alias(self, model: str, alias: Alias, version: str) -> None:

@@ -78,6 +78,19 @@ def performance(story: Story, ledger: Ledger) -> Performance:
     )
 
 
+def stretches(story: Story, ledger: Ledger) -> dict[str, float]:
+    """Mean losses by the name of their stretch; when a user's own file changed, nobody knows, so there it is all rows with and without retraining."""
+    if story.own_data is not None:
+        return {"with retraining": _mean(ledger.made), "without retraining": _mean(ledger.static)}
+    losses = performance(story, ledger)
+    return {
+        "before the change": losses.before,
+        "after the change": losses.after_change,
+        "after the promotion": losses.after_promotion,
+        "without retraining": losses.without,
+    }
+
+
 def _mean(losses: Float64) -> float:
     return float(np.nanmean(losses)) if len(losses) and not np.isnan(losses).all() else float("nan")
 

@@ -26,7 +26,7 @@ from streams import Publisher
 from streams.broker import running_broker
 from streams.connection import KafkaConnection, connect
 from streams.demo.observer import Observer
-from streams.demo.outcome import Check, Counts, Ledger, checks, performance, row_of
+from streams.demo.outcome import Check, Counts, Ledger, checks, row_of, stretches
 from streams.demo.processes import Processes, free_port
 from streams.demo.scoreboard import AdwinHabit, PsiHabit, Score, score
 from streams.demo.screen import Frame, Screen, summary
@@ -281,7 +281,7 @@ class Demonstration:
         story = self._story
         ledger = Ledger(made=self._losses(self._lived.predictions), static=self._losses(first.predict(story.features)), version=self._lived.version)
         found = checks(story, ledger, counts, observer.alerts, observer.versions, killed=self._restarted)
-        losses, scores = performance(story, ledger), self._scores(observer)
+        losses, scores = stretches(story, ledger), self._scores(observer)
         self._console.print()
         summary(self._console, metric=self._metric, losses=losses, scores=scores, checks=found, versions=observer.versions, accuracy=self._classification)
         report, monitor = self._folder / "report.html", self._folder / "monitor.yaml"
@@ -310,4 +310,4 @@ class Demonstration:
 
 def _row(one: Score) -> dict[str, str]:
     delays = {f"delay, {name} (events)": "-" if delay is None else f"{delay:,}" for name, delay in one.delays.items()}
-    return {"method": one.method, "false alarms": str(one.false_alarms)} | delays
+    return {"method": one.method, "false alarms" if delays else "alarms": str(one.false_alarms)} | delays

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -15,7 +15,7 @@ from rich.text import Text
 from detectors.alert import Alert
 from detectors.point import Point
 from retrainer.versions import Version
-from streams.demo.outcome import Check, Performance
+from streams.demo.outcome import Check
 from streams.demo.scoreboard import Score
 
 SEVERITIES = {"opened": "bold red", "updated": "yellow", "resolved": "green"}
@@ -123,9 +123,9 @@ def version_line(version: Version) -> str:
 
 
 def scores_table(scores: Sequence[Score]) -> Table:
-    """False alarms and delays of the methods, side by side."""
-    table = Table("method", "false alarms", title="scoreboard", expand=True)
+    """False alarms and delays of the methods, side by side; alarms alone where nobody knows what changed when."""
     names = list(scores[0].delays) if scores else []
+    table = Table("method", "false alarms" if names else "alarms", title="scoreboard", expand=True)
     for name in names:
         table.add_column(f"delay, {name} (events)")
     for score in scores:
@@ -133,15 +133,10 @@ def scores_table(scores: Sequence[Score]) -> Table:
     return table
 
 
-def summary(console: Console, *, metric: str, losses: Performance, scores: Sequence[Score], checks: Sequence[Check], versions: Sequence[Version], accuracy: bool) -> None:
+def summary(console: Console, *, metric: str, losses: Mapping[str, float], scores: Sequence[Score], checks: Sequence[Check], versions: Sequence[Version], accuracy: bool) -> None:
     """What is left on the terminal when it is over."""
     table = Table("stretch", metric, title=f"{metric}, measured on every row")
-    for name, value in {
-        "before the change": losses.before,
-        "after the change": losses.after_change,
-        "after the promotion": losses.after_promotion,
-        "without retraining": losses.without,
-    }.items():
+    for name, value in losses.items():
         table.add_row(name, f"{1 - value if accuracy else value:.3f}")
     console.print(table, scores_table(scores))
     lineage = Table("version", "status", "parent", "cause", "trained on", title="versions")

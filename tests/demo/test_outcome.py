@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from detectors.alert import Alert
 from detectors.verdict import Effect, Evidence
 from retrainer.versions import Version
-from streams.demo.outcome import Counts, Ledger, checks, performance
+from streams.demo.outcome import Counts, Ledger, checks, performance, stretches
 from streams.demo.story import Story, loans
 
 EXACT = Counts(predictions=31_000, labels=31_000, counted_predictions=31_000, counted_labels=31_000)
@@ -100,3 +101,10 @@ def test_performance_is_measured_before_and_after_the_change_and_after_the_promo
     ledger, _, _ = happy(story)
     measured = performance(story, ledger)
     assert (measured.before, measured.after_change, measured.after_promotion, measured.without) == pytest.approx((0.05, 0.5, 0.05, 0.5))
+
+
+def test_of_a_users_own_file_all_rows_are_measured_with_and_without_retraining(story):
+    ledger, _, _ = happy(story)
+    assert list(stretches(story, ledger)) == ["before the change", "after the change", "after the promotion", "without retraining"]
+    own = stretches(replace(story, own_data=Path("own.csv")), ledger)
+    assert own == {"with retraining": pytest.approx(ledger.made.mean()), "without retraining": pytest.approx(ledger.static.mean())}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.alert import Alert
-from detectors.bundle import Bundle, Summary
+from detectors.bundle import Bundle, Cohort, Summary
 from detectors.detect import Detect
 from detectors.layout import Layout
 from detectors.monitor import Monitor, Monitors
@@ -219,3 +219,63 @@ def test_a_pane_told_of_after_it_closed_is_late():
     last = Summary(model="churn", revision=1, digest=SPECIFICATION.digest, version="1", segment="", start=500_000, counts=ONE[0].summaries[0].counts)
     said = said_of([*LOG, late, replace(late, epoch=1_000, covered=99_950, summaries=(last,)), *later])
     assert said.panes[500_000]["late_after_close"] == 1
+
+
+def source_points(stage: Detect) -> list[tuple[dict[str, str], dict[str, Any], int]]:
+    return [(point.tags, point.fields, point.time) for point in stage.flush().points if point.measurement == "source"]
+
+
+def test_what_was_refused_and_what_nobody_monitors_is_told_when_it_grows_across_a_restart():
+    heard = [replace(ONE[0], partitions=1, high=12_345, rejected=3, unmonitored={"fraud": 7}), replace(ONE[1], partitions=1, high=25_000, rejected=3, unmonitored={"fraud": 8})]
+    stage = Detect(MONITORS)
+    stage.absorb(heard[0], 0)
+    assert source_points(stage) == [({"partition": "0"}, {"rejected": 3, "missed": 0}, 10_000), ({"partition": "0", "model": "fraud"}, {"unmonitored": 7}, 10_000)]
+    successor = Detect(MONITORS)
+    successor.restore(stage.manifest(), ())
+    successor.absorb(heard[0], 1)
+    successor.absorb(heard[1], 2)
+    assert source_points(successor) == [({"partition": "0", "model": "fraud"}, {"unmonitored": 8}, 20_000)]
+
+
+def incomplete(said: Said) -> list[int]:
+    return sorted(start for start, fields in said.panes.items() if not fields["complete"])
+
+
+def test_panes_whose_bundles_expired_are_final_but_not_complete_across_a_restart():
+    stage, said = Detect(MONITORS), Said()
+    for offset, bundle in enumerate(LOG[:20]):  # up to pane 4; 0 to 3 have closed
+        stage.absorb(bundle, offset)
+    stage.skip(32, missed=True)
+    said.take(stage)
+    successor = Detect(MONITORS)
+    successor.restore(stage.manifest(), said.pieces())
+    for offset, bundle in enumerate(LOG[32:], 32):  # from pane 8
+        successor.absorb(bundle, offset)
+    said.take(successor)
+    assert incomplete(said) == [pane * 10_000 for pane in (4, 8)]
+    assert sorted(said.panes) == [pane * 10_000 for pane in range(PANES) if not 4 < pane < 8]
+
+
+def test_panes_whose_events_expired_in_one_source_partition_are_not_complete():
+    gaps = ((50_000, 61_000),)
+    said = said_of(replace(bundle, gaps=gaps) if bundle.partition == 1 and place > 12 else bundle for place, bundle in enumerate(LOG))
+    assert incomplete(said) == [40_000, 50_000, 60_000]  # a lateness of 5 s reaches back into the first
+
+
+def test_counts_by_another_specification_are_refused_and_told_once_and_other_models_go_on() -> None:
+    other = SPECIFICATION.model_copy(update={"model": "fraud"})
+    stage = Detect(Monitors([Monitor(specification=SPECIFICATION), Monitor(specification=other)]))
+    (mine,) = ONE[0].summaries
+    foreign = [replace(mine, digest="another", version=version, counts=counts) for version, counts in (("1", mine.counts * 100), ("2", np.ones(7)))]
+    cohort = Cohort(model="churn", revision=1, digest="another", version="1", start=0, counts=np.ones(3))
+    summaries = {0: (mine, replace(mine, model="fraud", digest=other.digest)), 1: (*foreign, replace(mine, model="fraud", digest=other.digest))}
+    for partition in (0, 1):
+        stage.absorb(Bundle(partition=partition, partitions=2, generation=1, epoch=1, high=5, covered=1, summaries=summaries[partition], cohorts=(cohort,)), partition)
+    for partition in (0, 1):
+        stage.absorb(Bundle(partition=partition, partitions=2, generation=1, epoch=2, high=50_000, covered=2), 2 + partition)
+    flushed = stage.flush()
+    counted = {(point.tags["model"], point.tags["version"]): point.fields["predictions"] for point in flushed.points if point.measurement == "traffic" and point.fields["final"]}
+    assert counted == {("churn", "1"): 200, ("fraud", "1"): 400}
+    (told,) = flushed.refused
+    assert all(part in told for part in ("model 'churn', revision 1", "specification another", SPECIFICATION.digest, "restart the workers"))
+    assert not stage.flush().refused

@@ -144,3 +144,30 @@ def test_many_rows_in_many_groups_come_back_as_they_went_in():
         assert (found.position == asked).all()
         assert (one.column("values", found, found.mask) == values[asked]).all()
         assert (one.column("names", found, found.mask).to_text() == names[asked].to_text()).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows, st.integers(1, 12), st.lists(st.integers(0, 30), max_size=4))
+def test_a_full_store_holds_the_newest_rows_exactly_to_its_bound_however_they_were_added(sent: list[tuple[int, int]], bound: int, cuts: list[int]):
+    store = RowStore(group_length=LENGTH, max_rows=bound)
+    ends = [*sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
+    for first, end in zip([0, *ends], ends, strict=False):
+        append(store, sent, first, end)
+    kept = sorted(range(len(sent)), key=lambda place: (sent[place][1], place))[-bound:]
+    assert (store.rows, store.evicted) == (len(kept), len(sent) - len(kept))
+    assert found(store, sent, len(sent), 0) == [max((place for place in kept if sent[place][0] == wanted), default=-1) for wanted in range(6)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows, st.integers(1, 12))
+def test_a_full_store_is_restored_to_its_bound_and_counts_nothing_again(sent: list[tuple[int, int]], bound: int):
+    store = RowStore(group_length=LENGTH, max_rows=bound)
+    saved: list[Part] = []
+    for first in range(0, len(sent), 7):
+        append(store, sent, first, min(first + 7, len(sent)))
+        saved += store.unsaved()
+    again = RowStore(group_length=LENGTH, max_rows=bound)
+    for part in saved[::-1]:
+        again.restore(part)
+    assert (again.rows, again.evicted) == (store.rows, 0)
+    assert found(again, sent, len(sent), 0) == found(store, sent, len(sent), 0)

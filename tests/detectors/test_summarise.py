@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.layout import Layout
+from detectors.model_summariser import COHORT
 from detectors.piece import Piece
 from detectors.summarise import Summarise
 from tests.detectors.event_samples import Sent, fetch, label, monitors, prediction, specification
@@ -112,6 +113,17 @@ def test_joined_rows_carry_features_prediction_and_label():
     assert (examples.prediction.tolist(), examples.label.tolist()) == (["yes"], ["no"])
     assert (examples.features["age"].tolist(), examples.features["plan"].tolist()) == ([55.0], ["paid"])
     assert (examples.partition.tolist(), examples.offset.tolist()) == ([3], [1])
+
+
+def test_an_event_of_a_cohort_that_has_been_given_up_does_not_restate_it():
+    stage = Summarise(0, monitors())
+    end = COHORT + 160_000 + 20_000
+    sent = [*(prediction(event, event) for event in range(50)), prediction(98, 2_000, record=end - 1), prediction(99, 1_000, record=end), prediction(100, end)]
+    told = []
+    for first in range(0, len(sent), 50):
+        stage.absorb(fetch(sent[: first + 50], first=first))
+        told += [cohort.counts[0] for cohort in stage.flush().cohorts if cohort.start == 0]
+    assert told == [50, 51]
 
 
 times = st.integers(0, 12).map(lambda step: step * 5_000)

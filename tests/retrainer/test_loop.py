@@ -234,3 +234,30 @@ def test_a_regression_recovers_from_a_changed_slope(tmp_path: Path) -> None:
     assert loop.champion is not None
     better = registry.fetch(loop.champion.uri, loop.champion.digest).predict({"x": x[2_000:]})
     assert np.abs(better - y[2_000:]).mean() < np.abs(predictions - y)[2_000:].mean() / 4
+
+
+def test_a_version_that_was_rolled_back_can_be_promoted_again(registry: FilesRegistry, first: list[Version]) -> None:
+    registered = [Version(model="loans", version="2", status="registered", at=1), Version(model="loans", version="2", status="promoted", at=2)]
+    back_and_forth = [Version(model="loans", version="2", status=status, at=at, by="ana") for at, status in ((3, "rolled_back"), (4, "promoted"))]
+    loop = RetrainLoop(specification(), TRAINER, registry, records=[*first, *registered])
+    served = []
+    for record in back_and_forth:
+        loop.on_version(record)
+        assert loop.champion is not None
+        served.append(loop.champion.version)
+    assert served == ["1", "2"]
+
+
+def test_a_retrainer_that_died_before_it_announced_a_version_trains_it_again_from_rows_in_another_order(registry: FilesRegistry, first: list[Version], model: Model) -> None:
+    rows = stream([(500, "old"), (1_500, "new")], model)
+    as_they_came = [rows.take(slice(start, start + 50)) for start in range(0, len(rows), 50)]
+    by_partition = [rows.take(np.flatnonzero(rows.partition == partition)) for partition in range(4)]
+    trained = []
+    for parts in (as_they_came, by_partition):
+        loop = RetrainLoop(specification(), TRAINER, registry, records=first)
+        told = loop.on_alert(alert("a1", int(rows.labelled_at[500])), int(rows.labelled_at[550]))
+        for part in parts:
+            told += loop.on_examples(part)
+        trained.append(next(one for one in told if isinstance(one, Version)))
+    assert trained[0].version == trained[1].version == "2"
+    assert all(registry.fetch(one.uri, one.digest) for one in trained)

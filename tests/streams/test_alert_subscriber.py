@@ -80,6 +80,27 @@ def test_a_group_goes_on_where_it_was(broker: str, topics: Topics) -> None:
         assert _names(subscriber) == [("b", 0)]
 
 
+def test_an_iteration_that_was_left_goes_on_with_the_next_alert(broker: str, topics: Topics) -> None:
+    _send(broker, topics, *(_alert("a", sequence) for sequence in range(5)))
+    with AlertSubscriber(broker, topic_prefix=topics.prefix, from_beginning=True, idle=1) as subscriber:
+        assert next(iter(subscriber)).sequence == 0
+        for alert in subscriber:
+            if alert.sequence == 2:
+                break
+        assert _names(subscriber) == [("a", 3), ("a", 4)]
+
+
+def test_a_group_that_was_left_in_the_middle_goes_on_with_the_first_alert_that_was_not_taken(broker: str, topics: Topics) -> None:
+    _send(broker, topics, *(_alert("a", sequence) for sequence in range(5)))
+    arguments = {"topic_prefix": topics.prefix, "group": f"{topics.prefix}readers", "from_beginning": True, "idle": 3.0}
+    with AlertSubscriber(broker, **arguments) as subscriber:
+        for alert in subscriber:
+            if alert.sequence == 2:
+                break  # an error while it was handled, perhaps
+    with AlertSubscriber(broker, **arguments) as subscriber:
+        assert _names(subscriber) == [("a", 2), ("a", 3), ("a", 4)]
+
+
 def test_a_waiting_subscriber_can_be_closed_from_another_thread(broker: str, topics: Topics) -> None:
     subscriber = AlertSubscriber(broker, topic_prefix=topics.prefix)
     found: list[Alert] = []

@@ -34,6 +34,8 @@ bundles = st.builds(
     cohorts=st.lists(cohorts, max_size=4).map(tuple),
     unmonitored=st.dictionaries(st.text(max_size=3), st.integers(1, 9), max_size=2),
     rejected=st.integers(0, 9),
+    missed=st.integers(0, 9),
+    gaps=st.lists(st.tuples(st.integers(-(2**63), 10**13), st.integers(0, 2**63 - 1)), max_size=2).map(tuple),
 )
 
 
@@ -50,6 +52,6 @@ def test_the_parts_of_a_bundle_hold_it_all_once_and_in_order(bundle, max_bytes):
     assert {part.parts for part in parts} == {len(parts)}
     assert [told(one) for part in parts for one in part.summaries] == [told(one) for one in bundle.summaries]
     assert [told(one) for part in parts for one in part.cohorts] == [told(one) for one in bundle.cohorts]
-    names = ("partition", "partitions", "generation", "epoch", "high", "idle", "covered", "unmonitored", "rejected")
+    names = ("partition", "partitions", "generation", "epoch", "high", "idle", "covered", "unmonitored", "rejected", "missed", "gaps")
     assert all(getattr(part, name) == getattr(bundle, name) for part in parts for name in names)
     assert all(len(record) <= max_bytes or len(part.summaries) + len(part.cohorts) <= 1 for record, part in zip(records, parts, strict=True))

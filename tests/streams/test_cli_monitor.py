@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from kafka import KafkaProducer
 
-from detectors.errors import SettingsError
+import streams.apply
+from detectors.errors import DriftwardenError, SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.specification import MonitorSpecification
 from streams.apply import apply_monitor, thresholds_of
-from streams.connection import connect
+from streams.connection import KafkaConnection, connect
 from streams.monitor_file import load_specification, save_specification
 from streams.topics import Topics
 from streams.whole_topic import read_monitors
@@ -106,6 +107,35 @@ def test_a_revision_begins_with_the_pane_after_the_latest_record_and_the_same_ag
     assert "the beginning" in run("monitor", "show", "loans", *options).stdout
     unknown = run("monitor", "show", "rent", *options)
     assert "applied: loans" in str(unknown.exception)
+
+
+@pytest.mark.kafka
+def test_of_two_specifications_applied_at_the_same_moment_the_first_written_is_in_force_and_the_other_is_told(
+    broker: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect(broker, topic_prefix=topics.prefix)
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    first, later = (MonitorSpecification(model="loans", lateness=lateness) for lateness in (10_000, 20_000))
+    path = tmp_path / "monitor.yaml"
+    save_specification(later, path)
+    source = streams.apply._source
+
+    def first_comes_in_between(asked: KafkaConnection) -> tuple[int, int]:
+        monkeypatch.undo()
+        apply_monitor(first, connection)
+        return source(asked)
+
+    monkeypatch.setattr(streams.apply, "_source", first_comes_in_between)
+    refused = run("monitor", "apply", path, *options)
+    assert isinstance(refused.exception, DriftwardenError)
+    assert f"(digest {first.digest}, yours is {later.digest}) became revision 1 of 'loans'" in str(refused.exception)
+    assert [one.specification.lateness for one in read_monitors(connection).of("loans")] == [10_000]
+    assert run("monitor", "apply", path, *options).exit_code == 0
+    assert [one.specification.lateness for one in read_monitors(connection).of("loans")] == [10_000, 20_000]
+
+    monkeypatch.setattr(streams.apply, "_source", first_comes_in_between)
+    assert apply_monitor(first, connection).monitor.revision == 3, "both say the same"
+    assert [one.specification.lateness for one in read_monitors(connection).of("loans")] == [10_000, 20_000, 10_000]
 
 
 @pytest.mark.kafka

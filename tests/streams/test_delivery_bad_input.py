@@ -19,6 +19,7 @@ BAD: dict[str, tuple[bytes | None, str, str]] = {
     "nested beyond reason": (b'{"event_id":"a","model":"churn","prediction":"no","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}", "recursion", ""),
     "no model": (b'{"event_id":"a","prediction":"no"}', "object missing required field `model`", ""),
     "an unknown kind": (b'{"event_id":"a","model":"churn","kind":"guess"}', "expected one of prediction, label, features, got 'guess'", "kind"),
+    "a kind of 700 kB": (b'{"event_id":"a","model":"churn","kind":"' + b"x" * 700_000 + b'"}', "expected one of prediction, label, features, got 'xxx", "kind"),
     "no prediction": (b'{"event_id":"a","model":"churn"}', "a prediction event without a prediction", "prediction"),
     "no label": (b'{"event_id":"a","model":"churn","kind":"label"}', "a label event without a label", "label"),
     "a feature of another type": (b'{"event_id":"a","model":"churn","prediction":"no","features":{"age":"old"}}', "got `str`", "features.age"),
@@ -42,9 +43,14 @@ def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_
             if value:
                 stream.predictions[START // 10_000 * 10_000] += 2
         stream.published = len(BAD)
+        large = b"x" * 1_040_000  # Kafka takes it, and with a dead letter's headers it would not
+        stream.send("large", START, large)
         stream.finish()
         assert stream.counted() == (stream.predictions, stream.labels)
         told = {record.value: {name: text.decode() for name, text in record.headers} for record in stream.records(topics.dead_letters)}
+        cut = told.pop(large[: 1_000_000 - len("large")])
+        assert cut["size"] == str(len(b"large" + large))
+        assert "not JSON" in cut["reason"]
         assert set(told) == {value for value, _, _ in BAD.values()}
         for value, reason, path in BAD.values():
             assert reason in told[value]["reason"]

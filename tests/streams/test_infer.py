@@ -27,6 +27,7 @@ def loans() -> Table:
         "city": random.choice(np.array(["Rome", "Oslo", "Lima"], object), ROWS),
         "seen": np.arange(ROWS).astype("datetime64[ms]"),
         "empty": np.full(ROWS, np.nan),
+        'weight "kg"': random.normal(70, 10, ROWS),
         "approved": approved,
         "predicted": np.where(random.random(ROWS) < 0.9, approved, ~approved),
         "chance": random.random(ROWS),
@@ -40,7 +41,7 @@ def test_features_get_their_types_and_what_is_no_feature_is_told() -> None:
     found = infer(loans(), model="loans", label="approved", prediction="predicted", score="chance", time="at", ignore=["amount"], segments=["city"], tell=notes.append)
     assert {name: feature.type for name, feature in found.features.items()} == {"salary": "numeric", "age": "numeric", "employed": "categorical", "city": "categorical"}
     assert found.segments == ("city",)
-    for name, reason in (("row", "counts the rows"), ("application", "identifier"), ("seen", "times"), ("empty", "no value")):
+    for name, reason in (("row", "counts the rows"), ("application", "identifier"), ("seen", "times"), ("empty", "no value"), ('weight "kg"', "rename it")):
         assert any(f"'{name}'" in note and reason in note for note in notes)
 
 

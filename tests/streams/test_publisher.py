@@ -18,9 +18,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2 as one_murmur2
 
 from streams.broker import Broker
+from streams.formats.v1 import FIRST_TIME, LAST_TIME
 from streams.partitioner import murmur2, partition_of
-from streams.published_event import Label, Prediction, records_of
-from streams.publisher import Publisher, PublisherFullError
+from streams.published_event import TIMES, Label, Prediction, records_of
+from streams.publisher import Publisher, PublisherCounters, PublisherFullError
 from streams.topics import Topics, create_topics
 from streams.wire import schema
 
@@ -85,6 +86,44 @@ def test_an_event_without_a_form_in_json_is_an_error_and_its_neighbours_are_not(
     assert len(errors) == 2
     assert "object has no form in JSON" in str(errors[0])
     assert _events(records) == [{"event_id": "b", "model": "m", "timestamp": 0, "prediction": 1, "features": {"x": 0.5, "y": None}}]
+
+
+def test_whatever_one_event_holds_its_neighbours_are_sent() -> None:
+    itself: dict[str, Any] = {}
+    itself["x"] = itself
+    deep: list[Any] = []
+    for _ in range(5_000):
+        deep = [deep]
+    bad = [
+        Prediction("itself", "m", 0, features=itself),
+        Prediction("deep", "m", 0, features={"x": deep}),
+        Prediction("early", "m", -(2**70)),
+        Prediction("nanoseconds", "m", 1_767_225_600_000_000_000),
+        Prediction(7, "m", 0),  # type: ignore[arg-type]
+    ]
+    good = [Prediction(str(number), "m", number) for number in range(10)]
+    records, errors = records_of([event for pair in zip(good, bad * 2, strict=True) for event in pair], partitions=2, now=1, span=10, max_bytes=1000)
+    assert [type(error) for error in errors] == [RecursionError, RecursionError, ValueError, ValueError, AttributeError] * 2
+    assert sorted(event["event_id"] for event in _events(records)) == sorted(event.event_id for event in good)
+
+
+def test_the_publisher_takes_the_times_that_the_decoder_takes() -> None:
+    assert (TIMES[0], TIMES[-1]) == (FIRST_TIME, LAST_TIME)
+
+
+@pytest.mark.kafka
+def test_what_cannot_be_sent_is_settled_and_holds_up_nothing(publisher: Publisher, broker: str, topics: Topics) -> None:
+    itself: dict[str, Any] = {}
+    itself["x"] = itself
+    for number in range(9):
+        publisher.predict(model="m", prediction=1, event_id=str(number))
+    publisher.publish(Prediction("bad", "m", 0, features=itself))
+    publisher.advance(2**70)
+    publisher.advance("today")  # type: ignore[arg-type]
+    publisher.publish(Prediction("9", "m", 0, prediction=1))
+    assert publisher.flush(20)
+    assert publisher.counters == PublisherCounters(sent=10, dropped=0, failed=1, waiting=0)
+    assert sorted(event["event_id"] for event in _events(_records(broker, topics.inference_events))) == sorted(map(str, range(10)))
 
 
 @pytest.mark.kafka

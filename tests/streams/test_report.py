@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plotly import graph_objects
 
 from detectors.alert import Alert
 from detectors.point import Point
@@ -198,7 +199,6 @@ def test_the_policy_lets_exactly_the_scripts_of_the_page_run(page: Page) -> None
 
 
 def test_every_figure_is_one_that_plotly_accepts() -> None:
-    graph_objects = pytest.importorskip("plotly.graph_objects")
     for figure in figures_of(full()).values():
         graph_objects.Figure(json.loads(msgspec.json.encode(figure)))  # raises at what is unknown to it
 

@@ -16,7 +16,9 @@ texts = st.lists(st.one_of(st.none(), st.text(max_size=5)), max_size=6).map(lamb
 numbers = arrays.arrays(st.sampled_from([np.float64, np.int64, np.uint64, np.bool_, np.uint8]), arrays.array_shapes(min_dims=1, max_dims=2, min_side=0, max_side=4))
 plain = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=8))
 values = st.recursive(
-    st.one_of(plain, texts, numbers), lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "b", "c"]), inner, max_size=3)), max_leaves=8
+    st.one_of(plain, texts, numbers),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "b", "__array__"]), inner, max_size=3)),
+    max_leaves=8,
 )
 
 
@@ -38,6 +40,12 @@ def same(one: Any, other: Any) -> bool:
 @given(values)
 def test_a_value_survives_its_bytes(value):
     assert same(value, decode_state(encode_state(value), "a"))
+
+
+@pytest.mark.parametrize("value", [3, None, "text", "dict", {"__array__": "dict"}])
+def test_a_model_may_be_called_as_the_codec_calls_its_arrays(value):
+    state = {"covered": 1, "unmonitored": {"__array__": value}}
+    assert decode_state(encode_state(state), "manifest") == state
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,97 @@
+"""One change, one alert: what joins an alert, what ends it, and what opens it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from detectors.alert import Alert
+from detectors.lifecycle import Alarm, Lifecycle, Resolution
+from detectors.verdict import Effect, Evidence
+from tests.detectors.event_samples import specification
+
+MINUTE = 60_000
+SPECIFICATION = specification(alerts={"cooldown": "10m"})
+WELL, ILL, UNKNOWN = Resolution(recent_effect=0.01, floor=0.1), Resolution(recent_effect=0.3, floor=0.1), Resolution(recent_effect=float("nan"), floor=0.1)
+
+
+def alarm(name: str, change_at: int, value: float = 6.0) -> Alarm:
+    evidence = Evidence(
+        name=name,
+        statistic="z",
+        value=value,
+        threshold=5.0,
+        effect=Effect(name="shift in sigma", value=0.3, interval=(0.2, 0.4), floor=0.1),
+        n_reference=1_000,
+        n_current=200,
+    )
+    return Alarm(kind="drift", change_at=change_at, evidence=evidence)
+
+
+def step(lifecycle: Lifecycle, at: int, *alarms: Alarm, state: Resolution = ILL) -> Sequence[Alert]:
+    return lifecycle.step(at, "1", alarms, {"age": state, "salary": state})[0]
+
+
+def opened_and_resolved() -> tuple[Lifecycle, Alert]:
+    lifecycle = Lifecycle(SPECIFICATION)
+    (first,) = step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    (resolved,) = step(lifecycle, 20 * MINUTE, state=WELL)
+    assert (first.status, resolved.status, resolved.sequence) == ("opened", "resolved", 1)
+    return lifecycle, first
+
+
+def test_a_second_monitor_joins_the_open_alert() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    (first,) = step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    (second,) = step(lifecycle, 11 * MINUTE, alarm("salary", 8 * MINUTE, value=9.0))
+    assert (second.alert_id, second.sequence, second.status) == (first.alert_id, 1, "updated")
+    assert [monitor.name for monitor in second.monitors] == ["age", "salary"]
+
+
+@pytest.mark.parametrize("state", [ILL, UNKNOWN])
+def test_an_alert_stays_open_while_its_effect_is_large_or_unknown(state: Resolution) -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    assert not step(lifecycle, 90 * MINUTE, state=state)
+
+
+def test_within_the_cooldown_a_change_that_began_before_the_resolution_opens_the_alert_again() -> None:
+    lifecycle, first = opened_and_resolved()
+    (again,) = step(lifecycle, 25 * MINUTE, alarm("salary", 15 * MINUTE))
+    assert (again.alert_id, again.sequence, again.status, again.opened_at) == (first.alert_id, 2, "updated", first.opened_at)
+    (resolved,) = step(lifecycle, 30 * MINUTE, state=WELL)
+    assert (resolved.alert_id, resolved.sequence, resolved.status) == (first.alert_id, 3, "resolved")
+
+
+def test_the_same_monitor_gives_its_new_evidence_when_its_alert_opens_again() -> None:
+    lifecycle, _ = opened_and_resolved()
+    (again,) = step(lifecycle, 25 * MINUTE, alarm("age", 15 * MINUTE, value=7.5))
+    assert [(monitor.name, monitor.value) for monitor in again.monitors] == [("age", 7.5)]
+
+
+@pytest.mark.parametrize(("at", "change_at"), [(25 * MINUTE, 21 * MINUTE), (40 * MINUTE, 15 * MINUTE)], ids=["a later change", "after the cooldown"])
+def test_another_change_is_another_alert(at: int, change_at: int) -> None:
+    lifecycle, first = opened_and_resolved()
+    (other,) = step(lifecycle, at, alarm("age", change_at))
+    assert other.status == "opened"
+    assert other.alert_id != first.alert_id
+
+
+def test_a_restart_between_resolution_and_recurrence_changes_nothing() -> None:
+    lifecycle, _ = opened_and_resolved()
+    restarted = Lifecycle(SPECIFICATION)
+    restarted.restore(lifecycle.state())
+    again = alarm("salary", 15 * MINUTE)
+    assert step(restarted, 25 * MINUTE, again) == step(lifecycle, 25 * MINUTE, again)
+
+
+def test_a_monitor_that_no_longer_exists_leaves_its_alert_which_the_others_then_resolve() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE), alarm("prediction", 8 * MINUTE))
+    assert lifecycle.drop({"prediction", "error_rate"}, 11 * MINUTE, "version 2 took over") == []
+    assert lifecycle.knows("drift", "age")
+    assert not lifecycle.knows("drift", "prediction")
+    (resolved,) = lifecycle.drop({"age"}, 12 * MINUTE, "version 3 took over")
+    assert (resolved.status, resolved.causes) == ("resolved", ("version 3 took over",))
+    assert "no longer judged, as version 3 took over" in resolved.summary

@@ -1,0 +1,122 @@
+"""What one model's detection says when revisions and versions follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.bundle import Bundle, Summary
+from detectors.detect import Detect
+from detectors.layout import Layout
+from detectors.monitor import Monitor, Monitors
+from detectors.point import Point
+from detectors.profile import PerformanceProfile
+from detectors.specification import Alerts, Floors, Reference
+from tests.detectors.test_detect import REFERENCE, SPECIFICATION
+
+PANE = 10_000
+PROFILE = REFERENCE.profile
+assert PROFILE is not None
+JUDGED = SPECIFICATION.model_copy(update={"reference": Reference(profile=PROFILE.model_copy(update={"performance": PerformanceProfile(rows=4_000, loss=0.1, deviation=0.3)}))})
+LAYOUT = Layout(JUDGED)
+
+
+def counts_of(predictions: int = 0, *, yes: int | None = None, errors: int = 0, labelled: int = 0) -> np.ndarray:
+    """A pane: an unchanged age, so many outputs "yes", so many wrong answers."""
+    counts = np.zeros(LAYOUT.size)
+    counts[LAYOUT.blocks["traffic"].start] = predictions
+    age, output, performance = (LAYOUT.blocks[name].start for name in ("feature:age", "prediction", "performance"))
+    counts[age : age + 3] = predictions / 4, predictions / 2, predictions / 4
+    yes = predictions // 2 if yes is None else yes
+    counts[output : output + 2] = predictions - yes, yes
+    counts[performance : performance + 2] = labelled - errors, errors
+    return counts
+
+
+class Stream:
+    """A detect stage that is told pane by pane."""
+
+    def __init__(self, *monitors: Monitor) -> None:
+        self._digests = {monitor.revision: monitor.specification.digest for monitor in monitors}
+        self.stage = Detect(Monitors(monitors))
+        self.alerts: list[Alert] = []
+        self.points: list[Point] = []
+        self._told = 0
+
+    def pane(self, number: int, told: Iterable[tuple[int, str, np.ndarray]], digest: str = "") -> list[Alert]:
+        """Revision, version and counts of each summary; the alert records that come of it."""
+        summaries = tuple(
+            Summary(model="churn", revision=revision, digest=digest or self._digests[revision], version=version, segment="", start=number * PANE, counts=counts)
+            for revision, version, counts in told
+        )
+        self._told += 1
+        self.stage.absorb(Bundle(partition=0, partitions=1, generation=1, epoch=self._told, high=(number + 1) * PANE + 5_000, covered=self._told, summaries=summaries), self._told)
+        flushed = self.stage.flush()
+        self.alerts += flushed.alerts
+        self.points += flushed.points
+        return list(flushed.alerts)
+
+
+def test_a_replaced_revision_is_resolved_once_and_judges_no_label_that_comes_later():
+    after = JUDGED.model_copy(update={"alerts": Alerts(floors=Floors(rate=0.05))})
+    stream, random = Stream(Monitor(specification=JUDGED), Monitor(specification=after, revision=2, effective_from=60 * PANE)), np.random.default_rng(0)
+    for pane in range(60):
+        stream.pane(pane, [(1, "1", counts_of(200, errors=random.binomial(100, 0.1 if pane < 40 else 0.4), labelled=100))])
+    assert [alert.status for alert in stream.alerts] == ["opened"]
+    points = len(stream.points)
+    for pane in range(60, 120):
+        stream.pane(pane, [(1, "1", counts_of(errors=40, labelled=100)), (2, "1", counts_of(200))])
+    (resolved,) = stream.alerts[1:]
+    assert (resolved.alert_id, resolved.status, resolved.updated_at) == (stream.alerts[0].alert_id, "resolved", 60 * PANE)
+    judged = [point for point in stream.points[points:] if point.measurement == "monitor" and point.tags["monitor"] == "error_rate"]
+    assert len({point.time for point in judged}) == len(judged)  # one revision speaks for the model
+
+
+def test_an_alert_of_a_revision_that_nobody_has_followed_yet_is_not_resolved_before_it_opened():
+    after = Monitor(specification=JUDGED.model_copy(update={"alerts": Alerts(floors=Floors(rate=0.05))}), revision=2, effective_from=30 * PANE)
+    stream, random = Stream(Monitor(specification=JUDGED), after), np.random.default_rng(1)
+    for pane in range(60):
+        stream.pane(pane, [(1, "1", counts_of(200 if pane < 30 else 0, errors=random.binomial(100, 0.1 if pane < 40 else 0.5), labelled=100))])
+    stream.pane(60, [(2, "1", counts_of(200))])
+    opened, resolved = stream.alerts
+    assert resolved.status == "resolved"
+    assert resolved.updated_at >= opened.opened_at
+
+
+def test_a_drift_of_the_outputs_ends_with_the_version_that_made_them():
+    stream, random = Stream(Monitor(specification=JUDGED)), np.random.default_rng(0)
+    for pane in range(120):
+        drifted, version = 40 <= pane < 60, "1" if pane < 60 else "2"
+        stream.pane(pane, [(1, version, counts_of(200, yes=random.binomial(200, 0.9 if drifted else 0.5), errors=random.binomial(100, 0.1), labelled=100))])
+    opened, resolved = stream.alerts[-2:]
+    assert [monitor.name for monitor in opened.monitors] == ["prediction"]
+    assert (resolved.alert_id, resolved.status) == (opened.alert_id, "resolved")
+    assert "version 2 took over from 1" in resolved.summary
+    assert "version 2 took over from 1" in resolved.causes[-1]
+
+
+def test_errors_are_found_though_two_versions_serve_half_of_the_predictions_each():
+    stream, random = Stream(Monitor(specification=JUDGED)), np.random.default_rng(1)
+    for pane in range(140):
+        first, errors = int(random.binomial(200, 0.5)), random.binomial(50, 0.1 if pane < 100 else 0.6, size=2)
+        first = 110 if pane == 0 else first  # version 1 is the one that is watched
+        told = [(1, version, counts_of(n, errors=wrong, labelled=50)) for version, n, wrong in zip("12", (first, 200 - first), errors, strict=True)]
+        stream.pane(pane, told)
+    (opened,) = stream.alerts
+    assert (opened.kind, opened.model_version) == ("performance", "1")
+    assert opened.opened_at <= 105 * PANE
+    assert not opened.causes
+
+
+def test_a_takeover_needs_a_stretch_and_is_told_with_the_time_at_which_it_began():
+    stream = Stream(Monitor(specification=JUDGED))
+    versions = "1" * 40 + "2" * 4 + "1" + "2" * 80
+    for pane, version in enumerate(versions):
+        stream.pane(pane, [(1, version, counts_of(200, errors=10, labelled=100))])
+    for pane in range(len(versions), len(versions) + 10):
+        stream.pane(pane, [(1, "2", counts_of(200, errors=60, labelled=100))])
+    (opened,) = stream.alerts
+    assert opened.model_version == "2"
+    assert opened.causes == ("version 2 took over from 1 by 1970-01-01T00:07:40.000Z",)

@@ -1,0 +1,57 @@
+"""The retrainer on a real Kafka: what it cannot read does not stop it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from detectors.monitor import Monitor
+from retrainer.registry.files import FilesRegistry
+from retrainer.versions import Request
+from streams.connection import KafkaConnection
+from streams.monitor_codec import encode_monitor, monitor_key
+from streams.retrainer import RetrainerProcess
+from streams.topics import Topics
+from streams.wire import decode_points, encode_request
+from tests.retrainer.concepts import specification
+
+
+def test_records_that_cannot_be_read_are_left_out_and_named(broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker)
+    garbage = [topics.monitors, topics.versions, topics.alerts, topics.examples, topics.requests]
+    for topic in garbage:
+        producer.send(topic, key=b"loans", value=b'{"what": "is this"}')
+    producer.send(topics.monitors, key=monitor_key("loans", 1), value=encode_monitor(Monitor(specification=specification())))
+    producer.send(topics.requests, key=b"loans", value=encode_request(Request(request_id="r1", model="loans", requested_at=0)))
+    producer.flush()
+    producer.close()
+
+    stopping = threading.Event()
+    process = RetrainerProcess(KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix), FilesRegistry(tmp_path))
+    thread = threading.Thread(target=process.run, args=(stopping,))
+    thread.start()
+    try:
+        decided = first_points(broker, topics)
+    finally:
+        stopping.set()
+        thread.join(30)
+    assert [(point.measurement, point.fields["cause"]) for point in decided] == [("retraining", "r1")]
+    left_out = [record.getMessage() for record in caplog.records if "cannot be read is left out" in record.getMessage()]
+    assert sorted(message.split("[")[0] for message in left_out) == sorted(garbage)
+
+
+def first_points(broker: str, topics: Topics) -> list[object]:
+    consumer = KafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest")
+    consumer.assign([TopicPartition(topics.metrics, partition) for partition in sorted(consumer.partitions_for_topic(topics.metrics) or ())])
+    deadline = time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            for records in consumer.poll(timeout_ms=200).values():
+                return decode_points(records[0].value)
+    finally:
+        consumer.close()
+    raise AssertionError("the retrainer decided nothing within 60 s")

@@ -1,0 +1,95 @@
+"""What one partition of a stage makes of offsets that are not there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from streams.piece_store import PieceStore
+from streams.stage_run import Output, StageRun
+from streams.state_codec import StateError
+from streams.summarise_driver import SummariseDriver
+from streams.topics import Topics
+from tests.detectors.event_samples import monitors
+
+
+def record(offset: int) -> ConsumerRecord[bytes, bytes]:
+    value = b'{"event_id":"%d","model":"churn","prediction":"no"}' % offset
+    return ConsumerRecord("inference.events", 0, offset, 1_000 * offset, 0, b"k", value, None, 1, len(value), ())
+
+
+class State:
+    """A state topic in memory."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, bytes] = {}
+
+    async def send(self, output: Output) -> Awaitable[Any]:
+        if output.topic == "state" and output.key is not None:
+            self.entries.pop(output.key, None)
+            if output.value is not None:
+                self.entries[output.key] = output.value
+
+        async def acknowledged() -> None: ...
+
+        return acknowledged()
+
+    def run(self) -> StageRun:
+        driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
+        return StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=self.send)
+
+
+def missed(run: StageRun) -> int:
+    """What the manifest of the next epoch says."""
+    return int(run._driver.manifest()["missed"])
+
+
+def test_what_is_between_a_position_and_the_beginning_of_the_log_is_missed(caplog: pytest.LogCaptureFixture):
+    run = State().run()
+    asyncio.run(run.restore((), beginning=0, end=10))
+    run.absorb(0, [record(0), record(9)])
+    with caplog.at_level(logging.WARNING):
+        run.absorb(10, [record(5_000)], beginning=4_990)
+    assert missed(run) == 4_980
+    assert "inference.events[0]: offsets 10 to 4989 expired" in caplog.text
+
+
+def test_offsets_of_transactions_are_not_missed():
+    run = State().run()
+    asyncio.run(run.restore((), beginning=0, end=10))
+    run.absorb(0, [record(0), record(4)])
+    run.absorb(5, [record(7)], beginning=3)
+    assert (missed(run), run.position) == (0, 8)
+
+
+def test_records_that_expired_while_no_worker_ran_are_missed_once():
+    state = State()
+    run = state.run()
+    asyncio.run(run.restore((), beginning=0, end=5))
+    run.absorb(0, [record(0), record(4)])
+    asyncio.run(run.epoch(at_end=True))
+    for _ in range(2):
+        run = state.run()
+        assert asyncio.run(run.restore(state.entries.items(), beginning=100, end=200)) == 100
+        assert missed(run) == 95
+
+
+def test_a_new_installation_has_missed_nothing_of_a_log_that_began_earlier():
+    state = State()
+    for _ in range(2):
+        run = state.run()
+        assert asyncio.run(run.restore(state.entries.items(), beginning=100, end=200)) == 100
+        assert missed(run) == 0
+
+
+def test_a_log_that_was_made_anew_stops_the_worker():
+    run = State().run()
+    asyncio.run(run.restore((), beginning=0, end=10))
+    run.absorb(0, [record(9)])
+    with pytest.raises(StateError, match="made anew"):
+        run.absorb(10, [record(0)], beginning=0)
