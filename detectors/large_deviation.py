@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,47 +41,34 @@ class _Tail:
 
 @dataclass(frozen=True)
 class _Law:
-    """What a table is made of.
-
-    Attributes
-    ----------
-    values, chances : (v,) of the averaged quantity, about its mean, ascending.
-    sigma : its standard deviation; nan for a constant.
-    centred : (u,) values and chances of the column, where the quantity is its variance about the window's own mean.
-    """
+    """What a table is made of: a column's values and their weights, and whether its mean is looked at or its variance about the window's own mean."""
 
     values: Float64
-    chances: Float64
-    sigma: float
-    centred: tuple[Float64, Float64] | None = None
+    weights: Float64
+    of_variance: bool
 
-    @staticmethod
-    def of_mean(values: Float64, weights: Float64) -> _Law:
-        """Of the mean of a column with these values and weights."""
-        values, chances = _law(values, weights)
-        return _Law(values, chances, _deviation(values, chances))
+    @cached_property
+    def outline(self) -> tuple[float, float, float]:
+        """Standard deviation of one value, nan for a constant, and the distances to where the law ends: below, above."""
+        values, chances = _counted(self.values, self.weights)
+        below, above = (-values.min(), values.max()) if len(values) else (0.0, 0.0)
+        if self.of_variance and len(values):
+            squares = values**2
+            below = chances @ squares
+            values = squares - below
+            above = values.max()
+        sigma = float(np.sqrt(chances @ values**2))
+        return (sigma, float(below), float(above)) if sigma > 1e-9 * max(1.0, below, above) else (np.nan, 0.0, 0.0)
 
-    @staticmethod
-    def of_variance(values: Float64, weights: Float64) -> _Law:
-        """Of its variance (divided by n, about the window's own mean)."""
-        values, chances = _law(values, weights)
-        squares, place = np.unique(values**2, return_inverse=True)
-        squared = squares - chances @ values**2, np.bincount(place, chances, len(squares)).astype(np.float64)
-        return _Law(*squared, _deviation(*squared), (values, chances))
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """Distances to where the law ends: below, above."""
-        below = -self.values[0] if self.centred is None else self.centred[1] @ self.centred[0] ** 2
-        return float(below), float(self.values[-1])
-
-    def tail(self, *, above: bool) -> _Tail:
+    def tail(self, sigma: float, *, above: bool) -> _Tail:
         """One side of it."""
-        if above:
-            return _tail_of_mean(self.values, self.chances, self.sigma)
-        if self.centred is None:
-            return _tail_of_mean(-self.values[::-1], self.chances[::-1], self.sigma)
-        return _tail_of_small_variance(*self.centred, self.sigma)
+        values, chances = _distinct(*_counted(self.values, self.weights))
+        if self.of_variance:
+            if not above:
+                return _tail_of_small_variance(values, chances, sigma)
+            squares = values**2
+            values, chances = _distinct(squares - chances @ squares, chances)
+        return _tail_of_mean(values, chances, sigma) if above else _tail_of_mean(-values[::-1], chances[::-1], sigma)
 
 
 class DeviationTable:
@@ -96,13 +84,10 @@ class DeviationTable:
 
     def __init__(self, laws: Sequence[_Law]) -> None:
         self._laws = tuple(laws)
-        self.scale = np.array([law.sigma for law in laws])
-        ends = np.array([law.ends if law.sigma > 0 else (0.0, 0.0) for law in laws]).reshape(-1, 2)
-        with np.errstate(invalid="ignore"):
-            low, high = (ends * (-1, 1) / (self.scale[:, None] + ends)).T
+        self.scale, below, above = np.array([law.outline for law in laws]).reshape(-1, 3).T
+        low, high = -below / (self.scale + below), above / (self.scale + above)
         self._low, self._step = low, (high - low) / (POINTS - 1)  # of each table, on the scale of its points
-        points = low[:, None] + self._step[:, None] * np.arange(POINTS)
-        self._below = (points < 0).sum(axis=1)
+        self._below = np.nan_to_num(np.ceil(-self._low / self._step)).astype(np.int64)  # points below the expected value
         self._slopes, self._eases = np.empty((2, len(laws) * POINTS))  # sqrt(2 I(x)) / |x|, which is 1 / sigma at 0; logarithm of the correction's ease
         self._made = np.zeros((len(laws), 2), bool)
         for number in np.flatnonzero(np.isnan(self.scale)).tolist():
@@ -113,12 +98,12 @@ class DeviationTable:
     @staticmethod
     def of_means(laws: Sequence[tuple[Float64, Float64]]) -> DeviationTable:
         """A table for the mean of each law: values and their weights."""
-        return DeviationTable([_Law.of_mean(*law) for law in laws])
+        return DeviationTable([_Law(*law, of_variance=False) for law in laws])
 
     @staticmethod
     def of_variances(laws: Sequence[tuple[Float64, Float64]]) -> DeviationTable:
         """A table for the variance (divided by n, about the window's own mean) of each law."""
-        return DeviationTable([_Law.of_variance(*law) for law in laws])
+        return DeviationTable([_Law(*law, of_variance=True) for law in laws])
 
     def beside(self, other: DeviationTable) -> DeviationTable:
         """Both, one after the other."""
@@ -146,7 +131,8 @@ class DeviationTable:
     def _make(self, number: int, side: int) -> None:
         """Fill in one side of a table: 0 below, 1 above."""
         law, between = self._laws[number], int(self._below[number])
-        tail, sigma = law.tail(above=side == 1), law.sigma
+        sigma = float(self.scale[number])
+        tail = law.tail(sigma, above=side == 1)
         own = np.arange(POINTS)[between:] if side else np.arange(POINTS)[:between]
         points = np.abs(self._low[number] + self._step[number] * own)
         distance = sigma * points / (1 - points)
@@ -185,20 +171,19 @@ def normal_of_root(root: Float64, ease: Float64) -> Float64:
     return value
 
 
-def _law(values: Float64, weights: Float64) -> tuple[Float64, Float64]:
-    """Distinct values about their mean, ascending, and their chances. A value seen once may as well be twice as likely, so each gets one more."""
+def _counted(values: Float64, weights: Float64) -> tuple[Float64, Float64]:
+    """Values about their mean, and their chances. A value seen once may as well be twice as likely, so each gets one more."""
     held = weights > 0
-    values, place = np.unique(values[held], return_inverse=True)
-    more = 1.0 if weights.sum() > len(place) else 0.0
-    chances: Float64 = np.bincount(place, weights[held] + more, len(values)).astype(np.float64)
+    values, chances = values[held], weights[held]
+    chances = chances + (1.0 if chances.sum() > len(chances) else 0.0)
     chances = chances / max(chances.sum(), 1e-300)
     return values - chances @ values, chances
 
 
-def _deviation(values: Float64, chances: Float64) -> float:
-    """Standard deviation of a centred law; nan for a constant."""
-    sigma = float(np.sqrt(chances @ values**2)) if len(values) else 0.0
-    return sigma if sigma > 1e-9 * max(1.0, float(np.abs(values).max(initial=0))) else np.nan
+def _distinct(values: Float64, chances: Float64) -> tuple[Float64, Float64]:
+    """Distinct values, ascending."""
+    values, place = np.unique(values, return_inverse=True)
+    return values, np.bincount(place, chances, len(values)).astype(np.float64)
 
 
 def _tail_of_mean(values: Float64, chances: Float64, sigma: float) -> _Tail:

@@ -138,8 +138,9 @@ class NumericDrift(WindowBank):
             steepest = of_window**-0.5
             error, freedom = self._error(windows, flat // m, channel * m + flat % m, n.ravel()[flat])
             most = np.maximum(np.abs(values) * steepest / error, SMALLEST_ROOT)
-            # Where the location says more than the scale can, the tail of the scale need not be known.
-            counts = np.flatnonzero(~(most <= location.ravel()[flat])) if channel == 1 else slice(None)
+            counts = error > 0  # the dependence is known
+            if channel == 1:  # where the location says more than the scale can, the tail of the scale need not be known
+                counts &= ~(most <= location.ravel()[flat])
             window, column = np.divmod(flat[counts], m)
             law = channel * m + column
             slope, ease = self._tails.at(values[counts], law)

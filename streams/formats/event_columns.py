@@ -21,8 +21,9 @@ from detectors.specification import MonitorSpecification
 from streams.formats.event_checks import suspicious, times
 from streams.formats.event_schema import CONTROL, KINDS, ModelSchema, numbers_of
 
-_UNKNOWN, _CONTROL = 254, 255
-_CODES = KINDS | {CONTROL: _CONTROL}
+UNKNOWN_CODE, CONTROL_CODE = 254, 255
+CODES = KINDS | {CONTROL: CONTROL_CODE}
+"""How kinds are written into a column; the last two never leave a decoder."""
 _SHARED_LEVELS = 8  # a column with so few texts is coded for all models at once; with more, each would look up the others' texts, too
 
 
@@ -95,7 +96,7 @@ class EventColumns:
     @property
     def is_control(self) -> Bool:
         """(n,) rows that only move time."""
-        return np.asarray(self._columns["kind"] == _CONTROL)
+        return np.asarray(self._columns["kind"] == CONTROL_CODE)
 
     def suspicious(self) -> Int64:
         """Rows that have to be looked at, each by itself."""
@@ -114,7 +115,7 @@ class EventColumns:
             probabilities=[event.probabilities for event in self.events],
             failed=columns["failed"],
         )
-        return np.flatnonzero((found | (columns["kind"] == _UNKNOWN)) & (columns["kind"] != _CONTROL))
+        return np.flatnonzero((found | (columns["kind"] == UNKNOWN_CODE)) & (columns["kind"] != CONTROL_CODE))
 
     def group_of(self, row: int) -> tuple[ModelEvents, int]:
         """Whose event a row is, and which of theirs."""
@@ -210,7 +211,7 @@ def _floats(values: list[Any]) -> Float64:
 def _kinds(names: list[str]) -> UInt8:
     if names.count("prediction") == len(names):
         return np.zeros(len(names), np.uint8)
-    return np.fromiter((_CODES.get(name, _UNKNOWN) for name in names), np.uint8, len(names))
+    return np.fromiter((CODES.get(name, UNKNOWN_CODE) for name in names), np.uint8, len(names))
 
 
 def _outcomes(specification: MonitorSpecification, values: list[Any]) -> Coded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import SupportsBytes
 
 import msgspec
 import numpy as np
@@ -29,12 +30,22 @@ class EventLines:
     """
 
     texts: Sequence[bytes]
-    sources: Sequence[bytes]
+    sources: Sequence[SupportsBytes]
     record: Int64
     index: Int64
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[EventLines]) -> EventLines:
+        """Lines of one part after the other, which need not be in log order."""
+        return cls(
+            texts=[text for part in parts for text in part.texts],
+            sources=[source for part in parts for source in part.sources],
+            record=np.concatenate([part.record for part in parts]),
+            index=np.concatenate([part.index for part in parts]),
+        )
 
 
 def event_lines(records: SourceRecords, which: Sequence[int], dead: list[DeadLetter]) -> EventLines:
@@ -46,9 +57,10 @@ def event_lines(records: SourceRecords, which: Sequence[int], dead: list[DeadLet
     dead : where refused records are added.
     """
     values = records.values
-    texts: list[bytes] = [value for value in values if value is not None]
+    whole = len(which) == len(values)
+    texts: list[bytes] = [value for value in (values if whole else [values[place] for place in which]) if value is not None]
     if len(which) == len(texts) and b"\n" not in b"".join(texts):
-        return EventLines(texts=texts, sources=texts, record=np.arange(len(texts)), index=np.zeros(len(texts), np.int64))
+        return EventLines(texts=texts, sources=texts, record=np.arange(len(texts)) if whole else np.array(which, np.int64), index=np.zeros(len(texts), np.int64))
     texts = []
     sources: list[bytes] = []
     record: list[int] = []

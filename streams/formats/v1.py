@@ -1,7 +1,8 @@
-"""Wire format v1, JSON: one event or JSON Lines a record, to columns.
+"""Wire format v1 to columns: records of one JSON event, of JSON Lines, or of an Arrow IPC stream, in any mixture.
 
-Every event is read by a struct that was made from its model's specification. Where a fetch is of one model, that is the only step. In a fetch that
+Every JSON event is read by a struct that was made from its model's specification. Where a fetch is of one model, that is the only step. In a fetch that
 mixes models, the models' names are read first. An event that cannot be read is looked at by itself, so that it costs its neighbours nothing.
+Arrow's columns are taken as they are; see `streams.formats.arrow_columns` for the rows that cannot be.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from detectors.errors import EventError
 from detectors.event_batch import EventBatch, Int64
 from detectors.monitor import Monitor, Monitors
 from detectors.summarise import Fetch
+from streams.formats.arrow_columns import ArrowColumns
+from streams.formats.arrow_events import ArrowSource, event_texts
+from streams.formats.arrow_records import ArrowRows, arrow_rows, is_arrow
 from streams.formats.decoded import UNREADABLE, DeadLetter, Decoded
 from streams.formats.event_checks import check
 from streams.formats.event_columns import EventColumns, ModelEvents, Places
@@ -74,14 +78,53 @@ class _Reading:
         self._decoder = decoder
         self.dead: list[DeadLetter] = []
         self.unmonitored: dict[str, int] = {}
-        self._lines: EventLines = event_lines(records, range(len(records)), self.dead)
+        self._taken: list[EventBatch] = []
+        arrow = [place for place, value in enumerate(records.values) if is_arrow(value)]
+        self._any_arrow = bool(arrow)
+        if not arrow:
+            self._lines: EventLines = event_lines(records, range(len(records)), self.dead)
+            return
+        of_arrow = set(arrow)
+        lines = event_lines(records, [place for place in range(len(records)) if place not in of_arrow], self.dead)
+        self._lines = EventLines.concatenate([lines, *map(self._columnar, arrow_rows(records, arrow, self.dead))])
 
     def batches(self) -> list[EventBatch]:
-        """Columns of each model's good events."""
+        """Columns of each model's good events, in log order."""
+        if not self._any_arrow:
+            return self._from_lines()
+        by_model: dict[str, list[EventBatch]] = {}
+        for batch in (*self._taken, *self._from_lines()):
+            by_model.setdefault(batch.model, []).append(batch)
+        return [_in_log_order(parts) for parts in by_model.values()]
+
+    def _columnar(self, rows: ArrowRows) -> EventLines:
+        """Take what rows of Arrow tables plainly say; the others become lines."""
+        columns = ArrowColumns(rows, self._places(rows.record, rows.index))
+        for model, mine in columns.by_model():
+            schema = self._decoder.schema_of(model)
+            if schema is None:
+                self._count(model, len(mine))
+                continue
+            batch = columns.batch(schema, mine)
+            if len(batch):
+                self._taken.append(batch)
+        odd = np.flatnonzero(columns.odd)
+        texts: list[bytes] = []
+        lines: list[int] = []
+        for row, text in zip(odd.tolist(), event_texts(rows, odd, columns.timestamp), strict=True):
+            if isinstance(text, EventError):
+                self.dead.append(DeadLetter(offset=int(self._records.offsets[rows.record[row]]), index=int(rows.index[row]), value=rows.source(row), reason=text.reason))
+            else:
+                texts.append(text)
+                lines.append(row)
+        return EventLines(texts=texts, sources=[ArrowSource(rows, row) for row in lines], record=rows.record[lines], index=rows.index[lines])
+
+    def _from_lines(self) -> list[EventBatch]:
         groups = self._by_model()
         if not groups:
             return []
-        places = self._places(np.array([line for group in groups for line in group.lines], np.int64))
+        lines = np.array([line for group in groups for line in group.lines], np.int64)
+        places = self._places(self._lines.record[lines], self._lines.index[lines])
         columns = EventColumns(groups, places)
         refused = columns.is_control
         for row in columns.suspicious().tolist():
@@ -141,9 +184,8 @@ class _Reading:
             groups.append(ModelEvents(schema=schema, lines=mine, events=events))
         return groups
 
-    def _places(self, lines: Int64) -> Places:
-        record = self._lines.record[lines]
-        return Places(offset=self._records.offsets[record], index=self._lines.index[lines], high=self._highs[record], record_timestamp=self._records.timestamps[record])
+    def _places(self, record: Int64, index: Int64) -> Places:
+        return Places(offset=self._records.offsets[record], index=index, high=self._highs[record], record_timestamp=self._records.timestamps[record])
 
     def _count_unmonitored(self, model: str, lines: list[int]) -> None:
         count = 0
@@ -158,7 +200,10 @@ class _Reading:
             except EventError as error:
                 self._refuse(line, error)
         if count:
-            self.unmonitored[model] = count
+            self._count(model, count)
+
+    def _count(self, model: str, events: int) -> None:
+        self.unmonitored[model] = self.unmonitored.get(model, 0) + events
 
     def _refuse_unread(self, line: int, error: Exception) -> None:
         """Say why a line cannot be read; a control record may be without all that an event must have."""
@@ -170,7 +215,15 @@ class _Reading:
     def _refuse(self, line: int, error: EventError) -> None:
         lines = self._lines
         offset = int(self._records.offsets[lines.record[line]])
-        self.dead.append(DeadLetter(offset=offset, index=int(lines.index[line]), value=lines.sources[line], reason=error.reason, path=error.path))
+        self.dead.append(DeadLetter(offset=offset, index=int(lines.index[line]), value=bytes(lines.sources[line]), reason=error.reason, path=error.path))
+
+
+def _in_log_order(parts: list[EventBatch]) -> EventBatch:
+    whole = EventBatch.concatenate(parts)
+    step = np.diff(whole.offset)
+    if ((step > 0) | ((step == 0) & (np.diff(whole.index) > 0))).all():
+        return whole
+    return whole.take(np.lexsort((whole.index, whole.offset)))
 
 
 def _merged(parts: list[tuple[list[int], list[object]]]) -> tuple[list[int], list[object]]:

@@ -1,0 +1,210 @@
+"""Rows of Arrow tables to the columns that the summarise stage takes, without an object for any of them.
+
+Only what is plainly right is taken here. Every other row is odd: it is written as JSON (`streams.formats.arrow_events`) and goes the way of all JSON
+events, which reads it after all or says what is wrong with it. So there is one rule for what an event may say, and sound events do not pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from detectors.coded_text import CodedText
+from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8
+from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, members, numbers, texts, times
+from streams.formats.arrow_records import ArrowRows
+from streams.formats.event_checks import FIRST_TIME, LAST_TIME
+from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
+from streams.formats.event_schema import ModelSchema
+
+_Read = tuple[Any, Bool | None]
+"""A column, and its odd rows if there are any."""
+
+
+class ArrowColumns:
+    """Columns of rows of any models.
+
+    Parameters
+    ----------
+    rows : in log order.
+    places : where they stand in the log.
+
+    Attributes
+    ----------
+    odd : (n,) rows that have to be looked at one by one; grows while batches are made.
+    timestamp : (n,) event times, epoch milliseconds; see `streams.formats.arrow_cells.times`.
+    """
+
+    def __init__(self, rows: ArrowRows, places: Places) -> None:
+        n = len(rows)
+        self._rows = rows
+        self._places = places
+        self._read: dict[tuple[str, ...], _Read] = {}
+        self.odd: Bool = np.zeros(n, bool)
+        self._objects = {name: self._object(name) for name in ("features", "segments", "probabilities")}
+        self._kind = self._kinds()
+        self._models: CodedText = self._marked(texts(self._column("model"), str, is_text))
+        self._event_id = self._marked(ids(self._column("event_id")))
+        self.timestamp: Int64 = self._marked(times(self._column("timestamp"), places.record_timestamp))
+        self._version = _or(self._marked(texts(self._column("model_version"), str, lambda kind: is_text(kind) or bool(pa.types.is_integer(kind)))), "")
+        self._failed = self._status()
+        self._latency: Float64 = self._marked(numbers(self._column("latency_ms")))
+        self._score: Float64 = self._marked(numbers(self._column("score")))
+        self._check()
+        self.odd &= self._kind != CONTROL_CODE  # a record that only moves time may be without all that an event must have
+
+    def _column(self, name: str) -> pa.Array:
+        column = self._rows.column(name)
+        return pa.nulls(len(self._rows)) if column is None else column
+
+    def _object(self, name: str) -> dict[str, pa.Array]:
+        column = self._column(name)
+        found = members(column)
+        if found is None:
+            self.odd |= given(column)
+        return found or {}
+
+    def _marked(self, read: _Read) -> Any:
+        values, odd = read
+        if odd is not None:
+            self.odd |= odd
+        return values
+
+    def _kinds(self) -> UInt8:
+        column = self._rows.column("kind")
+        if column is None:
+            return np.full(len(self._rows), PREDICTION, np.uint8)
+        return self._marked(texts(column, str, is_text)).cells(CODES, unseen=UNKNOWN_CODE, missing=PREDICTION).astype(np.uint8)  # type: ignore[no-any-return]
+
+    def _status(self) -> Bool:
+        column = self._column("status")
+        if is_text(column.type):
+            return given(column)  # an answer has the number 200, no text says so
+        if not pa.types.is_integer(column.type) and not pa.types.is_null(column.type):
+            self.odd |= given(column)
+        status = numbers(column)[0]
+        return np.asarray(~np.isnan(status) & (status != 200))
+
+    def _check(self) -> None:
+        """Mark what breaks a rule for events of any model, see `streams.formats.event_checks.check`."""
+        self.odd |= self._kind == UNKNOWN_CODE
+        self.odd |= ~self._models.present | self._models.equals(CodedText.constant("", len(self.odd)))
+        self.odd |= (self.timestamp < FIRST_TIME) | (self.timestamp > LAST_TIME)
+        for probability in (self._score, *(self._marked(numbers(member)) for member in self._objects["probabilities"].values())):
+            self.odd |= (probability < 0) | (probability > 1)
+        for member in self._objects["segments"].values():
+            if not is_scalar(member.type):
+                self.odd |= given(member)
+        for kind, name, excused in ((PREDICTION, "prediction", self._failed), (LABEL, "label", None)):
+            asked = self._kind == kind
+            if asked.any():
+                without = asked & ~self._has(name)
+                self.odd |= without if excused is None else without & ~excused
+
+    def _has(self, name: str) -> Bool:
+        column = self._column(name)
+        return ~np.isnan(column.to_numpy(zero_copy_only=False)) if pa.types.is_floating(column.type) else given(column)
+
+    def by_model(self) -> list[tuple[str, Int64]]:
+        """Rows of each model, in log order, without the odd ones and those that only move time."""
+        rows = np.flatnonzero(~self.odd & (self._kind != CONTROL_CODE))
+        codes = self._models.codes[rows]
+        if not len(rows):
+            return []
+        if (codes == codes[0]).all():
+            return [(self._models.levels[codes[0]], rows)]
+        order = np.argsort(codes, kind="stable")
+        groups = np.split(rows[order], np.flatnonzero(np.diff(codes[order])) + 1)
+        return [(self._models.levels[self._models.codes[group[0]]], group) for group in groups]
+
+    def batch(self, schema: ModelSchema, rows: Int64) -> EventBatch:
+        """Rows of one model, without those that are odd by its specification; these are marked."""
+        specification = schema.specification
+        outcomes = {name: self._once((specification.task, name), self._column(name), _OUTCOMES[specification.task]) for name in ("prediction", "label")}
+        numeric = [self._feature(name, numbers) for name in schema.numeric]
+        categorical = {name: self._feature(name, classes) for name in schema.categorical}
+        segments = [self._once(("segment", name), self._objects["segments"].get(name), _segment_values) for name in specification.segments]
+        odd = self.timestamp[rows] > self._places.record_timestamp[rows] + specification.max_ahead
+        for _, found in (*outcomes.values(), *numeric, *categorical.values(), *segments):
+            if found is not None:
+                odd |= found[rows]
+        if odd.any():
+            self.odd[rows[odd]] = True
+            rows = rows[~odd]
+        at: Any = slice(None) if len(rows) == len(self.odd) else rows
+        places, n = self._places, len(rows)
+        matrix = np.empty((n, len(numeric)))
+        for place, (values, _) in enumerate(numeric):
+            matrix[:, place] = values[at]
+        return EventBatch(
+            model=specification.model,
+            kind=self._kind[at],
+            event_id=self._event_id[at],
+            timestamp=self.timestamp[at],
+            high=places.high[at],
+            offset=places.offset[at],
+            index=places.index[at],
+            version=_taken(self._version, at),
+            segment=_segment(dict(zip(specification.segments, (_taken(values, at) for values, _ in segments), strict=True)), n),
+            score=self._scores(specification.positive_class)[at],
+            latency=self._latency[at],
+            failed=self._failed[at],
+            numeric=matrix,
+            numeric_names=schema.numeric,
+            categorical={name: _taken(values, at) for name, (values, _) in categorical.items()},
+            **{name: _taken(values, at) for name, (values, _) in outcomes.items()},
+        )
+
+    def _feature(self, name: str, read: Callable[[pa.Array], _Read]) -> _Read:
+        return self._once(("feature", read.__name__, name), self._objects["features"].get(name), read)
+
+    def _once(self, key: tuple[str, ...], column: pa.Array | None, read: Callable[[pa.Array], _Read]) -> _Read:
+        """A column is read once for all models that have it."""
+        if key not in self._read:
+            self._read[key] = read(pa.nulls(len(self.odd)) if column is None else column)
+        return self._read[key]
+
+    def _scores(self, positive: str | None) -> Float64:
+        probability = self._objects["probabilities"].get(positive or "")
+        return self._score if probability is None else np.where(np.isnan(self._score), numbers(probability)[0], self._score)
+
+
+_OUTCOMES: dict[str, Callable[[pa.Array], _Read]] = {"classification": classes, "regression": numbers}
+
+
+def _segment_values(column: pa.Array) -> _Read:
+    values, odd = texts(column, str, is_scalar)
+    return _or(values, "None"), odd
+
+
+def _or(column: CodedText, text: str) -> CodedText:
+    """The column with a text where it has none."""
+    if column.present.all():
+        return column
+    levels = (*column.levels, text)
+    filled = CodedText.of(levels)  # the text may be one of the others
+    return CodedText(filled.levels, filled.codes[column.codes])
+
+
+def _taken(column: Any, at: Any) -> Any:
+    """Some rows of texts or numbers; texts that only other models use are left behind."""
+    if isinstance(at, slice):
+        return column
+    found = column[at]
+    return found.compact() if isinstance(found, CodedText) and len(found.levels) > len(found) else found
+
+
+def _segment(columns: dict[str, Any], n: int) -> CodedText:
+    """``name=value`` of every declared segment, joined by commas."""
+
+    def joined(left: CodedText, right: CodedText) -> CodedText:
+        pairs, codes = np.unique(left.codes.astype(np.int64) * len(right.levels) + right.codes, return_inverse=True)
+        found = CodedText.of([f"{left.levels[pair // len(right.levels)]},{right.levels[pair % len(right.levels)]}" for pair in pairs.tolist()])
+        return CodedText(found.levels, found.codes[codes])
+
+    named = [CodedText(tuple(f"{name}={level}" for level in column.levels), column.codes) for name, column in columns.items()]
+    return reduce(joined, named) if named else CodedText.constant("", n)

@@ -1,0 +1,69 @@
+"""A row of an Arrow table as the JSON event that says the same, for rows that cannot be taken as they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from detectors.errors import EventError
+from detectors.event_batch import Int64
+from streams.formats.arrow_records import ArrowRows
+
+FIELDS = frozenset({"event_id", "model", "kind", "model_version", "timestamp", "prediction", "label", "score", "probabilities", "segments", "latency_ms", "status", "features"})
+"""Columns that are read; they are called as in JSON, and a null is a field that is not there."""
+
+
+@dataclass(frozen=True)
+class ArrowSource:
+    """What the dead letters keep of a row."""
+
+    rows: ArrowRows
+    row: int
+
+    def __bytes__(self) -> bytes:
+        return self.rows.source(self.row)
+
+
+def event_texts(rows: ArrowRows, which: Int64, timestamp: Int64) -> Iterator[bytes | EventError]:
+    """JSON of some rows, or why there is none.
+
+    Parameters
+    ----------
+    which : the rows.
+    timestamp : (n,) event times of all rows, epoch milliseconds.
+    """
+    table = rows.table.select([name for name in rows.table.column_names if name in FIELDS])
+    times = {}
+    if "timestamp" in table.column_names:
+        kind = table.schema.field("timestamp").type
+        if pa.types.is_timestamp(kind) and kind.tz is not None:  # Python's dates end in the year 9999, and its microseconds are not nanoseconds
+            valid = table.column("timestamp").is_valid().to_numpy()
+            times = {row: int(timestamp[row]) for row in which.tolist() if valid[row]}
+            table = table.drop_columns("timestamp")
+    for row in which.tolist():
+        try:
+            (event,) = table.slice(row, 1).to_pylist()
+        except (ValueError, OverflowError, pa.ArrowException) as error:
+            yield EventError(f"a value has no form in JSON: {error}")
+            continue
+        if row in times:
+            event["timestamp"] = times[row]
+        yield msgspec.json.encode(_form(event))
+
+
+def _form(value: Any) -> Any:
+    """What JSON can say; what it cannot becomes an array, which no field of an event may be."""
+    if isinstance(value, dict):
+        return {name: _form(member) for name, member in value.items() if not _is_nothing(member)}
+    if isinstance(value, float) and math.isinf(value):
+        return msgspec.Raw(b"1e999" if value > 0 else b"-1e999")
+    return value if isinstance(value, (str, bool, int, float)) else [str(value)]
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -1,0 +1,232 @@
+"""Arrow IPC streams: the same events as JSON give the same columns, and what is wrong with them is said in the same words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.monitor import Monitor, Monitors
+from streams.formats.decoded import Decoded
+from streams.formats.v1 import Decoder
+from streams.source_records import SourceRecords
+from tests.detectors.event_samples import specification
+from tests.streams.test_decoder_laws import MONITORS, NOW, rows
+
+numbers = st.one_of(st.integers(-3, 3), st.floats(-2, 2))
+one_type = st.sampled_from([st.booleans(), st.integers(-3, 3), st.floats(-2, 2), st.sampled_from(["a", "b", ""])])
+TIMES = st.sampled_from(
+    [
+        st.integers(NOW - 5, NOW + 5),
+        st.floats(NOW - 5, NOW + 5),
+        st.sampled_from(["2023-11-14T22:13:20.123456Z", "2023-11-14T23:13:20+01:00", "2023-11-14"]),
+        st.sampled_from([NOW, NOW + 10**9, -(10**17)]),
+    ]
+)
+COLUMNS: dict[str, st.SearchStrategy[st.SearchStrategy[Any]]] = {
+    "kind": st.just(st.sampled_from(["prediction", "prediction", "label", "features", "time", "rumour"])),
+    "timestamp": TIMES,
+    "model_version": st.sampled_from([st.integers(1, 2), st.sampled_from(["1", "2"]), st.booleans()]),
+    "prediction": one_type,
+    "label": one_type,
+    "score": st.sampled_from([st.floats(0, 1), st.floats(-0.5, 1.5), st.integers(0, 1), st.booleans()]),
+    "latency_ms": st.sampled_from([st.floats(0, 9), st.just("fast")]),
+    "status": st.sampled_from([st.sampled_from([200, 500]), st.sampled_from(["error", "200"]), st.booleans()]),
+    "features.age": st.sampled_from([st.floats(-2, 2), st.integers(-3, 3), st.just("old"), st.booleans()]),
+    "features.plan": one_type,
+    "features.area": st.just(st.floats(-2, 2)),
+    "features.other": one_type,
+    "segments.country": one_type,
+    "segments.device": one_type,
+    "probabilities.yes": st.just(st.floats(-0.5, 1.5)),
+    "probabilities.no": st.just(st.floats(0, 1)),
+}
+IDENTITY = {
+    "event_id": st.sampled_from([st.integers(0, 9), st.sampled_from(["a", "b", "c", ""])]),
+    "model": st.just(st.sampled_from(["churn", "churn", "churn", "price", "spam", "fraud", ""])),
+}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Events whose fields have one type each, as columns do; None where an event has no such field."""
+    n = draw(st.integers(1, 12))
+    chosen = draw(st.sets(st.sampled_from(sorted(COLUMNS))))
+    columns = {name: draw(COLUMNS[name]) for name in sorted(chosen)} | {name: draw(kinds) for name, kinds in IDENTITY.items()}
+    values = {name: draw(st.lists(st.one_of(st.none(), *[column] * 4), min_size=n, max_size=n)) for name, column in columns.items()}
+    return [{name: column[row] for name, column in values.items()} for row in range(n)]
+
+
+def as_json(events: list[dict[str, Any]]) -> bytes:
+    lines = []
+    for event in events:
+        nested: dict[str, Any] = {}
+        for name, value in sorted(event.items(), key=lambda item: "." in item[0]):  # as in the table: of two faults the first is told
+            outer, _, inner = name.partition(".")
+            if value is not None:
+                (nested.setdefault(outer, {}) if inner else nested)[inner or outer] = value
+        lines.append(json.dumps(nested).encode())
+    return b"\n".join(lines)
+
+
+def as_arrow(events: list[dict[str, Any]], *, batches: int = 1, coded: bool = False) -> bytes:
+    objects: dict[str, dict[str, pa.Array]] = {}
+    columns: dict[str, pa.Array] = {}
+    for name in events[0]:
+        column = pa.array([event[name] for event in events])
+        if coded and pa.types.is_string(column.type):
+            column = column.dictionary_encode()
+        outer, _, inner = name.partition(".")
+        if inner:
+            objects.setdefault(outer, {})[inner] = column
+        else:
+            columns[outer] = column
+    columns |= {name: pa.StructArray.from_arrays(list(members.values()), list(members)) for name, members in objects.items()}
+    return stream(pa.table(columns), rows=-(-len(events) // batches))
+
+
+def stream(table: pa.Table, *, rows: int | None = None) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, rows)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+DECODER = Decoder(MONITORS)
+
+
+def decode(*values: bytes | None, decoder: Decoder = DECODER) -> Decoded:
+    n = len(values)
+    records = SourceRecords(offsets=np.arange(n), timestamps=np.full(n, NOW), keys=[None] * n, values=values)
+    return decoder.decode(records, high=NOW, end=n)
+
+
+def said(decoded: Decoded) -> Any:
+    letters = [(letter.offset, letter.index, letter.reason, letter.path) for letter in decoded.dead_letters]
+    return rows(decoded.fetch.batches), letters, decoded.fetch.unmonitored, decoded.fetch.rejected
+
+
+def event(number: int, **more: Any) -> dict[str, Any]:
+    return {"event_id": f"e{number}", "model": "churn", "timestamp": NOW, "prediction": "no", "features.age": 1.5, "features.plan": "a"} | more
+
+
+@settings(max_examples=100, deadline=None)
+@given(tables(), st.integers(1, 3), st.booleans())
+def test_the_same_events_as_json_and_as_arrow_give_the_same_columns_and_dead_letters(events: list[dict[str, Any]], batches: int, coded: bool):
+    assert said(decode(as_arrow(events, batches=batches, coded=coded))) == said(decode(as_json(events)))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(tables(), st.booleans(), st.booleans()), min_size=1, max_size=6))
+def test_both_forms_may_be_mixed_in_any_way(records: list[tuple[list[dict[str, Any]], bool, bool]]):
+    mixed = decode(*[as_arrow(events, coded=coded) if arrow else as_json(events) for events, arrow, coded in records])
+    assert said(mixed) == said(decode(*[as_json(events) for events, _, _ in records]))
+    for batch in mixed.fetch.batches:
+        place = list(zip(batch.offset.tolist(), batch.index.tolist(), strict=True))
+        assert place == sorted(place)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_timestamp_with_a_zone_is_a_time_in_any_unit_and_one_without_is_refused(unit: str):
+    table = pa.table(
+        {"event_id": ["a"], "model": ["churn"], "prediction": ["no"], "timestamp": pa.array([NOW - 20_000], pa.timestamp("ms", "Europe/Rome")).cast(pa.timestamp(unit, "UTC"))}
+    )
+    assert decode(stream(table)).fetch.batches[0].timestamp.tolist() == [NOW - 20_000]
+    (dead,) = decode(stream(table.set_column(3, "timestamp", table["timestamp"].cast(pa.timestamp(unit))))).dead_letters
+    assert dead.path == "timestamp"
+
+
+def test_a_bad_row_costs_its_neighbours_nothing_and_can_be_published_again_by_itself():
+    events = [event(number, **({"score": 7.0} if number == 3 else {"score": 0.5})) for number in range(500)]
+    decoded = decode(as_arrow(events, coded=True))
+    (dead,) = decoded.dead_letters
+    assert (dead.offset, dead.index, dead.path) == (0, 3, "score")
+    assert [len(batch) for batch in decoded.fetch.batches] == [499]
+    assert len(dead.value or b"") < 3_000
+    (again,) = pa.ipc.open_stream(dead.value).read_all().to_pylist()
+    assert (again["event_id"], again["score"], again["features"]) == ("e3", 7.0, {"age": 1.5, "plan": "a"})
+    (same,) = decode(dead.value).dead_letters
+    assert (same.reason, same.path) == (dead.reason, dead.path)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", ["features.age", "score", "latency_ms", "prediction"])
+def test_infinity_is_refused_where_it_would_be_counted(name: str, value: float):
+    decoded = decode(as_arrow([event(0, **{name: 0.5}), event(1, **{name: value})]))
+    assert [letter.index for letter in decoded.dead_letters] == [1]
+    assert [len(batch) for batch in decoded.fetch.batches] == [1]
+
+
+def test_nan_is_a_missing_value():
+    (batch,) = decode(as_arrow([event(0, **{"features.age": float("nan"), "score": float("nan")})])).fetch.batches
+    assert np.isnan(batch.feature("age")).all()
+    assert np.isnan(batch.score).all()
+
+
+@pytest.mark.parametrize(
+    ("column", "path"),
+    [
+        (pa.array([[1.0]]), "features.age"),
+        (pa.array([b"\xff"]), "features.age"),
+        (pa.array([{"years": 1}]), "features.age"),
+        (pa.array([1], pa.duration("s")), "features.age"),
+        (pa.array([2**62], pa.timestamp("s")), "features.age"),
+    ],
+)
+def test_a_feature_of_a_type_that_no_feature_has_is_refused_if_it_is_declared_and_ignored_otherwise(column: pa.Array, path: str):
+    def with_feature(name: str) -> bytes:
+        features = pa.StructArray.from_arrays([column], [name])
+        return stream(pa.table({"event_id": ["a"], "model": ["churn"], "prediction": ["no"], "features": features}))
+
+    (dead,) = decode(with_feature("age")).dead_letters
+    assert dead.path in {path, ""}
+    assert decode(with_feature("other")).dead_letters == ()
+
+
+GOOD = as_arrow([event(number) for number in range(20)], batches=2, coded=True)
+NEIGHBOUR = as_arrow([event(number) for number in range(100, 105)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, len(GOOD)))
+def test_damaged_streams_end_neither_the_process_nor_their_neighbours(changes: list[tuple[int, int]], length: int):
+    damaged = bytearray(GOOD)
+    for place, byte in changes:
+        damaged[place] = byte
+    decoded = decode(NEIGHBOUR, bytes(damaged), bytes(damaged[:length]), NEIGHBOUR.replace(b"e10", b"f10"))
+    found = rows(decoded.fetch.batches)
+    assert {offset for offset, _ in found} >= {0, 3}
+    assert sum(offset in {0, 3} for offset, _ in found) == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"\xff\xff\xff\xff", "not an Arrow IPC stream: "),
+        (GOOD[:200], "not an Arrow IPC stream: "),
+        (b"\xff\xff\xff\xff" + b"{}" * 100, "not an Arrow IPC stream: "),
+        (stream(pa.table({"event_id": pa.array([], pa.string())})), "without rows"),
+        (stream(pa.table([pa.array(["a"]), pa.array(["b"])], names=["model", "model"])), "two columns have this name"),
+        (stream(pa.table({"model": pa.nulls(200_000)})), "at most 100000 rows"),
+    ],
+)
+def test_a_stream_that_cannot_be_read_is_one_dead_letter_with_its_bytes(value: bytes, reason: str):
+    decoded = decode(value, NEIGHBOUR)
+    (dead,) = decoded.dead_letters
+    assert reason in dead.reason
+    assert (dead.offset, dead.index, dead.value) == (0, 0, value)
+    assert [len(batch) for batch in decoded.fetch.batches] == [5]
+
+
+def test_records_of_many_models_are_given_to_each_model():
+    monitors = Monitors([Monitor(specification=specification().model_copy(update={"model": f"m{number}"})) for number in range(50)])
+    events = [event(number, model=f"m{number % 60}", **{"features.plan": f"p{number % 60}"}) for number in range(600)]
+    decoded = decode(as_arrow(events, coded=True), as_arrow(events), decoder=Decoder(monitors))
+    assert {batch.model: len(batch) for batch in decoded.fetch.batches} == {f"m{number}": 20 for number in range(50)}
+    assert {level for batch in decoded.fetch.batches for level in batch.categorical["plan"].levels if batch.model == "m7"} == {"p7"}
+    assert decoded.fetch.unmonitored == {f"m{number}": 20 for number in range(50, 60)}
