@@ -93,3 +93,52 @@ def test_a_log_that_was_made_anew_stops_the_worker():
     run.absorb(0, [record(9)])
     with pytest.raises(StateError, match="made anew"):
         run.absorb(10, [record(0)], beginning=0)
+
+
+def test_reading_pauses_while_an_epoch_waits_for_its_acknowledgements_and_goes_on_behind_it():
+    async def happened() -> list[str]:
+        acknowledged, said = asyncio.Event(), list[str]()
+
+        async def send(output: Output) -> Awaitable[Any]:
+            return acknowledged.wait()
+
+        driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
+        run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=send, max_unflushed=100)
+
+        async def read() -> None:
+            for offset in range(7):
+                await run.room()
+                run.absorb(offset, [record(offset)])
+                said.append(f"absorbed {offset}")
+
+        async def epochs() -> None:
+            while run.position < 7:
+                await asyncio.sleep(0.01)
+                await run.epoch(at_end=False)
+                said.append("epoch")
+
+        both = asyncio.gather(read(), epochs())
+        await asyncio.sleep(0.1)
+        said.append("acknowledged")
+        acknowledged.set()
+        await both
+        return said
+
+    said = asyncio.run(happened())
+    before = said[: said.index("acknowledged")]
+    assert before == [f"absorbed {offset}" for offset in range(4)]  # two fill the bound, and two more while their epoch is under way
+    assert [one for one in said if one.startswith("absorbed")] == [f"absorbed {offset}" for offset in range(7)]
+
+
+def test_a_partition_that_is_taken_away_lets_go_of_who_waits_for_room():
+    async def wait() -> None:
+        driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
+        run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=State().send, max_unflushed=1)
+        run.absorb(0, [record(0)])
+        waiting = asyncio.ensure_future(run.room())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await run.settle()
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(wait())
