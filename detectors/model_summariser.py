@@ -29,6 +29,9 @@ FEATURES_SALT = np.uint64(0x9E3779B97F4A7C15)
 Group = tuple[str, str]
 """Model version and segment."""
 
+OTHER = "(other)"
+"""Stands for the versions and segments of a pane that came after the first `max_groups`."""
+
 
 @dataclass(kw_only=True)
 class Changes:
@@ -39,6 +42,18 @@ class Changes:
     examples: list[Examples] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Added:
+    """What some rows add to summaries: ``weights`` to ``cells`` of the groups ``of``, each of a start, a version and a segment; ``firsts`` is the first row of each."""
+
+    kind: str
+    keys: list[tuple[int, str, str]]
+    firsts: Int64
+    of: Int64
+    cells: Int64
+    weights: Float64
 
 
 class ModelSummariser:
@@ -59,6 +74,7 @@ class ModelSummariser:
         self._ids = RowStore(group_length=self._specification.pane, max_rows=MAX_OPEN_IDS)
         self._join = LabelJoin(monitor.specification)
         self._examples: list[Examples] = []
+        self._added: list[_Added] = []
         self._given_up = 0
         self._watermark = NO_TIME
 
@@ -83,6 +99,7 @@ class ModelSummariser:
         for part in joined:
             self._count_joined(batch, part, current)
         self._count_given_up(batch, current)
+        self._sum_up()
 
     def _events(self, batch: EventBatch, of_kind: Bool, salt: np.uint64) -> tuple[Int64, Int64, Int64]:
         """Rows seen for the first time, rows that repeat one, and rows that are late (whose pane's ids are not remembered, so they may repeat one)."""
@@ -171,16 +188,36 @@ class ModelSummariser:
         rows, cells, weights = part.rows[keep], part.cells[keep], part.weights[keep]
         used = np.unique(rows)
         keys, of = _group_rows(start[used], version[used], segment[used])
+        firsts = np.full(len(keys), np.iinfo(np.int64).max)
+        np.minimum.at(firsts, of, row[used])
         group = np.empty(len(row), dtype=np.int64)
         group[used] = of
-        size = self._layout.size if kind == "pane" else 1 + self._performance.stop - self._performance.start
-        sums: Float64 = np.bincount(group[rows] * size + cells, weights=weights, minlength=len(keys) * size).astype(np.float64).reshape(len(keys), size)
-        tables = self._panes if kind == "pane" else self._cohorts
-        for (pane, *names), added in zip(keys, sums, strict=True):
-            table = tables.setdefault(pane, {})
-            name = (names[0], names[1])
-            table[name] = table[name] + added if name in table else added
-            self._changed.add((kind, pane))
+        self._added.append(_Added(kind, keys, firsts, group[rows], cells, weights))
+
+    def _sum_up(self) -> None:
+        """Add a batch to its summaries. Groups begin in the order of the log, so that which of them come too late does not depend on how it was cut."""
+        order = sorted((first, call, place) for call, added in enumerate(self._added) for place, first in enumerate(added.firsts.tolist()))
+        groups: dict[tuple[int, int], tuple[int, Group]] = {}
+        for _, call, place in order:
+            added = self._added[call]
+            start, version, segment = added.keys[place]
+            table = (self._panes if added.kind == "pane" else self._cohorts).setdefault(start, {})
+            name = _name_within(table, version, segment, self._specification.max_groups)
+            if name not in table:
+                table[name] = np.zeros(self._layout.size if added.kind == "pane" else 1 + self._performance.stop - self._performance.start)
+            groups[call, place] = start, name
+        for call, added in enumerate(self._added):
+            tables = self._panes if added.kind == "pane" else self._cohorts
+            targets = [groups[call, place] for place in range(len(added.keys))]
+            number = {target: place for place, target in enumerate(dict.fromkeys(targets))}
+            of = np.array([number[target] for target in targets], np.int64)
+            start, name = targets[0]
+            size = len(tables[start][name])
+            sums = np.bincount(of[added.of] * size + added.cells, weights=added.weights, minlength=len(number) * size).astype(np.float64).reshape(len(number), size)
+            for (start, name), counts in zip(number, sums, strict=True):
+                tables[start][name] = tables[start][name] + counts
+                self._changed.add((added.kind, start))
+        self._added = []
 
     def _not_yet_in(self, kind: str, start: Int64, offset: Int64) -> Bool:
         """Which rows a restored piece does not hold yet, and whose pane had not closed before the restore."""
@@ -271,6 +308,14 @@ class ModelSummariser:
             self._skip[kind, start] = piece.covered
         if kind == "cohort" or start + self._specification.pane > self._closed_before:
             self._changed.add((kind, start))
+
+
+def _name_within(table: dict[Group, Float64], version: str, segment: str, limit: int) -> Group:
+    """The group that a version and segment are counted in: their own while there is room, then the version's others, then others."""
+    if (version, segment) in table or len(table) < limit:
+        return version, segment
+    known = any(name == version for name, _ in table)
+    return version if known else OTHER, OTHER if segment else ""
 
 
 def _group_rows(start: Int64, version: Text, segment: Text) -> tuple[list[tuple[int, str, str]], Int64]:

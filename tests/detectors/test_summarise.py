@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.layout import Layout
-from detectors.model_summariser import COHORT
+from detectors.model_summariser import COHORT, _name_within
 from detectors.piece import Piece
 from detectors.summarise import Summarise
 from tests.detectors.event_samples import Sent, fetch, label, monitors, prediction, specification
@@ -177,3 +177,32 @@ def test_a_crash_in_the_middle_of_an_epoch_changes_no_pane(sent, first_cut, seco
     again.absorb(fetch(sent, first=cut))
     found |= {(one.start, one.version): one.counts.tolist() for one in again.flush().summaries}
     assert {key: counts for key, counts in found.items() if any(counts)} == panes_of(sent)
+
+
+def grouped(sent: list[Sent], cuts: list[int]) -> dict[tuple[int, str, str], float]:
+    stage, found = Summarise(0, monitors(max_groups=2)), {}
+    first = 0
+    for end in [*cuts, len(sent)]:
+        stage.absorb(fetch(sent[:end], first=first))
+        found |= {(one.start, one.version, one.segment): LAYOUT.traffic(one.counts, "predictions") + LAYOUT.traffic(one.counts, "duplicates") for one in stage.flush().summaries}
+        first = end
+    return found
+
+
+def test_versions_beyond_the_bound_of_a_pane_are_counted_together():
+    sent = [prediction(event, 1_000 + event, version=f"v{event % 50}") for event in range(1_000)] + [prediction(1_000, 10_000, version="v7")]
+    assert grouped(sent, []) == {(0, "v0", ""): 20, (0, "v1", ""): 20, (0, "(other)", ""): 960, (10_000, "v7", ""): 1}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abcd")), min_size=1, max_size=12), st.sets(st.integers(1, 11)))
+def test_which_versions_are_counted_apart_does_not_depend_on_how_the_log_is_cut(events: list[tuple[int, str]], cuts: set[int]):
+    sent = [prediction(event, 1_000, version=version) for event, version in events]  # duplicates are counted after the others of a batch, and may begin a group
+    assert grouped(sent, []) == grouped(sent, sorted(cut for cut in cuts if cut < len(sent)))
+
+
+def test_a_version_whose_segments_are_too_many_keeps_its_name():
+    table: dict[tuple[str, str], np.ndarray] = {}
+    for version, segment in (("1", "user=1"), ("1", "user=2"), ("1", "user=3"), ("2", "user=4"), ("1", "")):
+        table[_name_within(table, version, segment, 2)] = np.zeros(1)
+    assert list(table) == [("1", "user=1"), ("1", "user=2"), ("1", "(other)"), ("(other)", "(other)"), ("1", "")]
