@@ -93,8 +93,8 @@ class LabelJoin:
         return self._with_features(batch, _joined_from_batch(batch, self._features, rows, batch.label[rows], batch.timestamp[rows]))
 
     def _label_came_first(self, batch: EventBatch, waiting: Int64, early: Found) -> Joined:
-        rows = waiting[early.mask]
-        return self._with_features(batch, _joined_from_batch(batch, self._features, rows, early.column("label", early.mask), early.column("timestamp", early.mask)))
+        use = early.mask & (batch.timestamp[waiting] >= self._since(batch, waiting))  # as if the prediction had come first
+        return self._with_features(batch, _joined_from_batch(batch, self._features, waiting[use], early.column("label", use), early.column("timestamp", use)))
 
     def _label_came_later(self, batch: EventBatch, labels: Int64) -> tuple[Joined, Int64]:
         previous = self._find("labels", batch, labels)
@@ -128,8 +128,11 @@ class LabelJoin:
 
     def _find(self, kind: str, batch: EventBatch, rows: Int64) -> Found:
         """The latest row of each event that stands before it in the log and still waits."""
-        since = batch.high[rows] - self._lateness - self._timeout + 1
-        return self.stores[kind].find(batch.event_id[rows], position_of(batch.offset[rows], batch.index[rows]), since)
+        return self.stores[kind].find(batch.event_id[rows], position_of(batch.offset[rows], batch.index[rows]), self._since(batch, rows))
+
+    def _since(self, batch: EventBatch, rows: Int64) -> Int64:
+        """Event time of the oldest that still waits at each row."""
+        return batch.high[rows] - self._lateness - self._timeout + 1
 
     def _with_features(self, batch: EventBatch, joined: Joined) -> Joined:
         """Fill features from a feature pipeline's own event where the prediction carried none."""

@@ -285,6 +285,17 @@ class ModelSummariser:
             gone += [self._key("rows", name, group, number) for number in store.forget_parts(group)]
         return gone
 
+    def retire(self, replaced_from: int) -> list[PieceKey] | None:
+        """Give up for good what a replaced revision waits for, once its last prediction cannot be labelled any more; None while it can, or a pane is open.
+
+        Returns the keys of all pieces that are left of it. The times of its events are before ``replaced_from``.
+        """
+        needed = replaced_from + COHORT + self._specification.labels.timeout > self._watermark
+        if needed or self._panes or self._cohorts:
+            return None
+        stores = {"ids": self._ids, **self._join.stores}
+        return [self._key("rows", name, group, number) for name, store in stores.items() for group, number in store.saved()]
+
     def _key(self, kind: str, *rest: str | int) -> PieceKey:
         return (kind, self._specification.model, self._monitor.revision, *rest)
 

@@ -201,6 +201,10 @@ class RowStore:
         """Numbers of the saved parts of a dropped group, to delete them; the group may begin anew."""
         return range(self._parts.pop(group, 0))
 
+    def saved(self) -> list[tuple[int, int]]:
+        """Group and number of every part that was saved and not forgotten."""
+        return [(group, number) for group, count in self._parts.items() for number in range(count)]
+
     def unsaved(self) -> list[Part]:
         """Rows added since the last call, as new parts."""
         parts = []

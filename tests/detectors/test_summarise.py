@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from detectors.layout import Layout
 from detectors.model_summariser import COHORT, _name_within
+from detectors.monitor import Monitor, Monitors
 from detectors.piece import Piece
 from detectors.summarise import Summarise
 from tests.detectors.event_samples import Sent, fetch, label, monitors, prediction, specification
@@ -206,3 +207,59 @@ def test_a_version_whose_segments_are_too_many_keeps_its_name():
     for version, segment in (("1", "user=1"), ("1", "user=2"), ("1", "user=3"), ("2", "user=4"), ("1", "")):
         table[_name_within(table, version, segment, 2)] = np.zeros(1)
     assert list(table) == [("1", "user=1"), ("1", "user=2"), ("1", "(other)"), ("(other)", "(other)"), ("1", "")]
+
+
+def test_a_prediction_older_than_the_label_timeout_joins_no_label_that_came_before_it():
+    early = [label(1, 999_000, "yes"), prediction(1, 900_000, record=1_000_000)]
+    assert confusion(panes_of(early)).sum() + traffic(panes_of(early), "late_labels").get(1_000_000, 0) == 1
+    too_early = [label(1, 999_000, "yes"), prediction(1, 820_000, record=1_000_000)]
+    assert confusion(panes_of(too_early)).sum() + traffic(panes_of(too_early), "late_labels").get(1_000_000, 0) == 0
+
+
+REVISIONS = Monitors([Monitor(specification=specification(max_groups=revision), revision=revision, effective_from=(revision - 1) * 100_000) for revision in (1, 2, 3)])
+LAST_NEEDED = 100_000 + 10_000 + COHORT + 160_000 + 20_000  # of revision 1: until 2 begins, a pane, its cohorts, its labels, lateness
+
+
+def saved_keys(stage: Summarise, saved: dict) -> set[int]:
+    """Keep what a flush saves; revisions that have pieces."""
+    for piece in stage.flush().pieces:
+        saved.pop(piece.key, None)
+        if piece.value is not None:
+            saved[piece.key] = piece
+    return {int(key[2]) for key in saved}
+
+
+def test_nothing_is_left_of_a_replaced_revision_when_its_labels_and_cohorts_are_past():
+    stage, saved = Summarise(0, REVISIONS), {}
+    sent = [prediction(1, 1_000), label(2, 2_000, "no"), prediction(3, 101_000), prediction(4, 201_000), label(1, 202_000, "yes")]
+    sent += [label(5, LAST_NEEDED - 1, "no"), label(6, LAST_NEEDED, "no"), label(7, LAST_NEEDED + 1, "no")]
+    revisions = []
+    for end in range(1, len(sent) + 1):
+        stage.absorb(fetch(sent[:end], first=end - 1))
+        revisions.append(saved_keys(stage, saved))
+    assert revisions == [{1}, {1}, {1, 2}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {2, 3}]
+    successor = Summarise(0, REVISIONS)
+    successor.restore(stage.manifest(), saved.values())
+    assert saved_keys(successor, saved) == {2, 3}
+
+
+def test_an_event_of_a_revision_that_is_gone_is_late_and_leaves_nothing_behind():
+    stage, saved = Summarise(0, REVISIONS), {}
+    sent = [
+        prediction(1, 1_000),
+        prediction(2, LAST_NEEDED + 10_000),
+        prediction(3, 2_000, record=LAST_NEEDED + 10_000),
+        prediction(4, LAST_NEEDED + 50_000),
+        label(5, LAST_NEEDED + 60_000, "no"),
+    ]
+    late = 0.0
+    for end in range(1, len(sent) + 1):
+        stage.absorb(fetch(sent[:end], first=end - 1))
+        flushed = stage.flush()
+        late += sum(LAYOUT.traffic(one.counts, "late") for one in flushed.summaries if one.revision == 1)
+        for piece in flushed.pieces:
+            saved.pop(piece.key, None)
+            if piece.value is not None:
+                saved[piece.key] = piece
+    assert late == 1
+    assert {key[2] for key in saved} == {3}
