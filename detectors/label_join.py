@@ -118,10 +118,11 @@ class LabelJoin:
 
     def _label_came_first(self, waiting: EventBatch) -> list[Joined]:
         early = self._find("labels", waiting)
-        if not early.mask.any():
+        use = early.mask & (waiting.timestamp >= self._since(waiting))  # as if the prediction had come first
+        if not use.any():
             return []
-        mine = waiting.take(early.mask)
-        return [Joined(rows=self._rows(mine, self.stores["labels"].column("label", early, early.mask), early.timestamp[early.mask]), high=mine.high)]
+        mine = waiting.take(use)
+        return [Joined(rows=self._rows(mine, self.stores["labels"].column("label", early, use), early.timestamp[use]), high=mine.high)]
 
     def _label_came_later(self, labels: EventBatch) -> tuple[list[Joined], Bool]:
         store = self.stores["predictions"]
@@ -180,7 +181,11 @@ class LabelJoin:
 
     def _find(self, kind: str, batch: EventBatch) -> Found:
         """The latest row of each event that stands before it in the log and still waits."""
-        return self.stores[kind].find(batch.event_id, position_of(batch.offset, batch.index), batch.high - self._wait + 1)
+        return self.stores[kind].find(batch.event_id, position_of(batch.offset, batch.index), self._since(batch))
+
+    def _since(self, batch: EventBatch) -> Int64:
+        """Event time of the oldest that still waits at each row."""
+        return batch.high - self._wait + 1
 
     def _with_features(self, joined: Joined) -> Joined:
         """Fill features from a feature pipeline's own event where the prediction carried none."""

@@ -11,6 +11,7 @@ from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
 from detectors.contributions import Contributions
 from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64
+from detectors.group_tables import Group, GroupTables
 from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
 from detectors.labelled_rows import LabelledRows
 from detectors.layout import Layout
@@ -28,9 +29,6 @@ MAX_OPEN_IDS = 10_000_000  # ids of open panes that are remembered in one partit
 
 FEATURES_SALT = np.uint64(0x9E3779B97F4A7C15)
 """A features event may carry the id of its prediction without being a duplicate of it."""
-
-Group = tuple[str, str]
-"""Model version and segment."""
 
 
 @dataclass(kw_only=True)
@@ -67,9 +65,8 @@ class ModelSummariser:
         self._add = Contributions(self._layout)
         self._digest = monitor.specification.digest
         self._performance = self._layout.blocks["performance"]
-        self._panes: dict[int, dict[Group, Float64]] = {}
-        self._cohorts: dict[int, dict[Group, Float64]] = {}
-        self._changed: set[tuple[str, int]] = set()
+        self._panes = GroupTables(max_groups=monitor.specification.max_groups)
+        self._cohorts = GroupTables(max_groups=monitor.specification.max_groups)
         self._skip: dict[tuple[str, int], int] = {}
         self._closed_before = NO_TIME
         self._ids = RowStore(group_length=self._specification.pane, max_rows=MAX_OPEN_IDS)
@@ -99,6 +96,8 @@ class ModelSummariser:
         for part in joined.joined:
             self._count_joined(part)
         self._count_given_up(batch)
+        self._panes.settle()
+        self._cohorts.settle()
 
     def _screen(self, events: EventBatch | None) -> tuple[_Screened, _Screened]:
         """Predictions and features events, each told apart by what is known of their ids."""
@@ -135,14 +134,14 @@ class ModelSummariser:
             self._add.traffic(sums, groups, "failed", np.flatnonzero(events.failed))
             answered = np.flatnonzero(~events.failed)
         self._add.output(sums, groups, events.prediction, answered)
-        self._merge("pane", groups, sums)
+        self._panes.add(groups, sums, events.offset, events.index)
 
     def _count_features(self, events: EventBatch) -> None:
         events = self._fresh("pane", events.timestamp, events)
         if len(events) and self._layout.columns:
             groups, sums = self._sums(events.timestamp, events.version, events.segment)
             self._add.inputs(sums, groups, events)
-            self._merge("pane", groups, sums)
+            self._panes.add(groups, sums, events.offset, events.index)
 
     def _count(self, counter: str, rows: EventBatch) -> None:
         """One more of a counter for each row, in the pane that was current when its record came."""
@@ -150,7 +149,7 @@ class ModelSummariser:
         if len(rows):
             groups, sums = self._sums(rows.high, rows.version, rows.segment)
             self._add.traffic(sums, groups, counter)
-            self._merge("pane", groups, sums)
+            self._panes.add(groups, sums, rows.offset, rows.index)
 
     def _count_given_up(self, batch: EventBatch) -> None:
         """Count what the stores let go because they were full, where the batch ends."""
@@ -160,14 +159,15 @@ class ModelSummariser:
             if self._fresh_rows("pane", last.high, last.offset) is None:
                 groups, sums = self._sums(last.high, last.version, last.segment)
                 self._add.traffic(sums, groups, "given_up")
-                self._merge("pane", groups, sums * (total - self._given_up))
+                self._panes.add(groups, sums * (total - self._given_up), last.offset, last.index)
             self._given_up = total
 
     def _add_cohort_sizes(self, predictions: EventBatch) -> None:
         predictions = self._fresh("cohort", predictions.timestamp, predictions)
         if len(predictions):
             groups = RowGroups.by(predictions.timestamp, COHORT, predictions.version, None)
-            self._merge("cohort", groups, np.pad(groups.sizes()[:, None], ((0, 0), (0, self._performance.stop - self._performance.start))))
+            sizes = np.pad(groups.sizes()[:, None], ((0, 0), (0, self._performance.stop - self._performance.start)))
+            self._cohorts.add(groups, sizes, predictions.offset, predictions.index)
 
     def _count_joined(self, joined: Joined) -> None:
         """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""
@@ -204,7 +204,7 @@ class ModelSummariser:
         self._add.traffic(sums, groups, "labels")
         if replaced is None:
             self._add.delay(sums, groups, rows.predicted_at, rows.labelled_at)
-        self._merge("pane", groups, sums if replaced is None else -sums)
+        self._panes.add(groups, sums if replaced is None else -sums, rows.offset, rows.index)
 
     def _count_labels(self, counter: str, rows: LabelledRows, high: Int64) -> None:
         fresh = self._fresh_rows("pane", high, rows.offset)
@@ -213,14 +213,14 @@ class ModelSummariser:
         if len(rows):
             groups, sums = self._sums(high, rows.version, rows.segment)
             self._add.traffic(sums, groups, counter)
-            self._merge("pane", groups, sums)
+            self._panes.add(groups, sums, rows.offset, rows.index)
 
     def _add_cohort_outcomes(self, rows: LabelledRows, high: Int64, corrections: Corrections | None) -> None:
         fresh = self._fresh_rows("cohort", rows.predicted_at, rows.offset, high)
         some = rows if fresh is None else rows.take(fresh)
         if len(some):
             groups = RowGroups.by(some.predicted_at, COHORT, some.version, None)
-            self._merge("cohort", groups, np.pad(self._add.outcomes(groups, some.prediction, some.label), ((0, 0), (1, 0))))
+            self._cohorts.add(groups, np.pad(self._add.outcomes(groups, some.prediction, some.label), ((0, 0), (1, 0))), some.offset, some.index)
         if corrections is None:
             return
         corrected, label = rows.take(corrections.places), corrections.label
@@ -229,21 +229,12 @@ class ModelSummariser:
             corrected, label = corrected.take(fresh), label[fresh]
         if len(corrected):
             groups = RowGroups.by(corrected.predicted_at, COHORT, corrected.version, None)
-            self._merge("cohort", groups, -np.pad(self._add.outcomes(groups, corrected.prediction, label), ((0, 0), (1, 0))))
+            self._cohorts.add(groups, -np.pad(self._add.outcomes(groups, corrected.prediction, label), ((0, 0), (1, 0))), corrected.offset, corrected.index)
 
     def _sums(self, timestamp: Int64, version: CodedText, segment: CodedText) -> tuple[RowGroups, Float64]:
         """Rows by pane, version and segment, and a vector of zeros for each."""
         groups = RowGroups.by(timestamp, self._pane, version, segment)
         return groups, np.zeros((len(groups.keys), self._layout.size))
-
-    def _merge(self, kind: str, groups: RowGroups, sums: Float64) -> None:
-        """Add a vector for each group to the summaries. A summary that was handed out is never changed: it is replaced."""
-        tables = self._panes if kind == "pane" else self._cohorts
-        for place, (start, version, segment) in enumerate(groups.keys):
-            table = tables.setdefault(start, {})
-            known = table.get((version, segment))
-            table[version, segment] = sums[place].copy() if known is None else known + sums[place]
-            self._changed.add((kind, start))
 
     def _fresh(self, kind: str, timestamp: Int64, rows: EventBatch) -> EventBatch:
         fresh = self._fresh_rows(kind, timestamp, rows.offset, rows.high if kind == "cohort" else None)
@@ -255,13 +246,13 @@ class ModelSummariser:
         With ``high``, rows of cohorts that have been given up are left out: such a cohort would begin anew, and replace what was told of it.
         """
         wait = COHORT + self._specification.labels.timeout + self._lateness
-        outlived = high is not None and int(timestamp.min()) - COHORT + wait <= int(high.max())
-        if self._closed_before == NO_TIME and not self._skip and not outlived:
+        outlived = high if high is not None and int(timestamp.min()) - COHORT + wait <= int(high.max()) else None
+        if self._closed_before == NO_TIME and not self._skip and outlived is None:
             return None
         start = pane_start(timestamp, self._pane if kind == "pane" else COHORT)
         fresh = np.ones(len(start), dtype=bool)
-        if outlived:
-            fresh &= start + wait > high
+        if outlived is not None:
+            fresh &= start + wait > outlived
         if kind == "pane" and self._closed_before != NO_TIME:
             fresh &= start + self._pane > self._closed_before
         for (piece_kind, pane), covered in self._skip.items():
@@ -277,27 +268,31 @@ class ModelSummariser:
         """What changed since the last flush."""
         changes = Changes(examples=[LabelledRows.concatenate(self._examples)] if self._examples else [])
         self._examples = []
-        for kind, start in sorted(self._changed):
-            groups = (self._panes if kind == "pane" else self._cohorts)[start]
-            names = sorted(groups)
-            changes.pieces.append(Piece(self._key(kind, start), covered, {"names": [list(name) for name in names], "counts": sparse([groups[name] for name in names])}))
-            model, revision, digest = self._specification.model, self._monitor.revision, self._digest
-            for (version, segment), counts in ((name, groups[name]) for name in names):
-                if kind == "pane":
-                    changes.summaries.append(Summary(model=model, revision=revision, digest=digest, version=version, segment=segment, start=start, counts=counts))
-                else:
-                    changes.cohorts.append(Cohort(model=model, revision=revision, digest=digest, version=version, start=start, counts=counts))
-        self._changed = set()
+        for kind, windows in (("cohort", self._cohorts), ("pane", self._panes)):
+            for start in sorted(windows.changed):
+                self._tell(changes, kind, start, windows.tables[start], covered)
+            windows.changed = set()
         for name, part in [("ids", part) for part in self._ids.unsaved()] + self._join.unsaved():
             changes.pieces.append(Piece(self._key("rows", name, part.group, part.number), covered, part.columns))
         changes.deletions = [Piece(key, covered, None) for key in self._expire()]
         self._skip = {key: value for key, value in self._skip.items() if value > covered}
         return changes
 
+    def _tell(self, changes: Changes, kind: str, start: int, groups: dict[Group, Float64], covered: int) -> None:
+        names = sorted(groups)
+        changes.pieces.append(Piece(self._key(kind, start), covered, {"names": [list(name) for name in names], "counts": sparse([groups[name] for name in names])}))
+        model, revision, digest = self._specification.model, self._monitor.revision, self._digest
+        for version, segment in names:
+            counts = groups[version, segment]
+            if kind == "pane":
+                changes.summaries.append(Summary(model=model, revision=revision, digest=digest, version=version, segment=segment, start=start, counts=counts))
+            else:
+                changes.cohorts.append(Cohort(model=model, revision=revision, digest=digest, version=version, start=start, counts=counts))
+
     def _expire(self) -> list[PieceKey]:
         timeout = self._specification.labels.timeout
         gone: list[PieceKey] = []
-        for kind, tables, length, wait in (("pane", self._panes, self._specification.pane, 0), ("cohort", self._cohorts, COHORT, timeout)):
+        for kind, tables, length, wait in (("pane", self._panes.tables, self._specification.pane, 0), ("cohort", self._cohorts.tables, COHORT, timeout)):
             for start in [start for start in tables if start + length + wait <= self._watermark]:
                 del tables[start]
                 gone.append(self._key(kind, start))
@@ -306,6 +301,17 @@ class ModelSummariser:
         for name, group, store in dropped:
             gone += [self._key("rows", name, group, number) for number in store.forget_parts(group)]
         return gone
+
+    def retire(self, replaced_from: int) -> list[PieceKey] | None:
+        """Give up for good what a replaced revision waits for, once its last prediction cannot be labelled any more; None while it can, or a pane is open.
+
+        Returns the keys of all pieces that are left of it. The times of its events are before ``replaced_from``.
+        """
+        needed = replaced_from + COHORT + self._specification.labels.timeout > self._watermark
+        if needed or self._panes.tables or self._cohorts.tables:
+            return None
+        stores = {"ids": self._ids, **self._join.stores}
+        return [self._key("rows", name, group, number) for name, store in stores.items() for group, number in store.saved()]
 
     def _key(self, kind: str, *rest: str | int) -> PieceKey:
         return (kind, self._specification.model, self._monitor.revision, *rest)
@@ -324,12 +330,12 @@ class ModelSummariser:
         start = int(rest[0])
         if high != NO_TIME:
             self._closed_before = high - self._specification.lateness
-        tables = self._panes if kind == "pane" else self._cohorts
-        tables[start] = {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)}
+        windows = self._panes if kind == "pane" else self._cohorts
+        windows.tables[start] = {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)}
         if piece.covered > covered:
             self._skip[kind, start] = piece.covered
         if kind == "cohort" or start + self._specification.pane > self._closed_before:
-            self._changed.add((kind, start))
+            windows.changed.add(start)
 
 
 def _rows(batch: EventBatch, which: Bool) -> EventBatch | None:

@@ -80,6 +80,14 @@ class RowGroups:
         flat = None if weights is None else weights.ravel()
         return np.bincount(cells.ravel(), weights=flat, minlength=len(self.keys) * size).astype(np.float64, copy=False).reshape(len(self.keys), size)
 
+    def firsts(self) -> Int64:
+        """(groups,) the first row of each group."""
+        if self.of is None:
+            return np.zeros(1, np.int64)
+        rows = np.empty(len(self.keys), np.int64)
+        rows[self.of[::-1]] = np.arange(self.n - 1, -1, -1)  # the last that is written stays
+        return rows
+
     def sizes(self, rows: Int64 | None = None) -> Float64:
         """(groups,) number of rows of each group, or of some of the rows."""
         if self.of is None:

@@ -91,7 +91,7 @@ class RowStore:
         if new is not None:
             ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
         too_old = self._index.gone(timestamp, position)
-        if too_old.any() and (count := np.count_nonzero(too_old)) <= self.rows + len(ids) - self._max_rows:
+        if too_old.any() and (count := int(too_old.sum())) <= self.rows + len(ids) - self._max_rows:
             new = np.flatnonzero(~too_old)  # a full store would give them up at once
             ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
             self.evicted += count
@@ -168,6 +168,10 @@ class RowStore:
     def forget_parts(self, group: int) -> range:
         """Numbers of the saved parts of a dropped group, to delete them; the group may begin anew."""
         return range(self._parts.pop(group, 0))
+
+    def saved(self) -> list[tuple[int, int]]:
+        """Group and number of every part that was saved and not forgotten."""
+        return [(group, number) for group, count in self._parts.items() for number in range(count)]
 
     def unsaved(self) -> list[Part]:
         """Rows added since the last call, as new parts."""

@@ -152,6 +152,9 @@ class MonitorSpecification(Frozen):
     events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
     features: dict[str, Feature] = Field(default_factory=dict)
     segments: tuple[str, ...] = ()
+    max_groups: int = Field(
+        default=200, gt=0, description="versions and segments that a source partition counts apart in a pane; those that come later are counted together, as `(other)`"
+    )
     labels: Labels = Labels()
     reference: Reference = Reference()
     detectors: Detectors = Detectors()

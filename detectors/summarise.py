@@ -14,8 +14,8 @@ import numpy as np
 
 from detectors.bundle import Cohort, Summary
 from detectors.event_batch import NO_TIME, EventBatch
-from detectors.labelled_rows import LabelledRows
 from detectors.gaps import Gap, Gaps
+from detectors.labelled_rows import LabelledRows
 from detectors.model_summariser import ModelSummariser
 from detectors.monitor import Monitor, Monitors
 from detectors.pane import pane_start
@@ -147,6 +147,7 @@ class Summarise:
             examples += flushed.examples
             pieces += flushed.pieces
             self._deletions += flushed.deletions
+        self._retire()
         return Flushed(
             covered=self.covered,
             high=self.high,
@@ -159,6 +160,16 @@ class Summarise:
             missed=self._missed,
             gaps=self._gaps.spans,
         )
+
+    def _retire(self) -> None:
+        """Drop revisions that no event needs any more; every label would be kept for each of them. A later one that is late past all bounds begins anew, and is only counted."""
+        for key, summariser in list(self._models.items()):
+            model, revision = key
+            later = [monitor.effective_from + monitor.specification.pane for monitor in self._monitors.of(model) if monitor.revision > revision]
+            left = summariser.retire(min(later)) if later else None
+            if left is not None:
+                self._deletions += [Piece(piece, self.covered, None) for piece in left]
+                del self._models[key]
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch: the covered offset and what belongs to no model."""

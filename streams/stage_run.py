@@ -70,9 +70,12 @@ Send = Callable[[Output], Awaitable[Awaitable[Any]]]
 
 
 class StageRun:
-    """Drives one partition of one stage for one assignment."""
+    """Drives one partition of one stage for one assignment.
 
-    def __init__(self, driver: StageDriver, store: PieceStore, *, name: str, state_topic: str, partition: int, send: Send) -> None:
+    ``max_unflushed`` bounds the bytes of records that are absorbed before the next epoch begins, by as much as one fetch: see `room`.
+    """
+
+    def __init__(self, driver: StageDriver, store: PieceStore, *, name: str, state_topic: str, partition: int, send: Send, max_unflushed: int = 64 * 1024 * 1024) -> None:
         self._driver = driver
         self._store = store
         self._name = name
@@ -81,6 +84,10 @@ class StageRun:
         self._send = send
         self._epoch_lock = asyncio.Lock()
         self._settled = False
+        self._max_unflushed = max_unflushed
+        self._unflushed = 0
+        self._room = asyncio.Event()
+        self._room.set()
         self.position = 0
 
     async def restore(self, entries: Iterable[tuple[bytes, bytes]], *, beginning: int, end: int) -> int:
@@ -133,6 +140,13 @@ class StageRun:
         end = int(records.offsets[-1]) + 1
         self._driver.absorb(records, end)
         self.position = end
+        self._unflushed += sum(map(len, filter(None, records.values)))
+        if self._unflushed >= self._max_unflushed:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until another fetch may be absorbed: while the acknowledgements of an epoch are late, what comes in must not pile up."""
+        await self._room.wait()
 
     async def epoch(self, *, at_end: bool, idle: int = 0) -> int | None:
         """Make everything absorbed so far durable; returns the offset that may be declared, None if nothing was new."""
@@ -141,6 +155,8 @@ class StageRun:
                 return None
             self._store.epoch += 1
             epoch = self._driver.flush(generation=self._store.generation, epoch=self._store.epoch, at_end=at_end, idle=idle)
+            self._unflushed = 0
+            self._room.set()
             if epoch is None:
                 self._store.epoch -= 1
                 return None
@@ -155,6 +171,7 @@ class StageRun:
         """Wait for an epoch that is under way; none begins after it."""
         async with self._epoch_lock:
             self._settled = True
+            self._room.set()
 
     async def _write(self, entries: Iterable[Entry]) -> None:
         await self._acknowledged([await self._send(Output(topic=self._state_topic, key=key, value=value, partition=self._partition)) for key, value in entries])

@@ -93,7 +93,9 @@ class Worker:
         state_topic = self._names.state_of(tp.topic)
         name = f"{tp.topic}[{tp.partition}]"
         limits = StateLimits(part_bytes=self._settings.part_bytes, piece_bytes=self._settings.piece_bytes)
-        run = StageRun(self._driver(tp), PieceStore(limits=limits, owner=secrets.randbits(48)), name=name, state_topic=state_topic, partition=tp.partition, send=self._send)
+        store = PieceStore(limits=limits, owner=secrets.randbits(48))
+        bound = self._settings.max_unflushed_bytes
+        run = StageRun(self._driver(tp), store, name=name, state_topic=state_topic, partition=tp.partition, send=self._send, max_unflushed=bound)
         try:
             position = await run.restore(await read_state(self._connection, state_topic, tp.partition), beginning=beginning, end=end)
         except Exception as fault:
@@ -132,6 +134,8 @@ class Worker:
         async for event in stream.events():
             fetched: FetchedRecords = event.value
             run = self._runs.get(event.message.tp)
+            if run is not None:
+                await run.room()
             await self._reader.catch_up()  # a monitor applied before these records were written is in force for them
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
                 run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)

@@ -8,14 +8,12 @@ from collections.abc import Iterable
 from kafka import KafkaConsumer, TopicPartition
 
 from detectors.alert import Alert
-from detectors.point import Point
+from detectors.point import Point, PointKey
 from retrainer.versions import Version
 from streams.connection import KafkaConnection
 from streams.wire import decode_alert, decode_points, decode_version
 
 POLL_MILLISECONDS = 200
-
-PointKey = tuple[str, tuple[tuple[str, str], ...], int]
 
 
 class Observer:
@@ -65,11 +63,13 @@ class Observer:
 
     def _take_points(self, points: Iterable[Point]) -> None:
         for point in points:
-            tags = tuple(sorted(point.tags.items()))
-            self._points[point.measurement, tags, point.time] = point
-            newest = self._newest.get((point.measurement, tags))
-            if newest is None or newest.time <= point.time:
-                self._newest[point.measurement, tags] = point
+            measurement, tags, time = key = point.key
+            if not point.replaces(self._points.get(key)):
+                continue
+            self._points[key] = point
+            newest = self._newest.get((measurement, tags))
+            if newest is None or newest.time <= time:
+                self._newest[measurement, tags] = point
 
     def stop(self) -> None:
         """Read no more."""
@@ -78,7 +78,7 @@ class Observer:
 
     @property
     def points(self) -> list[Point]:
-        """All points, the last of each."""
+        """All points, of each the last, or the final one."""
         with self._lock:
             return list(self._points.values())
 

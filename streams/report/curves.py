@@ -11,7 +11,7 @@ from detectors.bank import detectors_of
 from detectors.detector import Detector
 from detectors.duration import format_duration, parse_duration
 from detectors.event_batch import Bool, Column, Float64, Int64
-from detectors.point import Point
+from detectors.point import Point, PointKey
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 from detectors.window_bank import WindowBank
@@ -105,8 +105,12 @@ def thinned(values: Float64, most: int = MOST_POINTS) -> Int64:
 
 
 def latest(points: Iterable[Point], model: str) -> list[Point]:
-    """Points of a model by time; of those with the same measurement, tags and time the last one counts."""
-    kept = {(point.measurement, tuple(sorted(point.tags.items())), point.time): point for point in points if point.tags.get("model", model) == model}
+    """Points of a model by time; of those with the same measurement, tags and time the last one counts, unless an earlier one was final."""
+    kept: dict[PointKey, Point] = {}
+    for point in points:
+        key = point.key
+        if point.tags.get("model", model) == model and point.replaces(kept.get(key)):
+            kept[key] = point
     return sorted(kept.values(), key=lambda point: point.time)
 
 

@@ -6,8 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.group_tables import name_within
 from detectors.layout import Layout
 from detectors.model_summariser import COHORT
+from detectors.monitor import Monitor, Monitors
 from detectors.piece import Piece
 from detectors.summarise import Summarise
 from tests.detectors.event_samples import Sent, fetch, label, monitors, prediction, specification
@@ -178,3 +180,88 @@ def test_a_crash_in_the_middle_of_an_epoch_changes_no_pane(sent, first_cut, seco
     again.absorb(fetch(sent, first=cut))
     found |= {(one.start, one.version): one.counts.tolist() for one in again.flush().summaries}
     assert {key: counts for key, counts in found.items() if any(counts)} == panes_of(sent)
+
+
+def grouped(sent: list[Sent], cuts: list[int]) -> dict[tuple[int, str, str], float]:
+    stage, found = Summarise(0, monitors(max_groups=2)), {}
+    first = 0
+    for end in [*cuts, len(sent)]:
+        stage.absorb(fetch(sent[:end], first=first))
+        found |= {(one.start, one.version, one.segment): LAYOUT.traffic(one.counts, "predictions") + LAYOUT.traffic(one.counts, "duplicates") for one in stage.flush().summaries}
+        first = end
+    return found
+
+
+def test_versions_beyond_the_bound_of_a_pane_are_counted_together():
+    sent = [prediction(event, 1_000 + event, version=f"v{event % 50}") for event in range(1_000)] + [prediction(1_000, 10_000, version="v7")]
+    assert grouped(sent, []) == {(0, "v0", ""): 20, (0, "v1", ""): 20, (0, "(other)", ""): 960, (10_000, "v7", ""): 1}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abcd")), min_size=1, max_size=12), st.sets(st.integers(1, 11)))
+def test_which_versions_are_counted_apart_does_not_depend_on_how_the_log_is_cut(events: list[tuple[int, str]], cuts: set[int]):
+    sent = [prediction(event, 1_000, version=version) for event, version in events]  # duplicates are counted after the others of a batch, and may begin a group
+    assert grouped(sent, []) == grouped(sent, sorted(cut for cut in cuts if cut < len(sent)))
+
+
+def test_a_version_whose_segments_are_too_many_keeps_its_name():
+    table: dict[tuple[str, str], np.ndarray] = {}
+    for version, segment in (("1", "user=1"), ("1", "user=2"), ("1", "user=3"), ("2", "user=4"), ("1", "")):
+        table[name_within(table, version, segment, 2)] = np.zeros(1)
+    assert list(table) == [("1", "user=1"), ("1", "user=2"), ("1", "(other)"), ("(other)", "(other)"), ("1", "")]
+
+
+def test_a_prediction_older_than_the_label_timeout_joins_no_label_that_came_before_it():
+    early = [label(1, 999_000, "yes"), prediction(1, 900_000, record=1_000_000)]
+    assert confusion(panes_of(early)).sum() + traffic(panes_of(early), "late_labels").get(1_000_000, 0) == 1
+    too_early = [label(1, 999_000, "yes"), prediction(1, 820_000, record=1_000_000)]
+    assert confusion(panes_of(too_early)).sum() + traffic(panes_of(too_early), "late_labels").get(1_000_000, 0) == 0
+
+
+REVISIONS = Monitors([Monitor(specification=specification(max_groups=revision), revision=revision, effective_from=(revision - 1) * 100_000) for revision in (1, 2, 3)])
+LAST_NEEDED = 100_000 + 10_000 + COHORT + 160_000 + 20_000  # of revision 1: until 2 begins, a pane, its cohorts, its labels, lateness
+
+
+def saved_keys(stage: Summarise, saved: dict) -> set[int]:
+    """Keep what a flush saves; revisions that have pieces."""
+    for piece in stage.flush().pieces:
+        saved.pop(piece.key, None)
+        if piece.value is not None:
+            saved[piece.key] = piece
+    return {int(key[2]) for key in saved}
+
+
+def test_nothing_is_left_of_a_replaced_revision_when_its_labels_and_cohorts_are_past():
+    stage, saved = Summarise(0, REVISIONS), {}
+    sent = [prediction(1, 1_000), label(2, 2_000, "no"), prediction(3, 101_000), prediction(4, 201_000), label(1, 202_000, "yes")]
+    sent += [label(5, LAST_NEEDED - 1, "no"), label(6, LAST_NEEDED, "no"), label(7, LAST_NEEDED + 1, "no")]
+    revisions = []
+    for end in range(1, len(sent) + 1):
+        stage.absorb(fetch(sent[:end], first=end - 1))
+        revisions.append(saved_keys(stage, saved))
+    assert revisions == [{1}, {1}, {1, 2}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {2, 3}]
+    successor = Summarise(0, REVISIONS)
+    successor.restore(stage.manifest(), saved.values())
+    assert saved_keys(successor, saved) == {2, 3}
+
+
+def test_an_event_of_a_revision_that_is_gone_is_late_and_leaves_nothing_behind():
+    stage, saved = Summarise(0, REVISIONS), {}
+    sent = [
+        prediction(1, 1_000),
+        prediction(2, LAST_NEEDED + 10_000),
+        prediction(3, 2_000, record=LAST_NEEDED + 10_000),
+        prediction(4, LAST_NEEDED + 50_000),
+        label(5, LAST_NEEDED + 60_000, "no"),
+    ]
+    late = 0.0
+    for end in range(1, len(sent) + 1):
+        stage.absorb(fetch(sent[:end], first=end - 1))
+        flushed = stage.flush()
+        late += sum(LAYOUT.traffic(one.counts, "late") for one in flushed.summaries if one.revision == 1)
+        for piece in flushed.pieces:
+            saved.pop(piece.key, None)
+            if piece.value is not None:
+                saved[piece.key] = piece
+    assert late == 1
+    assert {key[2] for key in saved} == {3}

@@ -32,7 +32,7 @@ def run(known: Monitors, *events: dict[str, object]) -> tuple[Flushed, list[Dead
     decoder, stage, dead = Decoder(known), Summarise(0, known), []
     for offset, event in enumerate(events):
         record = Received(offset, json.dumps({"model": "churn"} | event).encode(), int(event["timestamp"]))  # type: ignore[call-overload]
-        decoded = decoder.decode([record], high=stage.high, end=offset + 1)
+        decoded = decoder.decode(SourceRecords.of([record]), high=stage.high, end=offset + 1)
         stage.absorb(decoded.fetch)
         dead += decoded.dead_letters
     return stage.flush(), dead
@@ -101,7 +101,7 @@ def test_how_far_ahead_and_which_segments_follow_from_the_events_own_time():
     segments = {"segments": {"city": "Rome", "plan": "free"}}
     decoder = Decoder(known)
     values = [predicted(str(at), at, **segments) for at in (4_000, 19_000, 25_000)]
-    decoded = decoder.decode([Received(offset, json.dumps({"model": "churn"} | value).encode(), 0) for offset, value in enumerate(values)], high=0, end=3)
+    decoded = decoder.decode(SourceRecords.of(Received(offset, json.dumps({"model": "churn"} | value).encode(), 0) for offset, value in enumerate(values)), high=0, end=3)
     assert [(letter.offset, letter.path) for letter in decoded.dead_letters] == [(1, "timestamp")]
     assert {one.revisions: one.segment.tolist() for one in decoded.fetch.batches} == {(1,): ["city=Rome"], (2,): ["plan=free"]}
 

@@ -254,6 +254,11 @@ def test_a_repeated_point_counts_once_and_the_last_of_its_time_wins() -> None:
     assert ("predictions", str(7 * 60)) in view([provisional, *panes(), *panes()]).facts
 
 
+def test_a_provisional_point_of_a_replaced_worker_does_not_take_the_place_of_the_final_one() -> None:
+    late = msgspec.structs.replace(panes(1)[0], fields={"predictions": 3, "labels": 0, "final": False})
+    assert ("predictions", str(7 * 60)) in view([*panes(), late]).facts
+
+
 def test_rows_without_times_are_called_rows() -> None:
     shown = view(alerts=[msgspec.structs.replace(alert(), change_at=1_200_000, summary="since about 1970-01-01T00:20:00.000Z")], event_times=False)
     assert "since about row 1,200" in shown.judgement.sentence

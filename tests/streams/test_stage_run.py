@@ -11,11 +11,16 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from streams.piece_store import PieceStore
+from streams.source_records import SourceRecords
 from streams.stage_run import Output, StageRun
 from streams.state_codec import StateError
 from streams.summarise_driver import SummariseDriver
 from streams.topics import Topics
 from tests.detectors.event_samples import monitors
+
+
+def records(*offsets: int) -> SourceRecords:
+    return SourceRecords.of(record(offset) for offset in offsets)
 
 
 def record(offset: int) -> ConsumerRecord[bytes, bytes]:
@@ -52,9 +57,9 @@ def missed(run: StageRun) -> int:
 def test_what_is_between_a_position_and_the_beginning_of_the_log_is_missed(caplog: pytest.LogCaptureFixture):
     run = State().run()
     asyncio.run(run.restore((), beginning=0, end=10))
-    run.absorb(0, [record(0), record(9)])
+    run.absorb(0, records(0, 9))
     with caplog.at_level(logging.WARNING):
-        run.absorb(10, [record(5_000)], beginning=4_990)
+        run.absorb(10, records(5_000), beginning=4_990)
     assert missed(run) == 4_980
     assert "inference.events[0]: offsets 10 to 4989 expired" in caplog.text
 
@@ -62,8 +67,8 @@ def test_what_is_between_a_position_and_the_beginning_of_the_log_is_missed(caplo
 def test_offsets_of_transactions_are_not_missed():
     run = State().run()
     asyncio.run(run.restore((), beginning=0, end=10))
-    run.absorb(0, [record(0), record(4)])
-    run.absorb(5, [record(7)], beginning=3)
+    run.absorb(0, records(0, 4))
+    run.absorb(5, records(7), beginning=3)
     assert (missed(run), run.position) == (0, 8)
 
 
@@ -71,7 +76,7 @@ def test_records_that_expired_while_no_worker_ran_are_missed_once():
     state = State()
     run = state.run()
     asyncio.run(run.restore((), beginning=0, end=5))
-    run.absorb(0, [record(0), record(4)])
+    run.absorb(0, records(0, 4))
     asyncio.run(run.epoch(at_end=True))
     for _ in range(2):
         run = state.run()
@@ -90,6 +95,55 @@ def test_a_new_installation_has_missed_nothing_of_a_log_that_began_earlier():
 def test_a_log_that_was_made_anew_stops_the_worker():
     run = State().run()
     asyncio.run(run.restore((), beginning=0, end=10))
-    run.absorb(0, [record(9)])
+    run.absorb(0, records(9))
     with pytest.raises(StateError, match="made anew"):
-        run.absorb(10, [record(0)], beginning=0)
+        run.absorb(10, records(0), beginning=0)
+
+
+def test_reading_pauses_while_an_epoch_waits_for_its_acknowledgements_and_goes_on_behind_it():
+    async def happened() -> list[str]:
+        acknowledged, said = asyncio.Event(), list[str]()
+
+        async def send(output: Output) -> Awaitable[Any]:
+            return acknowledged.wait()
+
+        driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
+        run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=send, max_unflushed=100)
+
+        async def read() -> None:
+            for offset in range(7):
+                await run.room()
+                run.absorb(offset, records(offset))
+                said.append(f"absorbed {offset}")
+
+        async def epochs() -> None:
+            while run.position < 7:
+                await asyncio.sleep(0.01)
+                await run.epoch(at_end=False)
+                said.append("epoch")
+
+        both = asyncio.gather(read(), epochs())
+        await asyncio.sleep(0.1)
+        said.append("acknowledged")
+        acknowledged.set()
+        await both
+        return said
+
+    said = asyncio.run(happened())
+    before = said[: said.index("acknowledged")]
+    assert before == [f"absorbed {offset}" for offset in range(4)]  # two fill the bound, and two more while their epoch is under way
+    assert [one for one in said if one.startswith("absorbed")] == [f"absorbed {offset}" for offset in range(7)]
+
+
+def test_a_partition_that_is_taken_away_lets_go_of_who_waits_for_room():
+    async def wait() -> None:
+        driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
+        run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=State().send, max_unflushed=1)
+        run.absorb(0, records(0))
+        waiting = asyncio.ensure_future(run.room())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await run.settle()
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(wait())

@@ -6,6 +6,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from streams.detect_driver import DetectDriver
+from streams.source_records import SourceRecords
 from streams.stage_run import Output
 from streams.summarise_driver import SummariseDriver
 from streams.topics import Topics
@@ -21,7 +22,7 @@ def received(value: bytes | None, key: bytes | None = b"k", offset: int = 0) -> 
 
 def outputs_of(*records: ConsumerRecord[bytes, bytes], topic: str) -> list[Output]:
     driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=TOPICS)
-    driver.absorb(list(records), len(records))
+    driver.absorb(SourceRecords.of(records), len(records))
     epoch = driver.flush(generation=1, epoch=1, at_end=False, idle=0)
     assert epoch is not None
     return [output for output in epoch.outputs if output.topic == topic]
@@ -45,13 +46,13 @@ def test_a_dead_letter_that_fits_is_as_it_was_received():
 def test_what_was_refused_and_what_nobody_monitors_becomes_one_metric_point_each_over_all_partitions_of_detection():
     driver = SummariseDriver(partition=1, partitions=3, monitors=monitors(), topics=TOPICS)
     unmonitored = b'{"event_id":"1","model":"fraud","prediction":"no","timestamp":0}'
-    driver.absorb([received(b"no JSON"), received(unmonitored, offset=1)], 2)
+    driver.absorb(SourceRecords.of([received(b"no JSON"), received(unmonitored, offset=1)]), 2)
     epoch = driver.flush(generation=1, epoch=1, at_end=False, idle=0)
     assert epoch is not None
     points = []
     for target in range(3):
         detect = DetectDriver(partition=target, monitors=monitors(), topics=TOPICS)
-        detect.absorb([received(output.value) for output in epoch.outputs if output.topic == TOPICS.summaries and output.partition == target], 1)
+        detect.absorb(SourceRecords.of(received(output.value) for output in epoch.outputs if output.topic == TOPICS.summaries and output.partition == target), 1)
         told = detect.flush(generation=1, epoch=1, at_end=False, idle=0)
         assert told is not None
         points += [(output.key, point) for output in told.outputs if output.topic == TOPICS.metrics for point in decode_points(output.value or b"")]

@@ -1,0 +1,87 @@
+"""Summary vectors by window of event time, model version and segment; so many of a window apart, and the others together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from detectors.event_batch import Float64, Int64
+from detectors.row_groups import RowGroups
+from detectors.row_store import position_of
+
+Group = tuple[str, str]
+"""Model version and segment."""
+
+OTHER = "(other)"
+"""Stands for the versions and segments of a window that came after the first `max_groups`."""
+
+
+@dataclass(frozen=True)
+class _Added:
+    """What some rows add, (groups, size), and where they stand in the log, (n,) each."""
+
+    groups: RowGroups
+    sums: Float64
+    offset: Int64
+    index: Int64
+
+
+class GroupTables:
+    """Windows of one kind.
+
+    Groups begin in the order of the log, so that which of them come too late does not depend on how it was cut; therefore what is added counts
+    from `settle` on, when all that a batch adds is known.
+
+    Attributes
+    ----------
+    tables : vectors by start of the window, then by group. A vector that was handed out is never changed: it is replaced.
+    changed : starts of the windows that were added to; the reader empties it.
+    """
+
+    def __init__(self, *, max_groups: int) -> None:
+        self._max_groups = max_groups
+        self._added: list[_Added] = []
+        self.tables: dict[int, dict[Group, Float64]] = {}
+        self.changed: set[int] = set()
+
+    def add(self, groups: RowGroups, sums: Float64, offset: Int64, index: Int64) -> None:
+        """Add a vector for each group of some rows, which are in the order of the log."""
+        self._added.append(_Added(groups, sums, offset, index))
+
+    def settle(self) -> None:
+        """All that a batch adds has been added."""
+        new = sum(len(added.groups.keys) for added in self._added)
+        full = any(len(self.tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.groups.keys)
+        names = self._names_in_order() if full else {}
+        for added in self._added:
+            for place, (start, version, segment) in enumerate(added.groups.keys):
+                table = self.tables.setdefault(start, {})
+                name = names.get((start, version, segment), (version, segment))
+                known = table.get(name)
+                table[name] = added.sums[place].copy() if known is None else known + added.sums[place]
+                self.changed.add(start)
+        self._added = []
+
+    def _names_in_order(self) -> dict[tuple[int, str, str], Group]:
+        """The group that each version and segment is counted in."""
+        first: dict[tuple[int, str, str], int] = {}
+        for added in self._added:
+            rows = added.groups.firsts()
+            for key, position in zip(added.groups.keys, position_of(added.offset[rows], added.index[rows]).tolist(), strict=True):
+                first[key] = min(position, first.get(key, position))
+        begun = {start: dict.fromkeys(self.tables.get(start, ())) for start, _, _ in first}
+        names = {}
+        for start, version, segment in sorted(first, key=lambda key: (first[key], key)):
+            table = begun[start]
+            name = name_within(table, version, segment, self._max_groups)
+            table.setdefault(name)
+            names[start, version, segment] = name
+        return names
+
+
+def name_within(table: Collection[Group], version: str, segment: str, limit: int) -> Group:
+    """The group that a version and segment are counted in: their own while there is room, then the version's others, then others."""
+    if (version, segment) in table or len(table) < limit:
+        return version, segment
+    known = any(name == version for name, _ in table)
+    return version if known else OTHER, OTHER if segment else ""

@@ -1,0 +1,38 @@
+"""What the demonstration reads of a real Kafka, as any dashboard would."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from kafka import KafkaProducer
+
+from detectors.point import Point
+from streams.connection import connect
+from streams.demo.observer import Observer
+from streams.topics import Topics
+from streams.wire import encode_points
+
+pytestmark = pytest.mark.kafka
+
+
+def _traffic(predictions: int, at: int, *, final: bool) -> Point:
+    return Point(measurement="traffic", tags={"model": "loans", "version": "1"}, fields={"predictions": predictions, "final": final}, time=at)
+
+
+def test_a_provisional_point_of_a_replaced_worker_does_not_take_the_place_of_the_final_one(broker: str, topics: Topics) -> None:
+    told = [_traffic(60, 0, final=False), _traffic(100, 0, final=True), _traffic(100, 0, final=True), _traffic(60, 0, final=False), _traffic(7, 10_000, final=True)]
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for point in told:
+        producer.send(topics.metrics, encode_points([point]), partition=0).get(10)
+    producer.close()
+    observer = Observer(connect(broker, topic_prefix=topics.prefix))
+    try:
+        deadline = time.monotonic() + 20
+        while len(observer.points) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert observer.error is None
+        assert observer.total("predictions") == 107
+        assert [point.fields["predictions"] for point in observer.newest("traffic")] == [7]
+    finally:
+        observer.stop()
