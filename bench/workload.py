@@ -133,8 +133,9 @@ class Workload:
             keys = [b"event-%010d" % place for place in events.of.tolist()]
             partitions = partition_of(keys, PARTITIONS)
             if self.arrow_rows:
-                table: dict[str, Any] = {"labelled": self.labels == "in the event", "model": self.model(0), "names": self.names, "classes": CLASSES, "rows": self.arrow_rows}
-                for partition, value, time in streams(events, [key.decode() for key in keys], partitions, **table):
+                texts, labelled = [key.decode() for key in keys], self.labels == "in the event"
+                records = streams(events, texts, partitions, labelled=labelled, model=self.model(0), names=self.names, classes=CLASSES, rows=self.arrow_rows)
+                for partition, value, time in records:
                     yield SourceRecord(partition, b"", value, time)
                 continue
             values = self._values(events, keys)
