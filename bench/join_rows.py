@@ -12,6 +12,7 @@ from bench.processes import Stopwatch, in_a_fresh_process, resident_mebibytes
 from bench.workload import CLASSES, Workload
 from detectors.event_batch import Int64
 from detectors.examples import Examples
+from detectors.labelled_rows import LabelledRows
 from detectors.monitor import Monitor, Monitors
 from detectors.summarise import Fetch, Summarise
 
@@ -45,14 +46,14 @@ def labels_per_second(size: Size) -> Found:
         for start in range(0, share, FETCH):
             fetches.append(labels(WORKLOAD, chosen[start : start + FETCH], first=end))
             end += FETCH
-        examples: list[Examples] = []
+        joined: list[LabelledRows] = []
         watch = Stopwatch()
         for number, one in enumerate(fetches, 1):
             stage.absorb(one)
             if number % FETCHES_PER_EPOCH == 0 or number == len(fetches):
-                examples += stage.flush().examples
+                joined += stage.flush().examples
         figures.append(share / watch.seconds)
-        _check(examples, fetches, chosen)
+        _check([rows.examples() for rows in joined], fetches, chosen)
     return Found(figures=tuple(figures), details={"waiting": count, "labels": share})
 
 

@@ -94,5 +94,6 @@ ROWS = (
     _row("models-100", "the same over 100 models mixed in each fetch", 90_000, models=100, per_pane=450_000, labels="separate"),
     _row("models-1000", "the same over 1,000 models mixed in each fetch", 50_000, models=1_000, per_pane=500_000, labels="separate"),
     _row("features-200", "200 features, one model, label in the event", 35_000, features=200, per_pane=150_000),
+    _row("arrow", "Arrow IPC batches of 500, 10 % of the events are labels, joined", 600_000, per_pane=1_000_000, labels="separate", arrow_rows=500),
     Row(name="bad", what="one bad record in 1,000: cost over that of a clean stream", sense="at most", target=1.3, unit="times", run=cost_of_bad_records),
 )

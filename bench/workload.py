@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from bench.arrow_batches import streams
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.specification import MonitorSpecification
 from streams.infer import infer
@@ -76,6 +77,7 @@ class Workload:
     beginning : events of the first `BEGINNING` of event time.
     per_pane : events of each later pane.
     bad_every : one record in so many cannot be read; 0 for none.
+    arrow_rows : events of one model that are sent together as an Arrow IPC stream; 0 for one JSON record each.
     """
 
     models: int = 1
@@ -84,10 +86,13 @@ class Workload:
     beginning: int = 20_000
     per_pane: int = 600_000
     bad_every: int = 0
+    arrow_rows: int = 0
 
     def __post_init__(self) -> None:
         if min(self.models, self.features, self.beginning, self.per_pane) < 1:
             raise ValueError("a stream needs models, features and events")
+        if self.arrow_rows and (self.models > 1 or self.bad_every or self.labels == "none"):
+            raise ValueError("the Arrow stream of the bench is of one model, all of it can be read, and it has labels")
 
     def model(self, number: int) -> str:
         """Name of a model."""
@@ -122,12 +127,19 @@ class Workload:
         return Events(place=place, of=np.where(is_label, place - LABEL_AFTER, place), time=self.time(place), is_label=is_label, matrix=matrix, predicted=predicted, label=label)
 
     def records(self, first: int, end: int) -> Iterator[SourceRecord]:
-        """A part of the stream as records, one event each."""
+        """A part of the stream as records, one event each or many."""
         for start in range(first, end, BLOCK):
             events = self.events(start, min(start + BLOCK, end))
             keys = [b"event-%010d" % place for place in events.of.tolist()]
+            partitions = partition_of(keys, PARTITIONS)
+            if self.arrow_rows:
+                texts, labelled = [key.decode() for key in keys], self.labels == "in the event"
+                records = streams(events, texts, partitions, labelled=labelled, model=self.model(0), names=self.names, classes=CLASSES, rows=self.arrow_rows)
+                for partition, value, time in records:
+                    yield SourceRecord(partition, b"", value, time)
+                continue
             values = self._values(events, keys)
-            for key, value, time, partition in zip(keys, values, events.time.tolist(), partition_of(keys, PARTITIONS).tolist(), strict=True):
+            for key, value, time, partition in zip(keys, values, events.time.tolist(), partitions.tolist(), strict=True):
                 yield SourceRecord(partition, key, value, time)
 
     def _values(self, events: Events, keys: list[bytes]) -> Iterator[bytes]:

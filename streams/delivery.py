@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,9 @@ _MAX_RECORDS_IN_FLIGHT = 500
 _ANSWER_SECONDS = 30.0
 _PAUSE_SECONDS = (0.1, 2.0)  # between attempts to reach a broker, doubling
 
+Packed = tuple[list[SourceRecord], list[Exception]]
+"""Records, and an error for each event that has no form on the wire."""
+
 
 @dataclass
 class _Parts:
@@ -50,7 +54,11 @@ def _settles(record: SourceRecord, whole: _Parts | None) -> int:
 class Delivery:
     """One thread that empties a queue into ``inference.events``."""
 
-    def __init__(self, connection: KafkaConnection, queue: deque[Event | Advance], *, linger: float, span: int) -> None:
+    def __init__(
+        self, connection: KafkaConnection, queue: deque[Event | Advance], *, linger: float, span: int, compression: str | None = None, pack: Callable[..., Packed] = records_of
+    ) -> None:
+        self._compression = compression
+        self._pack = pack
         self._connection = connection
         self._topic = connection.topics.inference_events
         self._queue = queue
@@ -119,7 +127,7 @@ class Delivery:
                 advance = entry
             else:
                 events.append(entry)
-        records, errors = records_of(events, partitions=partitions, now=time.time_ns() // 1_000_000, span=self._span, max_bytes=_MAX_RECORD_BYTES)
+        records, errors = self._pack(events, partitions=partitions, now=time.time_ns() // 1_000_000, span=self._span, max_bytes=_MAX_RECORD_BYTES)
         for error in errors:
             self._refused(1, error, settles=1)
         for record in records:
@@ -146,6 +154,7 @@ class Delivery:
                         **self._connection.client_arguments(),
                         acks="all",
                         enable_idempotence=True,
+                        compression_type=self._compression,
                         linger_ms=5,
                         batch_size=_MAX_RECORD_BYTES * 2,
                         max_block_ms=5_000,

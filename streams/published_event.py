@@ -145,6 +145,11 @@ def control_records(timestamp: int, *, partitions: int) -> list[SourceRecord]:
     return [SourceRecord(partition=partition, key=None, value=value, timestamp=timestamp, events=0) for partition in range(partitions)]
 
 
+def record_time(events: Sequence[Event], now: int) -> int:
+    """Timestamp of a record of some events, epoch milliseconds: of the latest, but never in the future."""
+    return min(max(event.timestamp for event in events), now)
+
+
 def _record(partition: int, group: list[tuple[Event, bytes, bytes]], now: int) -> SourceRecord:
-    latest = max(event.timestamp for event, _, _ in group)
-    return SourceRecord(partition=partition, key=group[0][1], value=b"\n".join(text for _, _, text in group), timestamp=min(latest, now), events=len(group))
+    timestamp = record_time([event for event, _, _ in group], now)
+    return SourceRecord(partition=partition, key=group[0][1], value=b"\n".join(text for _, _, text in group), timestamp=timestamp, events=len(group))

@@ -15,7 +15,7 @@ from detectors.alert import Alert
 from detectors.bundle import Bundle
 from detectors.detect import Detect
 from detectors.event_batch import NO_TIME, Column
-from detectors.examples import Examples
+from detectors.labelled_rows import LabelledRows
 from detectors.monitor import Monitor, Monitors
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
@@ -42,18 +42,18 @@ class Stages:
         self._detect = Detect(monitors, metrics=metrics)
         self._epoch = 0
 
-    def step(self, fetch: Fetch) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
+    def step(self, fetch: Fetch) -> tuple[tuple[LabelledRows, ...], tuple[Point, ...], tuple[Alert, ...]]:
         """Take a fetch, as one epoch."""
         self._summarise.absorb(fetch)
         return self._tell(self._summarise.high)
 
-    def finish(self, rest: Fetch | None) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
+    def finish(self, rest: Fetch | None) -> tuple[tuple[LabelledRows, ...], tuple[Point, ...], tuple[Alert, ...]]:
         """Take what is left, and move event time past the last pane and its lateness, so that everything closes."""
         if rest is not None:
             self._summarise.absorb(rest)
         return self._tell(self._summarise.high + self._specification.lateness + self._specification.pane)
 
-    def _tell(self, high: int) -> tuple[tuple[Examples, ...], tuple[Point, ...], tuple[Alert, ...]]:
+    def _tell(self, high: int) -> tuple[tuple[LabelledRows, ...], tuple[Point, ...], tuple[Alert, ...]]:
         self._epoch += 1
         flushed = self._summarise.flush()
         bundle = Bundle(partition=0, partitions=1, generation=1, epoch=self._epoch, high=high, covered=flushed.covered, summaries=flushed.summaries, cohorts=flushed.cohorts)
@@ -174,9 +174,9 @@ def replay_with_retraining(
     return replayed
 
 
-def _decide(replayed: Replayed, loop: RetrainLoop, examples: tuple[Examples, ...], alerts: tuple[Alert, ...], *, now: int) -> None:
+def _decide(replayed: Replayed, loop: RetrainLoop, examples: tuple[LabelledRows, ...], alerts: tuple[Alert, ...], *, now: int) -> None:
     # Rows before alerts: an alert follows from rows that the loop has not seen yet, and nothing may be decided at a time before it.
-    told = [item for part in examples for item in loop.on_examples(part)]
+    told = [item for part in examples for item in loop.on_examples(part.examples())]
     told += [item for alert in alerts for item in loop.on_alert(alert, now)]
     replayed.versions += [item for item in told if isinstance(item, Version)]
     replayed.decisions += [item for item in told if isinstance(item, Decision)]
