@@ -50,6 +50,7 @@ class LabelJoin:
         labels = specification.labels
         length = max(labels.timeout // GROUPS_PER_TIMEOUT, 1)
         self._features = tuple(specification.features)
+        self._corrections = labels.corrections
         self._timeout, self._lateness = labels.timeout, specification.lateness
         self.stores = {kind: RowStore(group_length=length, max_rows=labels.max_waiting) for kind in ("predictions", "labels", "features")}
 
@@ -67,7 +68,9 @@ class LabelJoin:
         self._keep("features", batch, features, {f"feature:{name}": batch.features[name][features] for name in self._features})
         known_at_once = _present(batch.label[predictions])
         waiting = predictions[~known_at_once]
-        self._keep("labels", batch, labels, {"label": batch.label[labels]})
+        self._keep_labels(batch, labels)
+        if self._corrections:
+            self._keep_labels(batch, predictions[known_at_once])
         joined = [self._at_once(batch, predictions[known_at_once])]
         early = self._find("labels", batch, waiting)
         joined.append(self._label_came_first(batch, waiting, early))
@@ -76,14 +79,17 @@ class LabelJoin:
         return [part for part in joined if len(part)], repeated
 
     def keep(self, batch: EventBatch, on_time: Int64, late: Int64) -> Int64:
-        """Let predictions wait for their labels; returns the late ones that do not repeat one that waits already."""
-        self._keep_predictions(batch, on_time[~_present(batch.label[on_time])])
+        """Let predictions wait for their labels, or for a correction; returns the late ones that do not repeat one that waits already."""
+        self._keep_predictions(batch, on_time if self._corrections else on_time[~_present(batch.label[on_time])])
         self._keep_predictions(batch, late)
         return late[~self._find("predictions", batch, late).mask]
 
     def _keep_predictions(self, batch: EventBatch, rows: Int64) -> None:
         columns = {name: getattr(batch, name)[rows] for name in ("version", "segment", "prediction", "score")}
         self._keep("predictions", batch, rows, columns | {f"feature:{name}": batch.features[name][rows] for name in self._features})
+
+    def _keep_labels(self, batch: EventBatch, rows: Int64) -> None:
+        self._keep("labels", batch, rows, {"label": batch.label[rows]})
 
     def _keep(self, kind: str, batch: EventBatch, rows: Int64, columns: dict[str, Column]) -> None:
         if len(rows):
