@@ -119,6 +119,15 @@ class EventBatch:
 _BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions"})
 
 
+def both(one: EventBatch | None, other: EventBatch | None) -> EventBatch | None:
+    """Rows of two batches in the order of the log; None where neither has any."""
+    given = [batch for batch in (one, other) if batch is not None and len(batch)]
+    if len(given) < 2:
+        return given[0] if given else None
+    together = EventBatch.concatenate(given)
+    return together.take(np.lexsort((together.index, together.offset)))
+
+
 def present(column: Coded) -> Bool:
     """(n,) which rows of a column have a value."""
     return column.present if isinstance(column, CodedText) else ~np.isnan(column)

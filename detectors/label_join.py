@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import Bool, Coded, EventBatch, Int64, coded, plain, present
+from detectors.event_batch import Bool, Coded, EventBatch, Int64, both, coded, plain, present
 from detectors.id_index import Found
 from detectors.labelled_rows import LabelledRows
 from detectors.row_store import Part, RowStore, position_of
@@ -70,6 +70,7 @@ class LabelJoin:
         labels = specification.labels
         length = max(labels.timeout // GROUPS_PER_TIMEOUT, 1)
         self._partition = partition
+        self._corrections = labels.corrections
         self._wait = specification.lateness + labels.timeout
         self.stores = {kind: RowStore(group_length=length, max_rows=labels.max_waiting) for kind in ("predictions", "labels", "features")}
 
@@ -78,8 +79,10 @@ class LabelJoin:
         if given.features is not None:
             self._keep("features", given.features, _features(given.features))
         predictions, labelled = self._predictions(given)
-        if given.labels is not None:
-            self._keep("labels", given.labels, {"label": given.labels.label})
+        with_label = predictions.take(labelled) if self._corrections and predictions is not None and labelled is not None else None
+        labels = both(given.labels, with_label)
+        if labels is not None:
+            self._keep("labels", labels, {"label": labels.label})
         joined = []
         if predictions is not None and labelled is not None:
             if labelled.any():
@@ -94,19 +97,19 @@ class LabelJoin:
         return JoinOutput(joined=[self._with_features(one) for one in joined], predictions=predictions, repeated=repeated)
 
     def _predictions(self, given: JoinInput) -> tuple[EventBatch | None, Bool | None]:
-        """Let predictions wait for their labels; returns those that are new, in the order of the log, and which of them came with theirs."""
+        """Let predictions wait for their labels, or for a correction; returns those that are new, in the order of the log, and which of them came with theirs."""
         predictions, labelled = given.predictions, None
         if predictions is not None:
             labelled = present(predictions.label)
-            if not labelled.all():
-                self._keep_predictions(predictions if not labelled.any() else predictions.take(~labelled))
+            if self._corrections or not labelled.any():
+                self._keep_predictions(predictions)
+            elif not labelled.all():
+                self._keep_predictions(predictions.take(~labelled))
         if given.late is not None:
             self._keep_predictions(given.late)
             known_late = given.late.take(~self._find("predictions", given.late).mask)
-            if len(known_late):
-                together = known_late if predictions is None else EventBatch.concatenate([predictions, known_late])
-                predictions = together.take(np.argsort(position_of(together.offset, together.index)))
-                labelled = present(predictions.label)
+            predictions = both(predictions, known_late)
+            labelled = None if predictions is None else present(predictions.label)
         return predictions, labelled
 
     def _keep_predictions(self, batch: EventBatch) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
 from detectors.contributions import Contributions
-from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64
+from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64, both
 from detectors.group_tables import Group, GroupTables
 from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
 from detectors.labelled_rows import LabelledRows
@@ -80,7 +80,7 @@ class ModelSummariser:
         batch = batch.with_features(self._numeric, self._categorical)
         labels, mine_of_labels = _rows(batch, batch.kind == LABEL), mine[batch.kind == LABEL]
         predictions, features = self._screen(_rows(batch, mine & (batch.kind != LABEL)))
-        given = JoinInput(predictions=predictions.new, late=predictions.late, labels=labels, features=_both(features.new, features.late))
+        given = JoinInput(predictions=predictions.new, late=predictions.late, labels=labels, features=both(features.new, features.late))
         joined = self._join.absorb(given)
         if joined.predictions is not None:
             self._add_cohort_sizes(joined.predictions)
@@ -347,14 +347,6 @@ def _rows(batch: EventBatch, which: Bool) -> EventBatch | None:
 
 def _of_kind(batch: EventBatch | None, kind: int) -> EventBatch | None:
     return None if batch is None else _rows(batch, batch.kind == kind)
-
-
-def _both(one: EventBatch | None, other: EventBatch | None) -> EventBatch | None:
-    """Rows of both, in the order of the log."""
-    if one is None or other is None:
-        return one or other
-    together = EventBatch.concatenate([one, other])
-    return together.take(np.argsort(position_of(together.offset, together.index)))
 
 
 _NOTHING = _Screened(new=None, repeated=None, late=None)

@@ -38,6 +38,7 @@ class Labels(Frozen):
 
     delay: Duration = Field(default=0, description="typical time from prediction to label")
     timeout: Duration = Field(default=parse_duration("7d"), gt=0, description="a prediction without a label after this long is given up")
+    corrections: bool = Field(default=False, description="whether a label that came with its prediction may be corrected later; labels that came by themselves always may")
     max_waiting: int = Field(default=1_000_000, gt=0, description="predictions that may wait for labels in one source partition; then the oldest are given up, and counted")
 
 

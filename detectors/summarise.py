@@ -53,11 +53,6 @@ class Flushed:
     missed: int
     gaps: tuple[Gap, ...]
 
-    @property
-    def nothing_new(self) -> bool:
-        """Whether there is nothing to tell but the time."""
-        return not (self.summaries or self.cohorts or self.examples or self.pieces)
-
 
 class Summarise:
     """Summaries, deduplication and the label join of one source partition.

@@ -20,7 +20,7 @@ from detectors.specification import MonitorSpecification
 from streams.connection import KafkaConnection
 from streams.infer import state_bytes
 from streams.monitor_codec import decode_monitor, encode_monitor, monitor_key
-from streams.topics import partition_counts
+from streams.topics import existing_partitions
 from streams.whole_topic import explained, read_monitors, records_of
 
 _ACKNOWLEDGED_SECONDS = 30.0
@@ -128,7 +128,7 @@ def _source(connection: KafkaConnection) -> tuple[int, int]:
         admin = KafkaAdminClient(**connection.client_arguments(), bootstrap_timeout_ms=10_000)
     try:
         with explained(connection):
-            count = partition_counts(admin, connection.topics).get(topic)
+            count = existing_partitions(admin, connection.topics).get(topic)
             if count is None:
                 raise DriftwardenError(f"topic {topic} does not exist on {connection.bootstrap}; make it with: driftwarden topics apply")
             # The record with the largest timestamp, which need not be the last one.

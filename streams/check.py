@@ -15,6 +15,7 @@ import numpy as np
 from detectors.alert import Alert
 from detectors.binning import ColumnBins
 from detectors.distances import Distance, psi, total_variation
+from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME, Float64, Int64, coded
 from detectors.layout import Layout
 from detectors.metric_points import reference_counts
@@ -138,6 +139,8 @@ def check_tables(
     if names.time is not None:
         live = live.take(np.argsort(live.times(names.time, names.time_format), kind="stable"))
     times = np.arange(len(live), dtype=np.int64) * ROW_LENGTH if names.time is None else live.times(names.time, names.time_format)
+    if not monitor.features and usable.prediction is None:
+        raise SettingsError(f"{live.source} and {reference.source} have no column in common that could be compared; {live.source} has: {', '.join(live.columns)}")
     specification = _for_check(monitor, times, with_outputs=usable.prediction is not None and usable.prediction in reference.columns)
     replayed = replay([live], specification, usable)
     findings = _findings(specification, usable, live, replayed, times)

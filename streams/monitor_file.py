@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from detectors.duration import parse_duration
 from detectors.errors import SettingsError
 from detectors.specification import MonitorSpecification
 
@@ -81,6 +82,7 @@ def parse_specification(text: str, source: str = "monitor.yaml") -> MonitorSpeci
         raise SettingsError(f"{source}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}") from error
     finally:
         loader.dispose()
+    _refuse_durations_without_unit(values, root, source)
     try:
         return MonitorSpecification.model_validate(values)
     except ValidationError as error:
@@ -168,6 +170,34 @@ def _story(fault: Mapping[str, Any], root: yaml.Node, source: str) -> str:
     else:
         message = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}, got {_short(fault['input'])}"
     return f"{source}:{line}: {path}: {message}"
+
+
+def _refuse_durations_without_unit(values: dict[str, Any], root: yaml.Node, source: str) -> None:
+    """A bare number is milliseconds inside Driftwarden; in a file ``pane: 10`` is a unit forgotten. 0 needs none."""
+    stories = []
+    for keys in _duration_keys(MonitorSpecification):
+        value: Any = values
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        found = [((*keys, place), one) for place, one in enumerate(value)] if isinstance(value, list) else [(keys, value)]
+        for path, one in found:
+            if isinstance(one, int) and not isinstance(one, bool) and one != 0:
+                told = f"a duration is a number and a unit (ms, s, m, h, d) such as 10s or 5m; got {one}; {one}s if seconds are meant"
+                stories.append(f"{source}:{_line(path, root, on_key=False)}: {'.'.join(map(str, path))}: {told}")
+    if stories:
+        raise SettingsError("\n".join(stories))
+
+
+def _duration_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of the keys that hold a duration, or a list of them."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _duration_keys(kind, (*path, name))
+            continue
+        marks = [*field.metadata, *(mark for argument in get_args(kind) for mark in getattr(argument, "__metadata__", ()))]
+        if any(getattr(mark, "func", None) is parse_duration for mark in marks):
+            yield (*path, name)
 
 
 def _short(value: Any) -> str:

@@ -4,8 +4,11 @@
   one is complete. The manifest names the split pieces: parts that no manifest names are what is left of a write or of a deletion that was
   interrupted.
 - Every key carries the generation of the worker that wrote it, and a number of its own. A worker that had been replaced without knowing it
-  (stopped and continued) can only overwrite its own, older version, which nobody reads any more; so can one of two workers that took the
-  same generation because both read the state before either had written.
+  (stopped and continued) reaches its own keys only, never what its successor has written; so does one of two workers that took the same
+  generation because both read the state before either had written.
+- Pieces that the successor has not written yet lie under the replaced worker's keys. What it still writes there is the same piece as of a
+  later offset, which the piece names: records below are skipped when they are read again. What it still deletes was not needed by its last
+  manifest, since a stage deletes an epoch after the need has gone; only a further epoch of it could delete too early (docs/adr/0004).
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def create_topics(
     connection = connection or connect(bootstrap, topic_prefix=prefix)
     topics = connection.topics
     with _admin(connection) as admin:
-        existing = partition_counts(admin, topics)
+        existing = existing_partitions(admin, topics)
         wanted = _wanted_partitions(topics, existing, partitions, allow_repartitioning=allow_repartitioning)
         settings = topics.settings(max_ahead=max_ahead)
         changes = TopicChanges(created=[name for name in topics.all if name not in existing])
@@ -195,7 +195,7 @@ def create_topics(
     return changes
 
 
-def partition_counts(admin: Any, topics: Topics) -> dict[str, int]:
+def existing_partitions(admin: Any, topics: Topics) -> dict[str, int]:
     """Number of partitions of each of our topics that exists."""
     known = set(admin.list_topics())
     names = [name for name in topics.all if name in known]

@@ -25,7 +25,7 @@ _UNITS = {"shift in sigma": " σ", "total variation": " TV", "change": "", "diff
 def command(
     train: Annotated[Path, typer.Argument(help="The reference: CSV, CSV.gz, Parquet or JSON Lines.")],
     live: Annotated[Path, typer.Argument(help="The file to judge.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.html and monitor.yaml.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder for report.html and monitor.yaml; what is there is replaced.")] = Path("driftwarden-check"),
     model: Annotated[str | None, typer.Option(help="The model's name; default: the name of the reference.", show_default=False)] = None,
     time: Time = None,
     time_format: TimeFormat = None,

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
+from kafka import KafkaConsumer
 from rich.console import Console
 
 from detectors.alert import Alert
 from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.rfc3339 import format_time
+from streams.connection import KafkaConnection
 from streams.file_events import ColumnNames
 from streams.file_settings import ROW_LENGTH
 from streams.table_publishing import parse_label_delay
+from streams.whole_topic import explained
 from streams.wire import encode_alert
 
 _PIPE_WIDTH = 160
+_PATIENCE_MILLISECONDS = 10_000
 
 Bootstrap = Annotated[str | None, typer.Option(help="host:port of Kafka; default $DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092.", show_default=False)]
 Prefix = Annotated[str | None, typer.Option(help="Before each topic's name; default $DRIFTWARDEN_TOPIC_PREFIX.", show_default=False)]
@@ -29,6 +33,7 @@ Prediction = Annotated[str | None, typer.Option(help="Column with the model's pr
 Score = Annotated[str | None, typer.Option(help="Column with the probability of the positive class.")]
 Label = Annotated[str | None, typer.Option("--label", "--target", help="Column with the truth.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], typer.Option(case_sensitive=False, help="From which level on messages are told.")]
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given again.")]
 
 
@@ -46,6 +51,19 @@ def columns(*, time: str | None, time_format: str | None, prediction: str | None
         label_delay=(delay.duration or 0) if delay else 0,
         label_delay_rows=(delay.events or 0) if delay else 0,
     )
+
+
+def answering(connection: KafkaConnection) -> KafkaConnection:
+    """The connection, once a broker has answered on it: a process that cannot begin says so in one line.
+
+    Raises
+    ------
+    DriftwardenError
+        If none answers within 10 s.
+    """
+    with explained(connection):
+        KafkaConsumer(**connection.client_arguments(), bootstrap_timeout_ms=_PATIENCE_MILLISECONDS).close()
+    return connection
 
 
 def messages() -> Console:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from detectors.errors import SettingsError
+from streams.cli.options import LogLevel, answering
 from streams.connection import connect
 
 
@@ -18,7 +19,7 @@ def command(
     registry: Annotated[Path | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", help="folder of the model registry; the inference services need to reach it, too")] = None,
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
     seed: Annotated[int, typer.Option(help="seed of every training")] = 0,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+    log_level: LogLevel = "INFO",
 ) -> None:
     """Answer alerts and requests with challengers, and promote those that are proven better.
 
@@ -29,9 +30,9 @@ def command(
 
     if registry is None:
         raise SettingsError("the retrainer needs a registry to put models into; pass --registry DIR, or set DRIFTWARDEN_REGISTRY")
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of every connection
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    RetrainerProcess(connect(bootstrap), FilesRegistry(registry), seed=seed).run(stopping)
+    RetrainerProcess(answering(connect(bootstrap)), FilesRegistry(registry), seed=seed).run(stopping)

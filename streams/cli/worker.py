@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.options import LogLevel, answering
 from streams.connection import connect
 from streams.worker_settings import WorkerSettings
 
@@ -14,7 +15,7 @@ from streams.worker_settings import WorkerSettings
 def command(
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
     name: Annotated[str | None, typer.Option(help="this worker's name in its group; unique; default: the host's name")] = None,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARN or ERROR")] = "INFO",
+    log_level: LogLevel = "INFO",
 ) -> None:
     """Read inference events, compute metrics, raise alerts.
 
@@ -25,4 +26,4 @@ def command(
 
     settings = WorkerSettings() if name is None else WorkerSettings(name=name)
     os.environ.setdefault("F_NO_COLOR", "1")
-    run_worker(connect(bootstrap), settings, log_level=log_level)
+    run_worker(answering(connect(bootstrap)), settings, log_level=log_level)

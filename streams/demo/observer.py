@@ -99,6 +99,12 @@ class Observer:
         with self._lock:
             return [point for (name, _), point in self._newest.items() if name == measurement]
 
+    def final_panes(self) -> set[int]:
+        """Starts of the panes of which nothing is provisional any more."""
+        with self._lock:
+            traffic = [(time, bool(point.fields["final"])) for (name, _, time), point in self._points.items() if name == "traffic"]
+        return {time for time, _ in traffic} - {time for time, final in traffic if not final}
+
     def total(self, field: str) -> int:
         """Sum of a counter over all closed panes."""
         with self._lock:

@@ -256,7 +256,7 @@ class Demonstration:
         return [*scores, score("Driftwarden", ours, changes)]
 
     def _settle(self, processes: Processes, publisher: Publisher, observer: Observer, service: http.client.HTTPConnection) -> Counts:
-        """End event time, and wait until every pane is closed and counted."""
+        """End event time, wait until every pane is final, and count once: at the first moment that the counts are equal, more might still come."""
         specification = self._story.specification
         service.request("GET", "/flush")
         flushed = json.loads(service.getresponse().read())["flushed"]
@@ -264,18 +264,17 @@ class Demonstration:
             raise DemoError("not everything was acknowledged by Kafka within 30 s")
         publisher.advance(int(self._story.time[-1]) + specification.lateness + 2 * specification.pane)
         publisher.flush(30)
+        panes = set((self._story.time // specification.pane * specification.pane).tolist())
         deadline = time.monotonic() + COUNTED_WITHIN
-        while True:
-            counts = Counts(
-                predictions=len(self._lived.predictions),
-                labels=self._lived.labels,
-                counted_predictions=observer.total("predictions") + observer.total("late"),
-                counted_labels=observer.total("labels") + observer.total("late_labels"),
-            )
-            if counts.exact or time.monotonic() > deadline:
-                return counts
+        while not panes <= observer.final_panes() and time.monotonic() < deadline:
             self._all_run(processes)
             time.sleep(0.3)
+        return Counts(
+            predictions=len(self._lived.predictions),
+            labels=self._lived.labels,
+            counted_predictions=observer.total("predictions") + observer.total("late"),
+            counted_labels=observer.total("labels") + observer.total("late_labels"),
+        )
 
     def _conclude(self, observer: Observer, counts: Counts, first: Model) -> list[Check]:
         story = self._story

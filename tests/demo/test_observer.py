@@ -21,7 +21,14 @@ def _traffic(predictions: int, at: int, *, final: bool) -> Point:
 
 
 def test_a_provisional_point_of_a_replaced_worker_does_not_take_the_place_of_the_final_one(broker: str, topics: Topics) -> None:
-    told = [_traffic(60, 0, final=False), _traffic(100, 0, final=True), _traffic(100, 0, final=True), _traffic(60, 0, final=False), _traffic(7, 10_000, final=True)]
+    told = [
+        _traffic(9, 20_000, final=False),
+        _traffic(60, 0, final=False),
+        _traffic(100, 0, final=True),
+        _traffic(100, 0, final=True),
+        _traffic(60, 0, final=False),
+        _traffic(7, 10_000, final=True),
+    ]
     producer = KafkaProducer(bootstrap_servers=broker)
     for point in told:
         producer.send(topics.metrics, encode_points([point]), partition=0).get(10)
@@ -29,10 +36,11 @@ def test_a_provisional_point_of_a_replaced_worker_does_not_take_the_place_of_the
     observer = Observer(connect(broker, topic_prefix=topics.prefix))
     try:
         deadline = time.monotonic() + 20
-        while len(observer.points) < 2 and time.monotonic() < deadline:
+        while len(observer.points) < 3 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert observer.error is None
         assert observer.total("predictions") == 107
-        assert [point.fields["predictions"] for point in observer.newest("traffic")] == [7]
+        assert observer.final_panes() == {0, 10_000}
+        assert [point.fields["predictions"] for point in observer.newest("traffic")] == [9]
     finally:
         observer.stop()

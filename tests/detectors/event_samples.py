@@ -18,14 +18,14 @@ PLAN = CategoricalProfile(levels=("free", "paid"), counts=(30, 10))
 OUTCOME = CategoricalProfile(levels=("no", "yes"), counts=(20, 20))
 
 
-def specification(*, pane: int = 10_000, lateness: int = 20_000, timeout: int = 160_000, **more: object) -> MonitorSpecification:
+def specification(*, pane: int = 10_000, lateness: int = 20_000, timeout: int = 160_000, corrections: bool = False, **more: object) -> MonitorSpecification:
     """A two-feature classifier."""
     profile = Profile(rows=40, features={"age": AGE, "plan": PLAN}, prediction=OUTCOME, label=OUTCOME)
     return MonitorSpecification(
         model="churn",
         pane=pane,
         lateness=lateness,
-        labels=Labels(timeout=timeout),
+        labels=Labels(timeout=timeout, corrections=corrections),
         features={"age": Feature(minimum=0, maximum=100), "plan": Feature(type="categorical")},
         reference=Reference(profile=profile),
         **more,  # type: ignore[arg-type]

@@ -18,9 +18,9 @@ LAYOUT = Layout(specification())
 Panes = dict[tuple[int, str], list[float]]
 
 
-def panes_of(sent: list[Sent], cuts: list[int] | None = None) -> Panes:
+def panes_of(sent: list[Sent], cuts: list[int] | None = None, *, corrections: bool = False) -> Panes:
     """Last summary of every pane, with the log cut into fetches, each its own epoch."""
-    stage = Summarise(0, monitors())
+    stage = Summarise(0, monitors(corrections=corrections))
     found: Panes = {}
     ends = sorted({*(cuts or []), len(sent)})
     first = 0
@@ -96,6 +96,22 @@ def test_a_correction_after_the_pane_closed_changes_no_past_pane():
     assert traffic(panes, "corrections") == {60_000: 1}
 
 
+def test_a_label_that_came_with_its_prediction_is_corrected_where_the_monitor_says_so():
+    sent = [prediction(1, 1_000, outcome="yes", label="no"), prediction(2, 1_000, outcome="yes", label="no"), label(1, 12_000, "yes"), label(2, 12_000, "no")]
+    panes = panes_of(sent, cuts=[1, 3], corrections=True)
+    assert confusion(panes).tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert (traffic(panes, "labels"), traffic(panes, "corrections"), traffic(panes, "label_duplicates")) == ({0: 1, 10_000: 1}, {10_000: 1}, {10_000: 1})
+    assert confusion(panes_of(sent)).tolist() == [[0, 2, 0], [0, 0, 0], [0, 0, 0]]
+
+
+def test_the_example_of_a_corrected_label_carries_its_features_and_the_new_label():
+    stage = Summarise(0, monitors(corrections=True))
+    stage.absorb(fetch([prediction(1, 1_000, outcome="yes", label="no", age=33.0), label(1, 120_000, "yes")]))
+    (rows,) = stage.flush().examples
+    examples = rows.examples()
+    assert (examples.label.tolist(), examples.features["age"].tolist(), examples.event_id.tolist()) == (["no", "yes"], [33.0, 33.0], [1, 1])
+
+
 def test_a_label_that_repeats_itself_is_a_duplicate():
     panes = panes_of([prediction(1, 1_000, outcome="yes"), label(1, 5_000, "yes"), label(1, 6_000, "yes")])
     assert traffic(panes, "labels") == {0: 1}
@@ -130,16 +146,23 @@ def test_an_event_of_a_cohort_that_has_been_given_up_does_not_restate_it():
 
 times = st.integers(0, 12).map(lambda step: step * 5_000)
 events = st.one_of(
-    st.builds(prediction, st.integers(1, 6), times, outcome=st.sampled_from(["no", "yes"]), age=st.sampled_from([10.0, 30.0, float("nan")])),
+    st.builds(
+        prediction,
+        st.integers(1, 6),
+        times,
+        outcome=st.sampled_from(["no", "yes"]),
+        age=st.sampled_from([10.0, 30.0, float("nan")]),
+        label=st.sampled_from([None, None, "no", "yes"]),
+    ),
     st.builds(label, st.integers(1, 6), times, st.sampled_from(["no", "yes"])),
 )
 logs = st.lists(events, min_size=1, max_size=25)
 
 
 @settings(max_examples=200, deadline=None)
-@given(logs, st.lists(st.integers(0, 25), max_size=6))
-def test_how_the_log_is_cut_into_fetches_and_epochs_changes_no_pane(sent, cuts):
-    assert panes_of(sent, [cut for cut in cuts if cut < len(sent)]) == panes_of(sent)
+@given(logs, st.lists(st.integers(0, 25), max_size=6), st.booleans())
+def test_how_the_log_is_cut_into_fetches_and_epochs_changes_no_pane(sent, cuts, corrections):
+    assert panes_of(sent, [cut for cut in cuts if cut < len(sent)], corrections=corrections) == panes_of(sent, corrections=corrections)
 
 
 within_lateness = st.lists(st.builds(prediction, st.integers(1, 1_000), st.integers(0, 19_000)), min_size=1, max_size=20, unique_by=lambda one: one.event)
@@ -154,7 +177,7 @@ def test_any_arrival_order_within_lateness_gives_the_same_panes(sent, random):
 
 
 def restored(manifest: dict, saved: dict) -> Summarise:
-    stage = Summarise(0, monitors())
+    stage = Summarise(0, monitors(corrections=True))
     stage.restore(manifest, [Piece(key, covered, value) for key, (covered, value) in saved.items()])
     return stage
 
@@ -164,7 +187,7 @@ def restored(manifest: dict, saved: dict) -> Summarise:
 def test_a_crash_in_the_middle_of_an_epoch_changes_no_pane(sent, first_cut, second_cut, acknowledged, data):
     """The first epoch is saved whole, of the second any subset of pieces, and its manifest is lost."""
     cut, end = sorted((min(first_cut, len(sent)), min(second_cut, len(sent))))
-    stage = Summarise(0, monitors())
+    stage = Summarise(0, monitors(corrections=True))
     found: Panes = {}
     saved: dict = {}
     stage.absorb(fetch(sent[:cut]))
@@ -179,7 +202,7 @@ def test_a_crash_in_the_middle_of_an_epoch_changes_no_pane(sent, first_cut, seco
     again = restored(manifest, {key: value for key, value in saved.items() if value[1] is not None})
     again.absorb(fetch(sent, first=cut))
     found |= {(one.start, one.version): one.counts.tolist() for one in again.flush().summaries}
-    assert {key: counts for key, counts in found.items() if any(counts)} == panes_of(sent)
+    assert {key: counts for key, counts in found.items() if any(counts)} == panes_of(sent, corrections=True)
 
 
 def grouped(sent: list[Sent], cuts: list[int]) -> dict[tuple[int, str, str], float]:

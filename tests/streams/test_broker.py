@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient
 
 from streams import java
 from streams.broker import Broker, BrokerError
-from streams.topics import Topics, create_topics, partition_counts
+from streams.topics import Topics, create_topics, existing_partitions
 
 pytestmark = pytest.mark.kafka
 
@@ -54,7 +54,7 @@ def test_the_command_starts_a_broker_without_java_on_the_path_and_its_topics_sur
         assert _driftwarden("broker", "stop", "--data", data).returncode == 1
         assert _driftwarden("broker", "start", "--port", port, "--data", data).returncode == 0
         admin = KafkaAdminClient(bootstrap_servers=status["bootstrap"])
-        assert partition_counts(admin, Topics(prefix="kept."))["kept.inference.events"] == 2
+        assert existing_partitions(admin, Topics(prefix="kept."))["kept.inference.events"] == 2
         admin.close()
     finally:
         Broker(data=Path(data)).stop()

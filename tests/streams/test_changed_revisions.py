@@ -12,7 +12,9 @@ from detectors.examples import Examples
 from detectors.monitor import Monitor, Monitors
 from detectors.specification import Feature, Labels, MonitorSpecification
 from detectors.summarise import Flushed, Summarise
-from streams.formats.v1 import DeadLetter, Decoder
+from streams.formats.decoded import DeadLetter
+from streams.formats.v1 import Decoder
+from streams.source_records import SourceRecords
 from tests.streams.test_decoder_v1 import Received
 
 CHANGE = 20_000
@@ -48,7 +50,7 @@ def labelled(event: str, at: int, outcome: object) -> dict[str, object]:
 
 def rows(flushed: Flushed) -> dict[int, Examples]:
     """Joined rows by the revision that joined them: one part of examples each, in order."""
-    return dict(enumerate(flushed.examples, 1))
+    return {revision: part.examples() for revision, part in enumerate(flushed.examples, 1)}
 
 
 TYPES = {"none": {}, "numeric": {"age": Feature()}, "categorical": {"age": Feature(type="categorical")}}
@@ -80,7 +82,7 @@ def test_a_label_of_the_old_task_still_finds_its_prediction():
     known = monitors(specification(features={}), specification(features={}, task="regression"))
     flushed, dead = run(known, predicted("a", 1_000), labelled("a", 25_000, "yes"), predicted("b", 25_000, 2.5), labelled("b", 26_000, 3))
     assert dead == []
-    assert [(part.prediction.tolist(), part.label.tolist()) for part in flushed.examples] == [(["no"], ["yes"]), ([2.5], [3.0])]
+    assert [(part.prediction.tolist(), part.label.tolist()) for part in rows(flushed).values()] == [(["no"], ["yes"]), ([2.5], [3.0])]
 
 
 def test_a_label_that_no_revision_can_read_is_refused_once():
@@ -103,7 +105,7 @@ def test_how_far_ahead_and_which_segments_follow_from_the_events_own_time():
     values = [predicted(str(at), at, **segments) for at in (4_000, 19_000, 25_000)]
     decoded = decoder.decode(SourceRecords.of(Received(offset, json.dumps({"model": "churn"} | value).encode(), 0) for offset, value in enumerate(values)), high=0, end=3)
     assert [(letter.offset, letter.path) for letter in decoded.dead_letters] == [(1, "timestamp")]
-    assert {one.revisions: one.segment.tolist() for one in decoded.fetch.batches} == {(1,): ["city=Rome"], (2,): ["plan=free"]}
+    assert {one.revisions: one.segment.to_text().tolist() for one in decoded.fetch.batches} == {(1,): ["city=Rome"], (2,): ["plan=free"]}
 
 
 def test_events_before_any_revision_are_counted_once_whatever_the_revisions_declare():
@@ -115,5 +117,5 @@ def test_events_before_any_revision_are_counted_once_whatever_the_revisions_decl
 def test_rows_of_different_revisions_become_one_table():
     known = monitors(specification(), specification(features={"age": Feature(type="categorical"), "plan": Feature(type="categorical")}))
     flushed, _ = run(known, predicted("a", 1_000, label="no", features={"age": 3}), predicted("b", 21_000, label="no", features={"age": "old", "plan": "free"}))
-    whole = Examples.concatenate(flushed.examples)
+    whole = Examples.concatenate(list(rows(flushed).values()))
     assert {name: column.tolist() for name, column in whole.features.items()} == {"age": ["3", "old"], "plan": [None, "free"]}

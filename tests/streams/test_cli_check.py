@@ -110,3 +110,18 @@ def test_a_column_that_neither_file_has_is_refused(train: Path, tmp_path: Path) 
     done = run("check", train, train, "--out", tmp_path, "--label", "truth")
     assert isinstance(done.exception, SettingsError)
     assert "neither file has a column 'truth'" in str(done.exception)
+
+
+def test_a_check_touches_no_monitor_of_the_folder_it_is_called_in(train: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(train.parent)
+    Path("monitor.yaml").write_text("model: mine\n")
+    done = run("check", train, train)
+    assert done.exit_code == 0, done.output
+    assert Path("monitor.yaml").read_text() == "model: mine\n"
+    assert load_specification("driftwarden-check/monitor.yaml").model == "train"
+
+
+def test_files_without_a_common_column_are_refused(train: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("only\n1\n2\n")
+    with pytest.raises(SettingsError, match="no column in common"):
+        raise run("check", train, tmp_path / "other.csv", "--out", tmp_path).exception or AssertionError

@@ -171,7 +171,7 @@ def test_a_feature_whose_name_a_monitor_accepts_can_be_read(name: str):
         return
     value = json.dumps({"event_id": "a", "model": "churn", "prediction": "no", "features": {name: 7}}).encode()
     (batch,) = Decoder(Monitors([Monitor(specification=applied)])).decode(SourceRecords.of([Received(0, value)]), high=0, end=1).fetch.batches
-    assert batch.features[name].tolist() == [7.0]
+    assert batch.feature(name).tolist() == [7.0]
 
 
 def test_a_large_field_that_nobody_declared_costs_nothing():

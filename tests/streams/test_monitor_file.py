@@ -47,6 +47,13 @@ def test_all_faults_are_told_at_once() -> None:
     assert [line.split(" ")[0] for line in str(caught.value).splitlines()] == ["monitor.yaml:1:", "monitor.yaml:2:"]
 
 
+def test_a_duration_without_a_unit_is_refused_because_it_would_be_milliseconds() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_specification("model: m\npane: 10\nwindows: [10m,\n  60]\nlabels:\n  delay: 2\nlateness: 0\n")
+    told = [line.partition(": a duration is a number and a unit")[0] for line in str(caught.value).splitlines()]
+    assert told == ["monitor.yaml:2: pane", "monitor.yaml:4: windows.1", "monitor.yaml:6: labels.delay"]
+
+
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"driftwarden monitor infer FILE -o none.yaml"):
         load_specification(tmp_path / "none.yaml")

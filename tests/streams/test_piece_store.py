@@ -109,6 +109,21 @@ def test_what_a_replaced_owner_writes_late_never_wins_over_its_successor(before,
     assert versions(again) == dict.fromkeys("abcd", 3)
 
 
+def test_a_piece_that_the_successor_has_not_written_is_recovered_as_of_the_offset_that_the_replaced_owner_came_to():
+    topic: Topic = {}
+    zombie = Owner(topic, 1)
+    zombie.claim(topic)
+    write(topic, zombie.epoch({"a": 0, "b": 500, "c": 0}, 1))
+    successor = Owner(topic, 2)
+    successor.claim(topic)
+    write(topic, zombie.epoch({"a": 0, "b": 500}, 3))
+    write(topic, successor.epoch({"b": 500}, 2))
+    again = Owner(topic, 3)
+    assert again.recovered.manifest is not None
+    assert again.recovered.manifest["covered"] == 2
+    assert {piece.key[0]: piece.covered for piece in again.recovered.pieces} == {"a": 3, "b": 2, "c": 1}
+
+
 def test_a_split_piece_that_the_manifest_names_and_the_topic_lost_stops_recovery_with_the_story():
     topic: Topic = {}
     owner = Owner(topic, 1)

@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import InvalidTimestampError
 
 from detectors.errors import DriftwardenError, SettingsError
-from streams.topics import Topics, create_topics, partition_counts
+from streams.topics import Topics, create_topics, existing_partitions
 
 pytestmark = pytest.mark.kafka
 
@@ -26,7 +26,7 @@ def _settings(bootstrap: str, name: str) -> dict[str, str]:
 
 def test_all_topics_are_made_with_their_partitions(broker: str, topics: Topics) -> None:
     admin = KafkaAdminClient(bootstrap_servers=broker)
-    counts = partition_counts(admin, topics)
+    counts = existing_partitions(admin, topics)
     admin.close()
     assert counts == dict.fromkeys(topics.by_partitions_of_source, 4) | dict.fromkeys(topics.with_one_partition, 1)
 

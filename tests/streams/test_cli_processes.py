@@ -1,0 +1,28 @@
+"""`driftwarden worker` and `driftwarden retrainer`: what stops them before they begin is told in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detectors.errors import DriftwardenError
+from tests.streams.command_line import run
+
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.mark.parametrize("name", ["worker", "retrainer"])
+def test_a_broker_that_does_not_answer_is_told_and_what_to_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.cli.options._PATIENCE_MILLISECONDS", 200)
+    environment = {"DRIFTWARDEN_BOOTSTRAP": NOBODY, "DRIFTWARDEN_REGISTRY": str(tmp_path)}
+    error = run(name, environment=environment).exception
+    assert isinstance(error, DriftwardenError)
+    assert f"no Kafka answers on {NOBODY}" in str(error)
+
+
+@pytest.mark.parametrize("name", ["worker", "retrainer"])
+def test_an_unknown_log_level_is_refused_with_those_that_there_are(name: str) -> None:
+    done = run(name, "--log-level", "LOUD")
+    assert done.exit_code == 2
+    assert "'INFO'" in done.stderr
