@@ -54,6 +54,7 @@ class EventBatch:
     numeric : (n, F) declared numeric features, nan where the value is missing.
     numeric_names : (F,) their names.
     categorical : a column for each declared categorical feature, each (n,).
+    revisions : the revisions of the specification that the columns are typed for, where not all read events alike; () for all.
     """
 
     model: str
@@ -73,6 +74,7 @@ class EventBatch:
     numeric: Float64
     numeric_names: tuple[str, ...]
     categorical: dict[str, CodedText]
+    revisions: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -81,7 +83,7 @@ class EventBatch:
         """The same columns at some rows: a mask or positions."""
         columns = {name: getattr(self, name)[rows] for name in _BY_ROW}
         categorical = {name: column[rows] for name, column in self.categorical.items()}
-        return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, **columns)
+        return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, revisions=self.revisions, **columns)
 
     @staticmethod
     def concatenate(parts: Sequence[EventBatch]) -> EventBatch:
@@ -91,7 +93,7 @@ class EventBatch:
             return first
         columns = {name: put_together([getattr(part, name) for part in parts]) for name in _BY_ROW}
         categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
-        return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, **columns)
+        return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, revisions=first.revisions, **columns)
 
     def with_features(self, numeric_names: tuple[str, ...], categorical_names: tuple[str, ...]) -> EventBatch:
         """The batch with these features and no others; one that it does not have is missing in every row."""
@@ -114,7 +116,7 @@ class EventBatch:
         return self.numeric[:, self.numeric_names.index(name)]
 
 
-_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical"})
+_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions"})
 
 
 def present(column: Coded) -> Bool:

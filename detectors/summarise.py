@@ -95,9 +95,11 @@ class Summarise:
         of = np.zeros(len(batch), dtype=np.int64)
         for monitor in revisions:
             of[pane_start(batch.timestamp, monitor.specification.pane) >= monitor.effective_from] = monitor.revision
-        self._count_unmonitored(batch.model, int((of == 0).sum()))
+        readers = batch.revisions or tuple(monitor.revision for monitor in revisions)
+        if revisions[0].revision in readers:
+            self._count_unmonitored(batch.model, int((of == 0).sum()))
         for monitor in revisions:
-            if (of == monitor.revision).any() or (batch.model, monitor.revision) in self._models:
+            if monitor.revision in readers and ((of == monitor.revision).any() or (batch.model, monitor.revision) in self._models):
                 # A label goes to every revision: only the one that holds its prediction joins it.
                 self._model(monitor).absorb(batch, mine=of == monitor.revision)
 
