@@ -19,7 +19,7 @@ from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text,
 from streams.formats.arrow_records import ArrowRows
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME
 from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
-from streams.formats.event_schema import ModelSchema
+from streams.formats.model_schemas import ModelSchemas
 
 _Read = tuple[Any, Bool | None]
 """A column, and its odd rows if there are any."""
@@ -121,14 +121,21 @@ class ArrowColumns:
         groups = np.split(rows[order], np.flatnonzero(np.diff(codes[order])) + 1)
         return [(self._models.levels[self._models.codes[group[0]]], group) for group in groups]
 
-    def batch(self, schema: ModelSchema, rows: Int64) -> EventBatch:
-        """Rows of one model, without those that are odd by its specification; these are marked."""
+    def batch(self, schemas: ModelSchemas, rows: Int64) -> EventBatch:
+        """Rows of one model, without those that are odd by its specification; these are marked.
+
+        Where revisions read events in several ways, so are labels and what is not of the newest one's time.
+        """
+        schema = schemas.newest
         specification = schema.specification
+        times_of_rows = self.timestamp[rows]
+        odd = schemas.ahead_of(times_of_rows, self._places.record_timestamp[rows]) > 0
+        if not schemas.is_uniform:
+            odd |= (self._kind[rows] == LABEL) | ~schemas.is_newest(times_of_rows)
         outcomes = {name: self._once((specification.task, name), self._column(name), _OUTCOMES[specification.task]) for name in ("prediction", "label")}
         numeric = [self._feature(name, numbers) for name in schema.numeric]
         categorical = {name: self._feature(name, classes) for name in schema.categorical}
         segments = [self._once(("segment", name), self._objects["segments"].get(name), _segment_values) for name in specification.segments]
-        odd = self.timestamp[rows] > self._places.record_timestamp[rows] + specification.max_ahead
         for _, found in (*outcomes.values(), *numeric, *categorical.values(), *segments):
             if found is not None:
                 odd |= found[rows]
@@ -155,6 +162,7 @@ class ArrowColumns:
             failed=self._failed[at],
             numeric=matrix,
             numeric_names=schema.numeric,
+            revisions=schema.revisions,
             categorical={name: _taken(values, at) for name, (values, _) in categorical.items()},
             **{name: _taken(values, at) for name, (values, _) in outcomes.items()},
         )

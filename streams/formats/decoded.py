@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from detectors.summarise import Fetch
+from streams.source_records import SourceRecords
+
+MAX_STORY = 200  # characters of a dead letter's reason, and of its path
+MAX_DEAD_LETTERS = 100  # of one record; more lines may be bad in a megabyte than anyone reads, and each letter has headers of its own
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bad input: beside its own errors, those for bytes that are not UTF-8 and for brackets nested a thousand deep."""
@@ -25,6 +30,12 @@ class DeadLetter:
     reason: str
     path: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("reason", "path"):
+            text = getattr(self, name)
+            if len(text) > MAX_STORY:  # it may quote what was received, and goes into a header
+                object.__setattr__(self, name, f"{text[: MAX_STORY - 3]}...")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
@@ -32,3 +43,20 @@ class Decoded:
 
     fetch: Fetch
     dead_letters: tuple[DeadLetter, ...]
+
+
+def bounded(dead: Sequence[DeadLetter], records: SourceRecords) -> tuple[DeadLetter, ...]:
+    """One letter for a record where each would carry the whole record, or where there would be too many; in log order."""
+    by_offset: dict[int, list[DeadLetter]] = {}
+    for letter in sorted(dead, key=lambda letter: (letter.offset, letter.index)):
+        by_offset.setdefault(letter.offset, []).append(letter)
+    if all(len(mine) == 1 for mine in by_offset.values()):
+        return tuple(letter for mine in by_offset.values() for letter in mine)
+    received = dict(zip(records.offsets.tolist(), records.values, strict=True))
+    letters: list[DeadLetter] = []
+    for offset, mine in by_offset.items():
+        if len(mine) > 1 and (len(mine) > MAX_DEAD_LETTERS or mine[0].value == received[offset]):
+            letters.append(replace(mine[0], value=received[offset], reason=f"{len(mine)} events of this record; the first: {mine[0].reason}"))
+        else:
+            letters += mine
+    return tuple(letters)

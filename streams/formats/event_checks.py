@@ -21,6 +21,9 @@ from streams.formats.event_schema import KINDS
 FIRST_TIME, LAST_TIME = -62_135_596_800_000, 253_402_300_799_999
 """The years 1 to 9999, epoch milliseconds: what RFC 3339 can write down."""
 
+MAX_NAME = 200  # characters of a model's name; those of unmonitored ones are kept in the state
+MAX_KEPT_BYTES = 256 * 1024  # of an event; three of one id must fit a record of examples
+
 _LARGEST = sys.float_info.max
 _NUMBERS = frozenset({int, float, type(None)})
 
@@ -98,6 +101,8 @@ def check(event: Any, record_timestamp: int, specification: MonitorSpecification
         raise EventError(f"expected one of {', '.join(KINDS)}, got {event.kind!r}", path="kind")
     if not event.model:
         raise EventError("expected a name, got ''", path="model")
+    if len(event.model) > MAX_NAME:
+        raise EventError(f"expected a name of at most {MAX_NAME} characters, got {len(event.model)}", path="model")
     if event.event_id == "":
         raise EventError("expected an id, got ''; without one its label cannot find it", path="event_id")
     if event.kind == "label" and event.label is None:
@@ -112,10 +117,35 @@ def check(event: Any, record_timestamp: int, specification: MonitorSpecification
     ahead = time - record_timestamp
     if ahead > specification.max_ahead:
         raise EventError(f"{ahead} ms after its record's timestamp, allowed are {specification.max_ahead} ms", path="timestamp")
+    check_outcomes(event, specification)
+
+
+def check_outcomes(event: Any, specification: MonitorSpecification) -> None:
+    """Look at what was predicted, and at what was true.
+
+    Raises
+    ------
+    EventError
+        If that is no number where the model makes numbers.
+    """
     if specification.task == "regression":
         for name, value in (("prediction", event.prediction), ("label", event.label)):
             if value is not None and (isinstance(value, bool | str) or abs(value) > _LARGEST):
-                raise EventError(f"expected a number, got {value!r:.100}", path=name)
+                raise EventError(f"expected a number from {-_LARGEST:.2g} to {_LARGEST:.2g}, got {value!r:.100}", path=name)
+
+
+def check_size(event: Any) -> None:
+    """Look at what is kept of an event, whose features were not read yet: all but the fields that nobody declared outside its features.
+
+    Raises
+    ------
+    EventError
+        If that is more than `MAX_KEPT_BYTES`.
+    """
+    values = (event.event_id, event.model_version, event.prediction, event.label, *(event.segments or {}).values(), *(event.probabilities or {}))
+    size = len(bytes(event.features)) + sum(len(str(value).encode()) for value in values)
+    if size > MAX_KEPT_BYTES:
+        raise EventError(f"its id, version, features, prediction, label and segments take {size} bytes, allowed are {MAX_KEPT_BYTES}; leave out what no monitor declares")
 
 
 def _check_probabilities(event: Any) -> None:

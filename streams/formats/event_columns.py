@@ -157,7 +157,7 @@ class EventColumns:
         if schema.categorical:
             values = schema.categories([event.features for event in own(self.events)])
             categorical = {name: coded_classes(mine) for name, mine in zip(schema.categorical, values, strict=True)}
-        return EventBatch(model=specification.model, numeric_names=schema.numeric, categorical=categorical, **columns)
+        return EventBatch(model=specification.model, numeric_names=schema.numeric, categorical=categorical, revisions=schema.revisions, **columns)
 
 
 def event_hash(event_id: str | int) -> int:

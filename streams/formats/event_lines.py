@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import SupportsBytes
 
@@ -36,6 +36,11 @@ class EventLines:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def without(self, which: Collection[int]) -> EventLines:
+        """All lines but some."""
+        kept = [line for line in range(len(self)) if line not in which]
+        return EventLines(texts=[self.texts[line] for line in kept], sources=[self.sources[line] for line in kept], record=self.record[kept], index=self.index[kept])
 
     @classmethod
     def concatenate(cls, parts: Sequence[EventLines]) -> EventLines:

@@ -16,8 +16,7 @@ import msgspec
 import numpy as np
 
 from detectors.event_batch import FEATURES, LABEL, PREDICTION, Float64
-from detectors.monitor import Monitor
-from detectors.specification import Feature
+from detectors.specification import MonitorSpecification
 from streams.formats.decoded import UNREADABLE
 
 KINDS = {"prediction": PREDICTION, "label": LABEL, "features": FEATURES}
@@ -65,23 +64,29 @@ KIND_OF = msgspec.json.Decoder(KindOf)
 
 
 class ModelSchema:
-    """Reads the events of one model.
+    """Reads the events of one model as one specification has it.
 
     Parameters
     ----------
-    revisions : all of the model's monitors, in order; a feature that any of them declares is read.
+    specification : says which features there are, and of which types.
+    revisions : of the model's monitors, those that read events so; () for all.
     """
 
-    def __init__(self, revisions: Sequence[Monitor]) -> None:
-        self.specification = revisions[-1].specification
-        declared: dict[str, Feature] = {name: feature for monitor in revisions for name, feature in monitor.specification.features.items()}
-        self.numeric = tuple(name for name, feature in declared.items() if feature.type == "numeric")
-        self.categorical = tuple(name for name, feature in declared.items() if feature.type != "numeric")
+    def __init__(self, specification: MonitorSpecification, *, revisions: tuple[int, ...] = ()) -> None:
+        self.specification = specification
+        self.revisions = revisions
+        self.numeric = tuple(name for name, feature in specification.features.items() if feature.type == "numeric")
+        self.categorical = tuple(name for name, feature in specification.features.items() if feature.type != "numeric")
         names = {f"f{place}": name for place, name in enumerate((*self.numeric, *self.categorical))}
         numbers: list[tuple[str, Any, Any]] = [(field, float | None, math.nan) for field in list(names)[: len(self.numeric)]]
         others: list[tuple[str, Any, Any]] = [(field, Scalar | None, None) for field in list(names)[len(self.numeric) :]]
         features = msgspec.defstruct("Features", [*numbers, *others], rename=names, gc=False, frozen=True)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(_event_struct(Literal[self.specification.model], features, features())).decode
+        self._event = _event_struct(Literal[specification.model], features, features())
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(self._event).decode
+
+    def without_features(self, event: Any) -> Any:
+        """The same event as this schema would read it, had it no features."""
+        return self._event(event_id=event.event_id, model=event.model, **{name: getattr(event, name) for name, _, _ in _FIELDS})
 
     def categories(self, features: Sequence[Any]) -> list[list[Any]]:
         """Values of each categorical feature, None where one is missing."""

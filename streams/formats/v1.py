@@ -7,6 +7,9 @@ Arrow's columns are taken as they are; see `streams.formats.arrow_columns` for t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 import numpy as np
 
@@ -17,11 +20,12 @@ from detectors.summarise import Fetch
 from streams.formats.arrow_columns import ArrowColumns
 from streams.formats.arrow_events import ArrowSource, event_texts
 from streams.formats.arrow_records import ArrowRows, arrow_rows, is_arrow
-from streams.formats.decoded import UNREADABLE, DeadLetter, Decoded
-from streams.formats.event_checks import check
+from streams.formats.decoded import UNREADABLE, DeadLetter, Decoded, bounded
+from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
 from streams.formats.event_columns import EventColumns, ModelEvents, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
 from streams.formats.event_schema import ANY_EVENT, CONTROL, KIND_OF, MODEL_OF, ModelSchema, decode_each
+from streams.formats.model_schemas import ModelSchemas
 from streams.source_records import SourceRecords
 
 _SAMPLED = 8  # lines that are looked at to see whether a fetch is of one model
@@ -37,7 +41,7 @@ class Decoder:
 
     def __init__(self, monitors: Monitors) -> None:
         self._monitors = monitors
-        self._schemas: dict[str, tuple[tuple[Monitor, ...], ModelSchema]] = {}
+        self._schemas: dict[str, tuple[tuple[Monitor, ...], ModelSchemas]] = {}
 
     def decode(self, records: SourceRecords, *, high: int, end: int) -> Decoded:
         """Columns of some records.
@@ -51,21 +55,21 @@ class Decoder:
         highs = np.maximum.accumulate(np.maximum(records.timestamps, high))
         reading = _Reading(records, highs, self)
         batches = reading.batches()
-        dead = sorted(reading.dead, key=lambda letter: (letter.offset, letter.index))
+        dead = reading.dead.values()
         highest = int(highs[-1]) if len(highs) else high
         return Decoded(
             fetch=Fetch(end=end, high=highest, batches=tuple(batches), unmonitored=reading.unmonitored, rejected=len(dead)),
-            dead_letters=tuple(dead),
+            dead_letters=bounded(list(dead), records),
         )
 
-    def schema_of(self, model: str) -> ModelSchema | None:
+    def schemas_of(self, model: str) -> ModelSchemas | None:
         """How to read a model's events; None where nobody monitors it."""
         revisions = tuple(self._monitors.of(model))
         if not revisions:
             return None
         known = self._schemas.get(model)
         if known is None or known[0] != revisions:
-            known = self._schemas[model] = (revisions, ModelSchema(revisions))
+            known = self._schemas[model] = (revisions, ModelSchemas(revisions))
         return known[1]
 
 
@@ -76,36 +80,43 @@ class _Reading:
         self._records = records
         self._highs = highs
         self._decoder = decoder
-        self.dead: list[DeadLetter] = []
+        self.dead: dict[tuple[int, int], DeadLetter] = {}
         self.unmonitored: dict[str, int] = {}
         self._taken: list[EventBatch] = []
+        self._alone: list[tuple[ModelSchema, int, Any]] = []
+        refused: list[DeadLetter] = []
         arrow = [place for place, value in enumerate(records.values) if is_arrow(value)]
         self._any_arrow = bool(arrow)
         if not arrow:
-            self._lines: EventLines = event_lines(records, range(len(records)), self.dead)
-            return
-        of_arrow = set(arrow)
-        lines = event_lines(records, [place for place in range(len(records)) if place not in of_arrow], self.dead)
-        self._lines = EventLines.concatenate([lines, *map(self._columnar, arrow_rows(records, arrow, self.dead))])
+            self._lines: EventLines = event_lines(records, range(len(records)), refused)
+        else:
+            of_arrow = set(arrow)
+            lines = event_lines(records, [place for place in range(len(records)) if place not in of_arrow], refused)
+            self._lines = EventLines.concatenate([lines, *map(self._columnar, arrow_rows(records, arrow, refused))])
+        for letter in refused:
+            self.dead[letter.offset, letter.index] = letter
+        large = [line for line, text in enumerate(self._lines.texts) if len(text) > MAX_KEPT_BYTES]
+        if large:
+            self._lines = self._lines.without({line for line in large if self._is_too_large(line)})
 
     def batches(self) -> list[EventBatch]:
         """Columns of each model's good events, in log order."""
         if not self._any_arrow:
             return self._from_lines()
-        by_model: dict[str, list[EventBatch]] = {}
+        by_schema: dict[tuple[str, tuple[int, ...]], list[EventBatch]] = {}
         for batch in (*self._taken, *self._from_lines()):
-            by_model.setdefault(batch.model, []).append(batch)
-        return [_in_log_order(parts) for parts in by_model.values()]
+            by_schema.setdefault((batch.model, batch.revisions), []).append(batch)
+        return [_in_log_order(parts) for parts in by_schema.values()]
 
     def _columnar(self, rows: ArrowRows) -> EventLines:
         """Take what rows of Arrow tables plainly say; the others become lines."""
         columns = ArrowColumns(rows, self._places(rows.record, rows.index))
         for model, mine in columns.by_model():
-            schema = self._decoder.schema_of(model)
-            if schema is None:
+            schemas = self._decoder.schemas_of(model)
+            if schemas is None:
                 self._count(model, len(mine))
                 continue
-            batch = columns.batch(schema, mine)
+            batch = columns.batch(schemas, mine)
             if len(batch):
                 self._taken.append(batch)
         odd = np.flatnonzero(columns.odd)
@@ -113,14 +124,14 @@ class _Reading:
         lines: list[int] = []
         for row, text in zip(odd.tolist(), event_texts(rows, odd, columns.timestamp), strict=True):
             if isinstance(text, EventError):
-                self.dead.append(DeadLetter(offset=int(self._records.offsets[rows.record[row]]), index=int(rows.index[row]), value=rows.source(row), reason=text.reason))
+                self._bury(int(rows.record[row]), int(rows.index[row]), rows.source(row), text)
             else:
                 texts.append(text)
                 lines.append(row)
         return EventLines(texts=texts, sources=[ArrowSource(rows, row) for row in lines], record=rows.record[lines], index=rows.index[lines])
 
     def _from_lines(self) -> list[EventBatch]:
-        groups = self._by_model()
+        groups = self._by_revision(self._by_model())
         if not groups:
             return []
         lines = np.array([line for group in groups for line in group.lines], np.int64)
@@ -137,23 +148,20 @@ class _Reading:
         return columns.batches(refused)
 
     def _by_model(self) -> list[ModelEvents]:
-        """The lines that could be read, by model."""
+        """The lines that could be read, by model, all as the newest revision reads them."""
         texts = self._lines.texts
         only = self._only_model()
-        schema = None if only is None else self._decoder.schema_of(only)
-        if schema is None:
+        schemas = None if only is None else self._decoder.schemas_of(only)
+        if schemas is None:
             return self._mixed(range(len(texts)))
+        schema = schemas.newest
         events, failed, tried = decode_each(schema.decode, texts, patience=0.125)
         others = [*failed, *range(tried, len(texts))]
         if not others:
             return [ModelEvents(schema=schema, lines=list(range(len(texts))), events=events)]
         without = set(others)
         lines = [line for line in range(len(texts)) if line not in without]
-        rest = self._mixed(others)
-        again = [group for group in rest if group.schema is schema]
-        if again:  # what was not tried; put back in its place
-            lines, events = _merged([(lines, events), *((group.lines, group.events) for group in again)])
-        return [ModelEvents(schema=schema, lines=lines, events=events), *(group for group in rest if group.schema is not schema)]
+        return _merged([ModelEvents(schema=schema, lines=lines, events=events), *self._mixed(others)])
 
     def _only_model(self) -> str | None:
         """The model that all lines seem to be of, if there is one."""
@@ -172,28 +180,79 @@ class _Reading:
             by_model.setdefault(one.model, []).append(line)
         groups = []
         for model, mine in by_model.items():
-            schema = self._decoder.schema_of(model)
-            if schema is None:
+            schemas = self._decoder.schemas_of(model)
+            if schemas is None:
                 self._count_unmonitored(model, mine)
                 continue
-            events, failed, _ = decode_each(schema.decode, [texts[line] for line in mine])
+            events, failed, _ = decode_each(schemas.newest.decode, [texts[line] for line in mine])
             for place, error in failed.items():
-                self._refuse_unread(mine[place], error)
+                self._read_alone(schemas, mine[place], error)
             if failed:
                 mine = [line for place, line in enumerate(mine) if place not in failed]  # noqa: PLW2901  the good ones stand for all
-            groups.append(ModelEvents(schema=schema, lines=mine, events=events))
+            groups.append(ModelEvents(schema=schemas.newest, lines=mine, events=events))
         return groups
+
+    def _read_alone(self, schemas: ModelSchemas, line: int, error: Exception) -> None:
+        """A line that the newest revision cannot read: another may, and a label's features are never counted, so that they cannot be bad either."""
+        try:
+            event = ANY_EVENT.decode(self._lines.texts[line])
+        except UNREADABLE:
+            self._refuse_unread(line, error)
+            return
+        if event.kind == CONTROL:
+            return
+        if event.kind == "label":
+            self._alone.append((schemas.newest, line, schemas.newest.without_features(event)))
+            return
+        schema = schemas.of_times(times([event.timestamp], self._times_of([line])))[0]
+        try:
+            self._alone.append((schema, line, schema.decode(self._lines.texts[line])))
+        except UNREADABLE as own:
+            self._refuse_unread(line, own)
+
+    def _by_revision(self, groups: list[ModelEvents]) -> list[ModelEvents]:
+        """The same events, each as the revision of its own time reads it; labels as often as there are ways to read them."""
+        alone = [ModelEvents(schema=schema, lines=[line], events=[event]) for schema, line, event in self._alone]
+        groups = _merged([*groups, *alone]) if alone else groups
+        found: list[ModelEvents] = []
+        for group in groups:
+            schemas = self._decoder.schemas_of(group.schema.specification.model)
+            found += [group] if schemas is None or schemas.is_uniform else self._split(group, schemas)
+        return _merged(found) if len(found) > len(groups) else found
+
+    def _split(self, group: ModelEvents, schemas: ModelSchemas) -> list[ModelEvents]:
+        stamps = self._times_of(group.lines)
+        own_times = times([event.timestamp for event in group.events], stamps)
+        split: list[tuple[ModelSchema, int, Any]] = []
+        for line, event, time, stamp, own in zip(group.lines, group.events, own_times.tolist(), stamps.tolist(), schemas.of_times(own_times), strict=True):
+            is_label = event.kind == "label"
+            try:
+                if event.kind != CONTROL:
+                    schemas.check_ahead(time, stamp)
+                for schema in (schemas.readers_of(event) if is_label else ()) or [own]:
+                    if schema is group.schema:
+                        split.append((schema, line, event))
+                    else:
+                        split.append((schema, line, schema.without_features(event) if is_label else schema.decode(self._lines.texts[line])))
+            except EventError as error:
+                self._refuse(line, error)
+            except UNREADABLE as error:
+                self._refuse_unread(line, error)
+        return [ModelEvents(schema=schema, lines=[line], events=[event]) for schema, line, event in split]
+
+    def _times_of(self, lines: Sequence[int]) -> Int64:
+        return self._records.timestamps[self._lines.record[np.array(lines, np.int64)]]
 
     def _places(self, record: Int64, index: Int64) -> Places:
         return Places(offset=self._records.offsets[record], index=index, high=self._highs[record], record_timestamp=self._records.timestamps[record])
 
     def _count_unmonitored(self, model: str, lines: list[int]) -> None:
         count = 0
-        for line in lines:
+        for line, time in zip(lines, self._times_of(lines).tolist(), strict=True):
             try:
                 event = ANY_EVENT.decode(self._lines.texts[line])
                 if event.kind != CONTROL:
-                    check(event, int(self._records.timestamps[self._lines.record[line]]), None)
+                    check(event, time, None)
                     count += 1
             except UNREADABLE as error:
                 self._refuse_unread(line, error)
@@ -205,6 +264,18 @@ class _Reading:
     def _count(self, model: str, events: int) -> None:
         self.unmonitored[model] = self.unmonitored.get(model, 0) + events
 
+    def _is_too_large(self, line: int) -> bool:
+        try:
+            event = ANY_EVENT.decode(self._lines.texts[line])
+            if event.kind != CONTROL:
+                check_size(event)
+        except UNREADABLE:  # which is told where all are read
+            return False
+        except EventError as error:
+            self._refuse(line, error)
+            return True
+        return False
+
     def _refuse_unread(self, line: int, error: Exception) -> None:
         """Say why a line cannot be read; a control record may be without all that an event must have."""
         if not isinstance(error, msgspec.ValidationError):
@@ -214,8 +285,12 @@ class _Reading:
 
     def _refuse(self, line: int, error: EventError) -> None:
         lines = self._lines
-        offset = int(self._records.offsets[lines.record[line]])
-        self.dead.append(DeadLetter(offset=offset, index=int(lines.index[line]), value=bytes(lines.sources[line]), reason=error.reason, path=error.path))
+        self._bury(int(lines.record[line]), int(lines.index[line]), bytes(lines.sources[line]), error)
+
+    def _bury(self, record: int, index: int, source: bytes, error: EventError) -> None:
+        """A label that several revisions read is refused but once."""
+        offset = int(self._records.offsets[record])
+        self.dead[offset, index] = DeadLetter(offset=offset, index=index, value=source, reason=error.reason, path=error.path)
 
 
 def _in_log_order(parts: list[EventBatch]) -> EventBatch:
@@ -226,12 +301,18 @@ def _in_log_order(parts: list[EventBatch]) -> EventBatch:
     return whole.take(np.lexsort((whole.index, whole.offset)))
 
 
-def _merged(parts: list[tuple[list[int], list[object]]]) -> tuple[list[int], list[object]]:
-    """Lines and their events, in the order of the lines."""
-    lines = [line for mine, _ in parts for line in mine]
-    events = [event for _, mine in parts for event in mine]
-    order = sorted(range(len(lines)), key=lines.__getitem__)
-    return [lines[place] for place in order], [events[place] for place in order]
+def _merged(groups: Sequence[ModelEvents]) -> list[ModelEvents]:
+    """Groups of one schema put together, in the order of the lines."""
+    by_schema: dict[ModelSchema, list[ModelEvents]] = {}
+    for group in groups:
+        by_schema.setdefault(group.schema, []).append(group)
+    merged = []
+    for schema, parts in by_schema.items():
+        lines = [line for part in parts for line in part.lines]
+        events = [event for part in parts for event in part.events]
+        order = sorted(range(len(lines)), key=lines.__getitem__)
+        merged.append(ModelEvents(schema=schema, lines=[lines[place] for place in order], events=[events[place] for place in order]))
+    return merged
 
 
 def _is_control(text: bytes) -> bool:
