@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.class_names import class_names
 from detectors.event_batch import Column, Float64, Int64, Text, UInt64
 
 
@@ -55,9 +56,24 @@ class Examples:
 
     @staticmethod
     def concatenate(parts: Sequence[Examples]) -> Examples:
-        """All rows of the parts, in their order. At least one part; all of one model and with the same features."""
+        """All rows of the parts, in their order. At least one part; all of one model.
+
+        Parts of several revisions may differ: a feature that a part does not have is missing there, and what is a number in one part and a
+        class in another becomes text, as classes are.
+        """
         first = parts[0]
         names = [f.name for f in fields(Examples) if f.name not in {"model", "features"}]
-        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        features = {name: np.concatenate([part.features[name] for part in parts]) for name in first.features}
+        columns = {name: _joined([getattr(part, name) for part in parts]) for name in names}
+        declared = dict.fromkeys(name for part in parts for name in part.features)
+        features = {name: _joined([part.features.get(name, len(part)) for part in parts]) for name in declared}
         return Examples(model=first.model, features=features, **columns)
+
+
+def _joined(parts: Sequence[Column | int]) -> Column:
+    """One column; a number stands for so many missing values."""
+    known = [part for part in parts if not isinstance(part, int)]
+    text = any(part.dtype == object for part in known)
+    if text and any(part.dtype != object for part in known):
+        parts = [part if isinstance(part, int) else class_names(part) for part in parts]
+    missing, dtype = (None, object) if text else (np.nan, np.float64)
+    return np.concatenate([np.full(part, missing, dtype) if isinstance(part, int) else part for part in parts])

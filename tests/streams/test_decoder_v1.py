@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.monitor import Monitor, Monitors
+from detectors.specification import MonitorSpecification
 from streams.formats.decoded import Decoded
 from streams.formats.event_columns import event_hash
 from streams.formats.v1 import Decoder
 from streams.source_records import SourceRecords
-from tests.detectors.event_samples import monitors
+from tests.detectors.event_samples import specification
 
 NOW = 1_700_000_000_000
+MONITORS = Monitors([Monitor(specification=specification()), Monitor(specification=MonitorSpecification(model="rent", task="regression"))])
 BAD = [
     b"",
     b"{",
@@ -29,6 +32,10 @@ BAD = [
     b'{"event_id":"x","model":"churn","prediction":"no","features":null}',
     b'{"event_id":"x","model":"churn","prediction":"no","timestamp":-1e300}',
     b'{"event_id":"x","model":"churn","prediction":"no","timestamp":1e300}',
+    b'{"event_id":"x","model":"churn","prediction":"no","timestamp":1' + b"0" * 400 + b"}",
+    b'{"event_id":"x","model":"rent","prediction":-1' + b"0" * 400 + b"}",
+    b'{"event_id":"x","model":"rent","kind":"label","label":1' + b"0" * 400 + b"}",
+    b'{"event_id":"x","model":"rent","prediction":true}',
     b'{"event_id":"x","model":"churn","prediction":"no","timestamp":"0001-01-01T00:00:00+14:00"}',
     b'{"event_id":"x","model":"churn","prediction":"no","features":{"age":1e999}}',
     b'{"event_id":"x","model":"churn","prediction":"no","probabilities":{"yes":2}}',
@@ -48,7 +55,7 @@ class Received:
 
 
 def decode(*values: bytes | None) -> Decoded:
-    return Decoder(monitors()).decode(SourceRecords.of(Received(offset, value) for offset, value in enumerate(values)), high=0, end=len(values))
+    return Decoder(MONITORS).decode(SourceRecords.of(Received(offset, value) for offset, value in enumerate(values)), high=0, end=len(values))
 
 
 def good(number: int, style: int) -> bytes:
@@ -112,3 +119,40 @@ def test_an_unmonitored_model_is_counted_by_name():
 def test_a_number_and_its_text_are_the_same_event_id():
     (batch,) = decode(b'{"event_id":7,"model":"churn","prediction":"no"}\n{"event_id":"7","model":"churn","kind":"label","label":"no"}').fetch.batches
     assert len(np.unique(batch.event_id)) == 1
+
+
+def test_the_story_of_a_dead_letter_is_short_however_long_its_cause():
+    for event in ({"kind": "x" * 700_000}, {"model": "rent", "prediction": "x" * 700_000}, {"model": "m" * 700_000}, {"prediction": "no", "probabilities": {"x" * 700_000: 2}}):
+        (dead,) = decode(json.dumps({"event_id": "a", "model": "churn"} | event).encode()).dead_letters
+        assert 0 < len(dead.reason) <= 200
+        assert len(dead.path) <= 200
+
+
+@pytest.mark.parametrize("bad", [{"prediction": None}, {"prediction": "no", "features": {"age": "old"}}])
+def test_bad_events_over_several_lines_share_one_dead_letter_which_holds_their_record(bad: dict[str, object]):
+    event = json.dumps({"event_id": "a", "model": "churn"} | bad, indent=1).encode() + b"\n"
+    decoded = decode(event * 2_000, event)
+    shared, alone = decoded.dead_letters
+    assert (shared.offset, shared.index, shared.value) == (0, 0, event * 2_000)
+    assert shared.reason.startswith("2000 events of this record; the first: ")
+    assert (alone.offset, alone.value) == (1, event)
+    assert decoded.fetch.rejected == 2_001
+
+
+def test_a_record_of_nothing_but_bad_lines_is_one_dead_letter_and_its_good_lines_are_counted():
+    record = b"{\n" * 100_000 + good(7, 0)
+    decoded = decode(record)
+    (dead,) = decoded.dead_letters
+    assert (dead.index, dead.value) == (0, record)
+    assert decoded.fetch.rejected == 100_000
+    assert [len(batch) for batch in decoded.fetch.batches] == [1]
+
+
+@pytest.mark.parametrize("kept", [{"features": {"plan": "x" * 300_000}}, {"prediction": "x" * 300_000}, {"model_version": "x" * 300_000}, {"segments": {"country": "x" * 300_000}}])
+def test_what_would_not_fit_the_records_that_keep_it_is_refused(kept: dict[str, object]):
+    (dead,) = decode(json.dumps({"event_id": "a", "model": "churn", "prediction": "no"} | kept).encode()).dead_letters
+    assert "bytes, allowed are 262144" in dead.reason
+
+
+def test_a_large_field_that_nobody_declared_costs_nothing():
+    assert decode(json.dumps({"event_id": "a", "model": "churn", "prediction": "no", "image": "x" * 900_000}).encode()).dead_letters == ()
