@@ -123,11 +123,11 @@ def _batches(value: bytes) -> list[pa.RecordBatch]:
                     raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {rows} or more")
                 batch.validate(full=True)
                 found.append(batch)
+            names = reader.schema.names  # may be no UTF-8
     except _UNREADABLE as error:
         raise EventError(f"not an Arrow IPC stream: {error}") from None
     if not rows:
         raise EventError("the record is an Arrow IPC stream without rows")
-    names = found[0].schema.names
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise EventError("two columns have this name", path=twice)

@@ -50,7 +50,7 @@ def labelled(event: str, at: int, outcome: object) -> dict[str, object]:
 
 def rows(flushed: Flushed) -> dict[int, Examples]:
     """Joined rows by the revision that joined them: one part of examples each, in order."""
-    return {revision: part.examples() for revision, part in enumerate(flushed.examples, 1)}
+    return dict(enumerate((part.examples() for part in flushed.examples), 1))
 
 
 TYPES = {"none": {}, "numeric": {"age": Feature()}, "categorical": {"age": Feature(type="categorical")}}
@@ -103,7 +103,7 @@ def test_how_far_ahead_and_which_segments_follow_from_the_events_own_time():
     segments = {"segments": {"city": "Rome", "plan": "free"}}
     decoder = Decoder(known)
     values = [predicted(str(at), at, **segments) for at in (4_000, 19_000, 25_000)]
-    decoded = decoder.decode(SourceRecords.of(Received(offset, json.dumps({"model": "churn"} | value).encode(), 0) for offset, value in enumerate(values)), high=0, end=3)
+    decoded = decoder.decode(SourceRecords.of([Received(offset, json.dumps({"model": "churn"} | value).encode(), 0) for offset, value in enumerate(values)]), high=0, end=3)
     assert [(letter.offset, letter.path) for letter in decoded.dead_letters] == [(1, "timestamp")]
     assert {one.revisions: one.segment.to_text().tolist() for one in decoded.fetch.batches} == {(1,): ["city=Rome"], (2,): ["plan=free"]}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
@@ -194,6 +194,7 @@ NEIGHBOUR = as_arrow([event(number) for number in range(100, 105)])
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, len(GOOD)))
+@example([(276, 128)], 0)  # the name of a column
 def test_damaged_streams_end_neither_the_process_nor_their_neighbours(changes: list[tuple[int, int]], length: int):
     damaged = bytearray(GOOD)
     for place, byte in changes:
