@@ -82,7 +82,8 @@ $(VENV)/.installed-for-bench: pyproject.toml requirements.lock | $(BIN)/python
 	@touch $@
 
 bench: $(VENV)/.installed-for-bench
-	@$(BIN)/python -m bench $(ROWS)
+	@$(if $(ROWS),,$(BIN)/python -m bench.linear)
+	$(BIN)/python -m bench $(ROWS)
 
 bench-scale: $(VENV)/.installed-for-bench
 	@$(BIN)/python -m bench.scale

@@ -28,7 +28,7 @@ BATCHES_PER_EPOCH = 50
 """With many models: half a million events, as a busy worker has in a second."""
 
 
-class _Core:
+class Core:
     """Both stages, joined as a worker's driver joins them."""
 
     def __init__(self, specifications: Iterable[MonitorSpecification]) -> None:
@@ -58,7 +58,7 @@ def one_model(size: Size) -> Found:
     batches = size.of(100)
     workload = Workload(beginning=2 * BATCH, per_pane=EVENTS_PER_PANE)
     specification = workload.specifications()[0]
-    core, figures, first = _Core([specification]), [], 0
+    core, figures, first = Core([specification]), [], 0
     for repeat in range(size.repeats + 1):
         fetches = [fetch(workload, start, start + BATCH) for start in range(first, first + batches * BATCH, BATCH)]
         first += batches * BATCH
@@ -78,7 +78,7 @@ def thousand_models(size: Size) -> Found:
     batches = BATCHES_PER_EPOCH * size.of(4)
     workload = Workload(models=models, beginning=2 * BATCH, per_pane=batches * BATCH)
     specifications = workload.specifications()
-    core, figures, first = _Core(specifications), [], 2 * BATCH
+    core, figures, first = Core(specifications), [], 2 * BATCH
     core.absorb(fetch(workload, 0, first))
     core.epoch()
     details: dict[str, float] = {}
@@ -104,7 +104,7 @@ def thousand_models(size: Size) -> Found:
     return Found(figures=tuple(figures), details=details | {"models": models, "events": batches * BATCH})
 
 
-def _close(core: _Core, workload: Workload, end: int) -> float:
+def _close(core: Core, workload: Workload, end: int) -> float:
     """CPU seconds to move event time so that one more pane of every model closes."""
     high = int(workload.time(np.array([end]))[0])
     watch = Stopwatch()

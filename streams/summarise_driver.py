@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,11 +14,14 @@ from detectors.summarise import Flushed, Summarise
 from streams.bundle_codec import encode_bundle
 from streams.examples_codec import encode_examples
 from streams.formats.decoded import DeadLetter
+from streams.formats.placement import Placement
 from streams.formats.v1 import Decoder
 from streams.partitioner import partition_of
 from streams.source_records import SourceRecords
 from streams.stage_run import Epoch, Output
 from streams.topics import Topics
+
+logger = logging.getLogger(__name__)
 
 MAX_RECORD_BYTES = 512 * 1024  # half of Kafka's default limit, so that headers and batches of records fit
 MAX_DEAD_LETTER_BYTES = 1_000_000  # of key and value: with its headers just below Kafka's default limit, where compressed input may be far above
@@ -35,7 +39,9 @@ class SummariseDriver:
         self._partition = partition
         self._partitions = partitions
         self._topics = topics
-        self._decoder = Decoder(monitors)
+        self._placement = Placement(partition, partitions)
+        self._decoder = Decoder(monitors, self._placement)
+        self._misplaced = False
         self._stage = Summarise(partition, monitors)
         self._dead: list[tuple[DeadLetter, bytes | None]] = []
         self._told: tuple[int, int] | None = None
@@ -59,6 +65,9 @@ class SummariseDriver:
         if decoded.dead_letters:
             keys = dict(zip(records.offsets.tolist(), records.keys, strict=True))
             self._dead += [(dead, keys[dead.offset]) for dead in decoded.dead_letters]
+        if decoded.misplaced and not self._misplaced:
+            logger.warning("%s", self._placement.story(decoded.misplaced))
+        self._misplaced |= bool(decoded.misplaced)  # told once; the log is not the place to count them
         self._stage.absorb(decoded.fetch)
 
     def skip(self, end: int, *, missed: bool) -> None:

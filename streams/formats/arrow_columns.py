@@ -109,6 +109,10 @@ class ArrowColumns:
         column = self._column(name)
         return ~np.isnan(column.to_numpy(zero_copy_only=False)) if pa.types.is_floating(column.type) else given(column)
 
+    def ids_at(self, rows: list[int]) -> list[str]:
+        """Event ids of some rows, where they have one."""
+        return [str(event_id) for event_id in self._column("event_id").take(pa.array(rows, pa.int64())).to_pylist() if event_id not in {None, ""}]
+
     def by_model(self) -> list[tuple[str, Int64]]:
         """Rows of each model, in log order, without the odd ones and those that only move time."""
         rows = np.flatnonzero(~self.odd & (self._kind != CONTROL_CODE))

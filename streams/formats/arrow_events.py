@@ -48,7 +48,7 @@ def event_texts(rows: ArrowRows, which: Int64, timestamp: Int64) -> Iterator[byt
     for row in which.tolist():
         try:
             (event,) = table.slice(row, 1).to_pylist()
-        except (ValueError, OverflowError, pa.ArrowException) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:
             yield EventError(f"a value has no form in JSON: {error}")
             continue
         if row in times:

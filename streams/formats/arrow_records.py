@@ -107,6 +107,7 @@ def _of_schema(known: list[tuple[pa.Schema, list[tuple[int, int, pa.RecordBatch]
     for other, parts in known:
         if other.equals(schema):
             return parts
+    _check_names(schema)
     known.append((schema, []))
     return known[-1][1]
 
@@ -123,12 +124,21 @@ def _batches(value: bytes) -> list[pa.RecordBatch]:
                     raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {rows} or more")
                 batch.validate(full=True)
                 found.append(batch)
-            names = reader.schema.names  # may be no UTF-8
     except _UNREADABLE as error:
         raise EventError(f"not an Arrow IPC stream: {error}") from None
     if not rows:
         raise EventError("the record is an Arrow IPC stream without rows")
+    return [batch for batch in found if len(batch)]
+
+
+def _check_names(schema: pa.Schema) -> None:
+    try:
+        names = schema.names
+        kinds = [field.type for field in schema]
+        for kind in kinds:
+            _ = [field.name for field in kind] if pa.types.is_struct(kind) else kind.tz if pa.types.is_timestamp(kind) else None
+    except UnicodeDecodeError as error:
+        raise EventError(f"not an Arrow IPC stream: a column's name is not UTF-8: {error}") from None
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise EventError("two columns have this name", path=twice)
-    return [batch for batch in found if len(batch)]

@@ -39,10 +39,14 @@ class DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """A fetch as columns, and what was refused, in log order."""
+    """A fetch as columns, and what was refused, in log order.
+
+    ``misplaced`` are event ids that belong to another partition, of a few that were looked at.
+    """
 
     fetch: Fetch
     dead_letters: tuple[DeadLetter, ...]
+    misplaced: tuple[str, ...] = ()
 
 
 def bounded(dead: Sequence[DeadLetter], records: SourceRecords) -> tuple[DeadLetter, ...]:

