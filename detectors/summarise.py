@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from detectors.bundle import Cohort, Summary
+from detectors.coded_text import CodedText
 from detectors.event_batch import NO_TIME, EventBatch
 from detectors.gaps import Gap, Gaps
 from detectors.labelled_rows import LabelledRows
@@ -20,6 +21,9 @@ from detectors.model_summariser import ModelSummariser
 from detectors.monitor import Monitor, Monitors
 from detectors.pane import pane_start
 from detectors.piece import Piece
+
+ROWS_AT_ONCE = 1_000  # of one model: with fewer, what is done once for a batch costs more than what is done for its rows
+MAX_HELD = 50_000  # rows of all models together
 
 MAX_UNMONITORED = 1_000  # names of models that no monitor knows; a producer that invents names must not fill the memory
 
@@ -54,6 +58,21 @@ class Flushed:
     gaps: tuple[Gap, ...]
 
 
+@dataclass
+class _Held:
+    """Rows of one model that wait to be counted together: its revisions when they came, and their batches."""
+
+    revisions: tuple[Monitor, ...]
+    batches: list[EventBatch] = field(default_factory=list)
+    rows: int = 0
+
+    def takes(self, batch: EventBatch, revisions: tuple[Monitor, ...]) -> bool:
+        """Whether a batch may be put behind those that wait already."""
+        first = self.batches[0]
+        alike = (first.revisions, first.numeric_names, first.categorical.keys()) == (batch.revisions, batch.numeric_names, batch.categorical.keys())
+        return alike and isinstance(first.label, CodedText) == isinstance(batch.label, CodedText) and self.revisions == revisions
+
+
 class Summarise:
     """Summaries, deduplication and the label join of one source partition.
 
@@ -72,14 +91,18 @@ class Summarise:
         self._missed = 0
         self._gaps = Gaps()
         self._deletions: list[Piece] = []
+        self._held: dict[str, _Held] = {}
+        self._held_rows = 0
         self.covered = 0
         self.high = NO_TIME
 
     def absorb(self, fetch: Fetch) -> None:
-        """Take a fetch; records before `covered` must have been left out."""
+        """Take a fetch; records before `covered` must have been left out. Rows of a model that has few of them may wait for more until the next flush."""
         self._gaps = self._gaps.closed(min((int(batch.high[0]) for batch in fetch.batches if len(batch)), default=fetch.high))
         for batch in fetch.batches:
-            self._absorb_model(batch)
+            self._hold(batch)
+        if self._held_rows > MAX_HELD:
+            self._absorb_held()
         for model, count in fetch.unmonitored.items():
             self._count_unmonitored(model, count)
         self._rejected += fetch.rejected
@@ -101,11 +124,31 @@ class Summarise:
             self._gaps = self._gaps.opened(self.high)
         self.covered = end
 
-    def _absorb_model(self, batch: EventBatch) -> None:
-        revisions = self._monitors.of(batch.model)
+    def _hold(self, batch: EventBatch) -> None:
+        revisions = tuple(self._monitors.of(batch.model))
         if not revisions:
             self._count_unmonitored(batch.model, len(batch))
             return
+        held = self._held.get(batch.model)
+        if held is not None and not held.takes(batch, revisions):
+            self._absorb_model(batch.model)
+            held = None
+        if held is None:
+            held = self._held[batch.model] = _Held(revisions)
+        held.batches.append(batch)
+        held.rows += len(batch)
+        self._held_rows += len(batch)
+        if held.rows >= ROWS_AT_ONCE:
+            self._absorb_model(batch.model)
+
+    def _absorb_held(self) -> None:
+        for model in list(self._held):
+            self._absorb_model(model)
+
+    def _absorb_model(self, model: str) -> None:
+        held = self._held.pop(model)
+        self._held_rows -= held.rows
+        batch, revisions = EventBatch.concatenate(held.batches), held.revisions
         of = np.zeros(len(batch), dtype=np.int64)
         for monitor in revisions:
             of[pane_start(batch.timestamp, monitor.specification.pane) >= monitor.effective_from] = monitor.revision
@@ -130,6 +173,7 @@ class Summarise:
 
     def flush(self) -> Flushed:
         """What changed since the last flush. Pieces of panes that closed in the last epoch are deleted in this one, so that a crash between the two still finds them."""
+        self._absorb_held()
         summaries: list[Summary] = []
         cohorts: list[Cohort] = []
         examples: list[LabelledRows] = []
