@@ -1,4 +1,4 @@
-"""Events of wire format v1 as Arrow IPC streams: a fifth of the cost of JSON for who reads them, and half of the bytes.
+"""Events of wire format v1 as Arrow IPC streams: a third of the cost of JSON for who reads them, and of the bytes.
 
 Columns are called as the fields of the JSON event; ``features``, ``segments`` and ``probabilities`` are structs; null is a field that is not there.
 See docs/adr/0010-arrow-on-the-wire.md.

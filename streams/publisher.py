@@ -58,8 +58,8 @@ class Publisher:
     strict : raise `PublisherFullError` instead of dropping.
     linger : seconds that events are gathered before they are sent.
     span : milliseconds of event time that one record may cover; at most the monitor's pane plus lateness, and a multiple of the pane.
-    form : how events are written. ``"arrow"`` sends columns, which cost the worker a fifth and the network half of JSON, where many events of a model
-        are published within a ``linger``; a publisher of few or of ragged events sends JSON all the same. Importing it takes 0.2 s once.
+    form : how events are written. ``"arrow"`` sends columns, which cost a worker a third and the network half of JSON or less, where many events of a model are
+        published within a ``linger``; few events, and those whose values have no common type, are sent as JSON all the same. See docs/adr/0010.
     compression_type : ``"gzip"``; or ``"snappy"``, ``"lz4"``, ``"zstd"`` where kafka-python's package for it is installed; None for none.
     connection, topic_prefix : instead of those from the environment.
 

@@ -124,3 +124,21 @@ def members(column: pa.Array | None) -> dict[str, pa.Array] | None:
         return None
     names = [field.name for field in column.type]
     return dict(zip(names, column.flatten(), strict=True)) if len(set(names)) == len(names) else None
+
+
+def text_bytes(column: pa.Array) -> Int64 | int:
+    """(n,) bytes that each text takes, 0 for none and for what is no text."""
+    if not is_text(column.type):
+        return 0
+    if pa.types.is_dictionary(column.type):
+        sizes = pc.binary_length(column.dictionary.cast(pa.large_string())).fill_null(0).to_numpy(zero_copy_only=False)
+        return np.asarray(np.append(sizes, 0)[column.indices.fill_null(len(sizes)).to_numpy(zero_copy_only=False)], np.int64)
+    return np.asarray(pc.binary_length(column.cast(pa.large_string())).fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+
+
+def longest_text(column: pa.Array) -> int:
+    """Bytes of the longest text of a column, which costs less than to look at each."""
+    if not is_text(column.type):
+        return 0
+    values = column.dictionary if pa.types.is_dictionary(column.type) else column
+    return pc.max(pc.binary_length(values.cast(pa.large_string()))).as_py() or 0

@@ -15,11 +15,14 @@ import pyarrow as pa
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8
-from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, members, numbers, texts, times
+from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, numbers, text_bytes, texts, times
+from streams.formats.arrow_events import FIELDS
 from streams.formats.arrow_records import ArrowRows
-from streams.formats.event_checks import FIRST_TIME, LAST_TIME
+from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
 from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
 from streams.formats.model_schemas import ModelSchemas
+
+_LONG = MAX_KEPT_BYTES // 8  # bytes of an event's texts above which its size is looked at; JSON may need six times as many to say the same
 
 _Read = tuple[Any, Bool | None]
 """A column, and its odd rows if there are any."""
@@ -43,6 +46,7 @@ class ArrowColumns:
         n = len(rows)
         self._rows = rows
         self._places = places
+        self._columns: dict[str, pa.Array] = {}
         self._read: dict[tuple[str, ...], _Read] = {}
         self.odd: Bool = np.zeros(n, bool)
         self._objects = {name: self._object(name) for name in ("features", "segments", "probabilities")}
@@ -58,8 +62,10 @@ class ArrowColumns:
         self.odd &= self._kind != CONTROL_CODE  # a record that only moves time may be without all that an event must have
 
     def _column(self, name: str) -> pa.Array:
-        column = self._rows.column(name)
-        return pa.nulls(len(self._rows)) if column is None else column
+        if name not in self._columns:
+            column = self._rows.column(name)
+            self._columns[name] = pa.nulls(len(self._rows)) if column is None else column
+        return self._columns[name]
 
     def _object(self, name: str) -> dict[str, pa.Array]:
         column = self._column(name)
@@ -75,8 +81,8 @@ class ArrowColumns:
         return values
 
     def _kinds(self) -> UInt8:
-        column = self._rows.column("kind")
-        if column is None:
+        column = self._column("kind")
+        if pa.types.is_null(column.type):
             return np.full(len(self._rows), PREDICTION, np.uint8)
         return self._marked(texts(column, str, is_text)).cells(CODES, unseen=UNKNOWN_CODE, missing=PREDICTION).astype(np.uint8)  # type: ignore[no-any-return]
 
@@ -92,7 +98,11 @@ class ArrowColumns:
     def _check(self) -> None:
         """Mark what breaks a rule for events of any model, see `streams.formats.event_checks.check`."""
         self.odd |= self._kind == UNKNOWN_CODE
-        self.odd |= ~self._models.present | self._models.equals(CodedText.constant("", len(self.odd)))
+        named = np.array([0 < len(level) <= MAX_NAME for level in self._models.levels] + [False])
+        self.odd |= ~named[self._models.codes]  # the code of none is the last place
+        columns = [*(self._column(name) for name in FIELDS), *(member for members_of in self._objects.values() for member in members_of.values())]
+        if sum(map(longest_text, columns)) > _LONG:
+            self.odd |= sum(map(text_bytes, columns), start=np.zeros(len(self.odd), np.int64)) > _LONG
         self.odd |= (self.timestamp < FIRST_TIME) | (self.timestamp > LAST_TIME)
         for probability in (self._score, *(self._marked(numbers(member)) for member in self._objects["probabilities"].values())):
             self.odd |= (probability < 0) | (probability > 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
+from streams.formats.arrow_events import FIELDS
 from streams.formats.decoded import Decoded
 from streams.formats.placement import Placement
 from streams.formats.v1 import Decoder
@@ -72,7 +75,7 @@ def as_json(events: list[dict[str, Any]]) -> bytes:
             outer, _, inner = name.partition(".")
             if value is not None:
                 (nested.setdefault(outer, {}) if inner else nested)[inner or outer] = value
-        lines.append(json.dumps(nested).encode())
+        lines.append(json.dumps(nested, separators=(",", ":")).encode())
     return b"\n".join(lines)
 
 
@@ -246,3 +249,18 @@ def test_ids_of_another_partition_are_noticed_in_both_forms(form: Any):
     assert found
     assert all(owners[int(name[1:])] != 1 for name in found)
     assert "partitioner=murmur2_random" in Placement(1, 4).story(found)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+@pytest.mark.parametrize("kept", [{"features.plan": "x" * 300_000}, {"prediction": "x" * 300_000}, {"model_version": "x" * 300_000}, {"model": "m" * 201}])
+def test_what_is_too_large_to_keep_is_refused_as_in_json(kept: dict[str, Any], coded: bool):
+    events = [event(0, model_version="1"), event(1, **{"model_version": "1"} | kept)]
+    found = decode(as_arrow(events, coded=coded))
+    assert [letter.index for letter in found.dead_letters] == [1]
+    assert said(found) == said(decode(as_json(events)))
+
+
+def test_the_decision_names_the_columns_that_are_read():
+    page = (Path(__file__).parent.parent.parent / "docs/adr/0010-arrow-on-the-wire.md").read_text()
+    rows_of_the_table = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
+    assert {name for row in rows_of_the_table for name in re.findall(r"`(\w+)`", row)} == FIELDS
