@@ -27,7 +27,7 @@ class Distance:
     name : ``psi``, ``jensen_shannon``, ``kolmogorov_smirnov``, ``wasserstein`` or ``total_variation``.
     value : nan when one side has no rows.
     n_reference, n_current : rows.
-    interval : 95 %, of the distance between the laws; sampling noise alone makes `value` larger than that.
+    interval : 95 %, of the distance between the laws; sampling noise alone makes `value` larger than that. nan where it was not asked for.
     null_quantile : 95 % of the values lie below it while nothing has changed.
     """
 
@@ -44,13 +44,14 @@ class Distance:
         return self.value > self.null_quantile
 
 
-def distances(reference: Float64, current: Float64, scores: Float64 | None = None) -> tuple[Distance, ...]:
+def distances(reference: Float64, current: Float64, scores: Float64 | None = None, *, intervals: bool = True) -> tuple[Distance, ...]:
     """All distances that the column allows.
 
     Parameters
     ----------
     reference, current : (B,) counts of the same bins or levels.
     scores : (B,) ascending standard scores of a numeric column's bins; None for categories, which have no order, so no Kolmogorov-Smirnov and no Wasserstein.
+    intervals : they cost more than all the rest.
 
     Examples
     --------
@@ -62,11 +63,13 @@ def distances(reference: Float64, current: Float64, scores: Float64 | None = Non
     kolmogorov_smirnov 0.400, by chance up to 0.166
     wasserstein 0.800, by chance up to 0.233
     """
-    found = (psi(reference, current), jensen_shannon(reference, current), total_variation(reference, current))
-    return found if scores is None else (*found, kolmogorov_smirnov(reference, current), wasserstein(reference, current, scores))
+    found = tuple(distance(reference, current, interval=intervals) for distance in (psi, jensen_shannon, total_variation))
+    if scores is None:
+        return found
+    return (*found, kolmogorov_smirnov(reference, current), wasserstein(reference, current, scores, interval=intervals))
 
 
-def psi(reference: Float64, current: Float64) -> Distance:
+def psi(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
     """Population stability index, with half a row added to each bin.
 
     While nothing has changed it is ``(1/n + 1/m)`` times chi-square with B - 1 degrees of freedom (Yurdakul & Naranjo 2020).
@@ -81,8 +84,9 @@ def psi(reference: Float64, current: Float64) -> Distance:
     p, q = (reference + 0.5) / (n + 0.5 * len(reference)), (current + 0.5) / (m + 0.5 * len(current))
     value = float(np.sum((q - p) * np.log(q / p)))
     scale = 1 / n + 1 / m
-    low, high, null = _chi_square_bounds(value / scale, _degrees(reference, current))
-    return Distance("psi", value, n, m, (low * scale, high * scale), null * scale)
+    degrees = _degrees(reference, current)
+    low, high = _chi_square_bounds(value / scale, degrees) if interval else UNDEFINED
+    return Distance("psi", value, n, m, (low * scale, high * scale), _chi_square_quantile(degrees) * scale)
 
 
 def psi_p_value(distance: Distance, bins: int) -> float:
@@ -96,7 +100,7 @@ def psi_p_value(distance: Distance, bins: int) -> float:
     return float(special.chdtrc(bins - 1, distance.value / (1 / distance.n_reference + 1 / distance.n_current)))
 
 
-def jensen_shannon(reference: Float64, current: Float64) -> Distance:
+def jensen_shannon(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
     """Jensen-Shannon distance to base 2 (the root of the divergence), from 0 to 1, as ``scipy.spatial.distance.jensenshannon(..., base=2)``.
 
     Parameters
@@ -110,12 +114,17 @@ def jensen_shannon(reference: Float64, current: Float64) -> Distance:
     middle = (p + q) / 2
     divergence = max(0.0, float(special.rel_entr(p, middle).sum() + special.rel_entr(q, middle).sum()) / 2)
     scale = (1 / n + 1 / m) / 8
-    low, high, null = _chi_square_bounds(divergence / scale, _degrees(reference, current))
-    bounds = [min(1.0, float(np.sqrt(bound * scale * _NATS_TO_BITS))) for bound in (low, high, null)]
-    return Distance("jensen_shannon", float(np.sqrt(divergence * _NATS_TO_BITS)), n, m, (bounds[0], bounds[1]), bounds[2])
+    degrees = _degrees(reference, current)
+
+    def distance_of(bound: float) -> float:
+        return float(np.minimum(1.0, np.sqrt(bound * scale * _NATS_TO_BITS)))  # keeps nan
+
+    low, high = _chi_square_bounds(divergence / scale, degrees) if interval else UNDEFINED
+    bounds = distance_of(low), distance_of(high)
+    return Distance("jensen_shannon", float(np.sqrt(divergence * _NATS_TO_BITS)), n, m, bounds, distance_of(_chi_square_quantile(degrees)))
 
 
-def total_variation(reference: Float64, current: Float64) -> Distance:
+def total_variation(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
     """Half the sum of the absolute differences of the shares: the share of rows that has moved.
 
     Parameters
@@ -128,8 +137,9 @@ def total_variation(reference: Float64, current: Float64) -> Distance:
     p, q, pooled = reference / n, current / m, (reference + current) / (n + m)
     weights = np.full(len(p), 0.5)
     null = _folded_quantile(weights, _covariance(pooled) * (1 / n + 1 / m))
-    noise = _folded_quantile(weights, _covariance(p) / n + _covariance(q) / m)
-    return _normed("total_variation", float(np.abs(p - q).sum() / 2), n, m, null, noise, largest=1.0)
+    value = float(np.abs(p - q).sum() / 2)
+    around = _around(value, _folded_quantile(weights, _covariance(p) / n + _covariance(q) / m), largest=1.0) if interval else UNDEFINED
+    return Distance("total_variation", value, n, m, around, null)
 
 
 def kolmogorov_smirnov(reference: Float64, current: Float64) -> Distance:
@@ -144,10 +154,10 @@ def kolmogorov_smirnov(reference: Float64, current: Float64) -> Distance:
         return Distance("kolmogorov_smirnov", float("nan"), n, m)
     value = float(np.abs(np.cumsum(reference / n - current / m)).max())
     null = min(1.0, _KOLMOGOROV_95 * float(np.sqrt(1 / n + 1 / m)))
-    return _normed("kolmogorov_smirnov", value, n, m, null, null, largest=1.0)
+    return Distance("kolmogorov_smirnov", value, n, m, _around(value, null, largest=1.0), null)
 
 
-def wasserstein(reference: Float64, current: Float64, scores: Float64) -> Distance:
+def wasserstein(reference: Float64, current: Float64, scores: Float64, *, interval: bool = True) -> Distance:
     """Wasserstein-1 distance in units of the reference's sigma, each bin standing at its score.
 
     Parameters
@@ -162,25 +172,30 @@ def wasserstein(reference: Float64, current: Float64, scores: Float64) -> Distan
     gaps = np.diff(scores)
     value = float(np.sum(gaps * np.abs(np.cumsum(p - q)[:-1])))
     null = _folded_quantile(gaps, _bridge(pooled) * (1 / n + 1 / m))
-    noise = _folded_quantile(gaps, _bridge(p) / n + _bridge(q) / m)
-    return _normed("wasserstein", value, n, m, null, noise, largest=float("inf"))
+    around = _around(value, _folded_quantile(gaps, _bridge(p) / n + _bridge(q) / m), largest=float("inf")) if interval else UNDEFINED
+    return Distance("wasserstein", value, n, m, around, null)
 
 
-def _normed(name: str, value: float, n: float, m: float, null: float, noise: float, *, largest: float) -> Distance:
+def _around(value: float, noise: float, *, largest: float) -> tuple[float, float]:
     """By the triangle inequality a norm of the observed difference is off by the norm of its noise at most."""
-    return Distance(name, value, n, m, (max(0.0, value - noise), min(largest, value + noise)), null)
+    return max(0.0, value - noise), min(largest, value + noise)
 
 
 def _degrees(reference: Float64, current: Float64) -> int:
     return max(1, int(np.count_nonzero(reference + current)) - 1)
 
 
-def _chi_square_bounds(statistic: float, degrees: int) -> tuple[float, float, float]:
-    """95 % interval of the non-centrality, and the 95 % quantile of the central law."""
+def _chi_square_quantile(degrees: int) -> float:
+    """95 % of the central law lie below."""
+    return float(special.chdtri(degrees, 0.05))
+
+
+def _chi_square_bounds(statistic: float, degrees: int) -> tuple[float, float]:
+    """95 % interval of the non-centrality."""
     low, high = (float(special.chndtrinc(statistic, degrees, level)) if special.chdtr(degrees, statistic) > level else 0.0 for level in (0.975, 0.025))
     if not np.isfinite(high) or high > 1e6:  # far out the law is normal, and the inverse does not converge
         low, high = (max(0.0, (np.sqrt(statistic) + side * Z) ** 2 - degrees) for side in (-1, 1))
-    return low, high, float(special.chdtri(degrees, 0.05))
+    return low, high
 
 
 def _covariance(shares: Float64) -> Float64:

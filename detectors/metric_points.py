@@ -61,7 +61,7 @@ def window_points(layout: Layout, at: int, window: str, counts: Float64) -> Iter
     for name, (block, profile) in columns.items():
         reference, current = reference_counts(profile), counts[layout.blocks[block]][: _cells(profile)]
         scores = np.asarray(profile.scores) if profile.kind == "numeric" else None
-        measured = distances(reference, current, scores)
+        measured = distances(reference, current, scores, intervals=False)
         fields: dict[str, float | int | bool | str] = {distance.name: distance.value for distance in measured}
         fields |= {f"{distance.name}_by_chance": distance.null_quantile for distance in measured} | {"n": float(current.sum())}
         yield Point(measurement="drift", tags=tags | {"feature": name}, fields=fields, time=at)

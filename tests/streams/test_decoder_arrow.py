@@ -20,6 +20,8 @@ from streams.formats.placement import Placement
 from streams.formats.v1 import Decoder
 from streams.partitioner import partition_of
 from streams.source_records import SourceRecords
+from streams.summarise_driver import SummariseDriver
+from streams.topics import Topics
 from tests.detectors.event_samples import specification
 from tests.streams.test_decoder_laws import MONITORS, NOW, rows
 
@@ -264,3 +266,15 @@ def test_the_decision_names_the_columns_that_are_read():
     page = (Path(__file__).parent.parent.parent / "docs/adr/0010-arrow-on-the-wire.md").read_text()
     rows_of_the_table = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
     assert {name for row in rows_of_the_table for name in re.findall(r"`(\w+)`", row)} == FIELDS
+
+
+def test_a_misplaced_id_is_told_once_and_is_no_dead_letter(caplog: pytest.LogCaptureFixture):
+    driver = SummariseDriver(partition=1, partitions=4, monitors=MONITORS, topics=Topics(""))
+    for offset in range(3):
+        value = as_arrow([event(10 * offset + number) for number in range(10)])
+        driver.absorb(SourceRecords(offsets=np.array([offset]), timestamps=np.array([NOW]), keys=[None], values=[value]), offset + 1)
+    (told,) = [record.getMessage() for record in caplog.records if "partition" in record.getMessage()]
+    assert "belongs to partition" in told
+    epoch = driver.flush(generation=1, epoch=1, at_end=False, idle=0)
+    assert epoch is not None
+    assert Topics("").dead_letters not in {output.topic for output in epoch.outputs}  # drift does not depend on where an event lies
