@@ -17,12 +17,13 @@ from detectors.layout import Layout
 from detectors.metric_points import cohort_point, monitor_points, pane_point, window_points
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
+from detectors.packed_counts import PackedCounts
 from detectors.piece import Piece
 from detectors.point import Point
 from detectors.rolling_window import RollingWindow
 from detectors.watch import ClosedPane, Group, Judged, Watch
 
-Panes = dict[int, dict[int, dict[Group, Float64]]]
+Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
 """Open panes: start, then source partition, then version and segment."""
 
 
@@ -74,7 +75,7 @@ class ModelDetection:
             if self._is_refused(summary, bundle.partition):
                 continue
             if summary.start >= self._closed_until:
-                self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = summary.counts
+                self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = PackedCounts.of(summary.counts)
                 self._changed_panes.add(summary.start)
         for cohort in cohorts:
             if self._is_refused(cohort, bundle.partition):
@@ -188,7 +189,7 @@ class ModelDetection:
         """Take a saved piece."""
         kind, rest, value = piece.key[0], piece.key[3:], piece.value
         if kind == "pane":
-            self._panes[int(rest[0])] = {partition: {(name[0], name[1]): counts for name, counts in groups} for partition, groups in value}
+            self._panes[int(rest[0])] = {partition: {(name[0], name[1]): PackedCounts.of(counts) for name, counts in groups} for partition, groups in value}
         elif kind == "cohort":
             self._cohorts[int(rest[0]), str(rest[1])] = dict(value)
         else:
@@ -206,14 +207,15 @@ class ModelDetection:
             self._found.deletions.append(Piece(self._key("pane", start), 0, None))
 
 
-def _merged(partitions: dict[int, dict[Group, Float64]]) -> dict[Group, Float64]:
+def _merged(partitions: dict[int, dict[Group, PackedCounts]]) -> dict[Group, Float64]:
     """Sum over source partitions, in their order, so that every reader gets the same bits."""
     groups: dict[Group, Float64] = {}
     for partition in sorted(partitions):
-        for group, counts in partitions[partition].items():
+        for group, packed in partitions[partition].items():
+            counts = packed.dense()
             groups[group] = groups[group] + counts if group in groups else counts
     return groups
 
 
-def _table(groups: dict[Group, Float64]) -> list[list[Any]]:
-    return [[list(group), counts] for group, counts in sorted(groups.items())]
+def _table(groups: dict[Group, PackedCounts]) -> list[list[Any]]:
+    return [[list(group), groups[group].dense()] for group in sorted(groups)]

@@ -1,0 +1,20 @@
+"""A packed summary is the same summary."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.packed_counts import PackedCounts
+
+cells = st.one_of(st.integers(0, 300).map(float), st.floats(allow_nan=True), st.sampled_from([0.0, -1.0, 2.0**16, 2.0**32 - 1, 2.0**32, 1e300, np.inf]))
+
+
+@given(st.lists(cells, max_size=20))
+def test_a_vector_survives_whatever_its_cells_hold(vector: list[float]) -> None:
+    np.testing.assert_array_equal(PackedCounts.of(np.array(vector, float)).dense(), vector)
+
+
+def test_small_counts_take_a_byte_each() -> None:
+    assert PackedCounts.of(np.full(1_000, 255.0)).counts.nbytes == 1_000
