@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
-from detectors.specification import MonitorSpecification
+from detectors.specification import Feature, MonitorSpecification
 from streams.formats.decoded import Decoded
 from streams.formats.event_columns import event_hash
 from streams.formats.v1 import Decoder
@@ -152,6 +153,25 @@ def test_a_record_of_nothing_but_bad_lines_is_one_dead_letter_and_its_good_lines
 def test_what_would_not_fit_the_records_that_keep_it_is_refused(kept: dict[str, object]):
     (dead,) = decode(json.dumps({"event_id": "a", "model": "churn", "prediction": "no"} | kept).encode()).dead_letters
     assert "bytes, allowed are 262144" in dead.reason
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(), max_size=4))
+@example('weight "kg"')
+@example("a\\b")
+@example("tab\there")
+@example("\ud800")
+@example("")
+@example("\x7f")
+def test_a_feature_whose_name_a_monitor_accepts_can_be_read(name: str):
+    try:
+        applied = MonitorSpecification(model="churn", features={name: Feature()})
+    except ValueError:
+        assert re.search('["\\\\\x00-\x1f\ud800-\udfff]', name), "a readable name was refused"
+        return
+    value = json.dumps({"event_id": "a", "model": "churn", "prediction": "no", "features": {name: 7}}).encode()
+    (batch,) = Decoder(Monitors([Monitor(specification=applied)])).decode(SourceRecords.of([Received(0, value)]), high=0, end=1).fetch.batches
+    assert batch.feature(name).tolist() == [7.0]
 
 
 def test_a_large_field_that_nobody_declared_costs_nothing():
