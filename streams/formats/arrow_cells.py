@@ -42,6 +42,11 @@ def given(column: pa.Array) -> Bool:
     return np.asarray(pc.is_valid(column).to_numpy(zero_copy_only=False))
 
 
+def _filled(column: pa.Array, value: Any) -> pa.Array:
+    """The column with a value where it has none; a column that has all is not copied."""
+    return column.fill_null(value) if column.null_count else column
+
+
 def numbers(column: pa.Array) -> tuple[Float64, Bool | None]:
     """(n,) numbers, nan where there is none; and the odd rows, if any: other types, infinities."""
     if pa.types.is_null(column.type):
@@ -67,7 +72,7 @@ def texts(column: pa.Array, name_of: Callable[[Any], str | None], allowed: Calla
         odd = infinite if infinite.any() else None
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     levels = CodedText.of([None if level is None else name_of(level) for level in encoded.dictionary.to_pylist()])
-    places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)  # after the last level is the code of none
+    places = _filled(encoded.indices, len(encoded.dictionary)).to_numpy(zero_copy_only=False)  # after the last level is the code of none
     return CodedText(levels.levels, np.append(levels.codes, np.int32(MISSING))[places]), odd
 
 
@@ -85,7 +90,7 @@ def ids(column: pa.Array) -> tuple[UInt64, Bool]:
         column = column.dictionary_decode()
     if not pa.types.is_large_string(column.type):
         column = column.cast(pa.large_string())
-    values = column.fill_null("").cast(pa.large_binary()).to_numpy(zero_copy_only=False).tolist()
+    values = _filled(column, "").cast(pa.large_binary()).to_numpy(zero_copy_only=False).tolist()
     hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, values), np.uint64, len(values))
     if b"" not in values:
         return hashes, np.zeros(len(values), bool)
@@ -102,7 +107,7 @@ def times(column: pa.Array, otherwise: Int64) -> tuple[Int64, Bool]:
         missing = ~given(column)
         if pa.types.is_uint64(kind):
             column = pc.min_element_wise(column, pa.scalar(LAST_TIME + 1, pa.uint64()))
-        whole = column.cast(pa.int64()).fill_null(0).to_numpy()
+        whole = _filled(column.cast(pa.int64()), 0).to_numpy()
         if pa.types.is_timestamp(kind) and kind.unit != "ms":
             values = np.rint(np.clip(whole / _PER_SECOND[kind.unit] * 1_000, FIRST_TIME - 1, LAST_TIME + 1)).astype(np.int64)
         else:
