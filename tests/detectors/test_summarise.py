@@ -288,3 +288,12 @@ def test_an_event_of_a_revision_that_is_gone_is_late_and_leaves_nothing_behind()
                 saved[piece.key] = piece
     assert late == 1
     assert {key[2] for key in saved} == {3}
+
+
+def test_rows_that_wait_for_more_are_judged_by_the_revisions_that_were_known_when_they_came():
+    known = Monitors([Monitor(specification=specification())])
+    stage = Summarise(0, known)
+    stage.absorb(fetch([prediction(1, 1_000)]))
+    known.add(Monitor(specification=specification(max_groups=7), revision=2, effective_from=0))
+    stage.absorb(fetch([prediction(1, 1_000), prediction(2, 2_000)], first=1))
+    assert [(summary.revision, summary.counts[LAYOUT.blocks["traffic"]][0]) for summary in stage.flush().summaries] == [(1, 1.0), (2, 1.0)]
