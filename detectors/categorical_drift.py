@@ -18,7 +18,7 @@ from detectors.event_batch import Bool, Float64
 from detectors.profile import CategoricalProfile
 from detectors.rate_change import excess
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 MIN_REFERENCE = 100  # values
 RESOLUTION = 0.025  # stands in for a floor of 0 where an alert is resolved
@@ -118,7 +118,15 @@ class CategoricalDrift(WindowBank):
         effect = np.maximum(distance - chance, 0)
         material = normal_of_student((distance - chance - self._floor) / error, freedom)
         statistic = np.where(unarmed, np.nan, np.minimum(sure, material) if self._floor > 0 else sure)
-        return Scored(n, statistic, effect, {"distance": distance, "error": error})
+        return Scored(n, statistic, effect, {"distance": distance, "chance": chance, "error": error})
+
+    @override
+    def remains(self, windows: Windows, scored: Scored, state: State) -> Remains:
+        """Total variation; what chance makes of it is taken off in squares, as chance and a change add so in every level."""
+        distance, chance, error = (scored.detail[name] for name in ("distance", "chance", "error"))
+        own, of_reference = np.sqrt(self._n_reference / (scored.events + self._n_reference)), np.sqrt(scored.events / (scored.events + self._n_reference))
+        effect = np.sqrt(np.maximum(distance**2 - chance**2, 0))
+        return Remains(effect[None], (error * own)[None], tolerance(self._floor, error * of_reference)[None])
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Counts of all levels in both."""

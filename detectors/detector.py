@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from detectors.event_batch import Float64
+from detectors.event_batch import Bool, Float64
 from detectors.verdict import AlertKind, Evidence, Group, Verdicts
 
 State = dict[str, Any]
@@ -32,7 +32,7 @@ class Detector(Protocol):
 
     @property
     def floors(self) -> Float64:
-        """(m,) smallest material effect of each monitor; an alert resolves when the recent effect is below half of it."""
+        """(m,) smallest material effect of each monitor."""
 
     def initial(self) -> State:
         """State before the first pane."""
@@ -50,5 +50,8 @@ class Detector(Protocol):
     def evidence(self, state: State, monitor: int) -> Evidence:
         """Evidence for a monitor's last verdict, from the state after that step."""
 
+    def gone(self, state: State) -> Bool:
+        """(m,) whether the change that a monitor alarmed for is surely gone by the last pane; asked of monitors in open alerts only."""
+
     def restart(self, state: State, monitor: int, at: int) -> State:
-        """The state with the running history of a monitor begun anew at a time: after an alert was resolved, or a version promoted."""
+        """The state with the running history of a monitor begun anew at a time: after an alert was resolved. A learnt reference stays."""

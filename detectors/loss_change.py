@@ -16,7 +16,7 @@ from detectors.layout import REGRESSION
 from detectors.profile import PerformanceProfile
 from detectors.rate_change import LEARN_EVENTS, MIN_REFERENCE
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 RESOLUTION = 0.05  # stands in for a floor of 0 where an alert is resolved
 
@@ -80,10 +80,6 @@ class LossChange(WindowBank):
             return state
         return state | {"learnt": state["learnt"] + sums, "since": np.maximum(state["since"], start + self.bank.pane)}
 
-    def restart(self, state: State, monitor: int, at: int) -> State:
-        """As for every bank; a learnt reference is learnt anew, as a new version has an error of its own."""
-        return super().restart(state, monitor, at) | {"learnt": np.zeros(3)}
-
     def score(self, windows: Windows, state: State) -> Scored:
         """Mean absolute error of every window against the reference's, raised by the floor."""
         rows, loss, variance = self._reference(state)
@@ -97,6 +93,14 @@ class LossChange(WindowBank):
 
     def _recent(self, state: State, scored: Scored, start: int) -> Float64:
         return np.maximum(super()._recent(state, scored, start), 0)  # a fall is no harm
+
+    @override
+    def remains(self, windows: Windows, scored: Scored, state: State) -> Remains:
+        """Relative rise of the mean absolute error."""
+        rows, loss, variance = self._reference(state)
+        own = np.maximum(windows.sums[:, [2]] / scored.events - scored.detail["mean"] ** 2, variance)
+        error, of_reference = (np.sqrt(windows.inflation * part) / loss for part in (own / scored.events, variance / rows))
+        return Remains(scored.effect[None], error[None], tolerance(self._relative, of_reference)[None])
 
     @override
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:

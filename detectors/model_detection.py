@@ -137,6 +137,7 @@ class ModelDetection:
             self._changed_panes.discard(start)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
+        self._give_up(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
         if self._replaced_from is not None and self._closed_until >= self._replaced_from:
             resolved = self._lifecycle.close(self._replaced_from, "a new revision of the monitor was applied")
             self._found.alerts += resolved
@@ -159,6 +160,7 @@ class ModelDetection:
         self._measure(start, at, groups, total)
 
     def _judge(self, start: int, at: int, groups: dict[Group, Float64], total: Float64) -> None:
+        self._give_up(at - 1)
         self._follow_version(at, groups)
         serving = np.asarray(sum((counts for (version, _), counts in sorted(groups.items()) if version == self._version), np.zeros(self._layout.size)))
         alarms: list[Alarm] = []
@@ -167,9 +169,11 @@ class ModelDetection:
             counts = total if detector in self._inputs else serving
             state, verdicts = detector.step(self._states[_name(detector)], counts, start)
             self._states[_name(detector)] = state
-            floors = detector.floors
-            for place, name in enumerate(detector.names):
-                resolutions[name] = Resolution(recent_effect=float(verdicts.recent_effect[place]), floor=float(floors[place]))
+            held = self._lifecycle.held(detector.kind)
+            gone = detector.gone(state) if held else ()
+            for place, name in enumerate(detector.names if held else ()):
+                if name in held:
+                    resolutions[name] = Resolution(known=not np.isnan(verdicts.recent_effect[place]), gone=bool(gone[place]))
             drifted = np.flatnonzero(verdicts.status == Status.DRIFT).tolist()
             unknown = [place for place in drifted if not self._lifecycle.knows(detector.kind, detector.names[place])]
             alarms += [Alarm(kind=detector.kind, evidence=detector.evidence(state, place), change_at=int(verdicts.change_at[place])) for place in unknown]
@@ -178,7 +182,7 @@ class ModelDetection:
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
         alerts, well = self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
         self._found.alerts += alerts
-        self._restart(well, at)
+        self._restart(dict.fromkeys(well, at))
 
     def _follow_version(self, at: int, groups: dict[Group, Float64]) -> None:
         """The version whose errors are watched: the first, until another has led it clearly for a stretch; a new one has its own errors, which are learnt anew."""
@@ -207,11 +211,18 @@ class ModelDetection:
                 self._states[_name(detector)] = detector.initial()
         self._version = served
 
-    def _restart(self, names: list[str], at: int) -> None:
+    def _restart(self, ended: dict[str, int]) -> None:
         for detector in (*self._inputs, *self._outputs):
             for place, name in enumerate(detector.names):
-                if name in names:
-                    self._states[_name(detector)] = detector.restart(self._states[_name(detector)], place, at)
+                if name in ended:
+                    self._states[_name(detector)] = detector.restart(self._states[_name(detector)], place, ended[name])
+
+    def _give_up(self, until: int) -> None:
+        """Resolve alerts that had nothing to judge by for long, though no pane may say so."""
+        alerts, given_up = self._lifecycle.give_up(until)
+        self._found.alerts += alerts
+        self._restart(given_up)
+        self._stepped |= bool(given_up)
 
     def _measure(self, start: int, at: int, groups: dict[Group, Float64], total: Float64) -> None:
         if not self._metrics:

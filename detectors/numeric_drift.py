@@ -22,7 +22,7 @@ from detectors.history import Cells, Histogram
 from detectors.large_deviation import DeviationTable, normal_of_root
 from detectors.profile import Cycle, NumericProfile
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 MIN_REFERENCE = 100  # values
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
@@ -138,6 +138,19 @@ class NumericDrift(WindowBank):
         statistic = np.where(np.isnan(scale), location, np.maximum(location, scale))
         detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance, "error": error}
         return Scored(n, statistic, np.fmax(np.abs(shift), scaled), detail)
+
+    @override
+    def remains(self, windows: Windows, scored: Scored, state: State) -> Remains:
+        """Shift in sigma, and the logarithm of the ratio of deviations."""
+        m, detail = len(self.names), scored.detail
+        m2, m4 = (windows.sums[:, m * i : m * (i + 1)] / scored.events for i in (_SECOND, _FOURTH))
+        variance = detail["variance"]
+        kurtosis = np.maximum(m4 - m2 * m2, 2 * variance**2) / variance**2  # a variance is at least as uncertain as a normal column's
+        spread = np.stack((np.sqrt(np.maximum(variance, self._variance)), 0.5 * np.sqrt(kurtosis)))
+        error = np.stack((detail["error"][:, :m], detail["error"][:, m:])) * spread
+        own, of_reference = np.sqrt(self._n_reference / (scored.events + self._n_reference)), np.sqrt(scored.events / (scored.events + self._n_reference))
+        allowed = [tolerance(floor, one * of_reference) for floor, one in zip((self._shift, math.log(self._ratio)), error, strict=True)]
+        return Remains(np.abs(np.stack((detail["shift"], detail["log_ratio"]))), error * own, np.stack(allowed))
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """The channel that says more, with both windows' bins."""

@@ -18,7 +18,7 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 LEARN_EVENTS = 500
 MIN_REFERENCE = 100
@@ -143,12 +143,6 @@ class RateChange(WindowBank):
         learnt = state["learnt"] + np.where(learning, (hits, events), 0.0)
         return state | {"learnt": learnt, "since": np.where(learning, np.maximum(state["since"], start + self.bank.pane), state["since"])}
 
-    def restart(self, state: State, monitor: int, at: int) -> State:
-        """As for every bank; a learnt reference is learnt anew, as a new version has a rate of its own."""
-        learnt = state["learnt"].copy()
-        learnt[:, monitor] = 0
-        return super().restart(state, monitor, at) | {"learnt": learnt}
-
     def score(self, windows: Windows, state: State) -> Scored:
         """Excess over the reference's rate in every window."""
         events, hits = np.split(windows.sums, 2, axis=1)
@@ -159,6 +153,17 @@ class RateChange(WindowBank):
 
     def _recent(self, state: State, scored: Scored, start: int) -> Float64:
         return np.maximum(super()._recent(state, scored, start), 0)  # a fall is no harm
+
+    @override
+    def remains(self, windows: Windows, scored: Scored, state: State) -> Remains:
+        """Rise of the rate; a stated reference has no error, so a floor of 0 gives way to `RESOLUTION` there."""
+        reference_hits, reference_events = self._reference(state)
+        base = (reference_hits + 0.5) / (reference_events + 1)
+        rate = (scored.detail["hits"] + 2) / (scored.events + 4)  # Agresti and Coull: without a hit, too, the rate is not known to be 0
+        own, of_reference = np.sqrt(windows.inflation * rate * (1 - rate) / scored.events), np.sqrt(windows.inflation * base * (1 - base) / (reference_events + 1))
+        stated = (reference_events >= KNOWN) & (self._floor == 0)
+        allowed = np.where(stated, RESOLUTION, tolerance(self._floor, of_reference))
+        return Remains(scored.effect[None], own[None], allowed[None])
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Hits and events of both."""

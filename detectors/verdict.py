@@ -33,7 +33,7 @@ class Verdicts:
     status : (m,) codes of `Status`.
     statistic : (m,) the calibrated statistic, in units of its standard error; compare with the threshold.
     effect : (m,) effect against the declared reference over the window that the statistic was largest in.
-    recent_effect : (m,) effect over the last ``resolve_after`` of event time; nan with too little data. An alert resolves by this one.
+    recent_effect : (m,) effect over the last ``resolve_after`` of event time; nan with too little data, and an alert does not resolve then.
     change_at : (m,) estimated time of the change in epoch milliseconds, `NO_TIME` unless the status is DRIFT.
     """
 

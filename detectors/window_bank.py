@@ -21,6 +21,7 @@ from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdic
 
 MIN_EVENTS = 30  # a window with fewer says nothing
 WARNING_RATE = 10  # times the budget's rate
+REFERENCE_ERRORS = 5  # half of them, within which an effect must be to be gone, hold 99 of 100 references
 _OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))
 
 
@@ -95,6 +96,22 @@ class Told:
     current: dict[str, object]
 
 
+@dataclass(frozen=True)
+class Remains:
+    """What is left of a change in every window, by which its alert resolves: ``k`` effects of each monitor, all of which must be gone.
+
+    Attributes
+    ----------
+    effect : (k, w, m) in each effect's own unit; where only a rise is harm, a fall is negative.
+    error : (k, w, m) standard error that the window's own events give it; it shrinks with the window's length, so that every alert can resolve.
+    tolerance : (k, w, m) largest effect that is none, see `tolerance`.
+    """
+
+    effect: Float64
+    error: Float64
+    tolerance: Float64
+
+
 class WindowBank(ABC):
     """A detector over the windows of a history; see the module."""
 
@@ -152,6 +169,10 @@ class WindowBank(ABC):
         """Evidence for a monitor from the window that begins with a bucket."""
 
     @abstractmethod
+    def remains(self, windows: Windows, scored: Scored, state: State) -> Remains:
+        """What is left of a change in every window."""
+
+    @abstractmethod
     def ready(self, state: State) -> Bool:
         """(m,) whether the reference is large enough."""
 
@@ -169,7 +190,8 @@ class WindowBank(ABC):
         channels = self._channels.shape[1]
         histogram = Histogram.empty(sums=self._width, labels=2 * channels)
         never = np.full(len(self.names), NO_TIME, np.int64)
-        return histogram.as_state() | _dependence_state(Dependence.empty(channels)) | {"since": never, "measured_since": never}
+        noted = {"since": never, "measured_since": never, "alarmed": never, "inflation_at_alarm": np.full(channels, np.nan)}
+        return histogram.as_state() | _dependence_state(Dependence.empty(channels)) | noted
 
     def step(self, state: State, counts: Float64, start: int) -> tuple[State, Verdicts]:
         """Take one closed pane; one without events is no look, but time passes for the recent effect."""
@@ -186,7 +208,34 @@ class WindowBank(ABC):
                 dependence = dependence.estimated()
             state = state | histogram.as_state() | _dependence_state(dependence)
             state = self.learn(state, sums, start)
-        return state, self._verdicts(state, start)
+        verdicts = self._verdicts(state, start)
+        first = (verdicts.status == _DRIFT) & (state["alarmed"] == NO_TIME)
+        if first.any():
+            # The dependence is noted before a lasting change is taken for one: the level before against the level after looks like a long correlation.
+            noted = np.where(first[self._channel_monitor], state["inflation"], state["inflation_at_alarm"])
+            state = state | {"alarmed": np.where(first, start + self.bank.pane, state["alarmed"]), "inflation_at_alarm": noted}
+        return state, verdicts
+
+    def gone(self, state: State) -> Bool:
+        """(m,) whether the change that a monitor alarmed for is surely gone by the last pane.
+
+        It is when there is a window from some time after the alarm until now in which every effect is below half its tolerance and the upper end of the
+        effect's 95 % interval is below the whole; so a window too short to know is no proof, and after a true return some window is long enough.
+        """
+        if not state["sizes"]:
+            return np.zeros(len(self.names), np.bool_)
+        histogram = Histogram.of_state(state)
+        channels = self._channels.shape[1]
+        noted = state["inflation_at_alarm"]
+        inflation = np.where(np.isnan(noted), histogram.labels[:, :channels], noted)
+        windows = Windows(histogram.suffixes(), inflation, histogram.labels[:, channels:])
+        with np.errstate(all="ignore"):
+            scored = self.score(windows, state)
+            left = self.remains(windows, scored, state)
+            small = (left.effect < left.tolerance / 2) & (left.effect + 1.96 * left.error < left.tolerance)
+        proof = small.all(axis=0) & (scored.events >= MIN_EVENTS) & (histogram.starts[:, None] >= np.maximum(state["since"], state["alarmed"]))
+        gone: Bool = proof.any(axis=0) & self.ready(state)
+        return gone
 
     def evidence(self, state: State, monitor: int) -> Evidence:
         """Evidence for a monitor's last verdict."""
@@ -213,10 +262,12 @@ class WindowBank(ABC):
 
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""
-        since, measured = state["since"].copy(), state["measured_since"].copy()
+        since, measured, alarmed = state["since"].copy(), state["measured_since"].copy(), state["alarmed"].copy()
         since[monitor] = measured[monitor] = at
+        alarmed[monitor] = NO_TIME
         dependence = _dependence_of(state).without(self._channel_monitor == monitor)
-        return state | _dependence_state(dependence) | {"since": since, "measured_since": measured}
+        noted = np.where(self._channel_monitor == monitor, np.nan, state["inflation_at_alarm"])
+        return state | _dependence_state(dependence) | {"since": since, "measured_since": measured, "alarmed": alarmed, "inflation_at_alarm": noted}
 
     def _scored(self, state: State) -> tuple[Scored, Bool]:
         histogram = Histogram.of_state(state)
@@ -273,6 +324,14 @@ class WindowBank(ABC):
 def interval_of(value: float, error: float) -> tuple[float, float]:
     """95 % interval of a normal estimate."""
     return (value - 1.96 * error, value + 1.96 * error)
+
+
+def tolerance(floor: float, reference_error: Float64) -> Float64:
+    """Largest effect that counts as none: the floor, but at least `REFERENCE_ERRORS` standard errors of the reference.
+
+    After a true return to the reference's law the effect is the reference's own error, not 0; what raised the alarm was larger.
+    """
+    return np.maximum(floor, REFERENCE_ERRORS * reference_error)
 
 
 def _dependence_of(state: State) -> Dependence:
