@@ -53,9 +53,10 @@ def infer(
         messages().print(f"note: {note}", style="dim")
 
     name = model or file.name.partition(".")[0]
-    base = MonitorSpecification(model=name)
+    base = None
     if time is None:
         tell(f"without --time a row counts as a second: lateness 0, and a budget of {FILE_BUDGET}")
+        base = MonitorSpecification(model=name)
         base = changed(base, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=base.pane / ROW_LENGTH)
     table = read_table(file)
     specification = infer_specification(

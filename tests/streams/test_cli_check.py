@@ -112,6 +112,14 @@ def test_a_column_that_neither_file_has_is_refused(train: Path, tmp_path: Path) 
     assert "neither file has a column 'truth'" in str(done.exception)
 
 
+def test_the_monitor_of_a_file_of_rare_events_has_panes_that_hold_some(tmp_path: Path) -> None:
+    hourly = _frame(1_000, 1).assign(at=pd.date_range("2016-01-01", periods=1_000, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ"))
+    hourly.to_csv(tmp_path / "hourly.csv", index=False)
+    done = run("check", tmp_path / "hourly.csv", tmp_path / "hourly.csv", "--out", tmp_path, "--time", "at")
+    assert done.exit_code == 0, done.output
+    assert load_specification(tmp_path / "monitor.yaml").pane == 3_600_000
+
+
 def test_a_check_touches_no_monitor_of_the_folder_it_is_called_in(train: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(train.parent)
     Path("monitor.yaml").write_text("model: mine\n")
