@@ -18,6 +18,7 @@ from streams.tables import Table
 _MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
 _IDENTIFIER_SHARE = 0.5  # distinct texts in rows; past it a column names rows instead of describing them
 _PANES = tuple(parse_duration(text) for text in ("10s", "1m", "10m", "1h", "1d"))
+_ENOUGH = 0.5  # events in a pane; hourly rows with some hours missing belong into panes of an hour
 _WINDOWS = (60, 360)  # panes: 10 min and 1 h of the default pane
 _ROW_BYTES = 64  # of a waiting prediction besides its features: id, times, offset, version, output, score
 
@@ -105,11 +106,11 @@ def infer(
 
 
 def _with_pane(specification: MonitorSpecification, times: Int64 | None, tell: Callable[[str], None]) -> MonitorSpecification:
-    """With a pane that holds an event on average: empty ones say nothing, and each costs a step of every detector."""
+    """With a pane that holds about an event: empty ones say nothing, and each costs a step of every detector."""
     rate = None if times is None else events_per_pane(times, specification.pane)
-    if rate is None or rate >= 1:
+    if rate is None or rate >= _ENOUGH:
         return specification
-    pane = next((pane for pane in _PANES if rate * pane >= 0.99 * specification.pane), _PANES[-1])
+    pane = next((pane for pane in _PANES if rate * pane >= _ENOUGH * specification.pane), _PANES[-1])
     windows = tuple(pane * count for count in _WINDOWS)
     tell(
         f"pane: {format_duration(pane)}, windows: {' and '.join(map(format_duration, windows))}; "

@@ -51,6 +51,8 @@ def test_the_pane_of_rare_events_is_long_enough_to_hold_one() -> None:
     assert (found.pane, found.windows) == (3_600_000, (60 * 3_600_000, 360 * 3_600_000))
     assert found.events_per_pane == pytest.approx(3_600_000 * 100 / DAY, rel=1e-4)
     assert any("pane: 1h" in note for note in notes)
+    some_missing = infer(Table(source="hours.csv", columns={"at": np.delete(np.arange(100), slice(40, 50)) * 3_600_000, "x": np.arange(90) % 7}), model="m", time="at")
+    assert some_missing.pane == 3_600_000
     mine = infer(loans(), model="loans", time="at", base=MonitorSpecification(model="loans", pane=20_000), tell=notes.append)
     assert mine.pane == 20_000
 
