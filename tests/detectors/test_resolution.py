@@ -139,7 +139,7 @@ def test_a_change_that_went_back_is_resolved_once_and_not_told_again(detector, d
 
 
 def test_a_change_that_lasted_for_long_is_not_itself_taken_for_dependence_that_delays_the_resolution() -> None:
-    (_, resolved) = told(error_rate(), errors(0.3), events=10, panes=3_000, back=2_500)
+    (_, resolved) = told(error_rate(), errors(0.6), events=2, panes=2_060, back=1_500)
     assert resolved[0] == "resolved"
 
 
