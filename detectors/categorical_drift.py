@@ -14,13 +14,12 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold_of_many
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Float64
 from detectors.profile import CategoricalProfile
 from detectors.rate_change import excess
 from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
-MIN_REFERENCE = 100  # values
 RESOLUTION = 0.025  # stands in for a floor of 0 where an alert is resolved
 _FEW = 5.0
 
@@ -64,17 +63,6 @@ class CategoricalDrift(WindowBank):
     def floors(self) -> Float64:
         """(m,) the floor of the total variation, .025 where it is 0."""
         return np.full(len(self.names), self._floor or RESOLUTION)
-
-    @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(m,) each: of DRIFT, and of WARNING."""
-        return self._thresholds[0], self._thresholds[1]
-
-    @override
-    def ready(self, state: State) -> Bool:
-        """(m,) whether the reference holds at least 100 values."""
-        enough: Bool = self._n_reference >= MIN_REFERENCE
-        return enough
 
     @override
     def sums_of(self, counts: Float64, start: int) -> Float64:

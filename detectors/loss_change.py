@@ -14,9 +14,9 @@ from detectors.detector import State
 from detectors.event_batch import Bool, Float64
 from detectors.layout import REGRESSION
 from detectors.profile import PerformanceProfile
-from detectors.rate_change import LEARN_EVENTS, MIN_REFERENCE
+from detectors.rate_change import LEARN_EVENTS
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
+from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 RESOLUTION = 0.05  # stands in for a floor of 0 where an alert is resolved
 
@@ -44,11 +44,6 @@ class LossChange(WindowBank):
         """(1,) smallest material relative rise, .05 where it is 0."""
         return np.array([self._relative or RESOLUTION])
 
-    @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(1,) each: of DRIFT, and of WARNING."""
-        return self._thresholds[0], self._thresholds[1]
-
     def initial(self) -> State:
         """State before the first pane: nothing learnt."""
         return super().initial() | {"learnt": np.zeros(3)}
@@ -69,6 +64,7 @@ class LossChange(WindowBank):
             loss, variance = total / rows, max(squares / rows - (total / rows) ** 2, 0.0)
         return rows, loss or np.nan, variance
 
+    @override
     def ready(self, state: State) -> Bool:
         """(1,) whether the reference is there."""
         rows = state["learnt"][0] if self._declared is None else self._declared.rows

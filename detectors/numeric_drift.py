@@ -17,14 +17,13 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Float64
 from detectors.history import Cells, Histogram
 from detectors.large_deviation import DeviationTable, normal_of_root
 from detectors.profile import Cycle, NumericProfile
 from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
-MIN_REFERENCE = 100  # values
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
 _N, _FIRST, _SECOND, _FOURTH = range(4)
 
@@ -71,7 +70,7 @@ class NumericDrift(WindowBank):
         self._variance = np.maximum(square - mean**2 - self._cycles.location_variance, 0.05 * (square - mean**2))
         laws = [(scores[column], weights[column]) for column in range(m)]
         self._tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
-        self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))
+        self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))  # two channels share the budget
 
     @property
     def floors(self) -> Float64:
@@ -79,19 +78,8 @@ class NumericDrift(WindowBank):
         return np.full(len(self.names), self._shift or SHIFT_RESOLUTION)
 
     @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(m,) each: of DRIFT, and of WARNING; two channels share the budget."""
-        return self._thresholds[0], self._thresholds[1]
-
-    @property
     def _shift_per_log_ratio(self) -> float:
         return (self._shift or SHIFT_RESOLUTION) / math.log(self._ratio if self._ratio > 1 else RATIO_RESOLUTION)
-
-    @override
-    def ready(self, state: State) -> Bool:
-        """(m,) whether the reference holds at least 100 values."""
-        enough: Bool = self._n_reference >= MIN_REFERENCE
-        return enough
 
     def sums_of(self, counts: Float64, start: int) -> Float64:
         """(4 m,) events, and sums of the scores about the cycle's expectation to the powers 1, 2 and 4 (the cycle of squares taken off the second)."""

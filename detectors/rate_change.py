@@ -18,10 +18,9 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
+from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 LEARN_EVENTS = 500
-MIN_REFERENCE = 100
 RESOLUTION = 0.01  # stands in for a floor of 0 where an alert is resolved
 KNOWN = 1e12  # "events" behind a rate that was stated, not measured
 _FEW = 5.0
@@ -109,11 +108,6 @@ class RateChange(WindowBank):
         """(m,) smallest material rise, .01 where it is 0."""
         return np.full(len(self.names), self._floor or RESOLUTION)
 
-    @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(m,) each: of DRIFT, and of WARNING."""
-        return self._thresholds[0], self._thresholds[1]
-
     def initial(self) -> State:
         """State before the first pane: nothing learnt."""
         return super().initial() | {"learnt": np.zeros((2, len(self.names)))}
@@ -129,6 +123,7 @@ class RateChange(WindowBank):
         hits, events = np.where(self._declared, self._references, state["learnt"])
         return hits, events
 
+    @override
     def ready(self, state: State) -> Bool:
         """(m,) whether the reference is there."""
         enough: Bool = np.where(self._declared, self._references[1] >= MIN_REFERENCE, state["learnt"][1] >= LEARN_EVENTS)

@@ -19,6 +19,7 @@ from detectors.event_batch import NO_TIME, Bool, Float64, Int64
 from detectors.history import Cells, Histogram
 from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdicts
 
+MIN_REFERENCE = 100  # values
 MIN_EVENTS = 30  # a window with fewer says nothing
 WARNING_RATE = 10  # times the budget's rate
 REFERENCE_ERRORS = 5  # half of them, within which an effect must be to be gone, hold 99 of 100 references
@@ -115,6 +116,9 @@ class Remains:
 class WindowBank(ABC):
     """A detector over the windows of a history; see the module."""
 
+    _thresholds: tuple[Float64, ...]  # (m,) each: of DRIFT, and of WARNING
+    _n_reference: Float64  # (m,) values in a declared reference; for `ready`
+
     def __init__(self, bank: Bank, *, width: int, channel_sums: Int64, channel_monitor: Int64) -> None:
         """Say which sums are the channels of the dependence.
 
@@ -152,9 +156,9 @@ class WindowBank(ABC):
         """(m,) smallest material effects, in the unit of `Verdicts.effect`; where the floor is 0 a small resolution, so that an alert can resolve."""
 
     @property
-    @abstractmethod
     def thresholds(self) -> tuple[Float64, Float64]:
         """(m,) each: of DRIFT, and of WARNING."""
+        return self._thresholds[0], self._thresholds[1]
 
     @abstractmethod
     def sums_of(self, counts: Float64, start: int) -> Float64:
@@ -172,9 +176,11 @@ class WindowBank(ABC):
     def remains(self, windows: Windows, scored: Scored, state: State) -> Remains:
         """What is left of a change in every window."""
 
-    @abstractmethod
     def ready(self, state: State) -> Bool:
         """(m,) whether the reference is large enough."""
+        del state  # a declared reference is known from the start
+        enough: Bool = self._n_reference >= MIN_REFERENCE
+        return enough
 
     def learn(self, state: State, sums: Float64, start: int) -> State:
         """Take a pane into a reference that is still being learnt."""
