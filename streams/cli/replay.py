@@ -107,7 +107,8 @@ class _progress:  # noqa: N801  used as a function
     def __init__(self, files: Sequence[Path]) -> None:
         counts = [count_rows(file) for file in files]
         parts = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeElapsedColumn())
-        self._bar = Progress(*parts, console=messages(), transient=True)
+        told = messages()
+        self._bar = Progress(*parts, console=told, transient=True, disable=not told.is_terminal)
         self._task = self._bar.add_task("replay", total=None if None in counts else sum(count or 0 for count in counts))
 
     def tell(self, rows: int) -> None:

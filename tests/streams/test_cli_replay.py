@@ -110,6 +110,7 @@ def test_the_files_that_are_asked_for_hold_what_was_found(specification: Monitor
     assert {alert.kind for alert in alerts} >= {"drift", "performance"}
     assert {point.measurement for point in decode_points(files["metrics.jsonl"].read_bytes())} >= {"traffic", "performance", "drift", "monitor"}
     assert "<html" in files["report.html"].read_text()
+    assert done.stderr == "", "a progress bar belongs on a terminal"
     assert "row 1 to row 2,000" in done.stdout
     assert "2 alerts" in done.stdout
 
