@@ -126,7 +126,7 @@ def show(
         return
     table = Shown(title=f"monitor of '{model}'", title_justify="left")
     for heading in ("revision", "in force for panes from", "specification", "pane", "false alarms", "features"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == "specification")
     for monitor in revisions:
         one = monitor.specification
         table.add_row(str(monitor.revision), moment(monitor.effective_from), one.digest, format_duration(one.pane), str(one.false_alarms), str(len(one.features)))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from detectors.errors import SettingsError
 from streams.apply import thresholds_of
@@ -133,3 +134,12 @@ def test_files_without_a_common_column_are_refused(train: Path, tmp_path: Path) 
     (tmp_path / "other.csv").write_text("only\n1\n2\n")
     with pytest.raises(SettingsError, match="no column in common"):
         raise run("check", train, tmp_path / "other.csv", "--out", tmp_path).exception or AssertionError
+
+
+def test_on_a_terminal_of_80_columns_no_cell_is_cut(train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.cli.check.results", lambda: Console(width=80, highlight=False))
+    _frame(6_000, 2, shift_from=3_000).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path)
+    (header,) = [line for line in done.stdout.splitlines() if line.startswith(" column")]
+    assert header.split() == ["column", "state", "effect", "(95", "%)", "floor", "since", "row"]
+    assert "…" not in done.stdout
