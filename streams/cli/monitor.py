@@ -193,13 +193,12 @@ def _show_thresholds(specification: MonitorSpecification, thresholds: tuple[Thre
     if not thresholds:
         results().print("nothing is watched: there is neither a reference nor a label")
         return
-    table = Shown(title=f"what '{specification.false_alarms}' comes to", title_justify="left")
-    for heading in ("group", "alert", "monitors", "panes between false alarms, each", "alarm above"):
-        table.add_column(heading)
+    table = Shown(title=f"what '{specification.false_alarms}' comes to: panes between false alarms of each monitor", title_justify="left")
+    for heading in ("group", "alert", "monitors", "such as", "panes", "threshold"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("monitors", "panes") else "left")
     for one in thresholds:
         low, high = one.heights
-        named = f"{len(one.monitors)}: {', '.join(one.monitors[:2])}{', ...' if len(one.monitors) > 2 else ''}"
-        table.add_row(one.group, one.kind, named, f"{one.looks:,.0f}", f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}")
+        table.add_row(one.group, one.kind, str(len(one.monitors)), one.monitors[0], f"{one.looks:,.0f}", f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}")
     results().print(table)
 
 
