@@ -47,7 +47,7 @@ class DetectDriver:
         """Decode and merge."""
         del end  # the stage counts by the bundles' own offsets
         for record in records:
-            self._stage.absorb(decode_bundle(record.value or b"", f"{record.topic}[{record.partition}]@{record.offset}"), record.offset)
+            self._stage.absorb(decode_bundle(record.value or b"", f"bundle {record.topic}[{record.partition}]@{record.offset}"), record.offset)
         self._changed = True
 
     def skip(self, end: int, *, missed: bool) -> None:
