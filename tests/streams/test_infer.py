@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from detectors.duration import parse_duration
 from detectors.errors import SettingsError
 from detectors.profile import CategoricalProfile, NumericProfile
 from detectors.specification import MonitorSpecification
@@ -55,6 +56,15 @@ def test_the_pane_of_rare_events_is_long_enough_to_hold_one() -> None:
     assert some_missing.pane == 3_600_000
     mine = infer(loans(), model="loans", time="at", base=MonitorSpecification(model="loans", pane=20_000), tell=notes.append)
     assert mine.pane == 20_000
+
+
+@pytest.mark.parametrize(("step", "pane"), [("1s", "10s"), ("50s", "1m"), ("9m", "10m"), ("50m", "1h"), ("20h", "1d")])
+def test_every_pane_that_is_chosen_has_windows_of_whole_panes(step: str, pane: str) -> None:
+    rows = Table(source="rows.csv", columns={"at": np.arange(100) * parse_duration(step), "x": np.arange(100) % 7})
+    found = infer(rows, model="m", time="at")
+    assert found.pane == parse_duration(pane)
+    assert all(window >= 60 * found.pane and window % found.pane == 0 for window in found.windows)
+    assert parse_specification(format_specification(found)) == found
 
 
 def test_classes_performance_and_rate_come_from_the_table() -> None:
