@@ -14,13 +14,12 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold_of_many
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Float64
 from detectors.profile import CategoricalProfile
 from detectors.rate_change import excess
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
-MIN_REFERENCE = 100  # values
 RESOLUTION = 0.025  # stands in for a floor of 0 where an alert is resolved
 _FEW = 5.0
 
@@ -65,17 +64,6 @@ class CategoricalDrift(WindowBank):
         """(m,) the floor of the total variation, .025 where it is 0."""
         return np.full(len(self.names), self._floor or RESOLUTION)
 
-    @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(m,) each: of DRIFT, and of WARNING."""
-        return self._thresholds[0], self._thresholds[1]
-
-    @override
-    def ready(self, state: State) -> Bool:
-        """(m,) whether the reference holds at least 100 values."""
-        enough: Bool = self._n_reference >= MIN_REFERENCE
-        return enough
-
     @override
     def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
         """(k, m + levels) values of each column, then of each level, unseen last in its column."""
@@ -89,8 +77,7 @@ class CategoricalDrift(WindowBank):
         n, counts = windows.sums[..., :m], windows.sums[..., m:]
         n_level, n0_level = n[..., self._column], self._n_reference[self._column]
         known = windows.inflation
-        inflation = self._of_columns(np.where(self._weights > 0, known, 0) * self._weights)
-        inflation = np.where(inflation > 0, inflation, 1.0)
+        inflation = self._inflation(known)
         unarmed = np.isnan(self._of_columns(known))
         freedom = np.minimum.reduceat(windows.freedom, self._first, axis=-1)
 
@@ -113,13 +100,28 @@ class CategoricalDrift(WindowBank):
         sure = normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
 
         per_event = 1 / n + 1 / self._n_reference
-        chance = 0.5 * self._of_columns(np.sqrt(2 / np.pi * np.maximum(shared * (1 - shared), 0))) * np.sqrt(per_event * inflation)
+        by_chance = 0.5 * self._of_columns(np.sqrt(2 / np.pi * np.maximum(shared * (1 - shared), 0)))
+        chance = by_chance * np.sqrt(per_event * inflation)
         distance = 0.5 * self._of_columns(np.abs(counts / n_level - self._rates))
         error = 0.5 * np.sqrt(per_event * inflation)  # a signed sum of indicators has a variance of at most 1 per event
         effect = np.maximum(distance - chance, 0)
         material = normal_of_student((distance - chance - self._floor) / error, freedom)
         statistic = np.where(unarmed, np.nan, np.minimum(sure, material) if self._floor > 0 else sure)
-        return Scored(windows, n, statistic, effect, {"distance": distance, "error": error})
+        return Scored(windows, n, statistic, effect, {"distance": distance, "by_chance": by_chance, "error": error})
+
+    @override
+    def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
+        """Total variation; what chance makes of it is taken off in squares, as chance and a change add so in every level."""
+        n = scored.events
+        spread = np.sqrt((1 / n + 1 / self._n_reference) * self._inflation(inflation))
+        effect = np.sqrt(np.maximum(scored.detail["distance"] ** 2 - (scored.detail["by_chance"] * spread) ** 2, 0))
+        own, of_reference = np.sqrt(self._n_reference / (n + self._n_reference)), np.sqrt(n / (n + self._n_reference))
+        return Remains(effect[None], (0.5 * spread * own)[None], tolerance(self._floor, 0.5 * spread * of_reference)[None])
+
+    def _inflation(self, of_levels: Float64) -> Float64:
+        """(..., m) of each column, as Rao and Scott mix that of its levels."""
+        inflation = self._of_columns(np.where(self._weights > 0, of_levels, 0) * self._weights)
+        return np.where(inflation > 0, inflation, 1.0)
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Counts of all levels in both."""

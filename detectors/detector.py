@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from detectors.event_batch import Float64
+from detectors.event_batch import Bool, Float64
 from detectors.verdict import AlertKind, Evidence, Group, Verdicts
 
 State = dict[str, Any]
@@ -33,7 +33,7 @@ class Detector(Protocol):
 
     @property
     def floors(self) -> Float64:
-        """(m,) smallest material effect of each monitor; an alert resolves when the recent effect is below half of it."""
+        """(m,) smallest material effect of each monitor."""
 
     def initial(self) -> State:
         """State before the first pane."""
@@ -48,7 +48,7 @@ class Detector(Protocol):
         start : the pane's start, epoch milliseconds.
         """
 
-    def walk(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, Verdicts]:
+    def walk(self, state: State, counts: Float64, starts: Sequence[int], *, gone: bool = False) -> tuple[State, Verdicts]:
         """Take closed panes in their order: the same as so many steps, at less cost.
 
         Parameters
@@ -56,6 +56,7 @@ class Detector(Protocol):
         state : from `initial` or the step before.
         counts : (k, size) summary vectors.
         starts : (k,) the panes' starts, epoch milliseconds.
+        gone : whether to say of each pane what `gone` says after it.
 
         Returns
         -------
@@ -65,5 +66,8 @@ class Detector(Protocol):
     def evidence(self, state: State, monitor: int) -> Evidence:
         """Evidence for a monitor's last verdict, from the state after that step."""
 
+    def gone(self, state: State) -> Bool:
+        """(m,) whether the change that a monitor alarmed for is surely gone by the last pane; asked of monitors in open alerts only."""
+
     def restart(self, state: State, monitor: int, at: int) -> State:
-        """The state with the running history of a monitor begun anew at a time: after an alert was resolved, or a version promoted."""
+        """The state with the running history of a monitor begun anew at a time: after an alert was resolved. A learnt reference stays."""

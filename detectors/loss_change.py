@@ -16,9 +16,9 @@ from detectors.detector import State
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.layout import REGRESSION
 from detectors.profile import PerformanceProfile
-from detectors.rate_change import LEARN_EVENTS, MIN_REFERENCE
+from detectors.rate_change import LEARN_EVENTS
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 RESOLUTION = 0.05  # stands in for a floor of 0 where an alert is resolved
 
@@ -46,11 +46,6 @@ class LossChange(WindowBank):
         """(1,) smallest material relative rise, .05 where it is 0."""
         return np.array([self._relative or RESOLUTION])
 
-    @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(1,) each: of DRIFT, and of WARNING."""
-        return self._thresholds[0], self._thresholds[1]
-
     def initial(self) -> State:
         """State before the first pane: nothing learnt."""
         return super().initial() | {"learnt": np.zeros(3)}
@@ -71,6 +66,7 @@ class LossChange(WindowBank):
             loss, variance = total / rows, max(squares / rows - (total / rows) ** 2, 0.0)
         return rows, loss or np.nan, variance
 
+    @override
     def ready(self, state: State) -> Bool:
         """(1,) whether the reference is there."""
         rows = state["learnt"][0] if self._declared is None else self._declared.rows
@@ -86,10 +82,6 @@ class LossChange(WindowBank):
         """Take the first events into the reference; windows begin behind them."""
         return state | {"learnt": state["learnt"] + sums, "since": np.maximum(state["since"], start + self.bank.pane)}
 
-    def restart(self, state: State, monitor: int, at: int) -> State:
-        """As for every bank; a learnt reference is learnt anew, as a new version has an error of its own."""
-        return super().restart(state, monitor, at) | {"learnt": np.zeros(3)}
-
     def score(self, windows: Windows, state: State) -> Scored:
         """Mean absolute error of every window against the reference's, raised by the floor."""
         rows, loss, variance = self._reference(state)
@@ -104,6 +96,14 @@ class LossChange(WindowBank):
     @override
     def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
         return np.maximum(super()._recent(state, scored, begins, starts), 0)  # a fall is no harm
+
+    @override
+    def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
+        """Relative rise of the mean absolute error."""
+        rows, loss, variance = self._reference(state)
+        own = np.maximum(scored.windows.sums[..., [2]] / scored.events - scored.detail["mean"] ** 2, variance)
+        error, of_reference = (np.sqrt(inflation * part) / loss for part in (own / scored.events, variance / rows))
+        return Remains(scored.effect[None], error[None], tolerance(self._relative, of_reference)[None])
 
     @override
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:

@@ -115,6 +115,7 @@ class ModelDetection:
             self._changed_panes.difference_update(closing)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
+        self._give_up(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
         if self._replaced_from is not None and self._closed_until >= self._replaced_from:
             resolved = self._watch.close(self._replaced_from)
             self._found.alerts += resolved
@@ -134,6 +135,11 @@ class ModelDetection:
             self._found.alerts += judged.alerts
             if self._metrics:
                 self._measure(judged)
+
+    def _give_up(self, until: int) -> None:
+        alerts, given_up = self._watch.give_up(until)
+        self._found.alerts += alerts
+        self._stepped |= given_up
 
     def _measure(self, judged: Judged) -> None:
         start, at = judged.pane.start, judged.pane.start + self._specification.pane

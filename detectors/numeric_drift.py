@@ -17,14 +17,13 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64, Int64
+from detectors.event_batch import Float64, Int64
 from detectors.history import Cells, Histogram, narrow
 from detectors.large_deviation import SMALLEST_ROOT, DeviationTable, normal_of_root
 from detectors.profile import Cycle, NumericProfile
 from detectors.verdict import Effect
-from detectors.window_bank import MIN_EVENTS, WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import MIN_EVENTS, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
-MIN_REFERENCE = 100  # values
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
 _N, _FIRST, _SECOND, _FOURTH = range(4)
 
@@ -72,7 +71,7 @@ class NumericDrift(WindowBank):
         laws = [(scores[column], weights[column]) for column in range(m)]
         self._tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
         self._ease_at_floor = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
-        self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))
+        self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))  # two channels share the budget
 
     @property
     def floors(self) -> Float64:
@@ -80,19 +79,8 @@ class NumericDrift(WindowBank):
         return np.full(len(self.names), self._shift or SHIFT_RESOLUTION)
 
     @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(m,) each: of DRIFT, and of WARNING; two channels share the budget."""
-        return self._thresholds[0], self._thresholds[1]
-
-    @property
     def _shift_per_log_ratio(self) -> float:
         return (self._shift or SHIFT_RESOLUTION) / math.log(self._ratio if self._ratio > 1 else RATIO_RESOLUTION)
-
-    @override
-    def ready(self, state: State) -> Bool:
-        """(m,) whether the reference holds at least 100 values."""
-        enough: Bool = self._n_reference >= MIN_REFERENCE
-        return enough
 
     @override
     def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
@@ -154,6 +142,18 @@ class NumericDrift(WindowBank):
         """Standard errors in units of the spread, and their degrees of freedom, at windows and channels."""
         inflation, freedom = windows.known_at(window, law)
         return np.sqrt((1 / n + 1 / self._n_reference[law % len(self.names)]) * inflation), freedom
+
+    @override
+    def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
+        """Shift in sigma, and the logarithm of the ratio of deviations."""
+        m, n, variance = len(self.names), scored.events, scored.detail["variance"]
+        m2, m4 = (scored.windows.sums[..., m * i : m * (i + 1)] / n for i in (_SECOND, _FOURTH))
+        kurtosis = np.maximum(m4 - m2 * m2, 2 * variance**2) / variance**2  # a variance is at least as uncertain as a normal column's
+        spread = np.stack((np.sqrt(np.maximum(variance, self._variance)), 0.5 * np.sqrt(kurtosis)))
+        error = np.sqrt((1 / n + 1 / self._n_reference) * np.stack((inflation[..., :m], inflation[..., m:]))) * spread
+        own, of_reference = np.sqrt(self._n_reference / (n + self._n_reference)), np.sqrt(n / (n + self._n_reference))
+        allowed = [tolerance(floor, one * of_reference) for floor, one in zip((self._shift, math.log(self._ratio)), error, strict=True)]
+        return Remains(np.abs(np.stack((scored.detail["shift"], scored.detail["log_ratio"]))), error * own, np.stack(allowed))
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """The channel that says more, with both windows' bins."""

@@ -18,10 +18,9 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Scored, Told, WindowBank, Windows, interval_of
+from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
 
 LEARN_EVENTS = 500
-MIN_REFERENCE = 100
 RESOLUTION = 0.01  # stands in for a floor of 0 where an alert is resolved
 KNOWN = 1e12  # "events" behind a rate that was stated, not measured
 _FEW = 5.0
@@ -117,11 +116,6 @@ class RateChange(WindowBank):
         """(m,) smallest material rise, .01 where it is 0."""
         return np.full(len(self.names), self._floor or RESOLUTION)
 
-    @property
-    def thresholds(self) -> tuple[Float64, Float64]:
-        """(m,) each: of DRIFT, and of WARNING."""
-        return self._thresholds[0], self._thresholds[1]
-
     def initial(self) -> State:
         """State before the first pane: nothing learnt."""
         return super().initial() | {"learnt": np.zeros((2, len(self.names)))}
@@ -137,6 +131,7 @@ class RateChange(WindowBank):
         hits, events = np.where(self._declared, self._references, state["learnt"])
         return hits, events
 
+    @override
     def ready(self, state: State) -> Bool:
         """(m,) whether the reference is there."""
         enough: Bool = np.where(self._declared, self._references[1] >= MIN_REFERENCE, state["learnt"][1] >= LEARN_EVENTS)
@@ -159,12 +154,6 @@ class RateChange(WindowBank):
         learnt = state["learnt"] + np.where(learning, (hits, events), 0.0)
         return state | {"learnt": learnt, "since": np.where(learning, np.maximum(state["since"], start + self.bank.pane), state["since"])}
 
-    def restart(self, state: State, monitor: int, at: int) -> State:
-        """As for every bank; a learnt reference is learnt anew, as a new version has a rate of its own."""
-        learnt = state["learnt"].copy()
-        learnt[:, monitor] = 0
-        return super().restart(state, monitor, at) | {"learnt": learnt}
-
     def score(self, windows: Windows, state: State) -> Scored:
         """Excess over the reference's rate in every window."""
         events, hits = np.split(windows.sums, 2, axis=-1)
@@ -180,6 +169,17 @@ class RateChange(WindowBank):
     @override
     def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
         return np.maximum(super()._recent(state, scored, begins, starts), 0)  # a fall is no harm
+
+    @override
+    def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
+        """Rise of the rate; a stated reference has no error, so a floor of 0 gives way to `RESOLUTION` there."""
+        reference_hits, reference_events = self._reference(state)
+        base = (reference_hits + 0.5) / (reference_events + 1)
+        rate = (scored.detail["hits"] + 2) / (scored.events + 4)  # Agresti and Coull: without a hit, too, the rate is not known to be 0
+        own, of_reference = np.sqrt(inflation * rate * (1 - rate) / scored.events), np.sqrt(inflation * base * (1 - base) / (reference_events + 1))
+        stated = (reference_events >= KNOWN) & (self._floor == 0)
+        allowed = np.where(stated, RESOLUTION, tolerance(self._floor, of_reference))
+        return Remains(scored.effect[None], own[None], allowed[None])
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Hits and events of both."""

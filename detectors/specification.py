@@ -9,10 +9,10 @@ import hashlib
 from typing import Literal
 
 import msgspec
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.budget import Budget, FalseAlarmBudget
-from detectors.duration import Duration, parse_duration
+from detectors.duration import Duration, format_duration, parse_duration
 from detectors.profile import Frozen, Profile
 
 Task = Literal["classification", "regression"]
@@ -148,7 +148,9 @@ class MonitorSpecification(Frozen):
     pane: Duration = Field(default=parse_duration("10s"), description="length of the event-time window that counts are kept for")
     lateness: Duration = Field(default=parse_duration("5m"), ge=0, description="how long a pane waits for late events")  # p99.9 of a producer's delay
     max_ahead: Duration = Field(default=parse_duration("1h"), gt=0, description="an event this far ahead of its record's time is refused")
-    windows: tuple[Duration, ...] = Field(default=(parse_duration("10m"), parse_duration("1h")), description="rolling windows of the metrics")
+    windows: tuple[Duration, ...] = Field(
+        default=(parse_duration("10m"), parse_duration("1h")), validate_default=True, description="rolling windows of the metrics, each a whole number of panes"
+    )
     false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
     events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
     features: dict[str, Feature] = Field(default_factory=dict)
@@ -179,9 +181,15 @@ class MonitorSpecification(Frozen):
 
     @field_validator("windows")
     @classmethod
-    def _windows_hold_panes(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+    def _windows_hold_panes(cls, windows: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if not windows or min(windows) <= 0:
             raise ValueError("windows must be one or more durations > 0; without one there is no rolling metric")
+        pane = info.data.get("pane", 1)  # not there where it was refused itself
+        unfit = [window for window in windows if window % pane]
+        if unfit:
+            nearest = sorted({length for window in unfit for length in (window // pane * pane, -(-window // pane) * pane)} - {0})
+            got, fit = (", ".join(map(format_duration, lengths)) for lengths in (unfit, nearest))
+            raise ValueError(f"windows must be whole numbers of panes ({format_duration(pane)} each), got {got}; a window is a sum of panes: the nearest that are one: {fit}")
         return tuple(sorted(windows))
 
     @property

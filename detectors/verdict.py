@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from detectors.event_batch import Float64, Int64
+from detectors.event_batch import Bool, Float64, Int64
 from detectors.event_batch import UInt8 as Codes
 
 AlertKind = Literal["drift", "performance", "quality", "service", "labels", "watchdog"]
@@ -36,8 +36,9 @@ class Verdicts:
     status : (m,) codes of `Status`.
     statistic : (m,) the calibrated statistic, in units of its standard error; compare with the threshold.
     effect : (m,) effect against the declared reference over the window that the statistic was largest in.
-    recent_effect : (m,) effect over the last ``resolve_after`` of event time; nan with too little data. An alert resolves by this one.
+    recent_effect : (m,) effect over the last ``resolve_after`` of event time; nan with too little data, and an alert does not resolve then.
     change_at : (m,) estimated time of the change in epoch milliseconds, `NO_TIME` unless the status is DRIFT.
+    gone : (m,) whether the change that the monitor alarmed for is surely gone, see `Detector.gone`; False where that was not asked.
     """
 
     status: Codes
@@ -45,18 +46,21 @@ class Verdicts:
     effect: Float64
     recent_effect: Float64
     change_at: Int64
+    gone: Bool
 
     def of_pane(self, place: int) -> Verdicts:
         """Verdicts on one of several panes."""
-        return Verdicts(self.status[place], self.statistic[place], self.effect[place], self.recent_effect[place], self.change_at[place])
+        return Verdicts(*(getattr(self, name)[place] for name in _NAMES))
 
     @staticmethod
     def concatenate(parts: Sequence[Verdicts]) -> Verdicts:
         """Verdicts on the panes of all parts, in their order."""
         if len(parts) == 1:
             return parts[0]
-        names = [item.name for item in fields(Verdicts)]
-        return Verdicts(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return Verdicts(*(np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES))
+
+
+_NAMES = tuple(item.name for item in fields(Verdicts))
 
 
 @dataclass(frozen=True, kw_only=True)

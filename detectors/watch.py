@@ -1,12 +1,12 @@
 """Detectors and alerts of one model revision, stepped by panes that have closed, in their order.
 
-Panes may come one by one or many at a time: what is said of them is the same. Detectors take many at once, as if no alert were resolved among
-them; where one is, its monitors begin anew, and the panes behind it are taken again.
+Panes may come one by one or many at a time: what is said of them is the same. Detectors take many at once, as if no alert were resolved or given up
+among them, and none were opened of a kind of which none is open; where one is, the panes behind it are taken again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from detectors.specification import MonitorSpecification
 from detectors.verdict import Status, Verdicts
 
 PANES_AT_ONCE = 64
-"""Of these, all behind a resolved alert are judged again."""
+"""Of these, all behind an alert that opens or ends are judged again."""
 
 LEAD_PANES, LEAD_PREDICTIONS = 5, 30  # by chance two versions at 50/50 pass both once in months, whatever their traffic
 
@@ -95,8 +95,9 @@ class Watch:
         return judged
 
     def _take_some(self, panes: Sequence[ClosedPane]) -> list[Judged]:
-        """Judge the panes of one version, up to where an alert is resolved."""
-        dropped = self._follow_version(panes[0])
+        """Judge the panes of one version, up to where an alert opens or ends."""
+        ended, _ = self.give_up(self._end(panes[0]) - 1)
+        ended += self._follow_version(panes[0])
         run, leads = [panes[0]], [self._lead]
         for pane in panes[1:]:
             version, lead = self._followed(pane, leads[-1])
@@ -106,24 +107,31 @@ class Watch:
             leads.append(lead)
         totals = np.stack([pane.total() for pane in run])
         serving = totals if all(name == self._version for pane in run for name, _ in pane.groups) else np.stack([pane.of_version(self._version) for pane in run])
-        walks = [_Walk(detector, self._states[_name(detector)], totals, run) for detector in self._inputs]
-        walks += [_Walk(detector, self._states[_name(detector)], serving, run) for detector in self._outputs]
+        walks = [self._walk(detector, totals, run) for detector in self._inputs] + [self._walk(detector, serving, run) for detector in self._outputs]
         drifting = np.any([(walk.verdicts.status == Status.DRIFT).any(axis=1) for walk in walks], axis=0) if walks else np.zeros(len(run), bool)
         judged: list[Judged] = []
         well: list[str] = []
         for place, pane in enumerate(run):
-            alerts = [] if place else dropped
+            if place and self._lifecycle.gives_up(self._end(pane) - 1):
+                break
+            alerts = [] if place else ended
             if drifting[place] or not self._lifecycle.idle:
-                said, well = self._alerts(pane.start + self._specification.pane, walks, place)
+                said, well = self._alerts(self._end(pane), walks, place)
                 alerts = [*alerts, *said]
             judged.append(Judged(pane, totals[place], tuple((walk.detector, walk.verdicts.of_pane(place)) for walk in walks), tuple(alerts)))
-            if well:
+            if well or any(self._lifecycle.held(walk.detector.kind) and not walk.followed for walk in walks):
                 break
         self._lead = leads[len(judged) - 1]
         for walk in walks:
             self._states[_name(walk.detector)] = walk.state_after(len(judged) - 1)
-        self._restart(well, judged[-1].pane.start + self._specification.pane)
+        self._restart(dict.fromkeys(well, self._end(judged[-1].pane)))
         return judged
+
+    def _end(self, pane: ClosedPane) -> int:
+        return pane.start + self._specification.pane
+
+    def _walk(self, detector: Detector, counts: Float64, panes: Sequence[ClosedPane]) -> _Walk:
+        return _Walk(detector, self._states[_name(detector)], counts, panes, followed=bool(self._lifecycle.held(detector.kind)))
 
     def _alerts(self, at: int, walks: Sequence[_Walk], place: int) -> tuple[list[Alert], list[str]]:
         """Alert records of one pane, and the names of the monitors that are well again."""
@@ -131,8 +139,10 @@ class Watch:
         resolutions: dict[str, Resolution] = {}
         for walk in walks:
             detector, verdicts = walk.detector, walk.verdicts.of_pane(place)
-            for name, recent, floor in zip(detector.names, verdicts.recent_effect.tolist(), detector.floors.tolist(), strict=True):
-                resolutions[name] = Resolution(recent_effect=recent, floor=floor)
+            held = self._lifecycle.held(detector.kind)
+            for name, known, gone in zip(detector.names, ~np.isnan(verdicts.recent_effect), verdicts.gone, strict=True) if held else ():
+                if name in held:
+                    resolutions[name] = Resolution(known=bool(known), gone=bool(gone))
             drifted = np.flatnonzero(verdicts.status == Status.DRIFT).tolist()
             unknown = [monitor for monitor in drifted if not self._lifecycle.knows(detector.kind, detector.names[monitor])]
             if unknown:
@@ -154,7 +164,7 @@ class Watch:
         if sizes[served] <= 2 * sizes.get(self._version, 0):
             return self._version, None
         if lead is None or lead.version != served:
-            lead = _Lead(served, pane.start + self._specification.pane)
+            lead = _Lead(served, self._end(pane))
         lead = replace(lead, panes=lead.panes + 1, predictions=lead.predictions + sizes[served])
         return (served if lead.is_clear else self._version), lead
 
@@ -167,18 +177,24 @@ class Watch:
             self._happened = [*self._happened[-9:], (self._lead.at, takeover)]
             self._lead = None
             self._first_version = False
-            alerts = self._lifecycle.drop({name for detector in self._outputs for name in detector.names}, pane.start + self._specification.pane, takeover)
+            alerts = self._lifecycle.drop({name for detector in self._outputs for name in detector.names}, self._end(pane), takeover)
             self._outputs = _of_a_later_version(self._specification)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()
         self._version = served
         return alerts
 
-    def _restart(self, names: list[str], at: int) -> None:
+    def give_up(self, until: int) -> tuple[list[Alert], bool]:
+        """Resolve alerts that had nothing to judge by for long, though no pane may say so; returns them, and whether anything has changed."""
+        alerts, given_up = self._lifecycle.give_up(until)
+        self._restart(given_up)
+        return alerts, bool(given_up)
+
+    def _restart(self, ended: Mapping[str, int]) -> None:
         for detector in (*self._inputs, *self._outputs):
             for place, name in enumerate(detector.names):
-                if name in names:
-                    self._states[_name(detector)] = detector.restart(self._states[_name(detector)], place, at)
+                if name in ended:
+                    self._states[_name(detector)] = detector.restart(self._states[_name(detector)], place, ended[name])
 
     def close(self, at: int) -> list[Alert]:
         """Resolve open alerts: a later revision is in force."""
@@ -207,12 +223,12 @@ class Watch:
 
 
 class _Walk:
-    """One detector's way through several panes."""
+    """One detector's way through several panes; followed until its open alert's change is gone, if it has one."""
 
-    def __init__(self, detector: Detector, before: State, counts: Float64, panes: Sequence[ClosedPane]) -> None:
-        self.detector = detector
+    def __init__(self, detector: Detector, before: State, counts: Float64, panes: Sequence[ClosedPane], *, followed: bool) -> None:
+        self.detector, self.followed = detector, followed
         self._before, self._counts, self._starts = before, counts, [pane.start for pane in panes]
-        self._after, self.verdicts = detector.walk(before, counts, self._starts)
+        self._after, self.verdicts = detector.walk(before, counts, self._starts, gone=followed)
 
     def state_after(self, place: int) -> State:
         """The state after one of the panes; walked to again, if it is not the last."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ from detectors.event_batch import NO_TIME, Bool, Float64, Int64
 from detectors.history import Cells, GrowingHistogram, Histogram
 from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdicts
 
+MIN_REFERENCE = 100  # values
 MIN_EVENTS = 30  # a window with fewer says nothing
 WARNING_RATE = 10  # times the budget's rate
+REFERENCE_ERRORS = 5  # half of them, within which an effect must be to be gone, hold 99 of 100 references
 PANES_AT_ONCE = 32  # more would not fit the processor's caches
 _NEVER = np.iinfo(np.int64).max
 _OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))
@@ -121,8 +123,27 @@ class Told:
     current: dict[str, object]
 
 
+@dataclass(frozen=True)
+class Remains:
+    """What is left of a change in every window, by which its alert resolves: ``k`` effects of each monitor, all of which must be gone.
+
+    Attributes
+    ----------
+    effect : (k, ..., w, m) in each effect's own unit; where only a rise is harm, a fall is negative.
+    error : (k, ..., w, m) standard error that the window's own events give it; it shrinks with the window's length, so that every alert can resolve.
+    tolerance : (k, ..., w, m) largest effect that is none, see `tolerance`.
+    """
+
+    effect: Float64
+    error: Float64
+    tolerance: Float64
+
+
 class WindowBank(ABC):
     """A detector over the windows of a history; see the module."""
+
+    _thresholds: tuple[Float64, ...]  # (m,) each: of DRIFT, and of WARNING
+    _n_reference: Float64  # (m,) values in a declared reference; for `ready`
 
     def __init__(self, bank: Bank, *, width: int, channel_sums: Int64, channel_monitor: Int64) -> None:
         """Say which sums are the channels of the dependence.
@@ -161,9 +182,9 @@ class WindowBank(ABC):
         """(m,) smallest material effects, in the unit of `Verdicts.effect`; where the floor is 0 a small resolution, so that an alert can resolve."""
 
     @property
-    @abstractmethod
     def thresholds(self) -> tuple[Float64, Float64]:
         """(m,) each: of DRIFT, and of WARNING."""
+        return self._thresholds[0], self._thresholds[1]
 
     @abstractmethod
     def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
@@ -178,8 +199,14 @@ class WindowBank(ABC):
         """Evidence for a monitor from the window that begins with a bucket."""
 
     @abstractmethod
+    def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
+        """What is left of a change in every window, by an inflation (..., w, c) that may be another than the one it was scored by."""
+
     def ready(self, state: State) -> Bool:
         """(m,) whether the reference is large enough."""
+        del state  # a declared reference is known from the start
+        enough: Bool = self._n_reference >= MIN_REFERENCE
+        return enough
 
     def learning(self, state: State) -> bool:
         """Whether a reference is still being learnt."""
@@ -201,24 +228,25 @@ class WindowBank(ABC):
         channels = self._channels.shape[1]
         histogram = Histogram.empty(sums=self._width, labels=2 * channels)
         never = np.full(len(self.names), NO_TIME, np.int64)
-        return histogram.as_state() | _dependence_state(Dependence.empty(channels)) | {"since": never, "measured_since": never}
+        noted = {"since": never, "measured_since": never, "alarmed": never, "inflation_at_alarm": np.full(channels, np.nan)}
+        return histogram.as_state() | _dependence_state(Dependence.empty(channels)) | noted
 
     def step(self, state: State, counts: Float64, start: int) -> tuple[State, Verdicts]:
         """Take one closed pane; one without events is no look, but time passes for the recent effect."""
-        state, verdicts = self._taken(state, counts[None], (start,))
+        state, verdicts = self._taken(state, counts[None], (start,), gone=False)
         return state, verdicts.of_pane(0)
 
-    def walk(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, Verdicts]:
+    def walk(self, state: State, counts: Float64, starts: Sequence[int], *, gone: bool = False) -> tuple[State, Verdicts]:
         """Take closed panes in their order."""
         verdicts, done = [], 0
         while done < len(starts):
             taken = 1 if self.learning(state) else PANES_AT_ONCE
-            state, found = self._taken(state, counts[done : done + taken], starts[done : done + taken])
+            state, found = self._taken(state, counts[done : done + taken], starts[done : done + taken], gone=gone)
             verdicts.append(found)
             done += taken
         return state, Verdicts.concatenate(verdicts)
 
-    def _taken(self, state: State, counts: Float64, starts: Sequence[int]) -> tuple[State, Verdicts]:
+    def _taken(self, state: State, counts: Float64, starts: Sequence[int], *, gone: bool) -> tuple[State, Verdicts]:
         """Panes are added one after another, then the windows of all of them are scored at once."""
         sums = self.sums_of(counts, starts)
         events, totals, squares = self._channels
@@ -228,7 +256,7 @@ class WindowBank(ABC):
         fresh = [np.concatenate((dependence.inflation, dependence.freedom))]  # labels of the panes that are added
         armed_now = self._armed(dependence)
         since = state["measured_since"][self._channel_monitor]
-        suffixes, noted, begins, armed = [], [], [], []
+        suffixes, noted, begins_of, armed, latest = [], [], [], [], []
         waiting: list[tuple[int, int, Float64]] = []  # blocks not yet in the dependence: level, last time at which measuring may have begun, sums
         squared: list[Float64] = []
 
@@ -250,8 +278,9 @@ class WindowBank(ABC):
             growing.suffixes(window)
             suffixes.append(window)
             noted.append(growing.noted.copy())
-            begins.append(growing.starts.copy())
+            begins_of.append(growing.starts.copy())
             armed.append(armed_now)
+            latest.append(len(histogram.sizes) + len(fresh) - 1)
         if waiting:
             dependence = observed()
         labels = np.concatenate((histogram.labels, fresh))
@@ -259,7 +288,49 @@ class WindowBank(ABC):
             state = state | growing.histogram(labels, self.cells_of(counts[seen])).as_state() | _dependence_state(dependence)
             if self.learning(state):
                 state = self.learn(state, sums[0], starts[0])
-        return state, self._verdicts(state, self._side_by_side(suffixes, noted, labels), begins, np.array(armed), starts)
+        windows = self._side_by_side(suffixes, noted, labels)
+        begins = np.full(windows.noted.shape, _NEVER)
+        for place, begin in enumerate(begins_of):
+            begins[place, : len(begin)] = begin
+        scored, usable = self._scored(windows, begins, state)
+        verdicts = self._verdicts(state, scored, usable, begins, np.array(armed), starts)
+        state, alarmed, inflation = self._note_alarms(state, verdicts, windows.known_inflation[latest], starts)
+        return state, replace(verdicts, gone=self._gone(scored, begins, alarmed, inflation, state)) if gone else verdicts
+
+    def _note_alarms(self, state: State, verdicts: Verdicts, inflation: Float64, starts: Sequence[int]) -> tuple[State, Int64, Float64]:
+        """The state with the monitors that alarmed first on one of these panes, and what it held of alarms after each of them: (k, m) and (k, c), or the same after all.
+
+        The dependence, (k, c) on each pane, is noted before a lasting change is taken for one: the level before against the level after looks like a
+        long correlation.
+        """
+        alarmed, noted = state["alarmed"], state["inflation_at_alarm"]
+        drifting = (verdicts.status == _DRIFT) & (alarmed == NO_TIME)
+        if not drifting.any():
+            return state, alarmed, noted
+        first, since_then = drifting.argmax(axis=0), np.logical_or.accumulate(drifting)
+        alarmed = np.where(since_then, np.array(starts)[first] + self.bank.pane, alarmed)
+        noted = np.where(since_then[:, self._channel_monitor], inflation[first[self._channel_monitor], np.arange(inflation.shape[1])], noted)
+        return state | {"alarmed": alarmed[-1], "inflation_at_alarm": noted[-1]}, alarmed, noted
+
+    def gone(self, state: State) -> Bool:
+        """(m,) whether the change that a monitor alarmed for is surely gone by the last pane.
+
+        It is when there is a window from some time after the alarm until now in which every effect is below half its tolerance and the upper end of the
+        effect's 95 % interval is below the whole; so a window too short to know is no proof, and after a true return some window is long enough.
+        """
+        histogram = Histogram.of_state(state)
+        scored, _ = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
+        return self._gone(scored, histogram.starts, state["alarmed"], state["inflation_at_alarm"], state)
+
+    def _gone(self, scored: Scored, begins: Int64, alarmed: Int64, inflation_at_alarm: Float64, state: State) -> Bool:
+        """(..., m) the same for monitors that alarmed at times (..., m), when the inflation was (..., c)."""
+        noted = inflation_at_alarm[..., None, :]
+        with np.errstate(all="ignore"):
+            left = self.remains(scored, np.where(np.isnan(noted), scored.windows.inflation, noted), state)
+            small = (left.effect < left.tolerance / 2) & (left.effect + 1.96 * left.error < left.tolerance)
+        proof = small.all(axis=0) & (scored.events >= MIN_EVENTS) & (begins[..., None] >= np.maximum(state["since"], alarmed)[..., None, :])
+        gone: Bool = proof.any(axis=-2) & self.ready(state)
+        return gone
 
     def _side_by_side(self, suffixes: Sequence[Float64], noted: Sequence[Sequence[int]], labels: Float64) -> Windows:
         """Windows of several panes in one rectangle; where a pane has fewer, there are no events."""
@@ -300,10 +371,12 @@ class WindowBank(ABC):
 
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""
-        since, measured = state["since"].copy(), state["measured_since"].copy()
+        since, measured, alarmed = state["since"].copy(), state["measured_since"].copy(), state["alarmed"].copy()
         since[monitor] = measured[monitor] = at
+        alarmed[monitor] = NO_TIME
         dependence = _dependence_of(state).without(self._channel_monitor == monitor)
-        return state | _dependence_state(dependence) | {"since": since, "measured_since": measured}
+        noted = np.where(self._channel_monitor == monitor, np.nan, state["inflation_at_alarm"])
+        return state | _dependence_state(dependence) | {"since": since, "measured_since": measured, "alarmed": alarmed, "inflation_at_alarm": noted}
 
     def _scored(self, windows: Windows, begins: Int64, state: State) -> tuple[Scored, Bool]:
         """Scores, and which of them count; ``begins`` (..., w) is the start of each window."""
@@ -313,13 +386,9 @@ class WindowBank(ABC):
         usable = (scored.events >= MIN_EVENTS) & (scored.statistic >= 0) & (begins[..., None] >= state["since"])
         return scored, usable
 
-    def _verdicts(self, state: State, windows: Windows, begins_of: Sequence[Sequence[int]], armed: Bool, starts: Sequence[int]) -> Verdicts:
-        begins = np.full(windows.noted.shape, _NEVER)
-        for place, begin in enumerate(begins_of):
-            begins[place, : len(begin)] = begin
+    def _verdicts(self, state: State, scored: Scored, usable: Bool, begins: Int64, armed: Bool, starts: Sequence[int]) -> Verdicts:
         ready = self.ready(state)
         learnt = ready & armed
-        scored, usable = self._scored(windows, begins, state)
         statistics = np.where(usable & learnt[:, None], scored.statistic, -1.0)
         best = np.argmax(statistics, axis=1)
         panes, monitors = np.arange(len(starts))[:, None], self._monitors
@@ -333,7 +402,7 @@ class WindowBank(ABC):
         statistic, effect = np.where(known, largest, np.nan), np.where(known, scored.effect[panes, best, monitors], np.nan)
         recent = np.where(ready, self._recent(state, scored, begins, np.array(starts)), np.nan)
         change_at = np.where(status == _DRIFT, begins[panes, best], NO_TIME)
-        return Verdicts(status, statistic, effect, recent, change_at)
+        return Verdicts(status, statistic, effect, recent, change_at, np.zeros(status.shape, np.bool_))
 
     def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
         """(k, m) effect over the windows of the last ``resolve_after``, reaching further back where they hold too few events; nan without any."""
@@ -355,6 +424,14 @@ class WindowBank(ABC):
 def interval_of(value: float, error: float) -> tuple[float, float]:
     """95 % interval of a normal estimate."""
     return (value - 1.96 * error, value + 1.96 * error)
+
+
+def tolerance(floor: float, reference_error: Float64) -> Float64:
+    """Largest effect that counts as none: the floor, but at least `REFERENCE_ERRORS` standard errors of the reference.
+
+    After a true return to the reference's law the effect is the reference's own error, not 0; what raised the alarm was larger.
+    """
+    return np.maximum(floor, REFERENCE_ERRORS * reference_error)
 
 
 def _dependence_of(state: State) -> Dependence:

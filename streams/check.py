@@ -153,8 +153,9 @@ def _monitor(reference: Table, live: Table, *, model: str, names: ColumnNames, i
     only = [name for name in reference.columns if name not in live.columns and name not in {*given.values(), *ignore}]
     if only:
         note(f"not in {live.source}, so not compared: {', '.join(only)}")
-    base = MonitorSpecification(model=model)
+    base = None
     if names.time is None:
+        base = MonitorSpecification(model=model)
         base = changed(base, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=base.pane / ROW_LENGTH)
     left_out = [*only, *(name for name in ignore if name in reference.columns)]
     return infer(

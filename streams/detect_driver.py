@@ -48,7 +48,7 @@ class DetectDriver:
         """Decode and merge."""
         del end  # the stage counts by the bundles' own offsets
         for offset, value in zip(records.offsets.tolist(), records.values, strict=True):
-            self._stage.absorb(decode_bundle(value or b"", f"{self._topics.summaries}[{self._partition}]@{offset}"), offset)
+            self._stage.absorb(decode_bundle(value or b"", f"bundle {self._topics.summaries}[{self._partition}]@{offset}"), offset)
         self._changed = True
 
     def skip(self, end: int, *, missed: bool) -> None:

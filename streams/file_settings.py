@@ -40,7 +40,8 @@ def changed(specification: MonitorSpecification, **settings: Any) -> MonitorSpec
     try:
         return MonitorSpecification.model_validate(current | given)
     except ValidationError as error:
-        stories = (f"--{str(fault['loc'][0]).replace('_', '-')}: {fault.get('ctx', {}).get('error', fault['msg'])}" for fault in error.errors())
+        named = {name: f"--{name.replace('_', '-')}" for name in given}  # what was not given is the monitor's own, and does not go with what was
+        stories = (f"{named.get(str(fault['loc'][0]), fault['loc'][0])}: {fault.get('ctx', {}).get('error', fault['msg'])}" for fault in error.errors())
         raise SettingsError("; ".join(stories)) from None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from detectors.class_names import class_names
+from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
 from detectors.layout import Layout
@@ -16,6 +17,9 @@ from streams.tables import Table
 
 _MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
 _IDENTIFIER_SHARE = 0.5  # distinct texts in rows; past it a column names rows instead of describing them
+_PANES = tuple(parse_duration(text) for text in ("10s", "1m", "10m", "1h", "1d"))
+_ENOUGH = 0.5  # events in a pane; hourly rows with some hours missing belong into panes of an hour
+_WINDOWS = (60, 360)  # panes: 10 min and 1 h of the default pane
 _ROW_BYTES = 64  # of a waiting prediction besides its features: id, times, offset, version, output, score
 
 
@@ -50,7 +54,7 @@ def infer(
     periods : cycles to learn, in milliseconds.
     task : default: regression for a target with fractions or more than 20 whole numbers, classification otherwise.
     positive : the class of `score`; default: the last of two.
-    base : a specification whose other settings (pane, budget, floors, ...) are kept.
+    base : a specification whose other settings (pane, budget, floors, ...) are kept; without one the pane is 10 s, or longer where events are rarer.
     tell : gets a sentence for each decision that a person should know of: columns left out, a task that was guessed.
 
     Raises
@@ -71,7 +75,7 @@ def infer(
     features = _features(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
     columns: dict[str, Column] = {name: table.numbers(name) if feature.type == "numeric" else table.texts(name) for name, feature in features.items()}
-    start = base or MonitorSpecification(model=model)
+    start = base or _with_pane(MonitorSpecification(model=model), times, tell)
     profile = profile_of(
         columns,
         features=features,
@@ -99,6 +103,20 @@ def infer(
             "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
         }
     )
+
+
+def _with_pane(specification: MonitorSpecification, times: Int64 | None, tell: Callable[[str], None]) -> MonitorSpecification:
+    """With a pane that holds about an event: empty ones say nothing, and each costs a step of every detector."""
+    rate = None if times is None else events_per_pane(times, specification.pane)
+    if rate is None or rate >= _ENOUGH:
+        return specification
+    pane = next((pane for pane in _PANES if rate * pane >= _ENOUGH * specification.pane), _PANES[-1])
+    windows = tuple(pane * count for count in _WINDOWS)
+    tell(
+        f"pane: {format_duration(pane)}, windows: {' and '.join(map(format_duration, windows))}; "
+        f"in {format_duration(specification.pane)} there would be {rate:.2g} events, and empty panes cost time and tell nothing"
+    )
+    return specification.model_copy(update={"pane": pane, "windows": windows})
 
 
 def events_per_pane(times: Int64, pane: int) -> float | None:

@@ -180,7 +180,7 @@ def _newest_complete(versions: dict[_Version, list[_Stored]]) -> _Version | None
 
 
 def _decoded(parts: list[_Stored], name: str) -> Any:
-    return decode_state(b"".join(stored.data for stored in sorted(parts, key=lambda stored: stored.part)), name)
+    return decode_state(b"".join(stored.data for stored in sorted(parts, key=lambda stored: stored.part)), f"state piece {name}")
 
 
 def _read_key(key: bytes, name: str) -> tuple[PieceKey, int, int, int]:

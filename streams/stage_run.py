@@ -98,7 +98,7 @@ class StageRun:
         StateError
             If the state covers more than the log holds: the source topic was made anew, or lost acknowledged records.
         """
-        recovered = self._store.recover(entries, self._name)
+        recovered = self._store.recover(entries, f"{self._state_topic}[{self._partition}]")
         start = self._driver.restore(recovered.manifest, recovered.pieces)
         if start > end:
             raise StateError(

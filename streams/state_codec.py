@@ -12,13 +12,19 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
+"""Of every piece, manifest and bundle: one more with each change of what they hold, so that a release refuses what it would misread."""
+
 _DIGEST_BYTES = 16
 _CODEC = pa.Codec("zstd", compression_level=1)  # level 3 saves 4 % more and costs three times the time
 
 
 class StateError(RuntimeError):
     """Saved state that cannot be used: the worker stops, and acknowledges nothing."""
+
+
+class FormatError(StateError):
+    """Saved state or a bundle that another release wrote; nothing is damaged."""
 
 
 def encode_state(value: Any) -> bytes:
@@ -35,13 +41,15 @@ def decode_state(data: bytes, name: str) -> Any:
     Raises
     ------
     StateError
-        If the digest does not match, or the format is one that this version does not know.
+        If the digest does not match.
+    FormatError
+        If another release wrote it.
     """
     digest, packed = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     if hashlib.blake2b(packed, digest_size=_DIGEST_BYTES).digest() != digest:
-        raise StateError(f"state piece {name}: its digest does not match its {len(data)} bytes; the changelog is damaged, or another program writes to it")
+        raise StateError(f"{name}: its digest does not match its {len(data)} bytes; it is damaged, or another program writes to it")
     if packed[0] != FORMAT:
-        raise StateError(f"state piece {name}: format {packed[0]}, expected {FORMAT}; it was written by another version of Driftwarden")
+        raise FormatError(f"{name}: format {packed[0]}, expected {FORMAT}; another release of Driftwarden wrote it")
     size = int.from_bytes(packed[1:9], "little")
     return _restored(_DECODER.decode(_CODEC.decompress(packed[9:], decompressed_size=size, asbytes=True)))
 

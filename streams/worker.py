@@ -10,7 +10,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import faust
@@ -25,7 +26,7 @@ from streams.detect_driver import DetectDriver
 from streams.monitors_reader import MonitorsReader
 from streams.piece_store import PieceStore, StateLimits
 from streams.stage_run import Output, StageDriver, StageRun
-from streams.state_codec import StateError
+from streams.state_codec import FormatError, StateError
 from streams.state_log import partition_counts, read_state, topic_identities
 from streams.summarise_driver import SummariseDriver
 from streams.transport import SCHEME, Consumer, FetchedRecords, install
@@ -97,7 +98,9 @@ class Worker:
         bound = self._settings.max_unflushed_bytes
         run = StageRun(self._driver(tp), store, name=name, state_topic=state_topic, partition=tp.partition, send=self._send, max_unflushed=bound)
         try:
-            position = await run.restore(await read_state(self._connection, state_topic, tp.partition), beginning=beginning, end=end)
+            saved = await read_state(self._connection, state_topic, tp.partition)
+            with self._way_out():
+                position = await run.restore(saved, beginning=beginning, end=end)
         except Exception as fault:
             await self.app.crash(fault)  # Faust would log it and read on
             raise
@@ -105,6 +108,18 @@ class Worker:
         self._at_end_since.pop(tp, None)
         logger.info("%s: reading from offset %d of %d", name, position, end)
         return position
+
+    @contextmanager
+    def _way_out(self) -> Iterator[None]:
+        """Say what to do where another release has worked on these topics; only here are all of their names known."""
+        try:
+            yield
+        except FormatError as fault:
+            topics = ", ".join((self._names.summaries, *self._names.state))
+            raise StateError(
+                f"{fault}. Stop all workers; then go on with the release that wrote it, or give this one another DRIFTWARDEN_TOPIC_PREFIX, or start over: "
+                f"delete the topics {topics}, make them again with 'driftwarden topics apply', and what {self._names.inference_events} still holds is counted again"
+            ) from fault
 
     def _driver(self, tp: TP) -> StageDriver:
         if tp.topic == self._names.inference_events:
@@ -138,7 +153,8 @@ class Worker:
                 await run.room()
             await self._reader.catch_up()  # a monitor applied before these records were written is in force for them
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
-                run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
+                with self._way_out():
+                    run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
 
     async def _epochs(self) -> None:
         while not self.app.should_stop:
@@ -193,10 +209,31 @@ def _credentials(connection: KafkaConnection) -> Any:
     return faust.SSLCredentials(context=connection.ssl_context()) if connection.uses_tls else None
 
 
+class Process(faust.Worker):
+    """Faust's own; it would tell of a fault from five places, each time with the way that it came."""
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Tell of saved state that cannot be used in one line, since its message says all; what fails behind it fails because everything stops."""
+        super().on_setup_root_logger(logger, level)
+        told = False
+
+        def once(record: logging.LogRecord) -> bool:
+            nonlocal told
+            fault = record.exc_info[1] if record.exc_info else None
+            if told or not isinstance(fault, StateError):
+                return fault is None or not told
+            told = True
+            record.msg, record.args, record.exc_info = "%s", (fault,), None
+            return True
+
+        for handler in logger.handlers:
+            handler.addFilter(once)
+
+
 def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_level: str = "INFO") -> None:
     """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = Worker(connection, settings)
     loop.run_until_complete(worker.start())
-    faust.Worker(worker.app, loglevel=log_level, redirect_stdouts=False, loop=loop).execute_from_commandline()
+    Process(worker.app, loglevel=log_level, redirect_stdouts=False, loop=loop).execute_from_commandline()

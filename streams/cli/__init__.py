@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -26,8 +28,14 @@ app = typer.Typer(
 COMMANDS = ("demo", "check", "replay", "monitor", "worker", "retrainer", "alerts", "models", "publish", "topics", "broker")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"driftwarden {version('driftwarden')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _driftwarden() -> None:
+def _driftwarden(version: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")] = False) -> None:
     """Watches machine-learning models behind Kafka, raises alarms that can be trusted, and retrains safely."""
 
 

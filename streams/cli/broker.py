@@ -9,11 +9,12 @@ import msgspec
 import typer
 from rich.console import Console
 
-from streams.broker import Broker, BrokerStatus
+from streams.broker import Broker, BrokerError, BrokerStatus
 
 app = typer.Typer(help="A real Apache Kafka on this machine, without Docker or Java; for trying things, not for production.", no_args_is_help=True)
 
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1 for clients.", min=1, max=65_535)]
+ItsPort = Annotated[int | None, typer.Option("--port", help="Refuse when the Kafka of the data folder is on another port.", min=1, max=65_535, show_default=False)]
 Data = Annotated[Path, typer.Option(help="Folder for topics, log and pid.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the status as JSON.")]
 
@@ -31,22 +32,32 @@ def start(port: Port = 9092, data: Data = _DEFAULT_DATA, json: Json = False) -> 
 
 
 @app.command()
-def stop(data: Data = _DEFAULT_DATA, json: Json = False) -> None:
+def stop(port: ItsPort = None, data: Data = _DEFAULT_DATA, json: Json = False) -> None:
     """Stop the Kafka of a data folder; its topics stay. Exit code 1 if none was running."""
     broker = Broker(data=data)
+    before = _on_port(broker.status(), port)
     stopped = broker.stop()
-    _print(broker.status(), json=json)
+    if json or not stopped:
+        _print(broker.status(), json=json)
+    else:
+        typer.echo(f"stopped the Kafka on {before.bootstrap}; its topics stay in {before.data}")
     if not stopped:
         raise typer.Exit(_NOT_RUNNING)
 
 
 @app.command()
-def status(data: Data = _DEFAULT_DATA, json: Json = False) -> None:
+def status(port: ItsPort = None, data: Data = _DEFAULT_DATA, json: Json = False) -> None:
     """Tell whether the Kafka of a data folder runs and answers. Exit code 1 if it does not."""
-    found = Broker(data=data).status()
+    found = _on_port(Broker(data=data).status(), port)
     _print(found, json=json)
     if not found.answers:
         raise typer.Exit(_NOT_RUNNING)
+
+
+def _on_port(found: BrokerStatus, port: int | None) -> BrokerStatus:
+    if port is not None and found.bootstrap is not None and not found.bootstrap.endswith(f":{port}"):
+        raise BrokerError(f"the Kafka with the data in {found.data} is on {found.bootstrap}, not on port {port}; name the folder of the other one with --data")
+    return found
 
 
 def _print(found: BrokerStatus, *, json: bool) -> None:

@@ -19,6 +19,8 @@ from streams.monitor_file import format_specification
 from streams.tables import read_table
 
 _DRIFT, _ERROR = 1, 2
+_WIDE = 110  # characters; in less, distances and counts would push the verdict off the screen
+_ONLY_WIDE = ("PSI (by chance)", "n")
 _UNITS = {"shift in sigma": " σ", "total variation": " TV", "change": "", "difference of rates": ""}
 
 
@@ -98,7 +100,7 @@ def _show(checked: Checked, train: Path, live: Path, rows_reference: int) -> Non
     out = results()
     title = f"{live.name} ({checked.replayed.rows:,} rows) against {train.name} ({rows_reference:,} rows)"
     table = Shown(title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
-    for heading, justify in (
+    headings = (
         ("column", "left"),
         ("state", "left"),
         ("effect (95 %)", "left"),
@@ -106,10 +108,14 @@ def _show(checked: Checked, train: Path, live: Path, rows_reference: int) -> Non
         ("PSI (by chance)", "right"),
         ("n", "right"),
         ("since row", "right"),
-    ):
+    )
+    shown = [place for place, (heading, _) in enumerate(headings) if out.width >= _WIDE or heading not in _ONLY_WIDE]
+    for place in shown:
+        heading, justify = headings[place]
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literals in a tuple are texts to the checker
     for finding in checked.findings:
-        table.add_row(*_row(finding), style="red" if finding.drifted else None)
+        row = _row(finding)
+        table.add_row(*(row[place] for place in shown), style="red" if finding.drifted else None)
     out.print(table)
     changed = checked.drifted
     if changed:

@@ -53,9 +53,10 @@ def infer(
         messages().print(f"note: {note}", style="dim")
 
     name = model or file.name.partition(".")[0]
-    base = MonitorSpecification(model=name)
+    base = None
     if time is None:
         tell(f"without --time a row counts as a second: lateness 0, and a budget of {FILE_BUDGET}")
+        base = MonitorSpecification(model=name)
         base = changed(base, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=base.pane / ROW_LENGTH)
     table = read_table(file)
     specification = infer_specification(
@@ -125,7 +126,7 @@ def show(
         return
     table = Shown(title=f"monitor of '{model}'", title_justify="left")
     for heading in ("revision", "in force for panes from", "specification", "pane", "false alarms", "features"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == "specification")
     for monitor in revisions:
         one = monitor.specification
         table.add_row(str(monitor.revision), moment(monitor.effective_from), one.digest, format_duration(one.pane), str(one.false_alarms), str(len(one.features)))
@@ -192,13 +193,12 @@ def _show_thresholds(specification: MonitorSpecification, thresholds: tuple[Thre
     if not thresholds:
         results().print("nothing is watched: there is neither a reference nor a label")
         return
-    table = Shown(title=f"what '{specification.false_alarms}' comes to", title_justify="left")
-    for heading in ("group", "alert", "monitors", "panes between false alarms, each", "alarm above"):
-        table.add_column(heading)
+    table = Shown(title=f"what '{specification.false_alarms}' comes to: panes between false alarms of each monitor", title_justify="left")
+    for heading in ("group", "alert", "monitors", "such as", "panes", "threshold"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("monitors", "panes") else "left")
     for one in thresholds:
         low, high = one.heights
-        named = f"{len(one.monitors)}: {', '.join(one.monitors[:2])}{', ...' if len(one.monitors) > 2 else ''}"
-        table.add_row(one.group, one.kind, named, f"{one.looks:,.0f}", f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}")
+        table.add_row(one.group, one.kind, str(len(one.monitors)), one.monitors[0], f"{one.looks:,.0f}", f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}")
     results().print(table)
 
 

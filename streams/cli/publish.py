@@ -54,7 +54,9 @@ def command(
     delay = parse_label_delay(label_delay) if label_delay is not None else LabelDelay(duration=specification.labels.delay)
     total = count_rows(file)
     events = events_of(read_chunks(file), specification, columns, delay=delay, name=f"{specification.model}-{file.name}")
-    progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), console=Console(stderr=True))
+    told = Console(stderr=True)
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeElapsedColumn())
+    progress = Progress(*parts, console=told, disable=not told.is_terminal)
     with Publisher(connection=connection, capacity=_WAITING, strict=True, span=record_span(specification)) as publisher, progress:
         task = progress.add_task(file.name, total=None if total is None else total * (1 if label is None or not (delay.events or delay.duration) else 2), speed="")
         started, count, latest = time.monotonic(), 0, 0

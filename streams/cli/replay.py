@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Shown
 
@@ -107,7 +108,8 @@ class _progress:  # noqa: N801  used as a function
     def __init__(self, files: Sequence[Path]) -> None:
         counts = [count_rows(file) for file in files]
         parts = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeElapsedColumn())
-        self._bar = Progress(*parts, console=messages(), transient=True)
+        told = messages()
+        self._bar = Progress(*parts, console=told, transient=True, disable=not told.is_terminal)
         self._task = self._bar.add_task("replay", total=None if None in counts else sum(count or 0 for count in counts))
 
     def tell(self, rows: int) -> None:
@@ -187,14 +189,20 @@ def _show(replayed: Replayed, names: ColumnNames, *, retrained: bool) -> None:
         told = ", ".join(f"{value:.4g} {name.replace('_', ' ')}" for name, value in values.items())
         out.print(f"{measure if measure == 'accuracy' else 'mean absolute error'} on {replayed.losses.rows:,} labelled rows: {told}")
     if replayed.opened:
-        table = Shown(title=f"{len(replayed.opened)} alerts (budget {replayed.specification.false_alarms})", title_justify="left")
-        for heading in ("opened", "kind", "severity", "what", "resolved"):
-            table.add_column(heading)
+        table = Shown(
+            box=SIMPLE,
+            padding=(0, 1),
+            pad_edge=False,
+            title=f"{len(replayed.opened)} alert{'s' * (len(replayed.opened) != 1)} (budget {replayed.specification.false_alarms})",
+            title_justify="left",
+        )
+        for heading in ("opened, resolved", "kind", "what"):
+            table.add_column(heading, no_wrap=heading != "what")
         resolved = {alert.alert_id: alert.updated_at for alert in replayed.alerts if alert.status == "resolved"}
         latest = {alert.alert_id: alert for alert in replayed.alerts if alert.status != "resolved"}
         for alert in latest.values():
             until = moment(resolved[alert.alert_id], rows=by_row) if alert.alert_id in resolved else "open"
-            table.add_row(moment(alert.opened_at, rows=by_row), alert.kind, alert.severity, _sentence(alert.summary, alert.change_at, by_row=by_row), until)
+            table.add_row(f"{moment(alert.opened_at, rows=by_row)}\n{until}", f"{alert.kind}\n{alert.severity}", _sentence(alert.summary, alert.change_at, by_row=by_row))
         out.print(table)
     else:
         out.print(f"no alert (budget {replayed.specification.false_alarms})")
@@ -208,9 +216,9 @@ def _sentence(summary: str, change_at: int, *, by_row: bool) -> str:
 
 
 def _show_versions(versions: Sequence[Version], fits: int, *, by_row: bool) -> None:
-    table = Shown(title=f"{fits} retrainings", title_justify="left")
+    table = Shown(title=f"{fits} retraining{'s' * (fits != 1)}", title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
     for heading in ("at", "version", "status", "rows", "why"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading != "why")
     for version in versions:
         reason = str(version.gate.get("reason") or f"cause {version.cause}")
         table.add_row(moment(version.at, rows=by_row), version.version, version.status, f"{version.trained_on.get('rows', ''):,}" if version.trained_on else "", reason)

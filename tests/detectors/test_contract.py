@@ -1,6 +1,7 @@
 """What every detector must do; a new detector is covered by being built by `detectors_of`."""
 
 import copy
+import itertools
 
 import msgspec
 import numpy as np
@@ -139,6 +140,28 @@ def test_saving_and_restoring_between_any_two_steps_changes_no_verdict(made, ind
         other, again = detector.step(other, counts, pane * PANE)
         for field in ("status", "statistic", "effect", "recent_effect", "change_at"):
             assert np.array_equal(getattr(verdict, field), getattr(again, field), equal_nan=True), field
+    assert same(state, other)
+
+
+@every_detector
+def test_panes_taken_together_are_judged_as_one_by_one(made, index) -> None:
+    detector = detectors_of(made())[index]
+    vectors = np.concatenate((VECTORS[made], VECTORS[made][:80]))
+    vectors[150:155] = 0
+    state, by_one, gone = detector.initial(), [], []
+    for pane, counts in enumerate(vectors):
+        state, verdict = detector.step(state, counts, pane * PANE)
+        by_one.append(verdict)
+        gone.append(detector.gone(state))
+    other, together = detector.initial(), []
+    for first, behind in itertools.pairwise((0, 1, 4, 97, 130, 200)):
+        other, verdicts = detector.walk(other, vectors[first:behind], [pane * PANE for pane in range(first, behind)], gone=True)
+        together += [verdicts.of_pane(place) for place in range(behind - first)]
+    for field in ("status", "statistic", "effect", "recent_effect", "change_at"):
+        assert np.array_equal([getattr(one, field) for one in by_one], [getattr(one, field) for one in together], equal_nan=True), field
+    assert np.array_equal(gone, [one.gone for one in together])
+    assert not np.any(gone[115:120])
+    assert np.all(gone[-1])
     assert same(state, other)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from detectors.alert import Alert
-from detectors.lifecycle import Alarm, Lifecycle, Resolution
+from detectors.lifecycle import SILENCE, Alarm, Lifecycle, Resolution
 from detectors.verdict import Effect, Evidence
 from tests.detectors.event_samples import specification
 
 MINUTE = 60_000
-SPECIFICATION = specification(alerts={"cooldown": "10m"})
-WELL, ILL, UNKNOWN = Resolution(recent_effect=0.01, floor=0.1), Resolution(recent_effect=0.3, floor=0.1), Resolution(recent_effect=float("nan"), floor=0.1)
+SPECIFICATION = specification(alerts={"cooldown": "10m", "resolve_after": "5m"})
+WELL, ILL, UNKNOWN = Resolution(known=True, gone=True), Resolution(known=True, gone=False), Resolution(known=False, gone=False)
 
 
 def alarm(name: str, change_at: int, value: float = 6.0) -> Alarm:
@@ -36,6 +36,7 @@ def step(lifecycle: Lifecycle, at: int, *alarms: Alarm, state: Resolution = ILL)
 def opened_and_resolved() -> tuple[Lifecycle, Alert]:
     lifecycle = Lifecycle(SPECIFICATION)
     (first,) = step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    assert not step(lifecycle, 15 * MINUTE, state=WELL)
     (resolved,) = step(lifecycle, 20 * MINUTE, state=WELL)
     assert (first.status, resolved.status, resolved.sequence) == ("opened", "resolved", 1)
     return lifecycle, first
@@ -56,11 +57,44 @@ def test_an_alert_stays_open_while_its_effect_is_large_or_unknown(state: Resolut
     assert not step(lifecycle, 90 * MINUTE, state=state)
 
 
+def test_an_alert_is_resolved_when_its_change_was_gone_for_long_enough_without_a_break() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    for minute, state in ((11, WELL), (14, WELL), (15, ILL), (16, WELL), (17, UNKNOWN), (20, WELL), (21, UNKNOWN)):
+        assert not step(lifecycle, minute * MINUTE, state=state)
+    restarted = Lifecycle(SPECIFICATION)
+    restarted.restore(lifecycle.state())
+    (resolved,) = step(restarted, 22 * MINUTE, state=WELL)
+    assert resolved.status == "resolved"
+
+
+def test_an_alert_waits_for_the_last_of_its_monitors() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE), alarm("salary", 8 * MINUTE))
+    for minute in range(11, 30):
+        assert not lifecycle.step(minute * MINUTE, "1", [], {"age": WELL, "salary": WELL if minute > 25 else ILL})[0]
+    assert lifecycle.step(31 * MINUTE, "1", [], {"age": WELL, "salary": WELL})[1] == ["age", "salary"]
+
+
+def test_an_alert_without_anything_to_judge_by_is_given_up_after_a_week() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE), alarm("salary", 8 * MINUTE))
+    lifecycle.step(20 * MINUTE, "1", [], {"age": UNKNOWN, "salary": ILL})
+    assert lifecycle.give_up(SILENCE + 10 * MINUTE - 1) == ([], {})
+    assert lifecycle.give_up(SILENCE + 15 * MINUTE) == ([], {"age": SILENCE + 10 * MINUTE})
+    assert lifecycle.held("drift") == {"salary"}
+    (resolved,), given_up = lifecycle.give_up(2 * SILENCE)
+    assert (resolved.status, resolved.updated_at, given_up) == ("resolved", SILENCE + 20 * MINUTE, {"salary": SILENCE + 20 * MINUTE})
+    assert "no longer judged, as there was nothing to judge by for 7d" in resolved.summary
+    assert lifecycle.give_up(3 * SILENCE) == ([], {})
+
+
 def test_within_the_cooldown_a_change_that_began_before_the_resolution_opens_the_alert_again() -> None:
     lifecycle, first = opened_and_resolved()
     (again,) = step(lifecycle, 25 * MINUTE, alarm("salary", 15 * MINUTE))
     assert (again.alert_id, again.sequence, again.status, again.opened_at) == (first.alert_id, 2, "updated", first.opened_at)
-    (resolved,) = step(lifecycle, 30 * MINUTE, state=WELL)
+    assert not step(lifecycle, 26 * MINUTE, state=WELL)
+    (resolved,) = step(lifecycle, 31 * MINUTE, state=WELL)
     assert (resolved.alert_id, resolved.sequence, resolved.status) == (first.alert_id, 3, "resolved")
 
 
@@ -70,7 +104,14 @@ def test_the_same_monitor_gives_its_new_evidence_when_its_alert_opens_again() ->
     assert [(monitor.name, monitor.value) for monitor in again.monitors] == [("age", 7.5)]
 
 
-@pytest.mark.parametrize(("at", "change_at"), [(25 * MINUTE, 21 * MINUTE), (40 * MINUTE, 15 * MINUTE)], ids=["a later change", "after the cooldown"])
+@pytest.mark.parametrize(("at", "change_at"), [(21 * MINUTE, 20 * MINUTE), (28 * MINUTE, 22 * MINUTE)], ids=["at the resolution", "less after it than is known"])
+def test_the_monitor_that_resolved_opens_its_alert_again_though_it_looks_no_further_back_than_that(at: int, change_at: int) -> None:
+    lifecycle, first = opened_and_resolved()
+    (again,) = step(lifecycle, at, alarm("age", change_at))
+    assert (again.alert_id, again.status) == (first.alert_id, "updated")
+
+
+@pytest.mark.parametrize(("at", "change_at"), [(25 * MINUTE, 23 * MINUTE), (40 * MINUTE, 15 * MINUTE)], ids=["a later change", "after the cooldown"])
 def test_another_change_is_another_alert(at: int, change_at: int) -> None:
     lifecycle, first = opened_and_resolved()
     (other,) = step(lifecycle, at, alarm("age", change_at))

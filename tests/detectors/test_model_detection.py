@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import pytest
 
 from detectors.alert import Alert
 from detectors.bundle import Bundle, Summary
@@ -120,3 +121,22 @@ def test_a_takeover_needs_a_stretch_and_is_told_with_the_time_at_which_it_began(
     (opened,) = stream.alerts
     assert opened.model_version == "2"
     assert opened.causes == ("version 2 took over from 1 by 1970-01-01T00:07:40.000Z",)
+
+
+@pytest.mark.parametrize("heard_of", [False, True])
+def test_an_alert_of_a_model_whose_labels_stopped_is_given_up_a_week_later_whether_or_not_panes_come(heard_of: bool):
+    stream, random = Stream(Monitor(specification=JUDGED)), np.random.default_rng(4)
+    for pane in range(60):
+        stream.pane(pane, [(1, "1", counts_of(200, errors=random.binomial(100, 0.1 if pane < 40 else 0.4), labelled=100))])
+    assert [alert.status for alert in stream.alerts] == ["opened"]
+    week = 7 * 24 * 360
+    for pane in (2_000, 10_000, week, week + 61, week + 200):
+        stream.pane(pane, [(1, "1", counts_of(200))] if heard_of else [])
+    (resolved,) = stream.alerts[1:]
+    assert (resolved.alert_id, resolved.status) == (stream.alerts[0].alert_id, "resolved")
+    assert "nothing to judge by for 7d" in resolved.causes[-1]
+    assert week * PANE + 60 * PANE <= resolved.updated_at <= week * PANE + 120 * PANE  # from the last pane that had labels in its last ten minutes
+    told = len(stream.alerts)
+    for pane in range(week + 201, week + 240):
+        stream.pane(pane, [(1, "1", counts_of(200, errors=random.binomial(100, 0.1), labelled=100))])
+    assert len(stream.alerts) == told

@@ -1,7 +1,8 @@
 """`driftwarden worker` with a fault at a chosen place of the epoch.
 
 Arguments: ``SIGNAL TOPIC KIND N`` sends itself a signal when the N-th record of a kind (output, piece or manifest) to a topic whose name
-ends so was acknowledged; ``raise N`` raises in the N-th fetch of the summarise stage; without arguments it is an ordinary worker.
+ends so was acknowledged; ``raise N`` raises in the N-th fetch of the summarise stage; ``format N`` writes and reads state as a release of that
+format would; without arguments it is an ordinary worker.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+import streams.state_codec
 import streams.worker
 from streams.connection import connect
 from streams.source_records import SourceRecords
@@ -62,7 +64,9 @@ class FailingDriver(SummariseDriver):
 if __name__ == "__main__":
     if len(sys.argv) == 5:
         streams.worker.Worker = FaultyWorker  # type: ignore[misc]
-    elif len(sys.argv) == 3:
+    elif sys.argv[1:2] == ["format"]:
+        streams.state_codec.FORMAT = int(sys.argv[2])
+    elif sys.argv[1:2] == ["raise"]:
         FailingDriver.left = int(sys.argv[2])
         streams.worker.SummariseDriver = FailingDriver  # type: ignore[misc]
     streams.worker.run_worker(connect(), WorkerSettings())

@@ -48,7 +48,10 @@ def test_the_command_starts_a_broker_without_java_on_the_path_and_its_topics_sur
         create_topics(status["bootstrap"], partitions=2, prefix="kept.")
         again = _driftwarden("broker", "start", "--port", port, "--data", data, "--json")
         assert json.loads(again.stdout)["pid"] == status["pid"]
-        assert _driftwarden("broker", "stop", "--data", data).returncode == 0
+        elsewhere = _driftwarden("broker", "stop", "--data", data, "--port", "1")
+        assert (elsewhere.returncode, "not on port 1" in elsewhere.stderr) == (2, True)
+        stopped = _driftwarden("broker", "stop", "--data", data, "--port", port)
+        assert (stopped.returncode, stopped.stdout.startswith(f"stopped the Kafka on 127.0.0.1:{port}")) == (0, True)
         assert not _alive(status["pid"])
         assert _driftwarden("broker", "status", "--data", data).returncode == 1
         assert _driftwarden("broker", "stop", "--data", data).returncode == 1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from detectors.errors import SettingsError
 from streams.apply import thresholds_of
@@ -112,6 +113,14 @@ def test_a_column_that_neither_file_has_is_refused(train: Path, tmp_path: Path) 
     assert "neither file has a column 'truth'" in str(done.exception)
 
 
+def test_the_monitor_of_a_file_of_rare_events_has_panes_that_hold_some(tmp_path: Path) -> None:
+    hourly = _frame(1_000, 1).assign(at=pd.date_range("2016-01-01", periods=1_000, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ"))
+    hourly.to_csv(tmp_path / "hourly.csv", index=False)
+    done = run("check", tmp_path / "hourly.csv", tmp_path / "hourly.csv", "--out", tmp_path, "--time", "at")
+    assert done.exit_code == 0, done.output
+    assert load_specification(tmp_path / "monitor.yaml").pane == 3_600_000
+
+
 def test_a_check_touches_no_monitor_of_the_folder_it_is_called_in(train: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(train.parent)
     Path("monitor.yaml").write_text("model: mine\n")
@@ -125,3 +134,12 @@ def test_files_without_a_common_column_are_refused(train: Path, tmp_path: Path) 
     (tmp_path / "other.csv").write_text("only\n1\n2\n")
     with pytest.raises(SettingsError, match="no column in common"):
         raise run("check", train, tmp_path / "other.csv", "--out", tmp_path).exception or AssertionError
+
+
+def test_on_a_terminal_of_80_columns_no_cell_is_cut(train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.cli.check.results", lambda: Console(width=80, highlight=False))
+    _frame(6_000, 2, shift_from=3_000).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path)
+    (header,) = [line for line in done.stdout.splitlines() if line.startswith(" column")]
+    assert header.split() == ["column", "state", "effect", "(95", "%)", "floor", "since", "row"]
+    assert "…" not in done.stdout

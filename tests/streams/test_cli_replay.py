@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import streams.replay as replay_module
 from detectors.errors import SettingsError
@@ -110,14 +112,28 @@ def test_the_files_that_are_asked_for_hold_what_was_found(specification: Monitor
     assert {alert.kind for alert in alerts} >= {"drift", "performance"}
     assert {point.measurement for point in decode_points(files["metrics.jsonl"].read_bytes())} >= {"traffic", "performance", "drift", "monitor"}
     assert "<html" in files["report.html"].read_text()
+    assert done.stderr == "", "a progress bar belongs on a terminal"
     assert "row 1 to row 2,000" in done.stdout
     assert "2 alerts" in done.stdout
+
+
+def test_on_a_terminal_of_80_columns_times_are_whole(specification: MonitorSpecification, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.cli.replay.results", lambda: Console(width=80, highlight=False))
+    save_specification(specification, tmp_path / "monitor.yaml")
+    table = _table(2_000, 2, change=1_000)
+    timed = Table(source=table.source, columns={"at": np.arange(2_000) * 1_000 + 1_769_904_000_000, **table.columns})
+    done = run("replay", _write(timed, tmp_path / "live.csv"), "--monitor", tmp_path / "monitor.yaml", "--time", "at", "--prediction", "said", "--label", "truth")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^ 2026-02-01T00:\d\d:\d\d\.000Z +(drift|performance) ", done.stdout, re.MULTILINE)
+    assert "…" not in done.stdout
 
 
 def test_options_go_over_the_monitors_own(specification: MonitorSpecification) -> None:
     table = _table(10, 1)
     changed = for_file(specification, table, ColumnNames(), pane="1m", lateness="5s", false_alarms="2 per 1000 events")
     assert (changed.pane, changed.lateness, str(changed.false_alarms), changed.events_per_pane) == (60_000, 5_000, "2 per 1000 events", 60.0)
+    with pytest.raises(SettingsError, match=r"^windows: windows must be whole numbers of panes"):  # no option sets them: those of the monitor do not go with --pane
+        for_file(specification, table, ColumnNames(), pane="7m")
     with pytest.raises(SettingsError, match=r"--pane: .*got 'soon'"):
         for_file(specification, table, ColumnNames(), pane="soon")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 from kafka import KafkaAdminClient
 
+from streams.state_codec import FORMAT
 from streams.topics import Topics, create_topics
 from tests.streams.delivery_stream import PARTITIONS, START, STEP, delivery_stream, wait_until
 
@@ -75,3 +77,33 @@ def test_a_source_topic_made_anew_stops_a_running_worker_and_the_next_one(broker
         after = stream.worker("w0")
         assert after.exit_code() == 1
         assert "the topic was made anew or lost records. To start over, stop all workers" in after.printed
+
+
+def test_state_and_bundles_of_another_release_stop_the_worker_in_one_line_and_what_it_advises_is_exact(broker: str, topics: Topics, tmp_path: Path):
+    with delivery_stream(broker, topics, tmp_path) as stream:
+        stream.apply()
+        stream.publish(2_000)
+        other = stream.worker("w0", "format", "0")
+        wait_until(lambda: None not in [stream.committed(partition) for partition in range(PARTITIONS)], "an epoch of every partition")
+        other.stop()
+        kept = (topics.summaries, *topics.state)
+        for found, forgotten in ((rf"state piece {topics.state[0]}\[\d\] \('manifest',\)", topics.state), (rf"bundle {topics.summaries}\[\d\]@0", kept)):
+            refusing = stream.worker("w0")
+            assert refusing.exit_code() == 1
+            [line] = [line for line in refusing.printed.splitlines() if "release" in line]
+            assert re.search(rf"{found}: format 0, expected {FORMAT}; another release of Driftwarden wrote it", line)
+            assert f"start over: delete the topics {', '.join(kept)}, make them again with 'driftwarden topics apply'" in line
+            assert "Traceback" not in refusing.printed
+            made_anew(broker, topics, forgotten)
+        stream.worker("w0")
+        stream.finish()
+        assert stream.counted() == (stream.predictions, stream.labels)
+
+
+def made_anew(broker: str, topics: Topics, names: tuple[str, ...]) -> None:
+    """Delete some topics, and apply them again."""
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.delete_topics(list(names))
+    wait_until(lambda: not set(names) & set(admin.list_topics()), "deletion")
+    create_topics(broker, partitions=PARTITIONS, prefix=topics.prefix)
+    admin.close()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from detectors.duration import parse_duration
 from detectors.errors import SettingsError
 from detectors.profile import CategoricalProfile, NumericProfile
 from detectors.specification import MonitorSpecification
@@ -45,6 +46,27 @@ def test_features_get_their_types_and_what_is_no_feature_is_told() -> None:
         assert any(f"'{name}'" in note and reason in note for note in notes)
 
 
+def test_the_pane_of_rare_events_is_long_enough_to_hold_one() -> None:
+    notes: list[str] = []
+    found = infer(loans(), model="loans", time="at", tell=notes.append)  # one in 864 s
+    assert (found.pane, found.windows) == (600_000, (60 * 600_000, 360 * 600_000))
+    assert found.events_per_pane == pytest.approx(600_000 * 100 / DAY, rel=1e-4)
+    assert any("pane: 10m" in note for note in notes)
+    some_missing = infer(Table(source="hours.csv", columns={"at": np.delete(np.arange(100), slice(40, 50)) * 3_600_000, "x": np.arange(90) % 7}), model="m", time="at")
+    assert some_missing.pane == 3_600_000
+    mine = infer(loans(), model="loans", time="at", base=MonitorSpecification(model="loans", pane=20_000), tell=notes.append)
+    assert mine.pane == 20_000
+
+
+@pytest.mark.parametrize(("step", "pane"), [("1s", "10s"), ("50s", "1m"), ("9m", "10m"), ("50m", "1h"), ("20h", "1d")])
+def test_every_pane_that_is_chosen_has_windows_of_whole_panes(step: str, pane: str) -> None:
+    rows = Table(source="rows.csv", columns={"at": np.arange(100) * parse_duration(step), "x": np.arange(100) % 7})
+    found = infer(rows, model="m", time="at")
+    assert found.pane == parse_duration(pane)
+    assert all(window >= 60 * found.pane and window % found.pane == 0 for window in found.windows)
+    assert parse_specification(format_specification(found)) == found
+
+
 def test_classes_performance_and_rate_come_from_the_table() -> None:
     table = loans()
     found = infer(table, model="loans", label="approved", prediction="predicted", time="at")
@@ -55,7 +77,7 @@ def test_classes_performance_and_rate_come_from_the_table() -> None:
     assert profile.performance.loss == pytest.approx(np.mean(table.columns["approved"] != table.columns["predicted"]))
     assert isinstance(profile.prediction, CategoricalProfile)
     assert profile.prediction.counts[1] == table.columns["predicted"].sum()
-    assert found.events_per_pane == pytest.approx(10_000 * 100 / DAY, rel=1e-4)
+    assert found.events_per_pane == pytest.approx(600_000 * 100 / DAY, rel=1e-4)
 
 
 def test_a_many_valued_target_is_a_regression_and_stands_in_for_the_prediction() -> None:

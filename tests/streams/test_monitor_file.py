@@ -21,6 +21,9 @@ FAULTS = {
     "model: " + "m" * 201 + "\n": "monitor.yaml:1: model: ",
     "task: regression\n": "monitor.yaml:1: model: missing, and it has no default",
     "model: m\n\npane: 0s\n": "monitor.yaml:3: pane: pane must be > 0 ms, got 0 ms; an empty pane would never close",
+    "model: m\npane: 10s\nwindows: [1m, 25s, 4s]\n": "monitor.yaml:3: windows: windows must be whole numbers of panes (10s each), got 25s, 4s; "
+    "a window is a sum of panes: the nearest that are one: 10s, 20s, 30s",
+    "model: m\npane: 15m\n": "monitor.yaml:1: windows: windows must be whole numbers of panes (15m each), got 10m; a window is a sum of panes: the nearest that are one: 15m",
     "model: m\nlateness: soon\n": "monitor.yaml:2: lateness: a duration is a number and a unit",
     "model: m\nretrain:\n  gate:\n    alpha: 2\n": "monitor.yaml:4: retrain.gate.alpha: expected a number < 1.0, got 2",
     "model: m\nretrain:\n  gate:\n    block: 1.5\n": "monitor.yaml:4: retrain.gate.block: expected a whole number, got 1.5",

@@ -90,6 +90,7 @@ def test_the_command_publishes_every_row_and_label_once_and_moves_event_time_pas
     environment = os.environ | {"DRIFTWARDEN_BOOTSTRAP": broker, "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "a progress bar belongs on a terminal"
     assert json.loads(done.stdout) == {"events": 600, "sent": 600, "event_time_end": 1_300_000 + 20_000 + 1}
     consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False)
     partitions = [TopicPartition(topics.inference_events, number) for number in range(4)]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from streams.state_codec import StateError, decode_state, encode_state
+from streams import state_codec
+from streams.state_codec import FORMAT, FormatError, StateError, decode_state, encode_state
 
 texts = st.lists(st.one_of(st.none(), st.text(max_size=5)), max_size=6).map(lambda values: np.array([*values, None], dtype=object)[:-1])
 numbers = arrays.arrays(st.sampled_from([np.float64, np.int64, np.uint64, np.bool_, np.uint8]), arrays.array_shapes(min_dims=1, max_dims=2, min_side=0, max_side=4))
@@ -61,3 +62,11 @@ def test_one_changed_byte_is_noticed(value, data):
 def test_restored_columns_do_not_share_what_they_are_restored_from():
     value = decode_state(encode_state({"x": np.zeros(3)}), "a")
     assert value["x"].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_what_another_release_wrote_is_refused_by_its_format_before_anything_of_it_is_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(state_codec, "FORMAT", FORMAT + 1)
+    newer = encode_state({"of": "a name that nobody here knows"})
+    monkeypatch.undo()
+    with pytest.raises(FormatError, match=f"^state piece a: format {FORMAT + 1}, expected {FORMAT}; another release of Driftwarden wrote it$"):
+        decode_state(newer, "state piece a")
