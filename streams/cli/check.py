@@ -64,9 +64,9 @@ def command(
     """Compare a file with the one that a model was trained on; no Kafka, one line.
 
     Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters, or none that is proven; 1: there is one; 2: it could not be told.
-    A file in which nothing changed is called changed once in a hundred checks. Intervals allow for rows that resemble their neighbours. A column further off than its floor is
-    "moved, within its noise" where its interval reaches the floor, "moved, unproven" where it does not, but is not far enough for an alarm. Columns of label, prediction
-    and score are found by usual names (label, target, y, prediction, y_pred, score, ...).
+    A file in which nothing changed is called changed once in a hundred checks. Intervals allow for rows that resemble their neighbours.
+    A column further off than its floor is "moved, within its noise" where its interval reaches the floor, "moved, unproven" where it does not, but is not far enough for an alarm.
+    Columns of label, prediction and score are found by usual names (label, target, y, prediction, y_pred, score, ...).
     """
     try:
         checked = _checked(train, live, out, model=model, names=(time, time_format, prediction, score, label), ignore=ignore or [], task=task, json=json)
