@@ -136,6 +136,17 @@ def is_readable(name: str) -> bool:
     return not any(character in '"\\' or character < " " or "\ud800" <= character <= "\udfff" for character in name)
 
 
+def whole_panes(lengths: tuple[int, ...], pane: int) -> tuple[int, ...]:
+    """Lengths of windows rounded up to whole panes, in milliseconds.
+
+    Examples
+    --------
+    >>> whole_panes((600_000, 3_600_000), 10_000), whole_panes((600_000, 3_600_000), 900_000)
+    ((600000, 3600000), (900000, 3600000))
+    """
+    return tuple(sorted({-(-length // pane) * pane for length in lengths}))
+
+
 class MonitorSpecification(Frozen):
     """Everything that Driftwarden is told about one model.
 
@@ -149,7 +160,8 @@ class MonitorSpecification(Frozen):
     lateness: Duration = Field(default=parse_duration("5m"), ge=0, description="how long a pane waits for late events")  # p99.9 of a producer's delay
     max_ahead: Duration = Field(default=parse_duration("1h"), gt=0, description="an event this far ahead of its record's time is refused")
     windows: tuple[Duration, ...] = Field(
-        default=(parse_duration("10m"), parse_duration("1h")), validate_default=True, description="rolling windows of the metrics, each a whole number of panes"
+        default_factory=lambda known: whole_panes((parse_duration("10m"), parse_duration("1h")), known["pane"]),
+        description="rolling windows of the metrics, each a whole number of panes",
     )
     false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
     events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")

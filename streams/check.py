@@ -6,7 +6,6 @@ budget of a stream.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,21 +13,20 @@ import numpy as np
 
 from detectors.alert import Alert
 from detectors.binning import ColumnBins
-from detectors.distances import Distance, psi, total_variation
+from detectors.distances import Distance, psi
 from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME, Float64, Int64, coded
 from detectors.layout import Layout
 from detectors.metric_points import reference_counts
-from detectors.point import Point
-from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile
+from detectors.profile import ColumnProfile, NumericProfile
 from detectors.specification import MonitorSpecification, Task
 from detectors.verdict import Effect, Evidence
-from detectors.window_bank import interval_of
 from streams.file_events import ColumnNames
 from streams.file_settings import FILE_BUDGET, ROW_LENGTH, changed
 from streams.infer import events_per_pane, infer
 from streams.replay import Replayed, replay
 from streams.tables import Table
+from streams.whole_file import MEANINGS, effects_of, state_beside
 
 LABELS = ("label", "target", "y", "y_true", "truth", "outcome", "actual", "class")
 PREDICTIONS = ("prediction", "predicted", "y_pred", "y_hat", "predictions")
@@ -48,10 +46,10 @@ class Finding:
     Attributes
     ----------
     name : of the monitor, ``feature:salary``.
-    state : in words; ``drift`` where an alert was opened.
+    state : in words; ``drift`` where an alert was opened, `MEANINGS` tells those of a difference that is not proven.
     drifted, resolved : whether there was an alert, and whether it was over before the file's end.
-    effect : of the change where there was one, else of the whole file (its interval takes rows as independent).
-    psi : of the whole file, with what chance alone gives; None for what is no column.
+    effect : of the change where there was one, else of the whole file; its interval allows for the dependence of the rows, and is nan where that was not measured.
+    psi : of the whole file, with what chance alone gives while rows are independent; None for what is no column.
     since_row : first row of the change, counted from 1, as far as it can be told; None without a change.
     """
 
@@ -62,6 +60,11 @@ class Finding:
     effect: Effect | None
     psi: Distance | None
     since_row: int | None
+
+    @property
+    def moved(self) -> bool:
+        """Whether it is further from the reference than its floor, which is not proven."""
+        return self.state in MEANINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,11 @@ class Checked:
     def drifted(self) -> tuple[Finding, ...]:
         """Findings with a change."""
         return tuple(finding for finding in self.findings if finding.drifted)
+
+    @property
+    def moved(self) -> tuple[Finding, ...]:
+        """Findings with a difference beyond the floor that is not proven."""
+        return tuple(finding for finding in self.findings if finding.moved)
 
 
 def known_columns(reference: Table, live: Table, names: ColumnNames, tell: Callable[[str], None]) -> ColumnNames:
@@ -218,15 +226,17 @@ def _findings(specification: MonitorSpecification, names: ColumnNames, live: Tab
         columns["prediction"] = (names.prediction, layout.prediction)
     counts = {monitor: _counts(live, name, profile) for monitor, (name, profile) in columns.items()}
     shown = [*columns, *(name for name in last if name in {"error_rate", "loss"} and names.label is not None), *(name for name in alarms if name not in columns)]
+    effects = effects_of(specification, replayed.states)
     findings = []
     for name in dict.fromkeys(shown):
         profile = columns[name][1] if name in columns else None
         evidence, since, resolved = alarms.get(name, (None, NO_TIME, False))
-        effect = evidence.effect if evidence is not None else _effect(specification, profile, counts[name]) if profile is not None else _told(last.get(name))
+        effect = evidence.effect if evidence is not None else effects.get(name)
+        state = str(last[name].fields["state"]) if name in last else "not watched"
         findings.append(
             Finding(
                 name=name,
-                state="drift" if evidence is not None else str(last[name].fields["state"]) if name in last else "not watched",
+                state="drift" if evidence is not None else state_beside(effect, state),
                 drifted=evidence is not None,
                 resolved=resolved,
                 effect=effect,
@@ -234,7 +244,7 @@ def _findings(specification: MonitorSpecification, names: ColumnNames, live: Tab
                 since_row=None if since == NO_TIME else int(np.searchsorted(times, since)) + 1,
             )
         )
-    return tuple(sorted(findings, key=lambda finding: not finding.drifted))
+    return tuple(sorted(findings, key=lambda finding: (not finding.drifted, not finding.moved)))
 
 
 def _alarms(alerts: Sequence[Alert]) -> dict[str, tuple[Evidence, int, bool]]:
@@ -254,32 +264,3 @@ def _counts(live: Table, name: str, profile: ColumnProfile) -> Float64:
     column = live.numbers(name) if isinstance(profile, NumericProfile) else live.texts(name)
     bins = ColumnBins(profile)
     return np.bincount(bins.cells(coded(column)), minlength=bins.size)[: bins.missing].astype(np.float64)
-
-
-def _effect(specification: MonitorSpecification, profile: ColumnProfile, current: Float64) -> Effect:
-    """Effect over the whole file."""
-    floors = specification.alerts.floors
-    if isinstance(profile, CategoricalProfile):
-        distance = total_variation(reference_counts(profile), current)
-        return Effect(name="total variation", value=distance.value, interval=distance.interval, floor=floors.categories)
-    scores, reference = np.asarray(profile.scores, np.float64), reference_counts(profile)
-    (before, noise_before), (now, noise_now) = _mean(scores, reference), _mean(scores, current)
-    shift = now - before
-    return Effect(name="shift in sigma", value=shift, interval=interval_of(shift, math.sqrt(noise_before + noise_now)), floor=floors.shift)
-
-
-def _mean(scores: Float64, counts: Float64) -> tuple[float, float]:
-    """Mean of scores, and the variance of that mean; nan without rows."""
-    rows = float(counts.sum())
-    if not rows:
-        return math.nan, math.nan
-    held = counts > 0
-    mean = float(counts[held] @ scores[held] / rows)
-    return mean, float(counts[held] @ (scores[held] - mean) ** 2 / rows) / rows
-
-
-def _told(point: Point | None) -> Effect | None:
-    """Effect of a rate, from its last metric point."""
-    if point is None:
-        return None
-    return Effect(name="change", value=float(point.fields.get("effect", math.nan)), interval=(math.nan, math.nan), floor=math.nan)

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from detectors.errors import SettingsError
-from detectors.specification import MonitorSpecification
+from detectors.specification import MonitorSpecification, whole_panes
 from streams.file_events import ColumnNames
 from streams.infer import events_per_pane
+from streams.monitor_file import faults_of
 from streams.tables import Table
 
 ROW_LENGTH = 1_000
@@ -37,12 +38,15 @@ def changed(specification: MonitorSpecification, **settings: Any) -> MonitorSpec
     if not given:
         return specification
     current = {name: getattr(specification, name) for name in MonitorSpecification.model_fields}
+    if "pane" in given:
+        del current["windows"]  # they are whole numbers of the monitor's own panes
     try:
-        return MonitorSpecification.model_validate(current | given)
+        fitted = MonitorSpecification.model_validate(current | given)
     except ValidationError as error:
         named = {name: f"--{name.replace('_', '-')}" for name in given}  # what was not given is the monitor's own, and does not go with what was
-        stories = (f"{named.get(str(fault['loc'][0]), fault['loc'][0])}: {fault.get('ctx', {}).get('error', fault['msg'])}" for fault in error.errors())
+        stories = (f"{named.get(str(fault['loc'][0]), fault['loc'][0])}: {fault.get('ctx', {}).get('error', fault['msg'])}" for fault in faults_of(error))
         raise SettingsError("; ".join(stories)) from None
+    return fitted if "windows" in given else fitted.model_copy(update={"windows": whole_panes(specification.windows, fitted.pane)})
 
 
 def for_file(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from detectors.duration import parse_duration
 from detectors.errors import SettingsError
@@ -86,7 +87,12 @@ def parse_specification(text: str, source: str = "monitor.yaml") -> MonitorSpeci
     try:
         return MonitorSpecification.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_story(dict(fault), root, source) for fault in error.errors())) from None
+        raise SettingsError("\n".join(_story(dict(fault), root, source) for fault in faults_of(error))) from None
+
+
+def faults_of(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong with a specification, without the defaults that could not be made because of it."""
+    return [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
 
 
 def format_specification(specification: MonitorSpecification) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from detectors.alert import Alert
 from detectors.bundle import Bundle
 from detectors.detect import Detect
+from detectors.detector import State
 from detectors.event_batch import NO_TIME, Column
 from detectors.labelled_rows import LabelledRows
 from detectors.monitor import Monitor, Monitors
@@ -41,6 +42,7 @@ class Stages:
         self._summarise = Summarise(0, monitors)
         self._detect = Detect(monitors, metrics=metrics)
         self._epoch = 0
+        self.states: dict[str, State] = {}  # of the banks, after the last pane that closed
 
     def step(self, fetch: Fetch) -> tuple[tuple[LabelledRows, ...], tuple[Point, ...], tuple[Alert, ...]]:
         """Take a fetch, as one epoch."""
@@ -59,6 +61,7 @@ class Stages:
         bundle = Bundle(partition=0, partitions=1, generation=1, epoch=self._epoch, high=high, covered=flushed.covered, summaries=flushed.summaries, cohorts=flushed.cohorts)
         self._detect.absorb(bundle, self._epoch)
         detected = self._detect.flush()
+        self.states = next((piece.value["watch"]["detectors"] for piece in detected.pieces if piece.key[0] == "model"), self.states)
         return flushed.examples, detected.points, detected.alerts
 
 
@@ -89,7 +92,7 @@ class Losses:
 
 @dataclass(kw_only=True)
 class Replayed:
-    """What a replay gave."""
+    """What a replay gave; ``states`` are the banks' in the end, by the names of their monitors joined by commas."""
 
     specification: MonitorSpecification
     rows: int = 0
@@ -100,6 +103,7 @@ class Replayed:
     decisions: list[Decision] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     losses: Losses = field(default_factory=Losses)
+    states: dict[str, State] = field(default_factory=dict)
 
     @property
     def opened(self) -> list[Alert]:
@@ -133,6 +137,7 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
     _, points, alerts = stages.finish(order.rest())
     replayed.points += points
     replayed.alerts += alerts
+    replayed.states = stages.states
     return replayed
 
 
@@ -170,6 +175,7 @@ def replay_with_retraining(
     examples, points, alerts = stages.finish(order.rest())
     replayed.points += points
     replayed.alerts += alerts
+    replayed.states = stages.states
     _decide(replayed, loop, examples, alerts, now=replayed.last)
     return replayed
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -26,6 +28,7 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz")
 EPOCH_SECONDS = "epoch-seconds"
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EXACT = 2**53
+_SHOWN = 60  # characters of a row in a message
 _BLOCK = 16 << 20  # bytes that the types of a CSV's columns are inferred from when it is read in chunks
 
 
@@ -127,12 +130,12 @@ def read_table(path: str | Path) -> Table:
     Raises
     ------
     SettingsError
-        If the file does not exist, is of another kind, has no row, or cannot be read.
+        If the file does not exist, is of another kind, has no row, has two columns of one name, or cannot be read.
     """
     path, suffix = _checked(path)
     try:
         if suffix == ".parquet":
-            table = pa_parquet.read_table(path)
+            table = pa_parquet.ParquetFile(path).read()
         else:
             with pa.input_stream(path, compression="detect") as stream:
                 table = pa_json.read_json(stream, read_options=pa_json.ReadOptions(block_size=_BLOCK)) if suffix.startswith(".jsonl") else pa_csv.read_csv(stream)
@@ -140,7 +143,7 @@ def read_table(path: str | Path) -> Table:
         raise _unreadable(path, error) from error
     if not table.num_rows:
         raise SettingsError(f"{path}: no row; a table needs one at least")
-    return Table(source=path.name, columns=_columns(table))
+    return Table(source=path.name, columns=_columns(table, path))
 
 
 def read_chunks(path: str | Path, rows: int = 50_000) -> Iterator[Table]:
@@ -154,7 +157,7 @@ def read_chunks(path: str | Path, rows: int = 50_000) -> Iterator[Table]:
         for part in _parts(path, suffix, rows):
             for start in range(0, part.num_rows, rows):
                 piece = part.slice(start, rows)
-                yield Table(source=path.name, columns=_columns(piece), first_row=done)
+                yield Table(source=path.name, columns=_columns(piece, path), first_row=done)
                 done += piece.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error, f" after row {done}") from error
@@ -202,9 +205,13 @@ def _lasting(kind: Any, values: Any) -> Any:
     return pa.string() if pa.types.is_null(kind) else kind
 
 
-def _columns(table: Any) -> dict[str, Column]:
+def _columns(table: Any, path: Path) -> dict[str, Column]:
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
+    repeated = [name for name, times in Counter(table.column_names).items() if times > 1]
+    if repeated:
+        places = ", ".join(str(place) for place, name in enumerate(table.column_names, start=1) if name == repeated[0])
+        raise SettingsError(f"{path}: columns {places} are all called {repeated[0]!r}; a column is known by its name: give each one of its own, or leave the others out")
     return {name: _column(column.combine_chunks()) for name, column in zip(table.column_names, table.columns, strict=True)}
 
 
@@ -242,4 +249,28 @@ def _checked(path: str | Path) -> tuple[Path, str]:
 
 
 def _unreadable(path: Path, error: Exception, where: str = "") -> SettingsError:
-    return SettingsError(f"{path}{where}: cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}")
+    story = (str(error) or type(error).__name__).splitlines()[0]
+    uneven = _uneven_row(path) if story.startswith("CSV parse error: Expected") else None
+    if uneven is not None:
+        text = uneven.text if len(uneven.text) <= _SHOWN else uneven.text[: _SHOWN - 3] + "..."
+        where, story = f", row {uneven.number - 1}", f"expected {uneven.expected_columns} columns as in the header, got {uneven.actual_columns}: {text!r}"
+    return SettingsError(f"{path}{where}: cannot be read: {story}")
+
+
+def _uneven_row(path: Path) -> Any:
+    """The first row of a CSV that has not as many columns as its header, which is row 1. Only a reader of one block after the other counts rows, and it is slower."""
+    found: list[Any] = []
+
+    def take(row: Any) -> str:
+        found.append(row)
+        return "error"
+
+    with pa.input_stream(path, compression="detect") as stream, contextlib.suppress(pa.ArrowInvalid):
+        for _ in pa_csv.open_csv(
+            stream,
+            read_options=pa_csv.ReadOptions(block_size=_BLOCK, use_threads=False, autogenerate_column_names=True),
+            parse_options=pa_csv.ParseOptions(invalid_row_handler=take),
+            convert_options=pa_csv.ConvertOptions(include_columns=["f0"], column_types={"f0": pa.binary()}),  # what no other fault can come from
+        ):
+            pass
+    return found[0] if found else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.box import SIMPLE
+from rich.measure import Measurement
 from rich.table import Table as Shown
 
 from detectors.errors import DriftwardenError, SettingsError
@@ -17,11 +19,32 @@ from streams.check import Checked, Finding, check_tables
 from streams.cli.options import Ignore, Json, Label, Prediction, Score, Time, TimeFormat, columns, messages, print_json, results, written
 from streams.monitor_file import format_specification
 from streams.tables import read_table
+from streams.whole_file import MEANINGS
 
 _DRIFT, _ERROR = 1, 2
 _WIDE = 110  # characters; in less, distances and counts would push the verdict off the screen
-_ONLY_WIDE = ("PSI (by chance)", "n")
-_UNITS = {"shift in sigma": " σ", "total variation": " TV", "change": "", "difference of rates": ""}
+_PSI = "PSI (by chance,\nrows independent)"
+_ONLY_WIDE = (_PSI, "n")
+_HEADINGS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("column", "left"),
+    ("state", "left"),
+    ("effect (95 %)", "left"),
+    ("floor", "right"),
+    (_PSI, "right"),
+    ("n", "right"),
+    ("since row", "right"),
+)
+_EFFECT = 2  # its place among them
+_SHORT_EFFECT = len("+0.00 TV (+0.00 to +0.00)")
+_STATE = len("moved, within")
+_UNBOUNDED = 10_000
+_UNITS = {
+    "shift in sigma": " σ",
+    "total variation": " TV",
+    "difference of rates": "",
+    "log ratio of deviations": " log σ ratio",
+    "relative change of mean absolute error": " of mean error",
+}
 
 
 def command(
@@ -40,8 +63,10 @@ def command(
 ) -> None:
     """Compare a file with the one that a model was trained on; no Kafka, one line.
 
-    Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters; 1: there is one; 2: it could not be told. A file in which nothing
-    changed is called changed once in a hundred checks. Columns of label, prediction and score are found by usual names (label, target, y, prediction, y_pred, score, ...).
+    Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters, or none that is proven; 1: there is one; 2: it could not be told.
+    A file in which nothing changed is called changed once in a hundred checks. Intervals allow for rows that resemble their neighbours.
+    A column further off than its floor is "moved, within its noise" where its interval reaches the floor, "moved, unproven" where it does not, but is not far enough for an alarm.
+    Columns of label, prediction and score are found by usual names (label, target, y, prediction, y_pred, score, ...).
     """
     try:
         checked = _checked(train, live, out, model=model, names=(time, time_format, prediction, score, label), ignore=ignore or [], task=task, json=json)
@@ -81,7 +106,7 @@ def _checked(
     if json:
         print_json(
             {
-                "verdict": "drift" if checked.drifted else "no material change",
+                "verdict": "drift" if checked.drifted else "no proven change" if checked.moved else "no material change",
                 "rows_reference": len(reference),
                 "rows": checked.replayed.rows,
                 "findings": [asdict(finding) for finding in checked.findings],
@@ -99,39 +124,54 @@ def _checked(
 def _show(checked: Checked, train: Path, live: Path, rows_reference: int) -> None:
     out = results()
     title = f"{live.name} ({checked.replayed.rows:,} rows) against {train.name} ({rows_reference:,} rows)"
-    table = Shown(title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
-    headings = (
-        ("column", "left"),
-        ("state", "left"),
-        ("effect (95 %)", "left"),
-        ("floor", "right"),
-        ("PSI (by chance)", "right"),
-        ("n", "right"),
-        ("since row", "right"),
-    )
-    shown = [place for place, (heading, _) in enumerate(headings) if out.width >= _WIDE or heading not in _ONLY_WIDE]
-    for place in shown:
-        heading, justify = headings[place]
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literals in a tuple are texts to the checker
-    for finding in checked.findings:
-        row = _row(finding)
-        table.add_row(*(row[place] for place in shown), style="red" if finding.drifted else None)
-    out.print(table)
+    table = _table(checked.findings, title, width=out.width, folded=False)
+    fits = Measurement.get(out, out.options.update(max_width=_UNBOUNDED), table).maximum <= out.width
+    out.print(table if fits else _table(checked.findings, title, width=out.width, folded=True))
+    for state in sorted({finding.state for finding in checked.moved}):
+        out.print(f"{state}: {MEANINGS[state]}", style="yellow")
     changed = checked.drifted
     if changed:
-        named = ", ".join(finding.name.removeprefix("feature:") for finding in changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        out.print(f"drift: {named} changed by more than {'its floor' if len(changed) == 1 else 'their floors'}", style="bold red", soft_wrap=True)
+        out.print(f"drift: {_named(changed)} changed by more than {'its floor' if len(changed) == 1 else 'their floors'}", style="bold red", soft_wrap=True)
+    elif checked.moved:
+        out.print(
+            f"no proven change, but {_named(checked.moved)} moved by more than {'its floor' if len(checked.moved) == 1 else 'their floors'}", style="bold yellow", soft_wrap=True
+        )
     elif any(finding.state in {"ok", "warning"} for finding in checked.findings):
         out.print("no change that matters", style="bold green")
     else:
         out.print("no change was found, but there is too little data to tell", style="bold yellow")
 
 
+def _table(findings: Sequence[Finding], title: str, *, width: int, folded: bool) -> Shown:
+    """A line for each finding; ``folded`` onto as many lines as it takes to cut nothing: names anywhere, states between words, effects before their interval."""
+    table = Shown(title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
+    shown = [place for place, (heading, _) in enumerate(_HEADINGS) if width >= _WIDE or heading not in _ONLY_WIDE]
+    for place in shown:
+        heading, justify = _HEADINGS[place]
+        fold = folded and heading in {"column", "state"}
+        of_state = min(_STATE, max((len(_state(finding)) for finding in findings), default=0)) if fold and heading == "state" else None
+        table.add_column(heading, justify=justify, no_wrap=not fold, overflow="fold", width=of_state)
+    for finding in findings:
+        row = _row(finding)
+        if folded and len(row[_EFFECT]) > _SHORT_EFFECT:
+            row = (*row[:_EFFECT], row[_EFFECT].replace(" (", "\n("), *row[_EFFECT + 1 :])
+        table.add_row(*(row[place] for place in shown), style="red" if finding.drifted else "yellow" if finding.moved else None)
+    return table
+
+
+def _named(findings: Sequence[Finding]) -> str:
+    return ", ".join(finding.name.removeprefix("feature:") for finding in findings[:5]) + (f" and {len(findings) - 5} more" if len(findings) > 5 else "")
+
+
+def _state(finding: Finding) -> str:
+    return finding.state + (", over" if finding.resolved else "")
+
+
 def _row(finding: Finding) -> tuple[str, ...]:
     psi, effect = finding.psi, finding.effect
     return (
         finding.name.removeprefix("feature:"),
-        finding.state + (", over" if finding.resolved else ""),
+        _state(finding),
         _effect(effect),
         "" if effect is None or math.isnan(effect.floor) else f"{effect.floor:.3g}",
         "" if psi is None else f"{psi.value:.3f} ({psi.null_quantile:.3f})",
@@ -149,7 +189,7 @@ def _effect(effect: Effect | None) -> str:
 
 
 def _report(path: Path, checked: Checked, train: Path, live: Path) -> None:
-    from streams.report import view_of, write_report  # noqa: PLC0415  charts take a while to import, which --help need not wait for
+    from streams.report import WholeFile, view_of, write_report  # noqa: PLC0415  charts take a while to import, which --help need not wait for
 
     view = view_of(
         specification=checked.specification,
@@ -159,6 +199,7 @@ def _report(path: Path, checked: Checked, train: Path, live: Path) -> None:
         facts=[("reference", train.name), ("file", live.name)],
         notes=checked.notes,
         event_times=checked.names.time is not None,
+        whole_file={finding.name: WholeFile(state=_state(finding), effect=finding.effect) for finding in checked.findings},
     )
     written(path, b"")
     write_report(path, view)

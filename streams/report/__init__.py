@@ -5,9 +5,9 @@
 
 from pathlib import Path
 
-from streams.report.view import ReportView, view_of
+from streams.report.view import ReportView, WholeFile, view_of
 
-__all__ = ["ReportView", "view_of", "write_report"]
+__all__ = ["ReportView", "WholeFile", "view_of", "write_report"]
 
 
 def write_report(path: Path, view: ReportView) -> None:

@@ -14,7 +14,7 @@ from streams.report.curves import Curve
 from streams.report.evidence import AlertView
 from streams.report.wording import Clock, number, share
 
-State = Literal["healthy", "recovered", "changed", "unhealthy", "not judged"]
+State = Literal["healthy", "recovered", "changed", "unhealthy", "not judged", "not proven"]
 _FIRST = {"performance": 0, "watchdog": 1, "service": 2, "quality": 3, "labels": 4, "drift": 5}
 
 
@@ -24,7 +24,8 @@ class Judgement:
 
     Attributes
     ----------
-    state : ``unhealthy`` with an open alert on performance, service, quality, labels or the watch itself; ``changed`` with open drift alone.
+    state : ``unhealthy`` with an open alert on performance, service, quality, labels or the watch itself; ``changed`` with open drift alone; ``not proven``
+        where a check found columns that moved, but no alert.
     sentence : for people.
     """
 
@@ -32,8 +33,8 @@ class Judgement:
     sentence: str
 
 
-def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], performance: Sequence[Curve], budget: str, clock: Clock) -> Judgement:
-    """Judge from what the records say; nothing is tested anew."""
+def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], performance: Sequence[Curve], budget: str, clock: Clock, moved: Sequence[str] = ()) -> Judgement:
+    """Judge from what the records say; nothing is tested anew. ``moved`` are columns further off than their floors, which is not proven."""
     opened = sorted((alert for alert in alerts if alert.until is None), key=lambda alert: (_FIRST.get(alert.kind, 9), alert.opened))
     if opened:
         first = opened[0]
@@ -52,10 +53,10 @@ def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], 
         reaction = f" What was done: {_capital(first.action)}." if first.action else ""
         sentence = f"{model} is healthy again since {last.until_told}. It was not from about {first.change_told}: {_why(first)}."
         return Judgement(state="recovered", sentence=f"{sentence}{reaction}{_before_and_now(first, performance)}{several}")
-    return _quiet(model, points, budget, clock)
+    return _quiet(model, points, budget, clock, moved)
 
 
-def _quiet(model: str, points: Sequence[Point], budget: str, clock: Clock) -> Judgement:
+def _quiet(model: str, points: Sequence[Point], budget: str, clock: Clock, moved: Sequence[str]) -> Judgement:
     last = {point.tags.get("monitor", ""): point for point in points if point.measurement == "monitor"}
     panes = {point.time for point in points if point.measurement == "traffic"}
     if not points:
@@ -67,6 +68,10 @@ def _quiet(model: str, points: Sequence[Point], budget: str, clock: Clock) -> Ju
     unjudged = f"; {len(last) - len(judged)} cannot say yet ({_states([point for name, point in last.items() if name not in judged])})" if len(judged) < len(last) else ""
     begin, end = min(panes, default=points[0].time), points[-1].time
     quiet = f"no alert from {clock.moment(begin)} to {clock.moment(end)}, with a false-alarm budget of {budget}"
+    if moved:
+        named = ", ".join(moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
+        sentence = f"No change of {model} is proven: {quiet}. But {named} moved by more than {'its floor' if len(moved) == 1 else 'their floors'}{unjudged}."
+        return Judgement(state="not proven", sentence=sentence)
     return Judgement(state="healthy", sentence=f"{model} is healthy: {quiet}; {len(judged)} of {len(last)} monitors say so{unjudged}.")
 
 

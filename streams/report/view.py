@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from detectors.alert import Alert
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
-from detectors.verdict import Status
+from detectors.verdict import Effect, Status
 from retrainer.versions import Version
 from streams.report.curves import Curve, Heat, column_name, drift_heat, floors_of, latest, performance_curves, quality_curves, shortest_window, traffic_curves
 from streams.report.evidence import AlertView, alert_views
 from streams.report.judgement import Judgement, judgement
 from streams.report.lineage import VersionView, version_views
 from streams.report.wording import Clock, number
+from streams.whole_file import MEANINGS
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeFile:
+    """What a check says of a monitor over a whole file: shown in place of its last look. ``effect`` is None where nothing was seen."""
+
+    state: str
+    effect: Effect | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnView:
-    """The last word on one watched column, in words."""
+    """The last word on one watched column, in words; ``interval`` is "" where only the last look is known."""
 
     name: str
     state: str
     alarmed: bool
     effect: str
+    interval: str
     floor: str
     psi: str
     psi_by_chance: str
@@ -37,7 +49,7 @@ class ColumnView:
 class ReportView:
     """Everything on the page; free of any drawing.
 
-    ``left_out_rates`` counts quality rates that are not drawn, as they were 0 or smaller. ``scoreboard`` is a table: a header and rows.
+    ``left_out_rates`` counts quality rates that are not drawn, as they were 0 or smaller. ``meanings`` explains states of columns. ``scoreboard`` is a table: a header and rows.
     """
 
     title: str
@@ -51,6 +63,7 @@ class ReportView:
     traffic: tuple[Curve, ...]
     heat: Heat | None
     columns: tuple[ColumnView, ...]
+    meanings: tuple[tuple[str, str], ...]
     quality: tuple[Curve, ...]
     left_out_rates: int
     alerts: tuple[AlertView, ...]
@@ -69,6 +82,7 @@ def view_of(
     notes: Sequence[str] = (),
     scoreboard: Sequence[Mapping[str, str]] = (),
     event_times: bool = True,
+    whole_file: Mapping[str, WholeFile] = MappingProxyType({}),
 ) -> ReportView:
     """Make the view of one model.
 
@@ -81,6 +95,7 @@ def view_of(
     notes : sentences that the reader should know.
     scoreboard : rows of one table; columns are in the order in which they first occur.
     event_times : False where times are row numbers in seconds since epoch 0, as in a table without a time column.
+    whole_file : a check's findings by monitor; empty for a stream, which has no whole.
     """
     model, clock = specification.model, Clock(event_times=event_times)
     mine = latest(points, model)
@@ -88,18 +103,20 @@ def view_of(
     alert_rows = alert_views([alert for alert in alerts if alert.model == model], told, clock)
     performance = performance_curves(mine, specification.task)
     rates, left_out = quality_curves(mine)
+    moved = [column_name(name) for name, whole in whole_file.items() if whole.state in MEANINGS]
     return ReportView(
         title=title,
         model=model,
         task=specification.task,
         clock=clock,
-        judgement=judgement(model, alert_rows, mine, performance, str(specification.false_alarms), clock),
+        judgement=judgement(model, alert_rows, mine, performance, str(specification.false_alarms), clock, moved),
         facts=(*_facts(specification, mine, alert_rows, clock), *facts),
         notes=tuple(notes),
         performance=performance,
         traffic=traffic_curves(mine, specification.pane),
         heat=drift_heat(mine, specification),
-        columns=_columns(mine, specification),
+        columns=_columns(mine, specification, whole_file),
+        meanings=tuple((state, meaning) for state, meaning in MEANINGS.items() if any(whole.state == state for whole in whole_file.values())),
         quality=rates,
         left_out_rates=left_out,
         alerts=alert_rows,
@@ -127,7 +144,7 @@ def _total(points: Sequence[Point], field: str) -> float:
     return sum(float(value) for point in points if isinstance(value := point.fields.get(field, 0), int | float))
 
 
-def _columns(points: Sequence[Point], specification: MonitorSpecification) -> tuple[ColumnView, ...]:
+def _columns(points: Sequence[Point], specification: MonitorSpecification, whole_file: Mapping[str, WholeFile]) -> tuple[ColumnView, ...]:
     window = shortest_window([point for point in points if point.measurement == "drift"])
     distances = {point.tags.get("feature", ""): point for point in points if point.measurement == "drift" and point.tags.get("window", "") == window}
     monitors = {point.tags.get("monitor", ""): point for point in points if point.measurement == "monitor"}
@@ -139,21 +156,30 @@ def _columns(points: Sequence[Point], specification: MonitorSpecification) -> tu
         distance = distances[name].fields if name in distances else {}
         known = name if name == "prediction" or name.startswith("feature:") else f"feature:{name}"
         monitor = monitors[known].fields if known in monitors else {}
-        rows.append(
-            ColumnView(
-                name=name,
-                state=str(monitor.get("state", "not watched")),
-                alarmed=monitor.get("status") == Status.DRIFT,
-                effect=number(monitor.get("effect"), signed=True),
-                floor=number(floors.get(known)),
-                psi=number(distance.get("psi")),
-                psi_by_chance=number(distance.get("psi_by_chance")),
-                jensen_shannon=number(distance.get("jensen_shannon")),
-                jensen_shannon_by_chance=number(distance.get("jensen_shannon_by_chance")),
-                n=number(distance.get("n")),
-            )
+        row = ColumnView(
+            name=name,
+            state=str(monitor.get("state", "not watched")),
+            alarmed=monitor.get("status") == Status.DRIFT,
+            effect=number(monitor.get("effect"), signed=True),
+            interval="",
+            floor=number(floors.get(known)),
+            psi=number(distance.get("psi")),
+            psi_by_chance=number(distance.get("psi_by_chance")),
+            jensen_shannon=number(distance.get("jensen_shannon")),
+            jensen_shannon_by_chance=number(distance.get("jensen_shannon_by_chance")),
+            n=number(distance.get("n")),
         )
-    return tuple(sorted(rows, key=lambda row: not row.alarmed))
+        rows.append(_over_the_file(row, whole_file[known]) if known in whole_file else row)
+    return tuple(sorted(rows, key=lambda row: (not row.alarmed, row.state not in MEANINGS)))
+
+
+def _over_the_file(row: ColumnView, whole: WholeFile) -> ColumnView:
+    effect = whole.effect
+    if effect is None:
+        return replace(row, state=whole.state)
+    low, high = effect.interval
+    interval = "" if math.isnan(low) else f"{number(low, signed=True)} to {number(high, signed=True)}"
+    return replace(row, state=whole.state, effect=f"{number(effect.value, signed=True)} {effect.name}", interval=interval, floor=number(effect.floor))
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> tuple[tuple[str, ...], ...]:

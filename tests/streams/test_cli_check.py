@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from scipy.signal import lfilter
 
 from detectors.errors import SettingsError
 from streams.apply import thresholds_of
@@ -143,3 +144,30 @@ def test_on_a_terminal_of_80_columns_no_cell_is_cut(train: Path, tmp_path: Path,
     (header,) = [line for line in done.stdout.splitlines() if line.startswith(" column")]
     assert header.split() == ["column", "state", "effect", "(95", "%)", "floor", "since", "row"]
     assert "…" not in done.stdout
+
+
+def test_a_difference_that_is_not_proven_is_said_in_words_on_the_terminal_and_in_the_report(train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row resembles the one before: 4,000 of them are as good as 60 independent ones, and 0.3 sigma is nothing for those."""
+    resembling = lfilter([1.0], [1.0, -0.97], np.random.default_rng(7).normal(size=(2, 6_000)) * np.sqrt(1 - 0.97**2))[:, 2_000:]
+    before, now = resembling - resembling.mean(axis=1, keepdims=True)
+    name = "previous_bookings_of_a_customer"
+    pd.read_csv(train).assign(**{name: before}).to_csv(train, index=False)
+    _frame(4_000, 2).assign(**{name: now + 0.3}).to_csv(tmp_path / "live.csv", index=False)
+    monkeypatch.setattr("streams.cli.check.results", lambda: Console(width=80, highlight=False))
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert all(len(line) <= 80 for line in done.stdout.splitlines() if not line.startswith(("no proven", "report", "monitor")))
+    assert "…" not in done.stdout
+    words = " ".join(done.stdout.split())
+    assert f"no proven change, but {name} moved by more than its floor" in words
+    assert "moved, within its noise: further from the reference than the floor" in words
+    page = (tmp_path / "report.html").read_text()
+    assert f"<td>{name}</td><td>moved, within its noise</td>" in page
+    assert f"But {name} moved by more than its floor" in page
+    assert "rows are independent of each other" in page
+    assert "is healthy" not in page
+
+
+def test_the_help_explains_the_states() -> None:
+    words = " ".join(run("check", "--help").stdout.replace("│", " ").split())
+    assert '"moved, within its noise" where its interval reaches the floor' in words

@@ -23,7 +23,6 @@ FAULTS = {
     "model: m\n\npane: 0s\n": "monitor.yaml:3: pane: pane must be > 0 ms, got 0 ms; an empty pane would never close",
     "model: m\npane: 10s\nwindows: [1m, 25s, 4s]\n": "monitor.yaml:3: windows: windows must be whole numbers of panes (10s each), got 25s, 4s; "
     "a window is a sum of panes: the nearest that are one: 10s, 20s, 30s",
-    "model: m\npane: 15m\n": "monitor.yaml:1: windows: windows must be whole numbers of panes (15m each), got 10m; a window is a sum of panes: the nearest that are one: 15m",
     "model: m\nlateness: soon\n": "monitor.yaml:2: lateness: a duration is a number and a unit",
     "model: m\nretrain:\n  gate:\n    alpha: 2\n": "monitor.yaml:4: retrain.gate.alpha: expected a number < 1.0, got 2",
     "model: m\nretrain:\n  gate:\n    block: 1.5\n": "monitor.yaml:4: retrain.gate.block: expected a whole number, got 1.5",
@@ -60,6 +59,17 @@ def test_a_duration_without_a_unit_is_refused_because_it_would_be_milliseconds()
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"driftwarden monitor infer FILE -o none.yaml"):
         load_specification(tmp_path / "none.yaml")
+
+
+def test_a_pane_that_does_not_divide_the_default_windows_has_windows_of_its_own() -> None:
+    assert parse_specification("model: m\npane: 15m\n").windows == (900_000, 3_600_000)
+    assert parse_specification("model: m\npane: 7s\n").windows == (602_000, 3_605_000)
+
+
+def test_a_refused_pane_is_one_fault() -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse_specification("model: m\npane: 0s\n")
+    assert str(refused.value).count("monitor.yaml:") == 1
 
 
 def test_a_feature_may_be_called_what_yaml_reads_as_something_else() -> None:

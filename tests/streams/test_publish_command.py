@@ -72,7 +72,7 @@ def test_without_a_time_the_row_number_is_seconds_and_without_a_prediction_rows_
 
 @given(st.integers(1, 50), st.integers(0, 200))
 def test_no_event_of_a_record_is_late_by_the_records_own_timestamp(pane: int, lateness: int) -> None:
-    span = record_span(MonitorSpecification(model="m", pane=pane, lateness=lateness))
+    span = record_span(MonitorSpecification(model="m", pane=pane, lateness=lateness, windows=(pane,)))
     first_pane_end, latest = pane, span - 1
     assert first_pane_end > latest - lateness
 

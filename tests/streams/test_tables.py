@@ -145,6 +145,32 @@ def test_files_that_cannot_be_read_are_refused_with_the_reason(tmp_path: Path) -
             list(read_chunks(tmp_path / name))
 
 
+@pytest.mark.parametrize("read", [read_table, lambda path: list(read_chunks(path))])
+def test_two_columns_of_one_name_are_refused_because_one_would_be_lost(read: Callable[[Path], object], tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("age,city,age\n1,a,2\n")
+    with pytest.raises(SettingsError, match=r"rows.csv: columns 1, 3 are all called 'age'; a column is known by its name: give each one of its own"):
+        read(tmp_path / "rows.csv")
+    parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["age", "age"]), tmp_path / "rows.parquet")
+    with pytest.raises(SettingsError, match=r"rows.parquet: columns 1, 2 are all called 'age'"):
+        read(tmp_path / "rows.parquet")
+    (tmp_path / "rows.jsonl").write_text('{"a": {"b": 1}, "a.b": 2}\n')
+    with pytest.raises(SettingsError, match=r"rows.jsonl: columns 1, 2 are all called 'a.b'"):
+        read(tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize("read", [read_table, lambda path: list(read_chunks(path))])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+def test_a_row_with_too_few_or_too_many_columns_is_named_and_shown(read: Callable[[Path], object], ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.tables._BLOCK", 1 << 16)
+    path = tmp_path / f"rows.{ending}"
+    for row, got in (("lonely", 1), ("1,2,3", 3), ("x" * 99, 1)):
+        content = "a,b\n1,2\n\n" + "3,4.5\n" * 30_000 + f"{row}\n5,6\n7\n"  # three blocks
+        path.write_bytes(gzip.compress(content.encode(), 1) if ending == "csv.gz" else content.encode())
+        shown = row if len(row) <= 60 else "x" * 57 + "..."
+        with pytest.raises(SettingsError, match=rf"rows.{ending}, row 30002: cannot be read: expected 2 columns as in the header, got {got}: '{shown}'$"):
+            read(path)
+
+
 def test_a_parquet_file_knows_its_rows(tmp_path: Path) -> None:
     assert count_rows(write_parquet(tmp_path)) == 3
     assert count_rows(write_csv(tmp_path)) is None
