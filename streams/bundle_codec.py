@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ _NUMBERS = 32
 
 def encode_bundle(bundle: Bundle, *, max_bytes: int) -> list[bytes]:
     """Records of a bundle, each at most ``max_bytes`` unless a single summary is larger."""
+    whole = _encode(bundle)
+    if len(whole) <= max_bytes or len(bundle.summaries) + len(bundle.cohorts) <= 1:
+        return [whole]
     groups = _halved(bundle, max_bytes)
     return [_encode(replace(bundle, part=part, parts=len(groups), summaries=tuple(summaries), cohorts=tuple(cohorts))) for part, (summaries, cohorts) in enumerate(groups)]
 
@@ -41,8 +44,7 @@ def _halved(bundle: Bundle, max_bytes: int) -> list[tuple[Sequence[Summary], Seq
 
 
 def _encode(bundle: Bundle) -> bytes:
-    plain: dict[str, Any] = {name: value for name, value in asdict(bundle).items() if name not in {"summaries", "cohorts"}}
-    return encode_state(plain | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts)})
+    return encode_state(vars(bundle) | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts)})
 
 
 def _table(items: Iterable[Summary | Cohort]) -> list[dict[str, Any]]:
