@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from detectors.event_batch import Float64, Int64
-from detectors.row_groups import RowGroups
-from detectors.row_store import position_of
+from detectors.row_groups import GroupKey
 
 Group = tuple[str, str]
 """Model version and segment."""
@@ -18,12 +17,11 @@ OTHER = "(other)"
 
 @dataclass(frozen=True)
 class _Added:
-    """What some rows add, (groups, size), and where they stand in the log, (n,) each."""
+    """What the rows of some groups add, (groups, size), and the position in the log of each group's first, (groups,)."""
 
-    groups: RowGroups
+    keys: Sequence[GroupKey]
     sums: Float64
-    offset: Int64
-    index: Int64
+    begins: Int64
 
 
 class GroupTables:
@@ -44,17 +42,24 @@ class GroupTables:
         self.tables: dict[int, dict[Group, Float64]] = {}
         self.changed: set[int] = set()
 
-    def add(self, groups: RowGroups, sums: Float64, offset: Int64, index: Int64) -> None:
-        """Add a vector for each group of some rows, which are in the order of the log."""
-        self._added.append(_Added(groups, sums, offset, index))
+    def add(self, keys: Sequence[GroupKey], sums: Float64, begins: Int64) -> None:
+        """Add a vector for each group of some rows.
+
+        Parameters
+        ----------
+        keys : of the groups.
+        sums : (groups, size) what their rows add; copied when it is settled, so it may be a part of something larger.
+        begins : (groups,) position in the log of each group's first row.
+        """
+        self._added.append(_Added(keys, sums, begins))
 
     def settle(self) -> None:
         """All that a batch adds has been added."""
-        new = sum(len(added.groups.keys) for added in self._added)
-        full = any(len(self.tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.groups.keys)
+        new = sum(len(added.keys) for added in self._added)
+        full = new > self._max_groups or any(len(self.tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.keys)
         names = self._names_in_order() if full else {}
         for added in self._added:
-            for place, (start, version, segment) in enumerate(added.groups.keys):
+            for place, (start, version, segment) in enumerate(added.keys):
                 table = self.tables.setdefault(start, {})
                 name = names.get((start, version, segment), (version, segment))
                 known = table.get(name)
@@ -66,8 +71,7 @@ class GroupTables:
         """The group that each version and segment is counted in."""
         first: dict[tuple[int, str, str], int] = {}
         for added in self._added:
-            rows = added.groups.firsts()
-            for key, position in zip(added.groups.keys, position_of(added.offset[rows], added.index[rows]).tolist(), strict=True):
+            for key, position in zip(added.keys, added.begins.tolist(), strict=True):
                 first[key] = min(position, first.get(key, position))
         begun = {start: dict.fromkeys(self.tables.get(start, ())) for start, _, _ in first}
         names = {}
