@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from detectors.event_batch import Float64, Int64
+from detectors.packed_counts import PackedCounts
 from detectors.row_groups import GroupKey
 
 Group = tuple[str, str]
@@ -32,15 +33,40 @@ class GroupTables:
 
     Attributes
     ----------
-    tables : vectors by start of the window, then by group. A vector that was handed out is never changed: it is replaced.
-    changed : starts of the windows that were added to; the reader empties it.
+    changed : starts of the windows that were added to and have not been told.
     """
 
     def __init__(self, *, max_groups: int) -> None:
         self._max_groups = max_groups
         self._added: list[_Added] = []
-        self.tables: dict[int, dict[Group, Float64]] = {}
+        self._tables: dict[int, dict[Group, Float64 | PackedCounts]] = {}
+        self._unpacked: set[int] = set()
         self.changed: set[int] = set()
+
+    @property
+    def starts(self) -> list[int]:
+        """Of the windows."""
+        return list(self._tables)
+
+    def vectors(self, start: int) -> dict[Group, Float64]:
+        """A window's vectors by group; they are never changed, but replaced."""
+        return {group: _dense(counts) for group, counts in self._tables[start].items()}
+
+    def restore(self, start: int, vectors: dict[Group, Float64]) -> None:
+        """Begin a window with saved vectors."""
+        self._tables[start] = dict(vectors)
+        self._unpacked.add(start)
+
+    def drop(self, start: int) -> None:
+        """Give a window up."""
+        del self._tables[start]
+
+    def told(self) -> None:
+        """What changed has been read. A window that has not changed since the last time waits for its end, or for late rows, in little memory."""
+        for start in self._unpacked - self.changed:
+            if start in self._tables:
+                self._tables[start] = {group: counts if isinstance(counts, PackedCounts) else PackedCounts.of(counts) for group, counts in self._tables[start].items()}
+        self._unpacked, self.changed = self.changed, set()
 
     def add(self, keys: Sequence[GroupKey], sums: Float64, begins: Int64) -> None:
         """Add a vector for each group of some rows.
@@ -56,14 +82,14 @@ class GroupTables:
     def settle(self) -> None:
         """All that a batch adds has been added."""
         new = sum(len(added.keys) for added in self._added)
-        full = new > self._max_groups or any(len(self.tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.keys)
+        full = new > self._max_groups or any(len(self._tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.keys)
         names = self._names_in_order() if full else {}
         for added in self._added:
             for place, (start, version, segment) in enumerate(added.keys):
-                table = self.tables.setdefault(start, {})
+                table = self._tables.setdefault(start, {})
                 name = names.get((start, version, segment), (version, segment))
                 known = table.get(name)
-                table[name] = added.sums[place].copy() if known is None else known + added.sums[place]
+                table[name] = added.sums[place].copy() if known is None else _dense(known) + added.sums[place]
                 self.changed.add(start)
         self._added = []
 
@@ -73,7 +99,7 @@ class GroupTables:
         for added in self._added:
             for key, position in zip(added.keys, added.begins.tolist(), strict=True):
                 first[key] = min(position, first.get(key, position))
-        begun = {start: dict.fromkeys(self.tables.get(start, ())) for start, _, _ in first}
+        begun = {start: dict.fromkeys(self._tables.get(start, ())) for start, _, _ in first}
         names = {}
         for start, version, segment in sorted(first, key=lambda key: (first[key], key)):
             table = begun[start]
@@ -81,6 +107,10 @@ class GroupTables:
             table.setdefault(name)
             names[start, version, segment] = name
         return names
+
+
+def _dense(counts: Float64 | PackedCounts) -> Float64:
+    return counts.dense() if isinstance(counts, PackedCounts) else counts
 
 
 def name_within(table: Collection[Group], version: str, segment: str, limit: int) -> Group:

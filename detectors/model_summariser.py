@@ -282,8 +282,8 @@ class ModelSummariser:
         self._examples = []
         for kind, windows in (("cohort", self._cohorts), ("pane", self._panes)):
             for start in sorted(windows.changed):
-                self._tell(changes, kind, start, windows.tables[start], covered)
-            windows.changed = set()
+                self._tell(changes, kind, start, windows.vectors(start), covered)
+            windows.told()
         for name, part in [("ids", part) for part in self._ids.unsaved()] + self._join.unsaved():
             changes.pieces.append(Piece(self._key("rows", name, part.group, part.number), covered, part.columns))
         changes.deletions = [Piece(key, covered, None) for key in self._expire()]
@@ -304,9 +304,9 @@ class ModelSummariser:
     def _expire(self) -> list[PieceKey]:
         timeout = self._specification.labels.timeout
         gone: list[PieceKey] = []
-        for kind, tables, length, wait in (("pane", self._panes.tables, self._specification.pane, 0), ("cohort", self._cohorts.tables, COHORT, timeout)):
-            for start in [start for start in tables if start + length + wait <= self._watermark]:
-                del tables[start]
+        for kind, windows, length, wait in (("pane", self._panes, self._specification.pane, 0), ("cohort", self._cohorts, COHORT, timeout)):
+            for start in [start for start in windows.starts if start + length + wait <= self._watermark]:
+                windows.drop(start)
                 gone.append(self._key(kind, start))
         dropped = [("ids", group, self._ids) for group in self._ids.expire(self._watermark)]
         dropped += [(kind, group, self._join.stores[kind]) for kind, group in self._join.expire(self._watermark - timeout)]
@@ -320,7 +320,7 @@ class ModelSummariser:
         Returns the keys of all pieces that are left of it. The times of its events are before ``replaced_from``.
         """
         needed = replaced_from + COHORT + self._specification.labels.timeout > self._watermark
-        if needed or self._panes.tables or self._cohorts.tables:
+        if needed or self._panes.starts or self._cohorts.starts:
             return None
         stores = {"ids": self._ids, **self._join.stores}
         return [self._key("rows", name, group, number) for name, store in stores.items() for group, number in store.saved()]
@@ -343,7 +343,7 @@ class ModelSummariser:
         if high != NO_TIME:
             self._closed_before = high - self._specification.lateness
         windows = self._panes if kind == "pane" else self._cohorts
-        windows.tables[start] = {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)}
+        windows.restore(start, {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)})
         if piece.covered > covered:
             self._skip[kind, start] = piece.covered
         if kind == "cohort" or start + self._specification.pane > self._closed_before:

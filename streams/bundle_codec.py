@@ -11,6 +11,7 @@ import numpy as np
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import Float64
 from detectors.gaps import Gaps
+from detectors.sparse_counts import places, small
 from streams.state_codec import decode_state, encode_state
 
 _NUMBERS = 32
@@ -53,8 +54,8 @@ def _table(items: Iterable[Summary | Cohort]) -> list[dict[str, Any]]:
 
 def _sparse(counts: Float64) -> Any:
     """Cells that are not 0, where they are fewer than a third."""
-    used = np.flatnonzero(counts)
-    return [len(counts), used.astype(np.int32), counts[used]] if 3 * len(used) < len(counts) else counts
+    used = places(counts)
+    return [len(counts), used, small(counts[used])] if 3 * len(used) < len(counts) else small(counts)
 
 
 def _dense(value: Any) -> Float64:
@@ -62,7 +63,7 @@ def _dense(value: Any) -> Float64:
         counts = np.zeros(value[0])
         counts[value[1]] = value[2]
         return counts
-    return np.asarray(value)
+    return np.asarray(value, np.float64)
 
 
 def decode_bundle(data: bytes, name: str) -> Bundle:

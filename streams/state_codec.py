@@ -1,4 +1,4 @@
-"""State values to bytes and back: MessagePack for the structure, raw buffers for the arrays, zstd and a digest around it.
+"""State values to bytes and back: MessagePack for the structure, raw buffers for the arrays, zstd (but for small values) and a digest around it.
 
 Nothing here can run code: a value is numbers, text, lists, dicts and arrays of known types.
 """
@@ -6,13 +6,17 @@ Nothing here can run code: a value is numbers, text, lists, dicts and arrays of 
 from __future__ import annotations
 
 import hashlib
+import struct
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-FORMAT = 1
+COMPRESSED, PLAIN = 1, 2
+"""Formats."""
+_WORTHWHILE = 1_024  # bytes from which on a value is compressed; for fewer it would save little, and take most of the time
+_HEAD = struct.Struct("<BQ")
 _DIGEST_BYTES = 16
 _CODEC = pa.Codec("zstd", compression_level=1)  # level 3 saves 4 % more and costs three times the time
 
@@ -22,10 +26,10 @@ class StateError(RuntimeError):
 
 
 def encode_state(value: Any) -> bytes:
-    """Bytes of a state value: format, digest, length, compressed MessagePack."""
+    """Bytes of a state value: digest, format, length, MessagePack, which is compressed where that is worth the time."""
     plain: bytes = _ENCODER.encode(_plain(value))
-    compressed: bytes = _CODEC.compress(plain, asbytes=True)
-    packed = bytes([FORMAT]) + len(plain).to_bytes(8, "little") + compressed
+    written, content = (PLAIN, plain) if len(plain) < _WORTHWHILE else (COMPRESSED, _CODEC.compress(plain, asbytes=True))
+    packed = _HEAD.pack(written, len(plain)) + content
     return hashlib.blake2b(packed, digest_size=_DIGEST_BYTES).digest() + packed
 
 
@@ -40,10 +44,11 @@ def decode_state(data: bytes, name: str) -> Any:
     digest, packed = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     if hashlib.blake2b(packed, digest_size=_DIGEST_BYTES).digest() != digest:
         raise StateError(f"state piece {name}: its digest does not match its {len(data)} bytes; the changelog is damaged, or another program writes to it")
-    if packed[0] != FORMAT:
-        raise StateError(f"state piece {name}: format {packed[0]}, expected {FORMAT}; it was written by another version of Driftwarden")
-    size = int.from_bytes(packed[1:9], "little")
-    return _restored(_DECODER.decode(_CODEC.decompress(packed[9:], decompressed_size=size, asbytes=True)))
+    written, size = _HEAD.unpack_from(packed)
+    if written not in {COMPRESSED, PLAIN}:
+        raise StateError(f"state piece {name}: format {written}, expected {COMPRESSED} or {PLAIN}; it was written by another version of Driftwarden")
+    content = packed[_HEAD.size :]
+    return _restored(_DECODER.decode(content if written == PLAIN else _CODEC.decompress(content, decompressed_size=size, asbytes=True)))
 
 
 def _plain(value: Any) -> Any:
