@@ -145,13 +145,13 @@ class Summarise:
         self._absorb_models(list(self._held))
 
     def _absorb_models(self, models: Sequence[str]) -> None:
-        ModelSummariser.settle([summariser for model in models for summariser in self._absorb_model(model)])
+        held = [self._held.pop(model) for model in models]
+        self._held_rows -= sum(one.rows for one in held)
+        batches = EventBatch.concatenate_each([one.batches for one in held])
+        ModelSummariser.settle([summariser for batch, one in zip(batches, held, strict=True) for summariser in self._absorb_batch(batch, one.revisions)])
 
-    def _absorb_model(self, model: str) -> list[ModelSummariser]:
-        """Give the rows that a model holds to its revisions; returns those that have to be settled."""
-        held = self._held.pop(model)
-        self._held_rows -= held.rows
-        batch, revisions = EventBatch.concatenate(held.batches), held.revisions
+    def _absorb_batch(self, batch: EventBatch, revisions: Sequence[Monitor]) -> list[ModelSummariser]:
+        """Give the rows of a model to its revisions; returns those that have to be settled."""
         of = np.zeros(len(batch), dtype=np.int64)
         for monitor in revisions:
             of[pane_start(batch.timestamp, monitor.specification.pane) >= monitor.effective_from] = monitor.revision
