@@ -6,24 +6,41 @@ means nothing.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from detectors.binning import ColumnBins
 from detectors.coded_text import CodedText
 from detectors.event_batch import Coded, EventBatch, Float64, Int64
-from detectors.grid_bins import GridBins
+from detectors.grid_bins import cells_together, grid_bins
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
 from detectors.row_groups import RowGroups
 
 SMALLEST_PROBABILITY = 1e-15  # the logarithm of 0 would make one sure and wrong prediction infinite; scikit-learn clips, too
 
 
+@dataclass(frozen=True)
+class Members:
+    """Whose rows are counted together: (n,) the place of each row's model in ``of``, in ascending order, and where each model's rows begin and end."""
+
+    of: Sequence[Contributions]
+    owner: Int64
+    bounds: Sequence[int]
+
+
 class Contributions:
-    """Adds rows of one model to summary vectors.
+    """Adds rows of one model to summary vectors; or of several that are ``alike``, who are then given as ``members``.
 
     Parameters
     ----------
     layout : of the vectors.
+
+    Attributes
+    ----------
+    alike : the same for models that differ in nothing but the edges of their numeric bins and the limits of their features.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -36,45 +53,57 @@ class Contributions:
         features = [layout.blocks[f"feature:{name}"] for name in numeric]
         self._first = min((block.start for block in features), default=0)
         self._last = max((block.stop for block in features), default=0)
-        self._numeric = GridBins([np.asarray(profile.edges, np.float64) for profile in numeric.values()], [block.start - self._first for block in features])
+        self._numeric = grid_bins(tuple(profile.edges for profile in numeric.values()), tuple(block.start - self._first for block in features))
         self._categorical = [(name, layout.bins[name], layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items() if profile.kind == "categorical"]
         limits = [(layout.specification.features[name].minimum, layout.specification.features[name].maximum) for name in numeric]
-        self._limited = np.array([place for place, limit in enumerate(limits) if limit != (None, None)], np.int64)
-        self._minimum = np.array([-np.inf if limits[place][0] is None else limits[place][0] for place in self._limited.tolist()], np.float64)
-        self._maximum = np.array([np.inf if limits[place][1] is None else limits[place][1] for place in self._limited.tolist()], np.float64)
-        self._outside = np.array([features[place].start + column_size(profile) - 1 for place, profile in enumerate(numeric.values())], np.int64)[self._limited]
+        self._is_limited = any(limit != (None, None) for limit in limits)
+        self._minimum = np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64)
+        self._maximum = np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64)
+        self._outside = np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64)
         self._regression = layout.specification.task == "regression"
         self._positive = None if self._regression else layout.specification.positive_class
+        self.alike = _alike(layout)
 
     def traffic(self, sums: Float64, groups: RowGroups, counter: str, rows: Int64 | None = None) -> None:
         """One more of a counter for each row, or for some of the rows."""
         sums[:, self._traffic + TRAFFIC.index(counter)] += groups.sizes(rows)
 
-    def inputs(self, sums: Float64, groups: RowGroups, batch: EventBatch) -> None:
+    def inputs(self, sums: Float64, groups: RowGroups, batch: EventBatch, members: Members | None = None) -> None:
         """Features: one cell each, and one more where a value is out of its expected range."""
         if self._numeric_names:
             matrix = batch.numeric if batch.numeric_names == self._numeric_names else batch.numeric[:, [batch.numeric_names.index(name) for name in self._numeric_names]]
-            sums[:, self._first : self._last] += groups.counts(self._numeric.cells(matrix), self._last - self._first)
-            if len(self._limited):
-                self._out_of_range(sums, groups, matrix)
+            cells = self._numeric.cells(matrix) if members is None else cells_together([one._numeric for one in members.of], members.owner, members.bounds, matrix)
+            sums[:, self._first : self._last] += groups.counts(cells, self._last - self._first)
+            self._out_of_range(sums, groups, matrix, members)
         for name, bins, block in self._categorical:
             _add_coded(sums[:, block], groups, batch.categorical[name], bins)
 
-    def _out_of_range(self, sums: Float64, groups: RowGroups, matrix: Float64) -> None:
-        limited = matrix if len(self._limited) == matrix.shape[1] else matrix[:, self._limited]
-        rows, columns = np.nonzero((limited < self._minimum) | (limited > self._maximum))  # a missing value is never out of range
+    def _out_of_range(self, sums: Float64, groups: RowGroups, matrix: Float64, members: Members | None) -> None:
+        if members is None:
+            if not self._is_limited:
+                return
+            minimum, maximum = self._minimum, self._maximum
+        else:
+            if not any(one._is_limited for one in members.of):
+                return
+            minimum, maximum = (np.stack([getattr(one, name) for one in members.of])[members.owner] for name in ("_minimum", "_maximum"))
+        rows, columns = np.nonzero((matrix < minimum) | (matrix > maximum))  # a missing value is never out of range
         if len(rows):
             sums[:, self._outside] += groups.counts(columns, len(self._outside), rows)
 
-    def output(self, sums: Float64, groups: RowGroups, prediction: Coded, rows: Int64 | None = None) -> None:
+    def output(self, sums: Float64, groups: RowGroups, prediction: Coded, rows: Int64 | None = None, members: Members | None = None) -> None:
         """The model's output, by the bins of its reference; of some of the rows where a service failed to answer the others."""
         if self._layout.prediction is None:
             return
         block, bins = sums[:, self._blocks["prediction"]], self._layout.bins[""]
         if isinstance(prediction, CodedText) and rows is None:
             _add_coded(block, groups, prediction, bins)
-        else:
+        elif isinstance(prediction, CodedText) or members is None:
             block += groups.counts(bins.cells(prediction if rows is None else prediction[rows]), block.shape[1], rows)
+        else:
+            by_member = zip(members.of, members.bounds[:-1], members.bounds[1:], strict=True)
+            cells = np.concatenate([one._layout.bins[""].cells(prediction[first:end]) for one, first, end in by_member])
+            block += groups.counts(cells if rows is None else cells[rows], block.shape[1], rows)
 
     def latency(self, sums: Float64, groups: RowGroups, milliseconds: Float64) -> None:
         """Latency histogram; rows without a latency add nothing."""
@@ -117,6 +146,15 @@ class Contributions:
         for place, values in enumerate((np.ones(len(loss)), loss, loss**2, brier, brier**2)):
             block[:, place] += _sums(groups, values, rows)
         assert block.shape[1] == len(PROBABILITY)  # noqa: S101  the layout and the sums above name the same five
+
+
+def _alike(layout: Layout) -> str:
+    specification = layout.specification
+    features = [(name, feature.type) for name, feature in specification.features.items()]
+    levels = {name: profile.levels for name, profile in layout.columns.items() if profile.kind == "categorical"}
+    predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
+    told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted)
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
 def _errors(groups: RowGroups, prediction: Float64, label: Float64) -> Float64:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,19 @@ class EventBatch:
         categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
         return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, revisions=first.revisions, **columns)
 
+    @staticmethod
+    def concatenate_each(several: Sequence[Sequence[EventBatch]]) -> list[EventBatch]:
+        """`concatenate` for each of several lists of batches: in one go for those with the same features, where a go for each would cost more than its rows."""
+        alike: dict[Any, list[int]] = {}
+        for place, parts in enumerate(several):
+            first = parts[0]
+            alike.setdefault((first.numeric_names, tuple(first.categorical), isinstance(first.label, CodedText)), []).append(place)
+        found = [parts[0] for parts in several]
+        for places in alike.values():
+            for place, batch in zip(places, _concatenate_alike([several[place] for place in places]), strict=True):
+                found[place] = batch
+        return found
+
     def with_features(self, numeric_names: tuple[str, ...], categorical_names: tuple[str, ...]) -> EventBatch:
         """The batch with these features and no others; one that it does not have is missing in every row."""
         if self.numeric_names == numeric_names and tuple(self.categorical) == categorical_names:
@@ -116,7 +130,36 @@ class EventBatch:
         return self.numeric[:, self.numeric_names.index(name)]
 
 
+_SHARED_LEVELS = 8  # a column of text with more is put together for each list by itself, or each would look up the others' texts, too
+
 _BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions"})
+
+
+def _concatenate_alike(several: Sequence[Sequence[EventBatch]]) -> list[EventBatch]:
+    parts = [part for of_one in several for part in of_one]
+    rows = list(accumulate(map(len, parts), initial=0))
+    firsts = list(accumulate(map(len, several), initial=0))
+    slices = [slice(rows[first], rows[end]) for first, end in pairwise(firsts)]
+
+    def cut(columns: Sequence[Any]) -> list[Any]:
+        if isinstance(columns[0], CodedText) and len(set().union(*{column.levels for column in columns})) > _SHARED_LEVELS:
+            return [CodedText.concatenate(columns[first:end]) for first, end in pairwise(firsts)]
+        whole = put_together(columns)
+        return [whole[mine] for mine in slices]
+
+    by_row = [cut([getattr(part, name) for part in parts]) for name in _BY_ROW]
+    first = parts[0]
+    categorical = [cut([part.categorical[name] for part in parts]) for name in first.categorical]
+    return [
+        EventBatch(
+            model=of_one[0].model,
+            numeric_names=first.numeric_names,
+            categorical={name: columns[place] for name, columns in zip(first.categorical, categorical, strict=True)},
+            revisions=of_one[0].revisions,
+            **{name: columns[place] for name, columns in zip(_BY_ROW, by_row, strict=True)},
+        )
+        for place, of_one in enumerate(several)
+    ]
 
 
 def both(one: EventBatch | None, other: EventBatch | None) -> EventBatch | None:

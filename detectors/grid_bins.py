@@ -8,6 +8,7 @@ is that of ``numpy.searchsorted(edges, x, side="right")``, exactly, at a tenth o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,7 @@ SMALLEST_GRID, LARGEST_GRID = 8, 4_096
 """Places of a column's grid; a column whose edges need more is searched."""
 
 _CELLS_AT_ONCE = 8_192  # what a pass works on stays in the processor's second-level cache
+_OWNERS_AT_ONCE = 16  # their tables stay in the cache
 _TILE = 512  # parameters are repeated to rows of about this many cells: numpy's inner loop over 20 columns alone would be mostly overhead
 
 
@@ -38,8 +40,8 @@ class GridBins:
     def __init__(self, edges: Sequence[Float64], starts: Sequence[int]) -> None:
         self.width = len(edges)
         last = max((start + len(one) + 1 for one, start in zip(edges, starts, strict=True)), default=0)
-        self._upper = np.full(last + 1, np.nan)  # by cell: the edge above it; nothing is above the last bin, as no comparison with nan holds
-        self._missing = np.array([start + len(one) + 1 for one, start in zip(edges, starts, strict=True)], np.int64)
+        self.upper = np.full(last + 1, np.nan)  # by cell: the edge above it; nothing is above the last bin, as no comparison with nan holds
+        self.missing = np.array([start + len(one) + 1 for one, start in zip(edges, starts, strict=True)], np.int64)
         self._searched: list[tuple[int, Float64, int]] = []
         parameters, tables, offset = [], [], 0
         for column, (one, start) in enumerate(zip(edges, starts, strict=True)):
@@ -48,14 +50,24 @@ class GridBins:
                 self._searched.append((column, one, start))
                 grid = (0.0, float(offset), 1, np.empty(0, np.int64))
             else:
-                self._upper[start : start + len(one)] = one
+                self.upper[start : start + len(one)] = one
             scale, shift, size, places = grid
             parameters.append((scale, shift, offset, offset + size - 1))
             tables.append(start + np.searchsorted(places, np.arange(offset, offset + size), side="left"))
             offset += size
-        self._table: Int64 = np.concatenate([np.empty(0, np.int64), *tables])
+        self.table: Int64 = np.concatenate([np.empty(0, np.int64), *tables])
         self._repeats = max(1, _TILE // max(self.width, 1))
         self._parameters = np.tile(np.array(parameters, np.float64).reshape(-1, 4).T, self._repeats)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether some column's edges are too close for a grid."""
+        return bool(self._searched)
+
+    @property
+    def parameters(self) -> Float64:
+        """(4, F) scale and shift to places on the grid, first and last place."""
+        return self._parameters[:, : self.width]
 
     def cells(self, matrix: Float64) -> Int64:
         """(n, F) cell of each value of an (n, F) matrix; a nan is in its column's cell for missing values."""
@@ -74,13 +86,48 @@ class GridBins:
             places[:whole] = _places(values[:whole].reshape(shape), self._parameters).reshape(whole, self.width)
         if whole < len(values):
             places[whole:] = _places(values[whole:], self._parameters[:, : self.width])
-        np.take(self._table, places, out=out, mode="clip")
-        out += values >= self._upper.take(out)
+        np.take(self.table, places, out=out, mode="clip")
+        out += values >= self.upper.take(out)
         for column, edges, start in self._searched:
             out[:, column] = start + np.searchsorted(edges, values[:, column], side="right")
         missing = np.isnan(values)
         if missing.any():
-            np.copyto(out, self._missing, where=missing)
+            np.copyto(out, self.missing, where=missing)
+
+
+@lru_cache(maxsize=4_096)
+def grid_bins(edges: tuple[tuple[float, ...], ...], starts: tuple[int, ...]) -> GridBins:
+    """`GridBins`, made once for all who have the same: the partitions of a model, and models that were made from one reference."""
+    return GridBins([np.asarray(one, np.float64) for one in edges], starts)
+
+
+def cells_together(bins: Sequence[GridBins], owner: Int64, bounds: Sequence[int], matrix: Float64) -> Int64:
+    """(n, F) cells of rows that are binned each by the bins of its owner.
+
+    Parameters
+    ----------
+    bins : of each owner; all of F columns.
+    owner : (n,) ascending.
+    bounds : (owners + 1,) where each owner's rows begin, and the end.
+    matrix : (n, F).
+
+    Examples
+    --------
+    >>> one, other = GridBins([np.array([0.0])], starts=[0]), GridBins([np.array([5.0, 7.0])], starts=[0])
+    >>> cells_together([one, other], np.array([0, 0, 1]), [0, 2, 3], np.array([[-1.0], [6.0], [6.0]])).tolist()
+    [[0], [1], [1]]
+    """
+    if all(one is bins[0] for one in bins):
+        return bins[0].cells(matrix)
+    if any(one.is_searched for one in bins):
+        return np.concatenate([one.cells(matrix[first:end]) for one, first, end in zip(bins, bounds[:-1], bounds[1:], strict=True)])
+    out = np.empty(matrix.shape, np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, len(bins), _OWNERS_AT_ONCE):
+            some = bins[first : first + _OWNERS_AT_ONCE]
+            begin, end = bounds[first], bounds[first + len(some)]
+            _fill_together(some, owner[begin:end] - first, matrix[begin:end], out[begin:end])
+    return out
 
 
 def _places(values: Float64, parameters: Float64) -> Float64:
@@ -91,6 +138,23 @@ def _places(values: Float64, parameters: Float64) -> Float64:
     np.fmax(places, low, out=places)  # fmax, not maximum: a nan has to get some place, too
     np.fmin(places, high, out=places)
     return places
+
+
+def _fill_together(bins: Sequence[GridBins], owner: Int64, values: Float64, out: Int64) -> None:
+    parameters = np.stack([one.parameters for one in bins], axis=1)  # (4, owners, F)
+    tables, uppers = [one.table for one in bins], [one.upper for one in bins]
+    places = _places(values, parameters[:, owner]).astype(np.int64)
+    places += _starts(tables)[owner, None]
+    np.take(np.concatenate(tables), places, out=out)
+    out += values >= np.concatenate(uppers)[out + _starts(uppers)[owner, None]]
+    missing = np.isnan(values)
+    if missing.any():
+        np.copyto(out, np.stack([one.missing for one in bins])[owner], where=missing)
+
+
+def _starts(parts: Sequence[Float64 | Int64]) -> Int64:
+    """Where each part begins when they are put together."""
+    return np.cumsum([0, *map(len, parts[:-1])])
 
 
 def _grid(edges: Float64, offset: int) -> tuple[float, float, int, Int64] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from detectors.event_batch import Float64, Int64
-from detectors.row_groups import RowGroups
-from detectors.row_store import position_of
+from detectors.packed_counts import PackedCounts
+from detectors.row_groups import GroupKey
 
 Group = tuple[str, str]
 """Model version and segment."""
@@ -18,12 +18,11 @@ OTHER = "(other)"
 
 @dataclass(frozen=True)
 class _Added:
-    """What some rows add, (groups, size), and where they stand in the log, (n,) each."""
+    """What the rows of some groups add, (groups, size), and the position in the log of each group's first, (groups,)."""
 
-    groups: RowGroups
+    keys: Sequence[GroupKey]
     sums: Float64
-    offset: Int64
-    index: Int64
+    begins: Int64
 
 
 class GroupTables:
@@ -34,31 +33,63 @@ class GroupTables:
 
     Attributes
     ----------
-    tables : vectors by start of the window, then by group. A vector that was handed out is never changed: it is replaced.
-    changed : starts of the windows that were added to; the reader empties it.
+    changed : starts of the windows that were added to and have not been told.
     """
 
     def __init__(self, *, max_groups: int) -> None:
         self._max_groups = max_groups
         self._added: list[_Added] = []
-        self.tables: dict[int, dict[Group, Float64]] = {}
+        self._tables: dict[int, dict[Group, Float64 | PackedCounts]] = {}
+        self._unpacked: set[int] = set()
         self.changed: set[int] = set()
 
-    def add(self, groups: RowGroups, sums: Float64, offset: Int64, index: Int64) -> None:
-        """Add a vector for each group of some rows, which are in the order of the log."""
-        self._added.append(_Added(groups, sums, offset, index))
+    @property
+    def starts(self) -> list[int]:
+        """Of the windows."""
+        return list(self._tables)
+
+    def vectors(self, start: int) -> dict[Group, Float64]:
+        """A window's vectors by group; they are never changed, but replaced."""
+        return {group: _dense(counts) for group, counts in self._tables[start].items()}
+
+    def restore(self, start: int, vectors: dict[Group, Float64]) -> None:
+        """Begin a window with saved vectors."""
+        self._tables[start] = dict(vectors)
+        self._unpacked.add(start)
+
+    def drop(self, start: int) -> None:
+        """Give a window up."""
+        del self._tables[start]
+
+    def told(self) -> None:
+        """What changed has been read. A window that has not changed since the last time waits for its end, or for late rows, in little memory."""
+        for start in self._unpacked - self.changed:
+            if start in self._tables:
+                self._tables[start] = {group: counts if isinstance(counts, PackedCounts) else PackedCounts.of(counts) for group, counts in self._tables[start].items()}
+        self._unpacked, self.changed = self.changed, set()
+
+    def add(self, keys: Sequence[GroupKey], sums: Float64, begins: Int64) -> None:
+        """Add a vector for each group of some rows.
+
+        Parameters
+        ----------
+        keys : of the groups.
+        sums : (groups, size) what their rows add; copied when it is settled, so it may be a part of something larger.
+        begins : (groups,) position in the log of each group's first row.
+        """
+        self._added.append(_Added(keys, sums, begins))
 
     def settle(self) -> None:
         """All that a batch adds has been added."""
-        new = sum(len(added.groups.keys) for added in self._added)
-        full = any(len(self.tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.groups.keys)
+        new = sum(len(added.keys) for added in self._added)
+        full = new > self._max_groups or any(len(self._tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.keys)
         names = self._names_in_order() if full else {}
         for added in self._added:
-            for place, (start, version, segment) in enumerate(added.groups.keys):
-                table = self.tables.setdefault(start, {})
+            for place, (start, version, segment) in enumerate(added.keys):
+                table = self._tables.setdefault(start, {})
                 name = names.get((start, version, segment), (version, segment))
                 known = table.get(name)
-                table[name] = added.sums[place].copy() if known is None else known + added.sums[place]
+                table[name] = added.sums[place].copy() if known is None else _dense(known) + added.sums[place]
                 self.changed.add(start)
         self._added = []
 
@@ -66,10 +97,9 @@ class GroupTables:
         """The group that each version and segment is counted in."""
         first: dict[tuple[int, str, str], int] = {}
         for added in self._added:
-            rows = added.groups.firsts()
-            for key, position in zip(added.groups.keys, position_of(added.offset[rows], added.index[rows]).tolist(), strict=True):
+            for key, position in zip(added.keys, added.begins.tolist(), strict=True):
                 first[key] = min(position, first.get(key, position))
-        begun = {start: dict.fromkeys(self.tables.get(start, ())) for start, _, _ in first}
+        begun = {start: dict.fromkeys(self._tables.get(start, ())) for start, _, _ in first}
         names = {}
         for start, version, segment in sorted(first, key=lambda key: (first[key], key)):
             table = begun[start]
@@ -77,6 +107,10 @@ class GroupTables:
             table.setdefault(name)
             names[start, version, segment] = name
         return names
+
+
+def _dense(counts: Float64 | PackedCounts) -> Float64:
+    return counts.dense() if isinstance(counts, PackedCounts) else counts
 
 
 def name_within(table: Collection[Group], version: str, segment: str, limit: int) -> Group:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
-from detectors.contributions import Contributions
+from detectors.contributions import Contributions, Members
+from detectors.counted_together import Counting, Fill, count_together
 from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64, both
 from detectors.group_tables import Group, GroupTables
 from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
@@ -67,6 +69,7 @@ class ModelSummariser:
         self._performance = self._layout.blocks["performance"]
         self._panes = GroupTables(max_groups=monitor.specification.max_groups)
         self._cohorts = GroupTables(max_groups=monitor.specification.max_groups)
+        self._counting: list[Counting] = []
         self._skip: dict[tuple[str, int], int] = {}
         self._closed_before = NO_TIME
         self._ids = RowStore(group_length=self._specification.pane, max_rows=MAX_OPEN_IDS)
@@ -76,7 +79,7 @@ class ModelSummariser:
         self._watermark = NO_TIME
 
     def absorb(self, batch: EventBatch, mine: Bool) -> None:
-        """Take a batch; ``mine`` marks the rows whose pane this revision is in force for."""
+        """Take a batch; ``mine`` marks the rows whose pane this revision is in force for. What it adds to the summaries counts when it is settled."""
         batch = batch.with_features(self._numeric, self._categorical)
         labels, mine_of_labels = _rows(batch, batch.kind == LABEL), mine[batch.kind == LABEL]
         predictions, features = self._screen(_rows(batch, mine & (batch.kind != LABEL)))
@@ -96,8 +99,15 @@ class ModelSummariser:
         for part in joined.joined:
             self._count_joined(part)
         self._count_given_up(batch)
-        self._panes.settle()
-        self._cohorts.settle()
+
+    @staticmethod
+    def settle(summarisers: Sequence[ModelSummariser]) -> None:
+        """Count what was absorbed, of many models at once; between two batches of a model, and before a flush."""
+        count_together(counting for one in summarisers for counting in one._counting)
+        for one in summarisers:
+            one._counting = []
+            one._panes.settle()
+            one._cohorts.settle()
 
     def _screen(self, events: EventBatch | None) -> tuple[_Screened, _Screened]:
         """Predictions and features events, each told apart by what is known of their ids."""
@@ -123,25 +133,33 @@ class ModelSummariser:
 
     def _count_predictions(self, events: EventBatch) -> None:
         events = self._fresh("pane", events.timestamp, events)
-        if not len(events):
-            return
-        groups, sums = self._sums(events.timestamp, events.version, events.segment)
-        self._add.traffic(sums, groups, "predictions")
-        self._add.latency(sums, groups, events.latency)
-        self._add.inputs(sums, groups, events)
-        answered = None
-        if events.failed.any():
-            self._add.traffic(sums, groups, "failed", np.flatnonzero(events.failed))
-            answered = np.flatnonzero(~events.failed)
-        self._add.output(sums, groups, events.prediction, answered)
-        self._panes.add(groups, sums, events.offset, events.index)
+        if len(events):
+            self._ask(_fill_predictions, events, events.timestamp)
+
+    def _ask(self, fill: Fill, rows: EventBatch | LabelledRows, at: Int64) -> None:
+        """Have rows counted into the panes of ``at`` when the batch is settled."""
+        self._counting.append(
+            Counting(
+                tables=self._panes, add=self._add, fill=fill, width=self._layout.size, length=self._pane,
+                timestamp=at, version=rows.version, segment=rows.segment, offset=rows.offset, index=rows.index, rows=rows,
+            )
+        )  # fmt: skip
+
+    def _ask_cohorts(self, fill: Fill, rows: EventBatch | LabelledRows, predicted_at: Int64) -> None:
+        width = 1 + self._performance.stop - self._performance.start
+        self._counting.append(
+            Counting(
+                tables=self._cohorts, add=self._add, fill=fill, width=width, length=COHORT,
+                timestamp=predicted_at, version=rows.version, segment=None, offset=rows.offset, index=rows.index, rows=rows,
+            )
+        )  # fmt: skip
 
     def _count_features(self, events: EventBatch) -> None:
         events = self._fresh("pane", events.timestamp, events)
         if len(events) and self._layout.columns:
             groups, sums = self._sums(events.timestamp, events.version, events.segment)
             self._add.inputs(sums, groups, events)
-            self._panes.add(groups, sums, events.offset, events.index)
+            self._panes.add(groups.keys, sums, groups.begins(events.offset, events.index))
 
     def _count(self, counter: str, rows: EventBatch) -> None:
         """One more of a counter for each row, in the pane that was current when its record came."""
@@ -149,7 +167,7 @@ class ModelSummariser:
         if len(rows):
             groups, sums = self._sums(rows.high, rows.version, rows.segment)
             self._add.traffic(sums, groups, counter)
-            self._panes.add(groups, sums, rows.offset, rows.index)
+            self._panes.add(groups.keys, sums, groups.begins(rows.offset, rows.index))
 
     def _count_given_up(self, batch: EventBatch) -> None:
         """Count what the stores let go because they were full, where the batch ends."""
@@ -159,15 +177,13 @@ class ModelSummariser:
             if self._fresh_rows("pane", last.high, last.offset) is None:
                 groups, sums = self._sums(last.high, last.version, last.segment)
                 self._add.traffic(sums, groups, "given_up")
-                self._panes.add(groups, sums * (total - self._given_up), last.offset, last.index)
+                self._panes.add(groups.keys, sums * (total - self._given_up), groups.begins(last.offset, last.index))
             self._given_up = total
 
     def _add_cohort_sizes(self, predictions: EventBatch) -> None:
         predictions = self._fresh("cohort", predictions.timestamp, predictions)
         if len(predictions):
-            groups = RowGroups.by(predictions.timestamp, COHORT, predictions.version, None)
-            sizes = np.pad(groups.sizes()[:, None], ((0, 0), (0, self._performance.stop - self._performance.start)))
-            self._cohorts.add(groups, sizes, predictions.offset, predictions.index)
+            self._ask_cohorts(_fill_sizes, predictions, predictions.timestamp)
 
     def _count_joined(self, joined: Joined) -> None:
         """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""
@@ -199,12 +215,10 @@ class ModelSummariser:
             rows, at, replaced = rows.take(fresh), at[fresh], None if replaced is None else replaced[fresh]
         if not len(rows):
             return
-        groups, sums = self._sums(at, rows.version, rows.segment)
-        self._add.performance(sums, groups, rows.prediction, rows.label if replaced is None else replaced, rows.score)
-        self._add.traffic(sums, groups, "labels")
         if replaced is None:
-            self._add.delay(sums, groups, rows.predicted_at, rows.labelled_at)
-        self._panes.add(groups, sums if replaced is None else -sums, rows.offset, rows.index)
+            self._ask(_fill_outcomes, rows, at)
+        else:
+            self._ask(_fill_corrections, replace(rows, label=replaced), at)
 
     def _count_labels(self, counter: str, rows: LabelledRows, high: Int64) -> None:
         fresh = self._fresh_rows("pane", high, rows.offset)
@@ -213,14 +227,13 @@ class ModelSummariser:
         if len(rows):
             groups, sums = self._sums(high, rows.version, rows.segment)
             self._add.traffic(sums, groups, counter)
-            self._panes.add(groups, sums, rows.offset, rows.index)
+            self._panes.add(groups.keys, sums, groups.begins(rows.offset, rows.index))
 
     def _add_cohort_outcomes(self, rows: LabelledRows, high: Int64, corrections: Corrections | None) -> None:
         fresh = self._fresh_rows("cohort", rows.predicted_at, rows.offset, high)
         some = rows if fresh is None else rows.take(fresh)
         if len(some):
-            groups = RowGroups.by(some.predicted_at, COHORT, some.version, None)
-            self._cohorts.add(groups, np.pad(self._add.outcomes(groups, some.prediction, some.label), ((0, 0), (1, 0))), some.offset, some.index)
+            self._ask_cohorts(_fill_cohort_outcomes, some, some.predicted_at)
         if corrections is None:
             return
         corrected, label = rows.take(corrections.places), corrections.label
@@ -228,8 +241,7 @@ class ModelSummariser:
         if fresh is not None:
             corrected, label = corrected.take(fresh), label[fresh]
         if len(corrected):
-            groups = RowGroups.by(corrected.predicted_at, COHORT, corrected.version, None)
-            self._cohorts.add(groups, -np.pad(self._add.outcomes(groups, corrected.prediction, label), ((0, 0), (1, 0))), corrected.offset, corrected.index)
+            self._ask_cohorts(_fill_cohort_corrections, replace(corrected, label=label), corrected.predicted_at)
 
     def _sums(self, timestamp: Int64, version: CodedText, segment: CodedText) -> tuple[RowGroups, Float64]:
         """Rows by pane, version and segment, and a vector of zeros for each."""
@@ -270,8 +282,8 @@ class ModelSummariser:
         self._examples = []
         for kind, windows in (("cohort", self._cohorts), ("pane", self._panes)):
             for start in sorted(windows.changed):
-                self._tell(changes, kind, start, windows.tables[start], covered)
-            windows.changed = set()
+                self._tell(changes, kind, start, windows.vectors(start), covered)
+            windows.told()
         for name, part in [("ids", part) for part in self._ids.unsaved()] + self._join.unsaved():
             changes.pieces.append(Piece(self._key("rows", name, part.group, part.number), covered, part.columns))
         changes.deletions = [Piece(key, covered, None) for key in self._expire()]
@@ -292,9 +304,9 @@ class ModelSummariser:
     def _expire(self) -> list[PieceKey]:
         timeout = self._specification.labels.timeout
         gone: list[PieceKey] = []
-        for kind, tables, length, wait in (("pane", self._panes.tables, self._specification.pane, 0), ("cohort", self._cohorts.tables, COHORT, timeout)):
-            for start in [start for start in tables if start + length + wait <= self._watermark]:
-                del tables[start]
+        for kind, windows, length, wait in (("pane", self._panes, self._specification.pane, 0), ("cohort", self._cohorts, COHORT, timeout)):
+            for start in [start for start in windows.starts if start + length + wait <= self._watermark]:
+                windows.drop(start)
                 gone.append(self._key(kind, start))
         dropped = [("ids", group, self._ids) for group in self._ids.expire(self._watermark)]
         dropped += [(kind, group, self._join.stores[kind]) for kind, group in self._join.expire(self._watermark - timeout)]
@@ -308,7 +320,7 @@ class ModelSummariser:
         Returns the keys of all pieces that are left of it. The times of its events are before ``replaced_from``.
         """
         needed = replaced_from + COHORT + self._specification.labels.timeout > self._watermark
-        if needed or self._panes.tables or self._cohorts.tables:
+        if needed or self._panes.starts or self._cohorts.starts:
             return None
         stores = {"ids": self._ids, **self._join.stores}
         return [self._key("rows", name, group, number) for name, store in stores.items() for group, number in store.saved()]
@@ -331,11 +343,47 @@ class ModelSummariser:
         if high != NO_TIME:
             self._closed_before = high - self._specification.lateness
         windows = self._panes if kind == "pane" else self._cohorts
-        windows.tables[start] = {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)}
+        windows.restore(start, {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)})
         if piece.covered > covered:
             self._skip[kind, start] = piece.covered
         if kind == "cohort" or start + self._specification.pane > self._closed_before:
             windows.changed.add(start)
+
+
+def _fill_predictions(add: Contributions, sums: Float64, groups: RowGroups, events: EventBatch, members: Members | None) -> None:
+    add.traffic(sums, groups, "predictions")
+    add.latency(sums, groups, events.latency)
+    add.inputs(sums, groups, events, members)
+    answered = None
+    if events.failed.any():
+        add.traffic(sums, groups, "failed", np.flatnonzero(events.failed))
+        answered = np.flatnonzero(~events.failed)
+    add.output(sums, groups, events.prediction, answered, members)
+
+
+def _fill_outcomes(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, _: Members | None) -> None:
+    add.performance(sums, groups, rows.prediction, rows.label, rows.score)
+    add.traffic(sums, groups, "labels")
+    add.delay(sums, groups, rows.predicted_at, rows.labelled_at)
+
+
+def _fill_corrections(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, _: Members | None) -> None:
+    """Take outcomes back; the delay of a label counts, whatever became of it."""
+    add.performance(sums, groups, rows.prediction, rows.label, rows.score)
+    add.traffic(sums, groups, "labels")
+    np.negative(sums, out=sums)
+
+
+def _fill_sizes(_add: Contributions, sums: Float64, groups: RowGroups, _rows: EventBatch, _: Members | None) -> None:
+    sums[:, 0] = groups.sizes()
+
+
+def _fill_cohort_outcomes(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, _: Members | None) -> None:
+    sums[:, 1:] = add.outcomes(groups, rows.prediction, rows.label)
+
+
+def _fill_cohort_corrections(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, _: Members | None) -> None:
+    sums[:, 1:] = -add.outcomes(groups, rows.prediction, rows.label)
 
 
 def _rows(batch: EventBatch, which: Bool) -> EventBatch | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import Float64, Int64
+from detectors.row_store import position_of
 
 GroupKey = tuple[int, str, str]
 """Start of the window in epoch milliseconds, model version, segment."""
@@ -31,8 +32,10 @@ class RowGroups:
     n: int
 
     @classmethod
-    def by(cls, timestamp: Int64, length: int, version: CodedText, segment: CodedText | None) -> RowGroups:
+    def by(cls, timestamp: Int64, length: int, version: CodedText, segment: CodedText | None, owner: Int64 | None = None) -> RowGroups:
         """Groups of rows by aligned windows of ``length`` milliseconds, version and segment; without segments where None.
+
+        With ``owner``, (n,), rows of several owners are apart, too, and the groups are in the order of the owners.
 
         Examples
         --------
@@ -44,7 +47,7 @@ class RowGroups:
         n = len(timestamp)
         window = np.floor_divide(timestamp, length)
         code, width = np.zeros(n, np.int64), 1
-        for part in (window, version.codes) if segment is None else (window, version.codes, segment.codes):
+        for part in [part for part in (owner, window, version.codes, None if segment is None else segment.codes) if part is not None]:
             first, values = int(part.min()), int(part.max()) - int(part.min()) + 1
             if values > 1:
                 if width * values > _WIDEST:
@@ -87,6 +90,17 @@ class RowGroups:
         rows = np.empty(len(self.keys), np.int64)
         rows[self.of[::-1]] = np.arange(self.n - 1, -1, -1)  # the last that is written stays
         return rows
+
+    def begins(self, offset: Int64, index: Int64) -> Int64:
+        """(groups,) position in the log of the first row of each group; the rows, (n,), are in the order of the log within a group."""
+        if self.of is None:
+            return position_of(offset[:1], index[:1])
+        rows = self.firsts()
+        return position_of(offset[rows], index[rows])
+
+    def owners(self, owner: Int64) -> Int64:
+        """(groups,) the owner of each group."""
+        return owner[self.firsts()]
 
     def sizes(self, rows: Int64 | None = None) -> Float64:
         """(groups,) number of rows of each group, or of some of the rows."""

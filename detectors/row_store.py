@@ -123,8 +123,7 @@ class RowStore:
     def _take(self, position: Int64, timestamp: Int64, columns: Mapping[str, Coded]) -> Int64:
         """Count rows and keep their columns; returns their numbers."""
         self._last = max(self._last, int(position.max()))
-        groups, sizes = np.unique(np.floor_divide(timestamp, self._length), return_counts=True)
-        for group, size in zip(groups.tolist(), sizes.tolist(), strict=True):
+        for group, size in _sizes(np.floor_divide(timestamp, self._length)):
             self._sizes[group] = self._sizes.get(group, 0) + size
         self.rows += len(timestamp)
         return self._blocks.append(timestamp, columns) if columns else np.zeros(len(timestamp), np.int64)
@@ -135,13 +134,13 @@ class RowStore:
         if excess <= 0:
             return []
         times = self._index.drop_oldest(excess)
-        groups, sizes = np.unique(np.floor_divide(times, self._length), return_counts=True)
-        for group, size in zip(groups.tolist(), sizes.tolist(), strict=True):
+        sizes = _sizes(np.floor_divide(times, self._length))
+        for group, size in sizes:
             self._sizes[group] -= size
         self.rows -= excess
         self.evicted += excess
         self._blocks.forget(int(times[-1]))
-        gone = [group for group in groups.tolist() if not self._sizes[group]]
+        gone = [group for group, _ in sizes if not self._sizes[group]]
         for group in gone:
             del self._sizes[group]
         if gone:
@@ -154,6 +153,8 @@ class RowStore:
 
     def expire(self, before: int) -> list[int]:
         """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since."""
+        if not self._sizes and not self._evicted_groups:
+            return []
         gone = [group for group in self._sizes if (group + 1) * self._length <= before]
         if gone:
             self.rows -= sum(self._sizes.pop(group) for group in gone)
@@ -206,6 +207,14 @@ class RowStore:
             counted = self.evicted
             self._evict()
             self.evicted = counted  # they were counted when they were given up
+
+
+def _sizes(group: Int64) -> list[tuple[int, int]]:
+    """The groups of some rows, at least one, and how many rows each has."""
+    if int(group.min()) == int(group.max()):  # as nearly always
+        return [(int(group[0]), len(group))]
+    groups, sizes = np.unique(group, return_counts=True)
+    return list(zip(groups.tolist(), sizes.tolist(), strict=True))
 
 
 _KEYS = {"id": "ids", "position": "position", "timestamp": "timestamp"}

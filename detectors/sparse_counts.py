@@ -20,10 +20,10 @@ def sparse(vectors: Sequence[Float64]) -> dict[str, Any]:
     ([2, 4], [3.0, 0.5])
     """
     flat = vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
-    cells = np.flatnonzero(flat).astype(np.int32)
+    cells = places(flat)
     if 2 * len(cells) > len(flat):
-        return {"vectors": len(vectors), "size": len(vectors[0]), "cells": None, "values": _small(flat)}
-    return {"vectors": len(vectors), "size": len(vectors[0]), "cells": cells, "values": _small(flat[cells])}
+        return {"vectors": len(vectors), "size": len(vectors[0]), "cells": None, "values": small(flat)}
+    return {"vectors": len(vectors), "size": len(vectors[0]), "cells": cells, "values": small(flat[cells])}
 
 
 def dense(saved: dict[str, Any]) -> Float64:
@@ -36,6 +36,16 @@ def dense(saved: dict[str, Any]) -> Float64:
     return flat.reshape(shape)
 
 
-def _small(values: Float64) -> Any:
-    counts = values.astype(np.int32) if not len(values) or np.abs(values).max() < np.iinfo(np.int32).max else values
+def small(values: Float64) -> Any:
+    """The same numbers in as few bytes as whole ones need; others as they are."""
+    lowest, highest = values.min(initial=0), values.max(initial=0)
+    if not (lowest >= -(2**31) and highest < 2**31):
+        return values
+    kind = np.int32 if lowest < 0 else np.uint8 if highest < 2**8 else np.uint16 if highest < 2**16 else np.int32
+    counts = values.astype(kind)
     return counts if (counts == values).all() else values
+
+
+def places(vector: Float64) -> Any:
+    """Where a vector is not 0."""
+    return np.flatnonzero(vector).astype(np.uint16 if len(vector) < 2**16 else np.int32)

@@ -6,7 +6,7 @@ nothing else: not on how the log was cut into fetches or epochs, nor on when it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,7 +131,7 @@ class Summarise:
             return
         held = self._held.get(batch.model)
         if held is not None and not held.takes(batch, revisions):
-            self._absorb_model(batch.model)
+            self._absorb_models([batch.model])
             held = None
         if held is None:
             held = self._held[batch.model] = _Held(revisions)
@@ -139,26 +139,33 @@ class Summarise:
         held.rows += len(batch)
         self._held_rows += len(batch)
         if held.rows >= ROWS_AT_ONCE:
-            self._absorb_model(batch.model)
+            self._absorb_models([batch.model])
 
     def _absorb_held(self) -> None:
-        for model in list(self._held):
-            self._absorb_model(model)
+        self._absorb_models(list(self._held))
 
-    def _absorb_model(self, model: str) -> None:
-        held = self._held.pop(model)
-        self._held_rows -= held.rows
-        batch, revisions = EventBatch.concatenate(held.batches), held.revisions
+    def _absorb_models(self, models: Sequence[str]) -> None:
+        held = [self._held.pop(model) for model in models]
+        self._held_rows -= sum(one.rows for one in held)
+        batches = EventBatch.concatenate_each([one.batches for one in held])
+        ModelSummariser.settle([summariser for batch, one in zip(batches, held, strict=True) for summariser in self._absorb_batch(batch, one.revisions)])
+
+    def _absorb_batch(self, batch: EventBatch, revisions: Sequence[Monitor]) -> list[ModelSummariser]:
+        """Give the rows of a model to its revisions; returns those that have to be settled."""
         of = np.zeros(len(batch), dtype=np.int64)
         for monitor in revisions:
             of[pane_start(batch.timestamp, monitor.specification.pane) >= monitor.effective_from] = monitor.revision
         readers = batch.revisions or tuple(monitor.revision for monitor in revisions)
         if revisions[0].revision in readers:
             self._count_unmonitored(batch.model, int((of == 0).sum()))
+        absorbed = []
         for monitor in revisions:
             if monitor.revision in readers and ((of == monitor.revision).any() or (batch.model, monitor.revision) in self._models):
                 # A label goes to every revision: only the one that holds its prediction joins it.
-                self._model(monitor).absorb(batch, mine=of == monitor.revision)
+                summariser = self._model(monitor)
+                summariser.absorb(batch, mine=of == monitor.revision)
+                absorbed.append(summariser)
+        return absorbed
 
     def _model(self, monitor: Monitor) -> ModelSummariser:
         key = (monitor.model, monitor.revision)

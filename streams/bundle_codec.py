@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import Float64
 from detectors.gaps import Gaps
+from detectors.sparse_counts import places, small
 from streams.state_codec import decode_state, encode_state
 
 _NUMBERS = 32
@@ -19,6 +20,9 @@ _NUMBERS = 32
 
 def encode_bundle(bundle: Bundle, *, max_bytes: int) -> list[bytes]:
     """Records of a bundle, each at most ``max_bytes`` unless a single summary is larger."""
+    whole = _encode(bundle)
+    if len(whole) <= max_bytes or len(bundle.summaries) + len(bundle.cohorts) <= 1:
+        return [whole]
     groups = _halved(bundle, max_bytes)
     return [_encode(replace(bundle, part=part, parts=len(groups), summaries=tuple(summaries), cohorts=tuple(cohorts))) for part, (summaries, cohorts) in enumerate(groups)]
 
@@ -41,8 +45,7 @@ def _halved(bundle: Bundle, max_bytes: int) -> list[tuple[Sequence[Summary], Seq
 
 
 def _encode(bundle: Bundle) -> bytes:
-    plain: dict[str, Any] = {name: value for name, value in asdict(bundle).items() if name not in {"summaries", "cohorts"}}
-    return encode_state(plain | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts)})
+    return encode_state(vars(bundle) | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts)})
 
 
 def _table(items: Iterable[Summary | Cohort]) -> list[dict[str, Any]]:
@@ -51,8 +54,8 @@ def _table(items: Iterable[Summary | Cohort]) -> list[dict[str, Any]]:
 
 def _sparse(counts: Float64) -> Any:
     """Cells that are not 0, where they are fewer than a third."""
-    used = np.flatnonzero(counts)
-    return [len(counts), used.astype(np.int32), counts[used]] if 3 * len(used) < len(counts) else counts
+    used = places(counts)
+    return [len(counts), used, small(counts[used])] if 3 * len(used) < len(counts) else small(counts)
 
 
 def _dense(value: Any) -> Float64:
@@ -60,7 +63,7 @@ def _dense(value: Any) -> Float64:
         counts = np.zeros(value[0])
         counts[value[1]] = value[2]
         return counts
-    return np.asarray(value)
+    return np.asarray(value, np.float64)
 
 
 def decode_bundle(data: bytes, name: str) -> Bundle:

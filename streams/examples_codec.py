@@ -5,6 +5,8 @@ They are not compressed: most of their bytes are measured numbers, which no code
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,22 +19,55 @@ from detectors.examples import Examples
 from detectors.labelled_rows import LabelledRows
 
 _FEATURE = "feature:"
+_MODEL = "model"
+_OWN_RECORD = 256  # rows of a model from which on it has records of its own, whose key is its name
 _NUMBERS = {"offset": pa.int64(), "index": pa.int64(), "event_id": pa.uint64(), "predicted_at": pa.int64(), "labelled_at": pa.int64(), "score": pa.float64()}
 _PLAIN = ("partition", "offset", "index", "event_id", "predicted_at", "labelled_at", "version", "segment", "prediction", "label", "score")
 
 
-def encode_examples(rows: LabelledRows, *, max_bytes: int) -> list[bytes]:
-    """Arrow IPC streams of the rows, each about ``max_bytes`` at most unless a single row is larger."""
-    batch = _batch(rows)
+@dataclass(frozen=True)
+class ExamplesRecord:
+    """An Arrow IPC stream, and the model that all of its rows are of; None where they are of several."""
+
+    model: str | None
+    value: bytes
+
+
+def encode_examples(parts: Sequence[LabelledRows], *, max_bytes: int) -> list[ExamplesRecord]:
+    """Records of rows of some models, each about ``max_bytes`` at most unless a single row is larger.
+
+    Models with few rows and the same columns share their records: thirty columns of ten rows cost as much as of ten thousand, and are mostly schema.
+
+    Parameters
+    ----------
+    parts : one of each model, or of each revision of it; a model's rows are in one record each, in their order.
+    """
+    alone = [[rows] for rows in parts if len(rows) >= _OWN_RECORD]
+    sharing: dict[Any, list[LabelledRows]] = {}
+    for rows in parts:
+        if 0 < len(rows) < _OWN_RECORD:
+            outcomes = isinstance(rows.prediction, CodedText), isinstance(rows.label, CodedText)
+            sharing.setdefault((rows.partition, outcomes, rows.numeric_names, tuple(rows.categorical)), []).append(rows)
+    return [record for together in (*alone, *sharing.values()) for record in _records(together, max_bytes)]
+
+
+def _records(parts: Sequence[LabelledRows], max_bytes: int) -> list[ExamplesRecord]:
+    rows = LabelledRows.concatenate(parts)
+    places: dict[str, int] = {}
+    codes = [places.setdefault(part.model, len(places)) for part in parts]
+    models = tuple(places)
+    batch = _batch(rows, models[0] if len(models) == 1 else None)
+    if len(models) > 1:
+        batch = batch.append_column(_MODEL, _texts(CodedText(models, np.repeat(np.array(codes, np.int32), [len(part) for part in parts]))))
     schema_bytes = 128 * batch.num_columns
     at_once = max(1, (max_bytes - schema_bytes) * len(rows) // max(batch.nbytes, 1))
-    return [_write(batch.slice(first, at_once)) for first in range(0, len(rows), at_once)]
+    return [ExamplesRecord(models[0] if len(models) == 1 else None, _write(batch.slice(first, at_once))) for first in range(0, len(rows), at_once)]
 
 
-def _batch(rows: LabelledRows) -> pa.RecordBatch:
+def _batch(rows: LabelledRows, model: str | None) -> pa.RecordBatch:
     n = len(rows)
     outcomes = {name: pa.string() if isinstance(column, CodedText) else pa.float64() for name, column in (("prediction", rows.prediction), ("label", rows.label))}
-    schema = _schema(rows.model, outcomes["prediction"], outcomes["label"], rows.numeric_names, tuple(rows.categorical))
+    schema = _schema(model, outcomes["prediction"], outcomes["label"], rows.numeric_names, tuple(rows.categorical))
     columns: dict[str, Any] = {name: pa.array(getattr(rows, name), kind, from_pandas=False) for name, kind in _NUMBERS.items()}
     columns["partition"] = pa.array(np.full(n, rows.partition, np.int64))
     columns |= {name: _texts(column) for name, column in (("version", rows.version), ("segment", rows.segment))}
@@ -45,10 +80,10 @@ def _batch(rows: LabelledRows) -> pa.RecordBatch:
 
 
 @lru_cache(maxsize=4_096)
-def _schema(model: str, prediction: pa.DataType, label: pa.DataType, numeric: tuple[str, ...], categorical: tuple[str, ...]) -> pa.Schema:
+def _schema(model: str | None, prediction: pa.DataType, label: pa.DataType, numeric: tuple[str, ...], categorical: tuple[str, ...]) -> pa.Schema:
     kinds = _NUMBERS | {"partition": pa.int64(), "version": pa.string(), "segment": pa.string(), "prediction": prediction, "label": label}
     fields = [(name, kinds[name]) for name in _PLAIN] + [(_FEATURE + name, pa.float64()) for name in numeric] + [(_FEATURE + name, pa.string()) for name in categorical]
-    return pa.schema(fields, metadata={"model": model})
+    return pa.schema(fields, metadata=None if model is None else {"model": model})
 
 
 def _texts(column: CodedText) -> pa.Array:
@@ -63,16 +98,24 @@ def _write(batch: pa.RecordBatch) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def decode_examples(data: bytes) -> Examples:
-    """Rows of one record.
+def decode_examples(data: bytes) -> list[Examples]:
+    """Rows of one record, by model.
 
-    Texts and numbers come as plain columns; the model's name is in the schema's metadata.
+    Texts and numbers come as plain columns. The model's name is in the schema's metadata, or in a column where the record is of several.
     """
     with pa.ipc.open_stream(data) as reader:
         table = reader.read_all()
+    if _MODEL not in table.column_names:
+        return [_examples((table.schema.metadata or {})[b"model"].decode(), table)]
+    model = table.column(_MODEL).combine_chunks().dictionary_encode()
+    codes, names = model.indices.to_numpy(), model.dictionary.to_pylist()
+    return [_examples(names[code], table.take(np.flatnonzero(codes == code))) for code in np.unique(codes).tolist()]
+
+
+def _examples(model: str, table: pa.Table) -> Examples:
     columns: dict[str, Any] = {name: _numpy(table.column(name)) for name in _PLAIN}
     features = {name.removeprefix(_FEATURE): _numpy(table.column(name)) for name in table.column_names if name.startswith(_FEATURE)}
-    return Examples(model=(table.schema.metadata or {})[b"model"].decode(), features=features, **columns)
+    return Examples(model=model, features=features, **columns)
 
 
 def _numpy(column: pa.ChunkedArray) -> Column:

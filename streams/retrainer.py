@@ -128,10 +128,11 @@ class RetrainerProcess:
         if loop is not None:
             self._announce(loop.on_alert(alert, alert.updated_at))
 
-    def _on_examples(self, examples: Examples) -> None:
-        loop = self._loop(examples.model)
-        if loop is not None:
-            self._announce(loop.on_examples(examples))
+    def _on_examples(self, of_models: list[Examples]) -> None:
+        for examples in of_models:
+            loop = self._loop(examples.model)
+            if loop is not None:
+                self._announce(loop.on_examples(examples))
 
     def _loop(self, model: str) -> RetrainLoop | None:
         specification = self._specifications.get(model)

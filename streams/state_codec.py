@@ -1,4 +1,4 @@
-"""State values to bytes and back: MessagePack for the structure, raw buffers for the arrays, zstd and a digest around it.
+"""State values to bytes and back: MessagePack for the structure, raw buffers for the arrays, zstd (but for small values) and a digest around it.
 
 Nothing here can run code: a value is numbers, text, lists, dicts and arrays of known types.
 """
@@ -6,15 +6,18 @@ Nothing here can run code: a value is numbers, text, lists, dicts and arrays of 
 from __future__ import annotations
 
 import hashlib
+import struct
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-FORMAT = 2
+FORMAT = 3
 """Of every piece, manifest and bundle: one more with each change of what they hold, so that a release refuses what it would misread."""
 
+_WORTHWHILE = 1_024  # bytes from which on a value is compressed; for fewer it would save little, and take most of the time
+_HEAD = struct.Struct("<B?Q")  # format, whether compressed, length
 _DIGEST_BYTES = 16
 _CODEC = pa.Codec("zstd", compression_level=1)  # level 3 saves 4 % more and costs three times the time
 
@@ -28,10 +31,10 @@ class FormatError(StateError):
 
 
 def encode_state(value: Any) -> bytes:
-    """Bytes of a state value: format, digest, length, compressed MessagePack."""
+    """Bytes of a state value: digest, format, whether compressed, length, MessagePack, which is compressed where that is worth the time."""
     plain: bytes = _ENCODER.encode(_plain(value))
-    compressed: bytes = _CODEC.compress(plain, asbytes=True)
-    packed = bytes([FORMAT]) + len(plain).to_bytes(8, "little") + compressed
+    compressed = len(plain) >= _WORTHWHILE
+    packed = _HEAD.pack(FORMAT, compressed, len(plain)) + (_CODEC.compress(plain, asbytes=True) if compressed else plain)
     return hashlib.blake2b(packed, digest_size=_DIGEST_BYTES).digest() + packed
 
 
@@ -50,8 +53,9 @@ def decode_state(data: bytes, name: str) -> Any:
         raise StateError(f"{name}: its digest does not match its {len(data)} bytes; it is damaged, or another program writes to it")
     if packed[0] != FORMAT:
         raise FormatError(f"{name}: format {packed[0]}, expected {FORMAT}; another release of Driftwarden wrote it")
-    size = int.from_bytes(packed[1:9], "little")
-    return _restored(_DECODER.decode(_CODEC.decompress(packed[9:], decompressed_size=size, asbytes=True)))
+    _, compressed, size = _HEAD.unpack_from(packed)
+    content = packed[_HEAD.size :]
+    return _restored(_DECODER.decode(_CODEC.decompress(content, decompressed_size=size, asbytes=True) if compressed else content))
 
 
 def _plain(value: Any) -> Any:

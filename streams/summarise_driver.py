@@ -45,6 +45,7 @@ class SummariseDriver:
         self._stage = Summarise(partition, monitors)
         self._dead: list[tuple[DeadLetter, bytes | None]] = []
         self._told: tuple[int, int] | None = None
+        self._targets: dict[str, int] = {}
 
     @property
     def covered(self) -> int:
@@ -115,12 +116,15 @@ class SummariseDriver:
 
     def _target(self, model: str) -> int:
         """Partition of the summaries topic that detection of a model reads."""
-        return int(partition_of([model.encode()], self._partitions)[0])
+        target = self._targets.get(model)
+        if target is None:
+            target = self._targets[model] = int(partition_of([model.encode()], self._partitions)[0])
+        return target
 
     def _examples(self, flushed: Flushed) -> Iterable[Output]:
-        for examples in flushed.examples:
-            for value in encode_examples(examples, max_bytes=MAX_RECORD_BYTES):
-                yield Output(topic=self._topics.examples, partition=self._partition, key=examples.model.encode(), value=value)
+        for record in encode_examples(flushed.examples, max_bytes=MAX_RECORD_BYTES):
+            key = None if record.model is None else record.model.encode()
+            yield Output(topic=self._topics.examples, partition=self._partition, key=key, value=record.value)
 
     def _dead_letters(self) -> Iterable[Output]:
         for dead, key in self._dead:

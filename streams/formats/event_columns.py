@@ -25,6 +25,7 @@ UNKNOWN_CODE, CONTROL_CODE = 254, 255
 CODES = KINDS | {CONTROL: CONTROL_CODE}
 """How kinds are written into a column; the last two never leave a decoder."""
 _SHARED_LEVELS = 8  # a column with so few texts is coded for all models at once; with more, each would look up the others' texts, too
+_OF_SPECIFICATION = ("version", "segment", "prediction", "label", "numeric")  # columns that may have to be made for each model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,9 @@ class EventColumns:
             "latency": _floats([event.latency_ms for event in events]),
             "failed": np.zeros(len(events), bool) if all_answered else np.array([status != 200 for status in statuses], bool),
         }
+        self._complete = len(self._columns) + len(_OF_SPECIFICATION)
+        self._probabilities = [event.probabilities for event in events]
+        self._any_probabilities = self._probabilities.count(None) < len(events)
         self._share()
 
     def _share(self) -> None:
@@ -112,7 +116,7 @@ class EventColumns:
             labels=self._labels,
             numeric=np.repeat([specification.task == "regression" for specification in specifications], sizes),
             scores=columns["score"],
-            probabilities=[event.probabilities for event in self.events],
+            probabilities=self._probabilities,
             failed=columns["failed"],
         )
         return np.flatnonzero((found | (columns["kind"] == UNKNOWN_CODE)) & (columns["kind"] != CONTROL_CODE))
@@ -141,17 +145,16 @@ class EventColumns:
 
         specification = schema.specification
         columns = {name: column[rows] for name, column in self._columns.items()}
-        makers: dict[str, Callable[[], Any]] = {
-            "version": lambda: _coded_versions(own(self._versions)),
-            "segment": lambda: _segments(specification.segments, own(self.events)),
-            "prediction": lambda: _outcomes(specification, own(self._predictions)),
-            "label": lambda: _outcomes(specification, own(self._labels)),
-            "numeric": lambda: numbers_of([event.features for event in own(self.events)], len(schema.numeric)),
-        }
-        for name, make in makers.items():
-            if name not in columns:
-                columns[name] = make()
-        if any(event.probabilities for event in own(self.events)):
+        if len(columns) < self._complete:
+            makers: dict[str, Callable[[], Any]] = {
+                "version": lambda: _coded_versions(own(self._versions)),
+                "segment": lambda: _segments(specification.segments, own(self.events)),
+                "prediction": lambda: _outcomes(specification, own(self._predictions)),
+                "label": lambda: _outcomes(specification, own(self._labels)),
+                "numeric": lambda: numbers_of([event.features for event in own(self.events)], len(schema.numeric)),
+            }
+            columns |= {name: make() for name, make in makers.items() if name not in columns}
+        if self._any_probabilities and any(event.probabilities for event in own(self.events)):
             columns["score"] = _scores(specification, own(self.events), columns["score"])
         categorical: dict[str, CodedText] = {}
         if schema.categorical:

@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,6 +26,8 @@ CONTROL = "time"
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 Scalar = str | int | float | bool
+Shape = tuple[tuple[str, ...], tuple[str, ...]]
+"""Names of numeric and of other features."""
 
 _FIELDS: list[tuple[str, Any, Any]] = [
     ("kind", str, "prediction"),
@@ -63,6 +66,22 @@ class KindOf(msgspec.Struct, gc=False):
     kind: str = "prediction"
 
 
+@lru_cache(maxsize=1_024)
+def _features_struct(shape: Shape) -> Any:
+    numeric, categorical = shape
+    names = {f"f{place}": name for place, name in enumerate((*numeric, *categorical))}
+    numbers: list[tuple[str, Any, Any]] = [(field, float | None, math.nan) for field in list(names)[: len(numeric)]]
+    others: list[tuple[str, Any, Any]] = [(field, Scalar | None, None) for field in list(names)[len(numeric) :]]
+    return msgspec.defstruct("Features", [*numbers, *others], rename=names, gc=False, frozen=True)
+
+
+@lru_cache(maxsize=64)
+def decode_of_shape(shape: Shape) -> Callable[[bytes], Any]:
+    """Reads the events of all models of a shape; what a model's own schema refuses is refused, but for another model's name."""
+    features = _features_struct(shape)
+    return msgspec.json.Decoder(_event_struct(str, features, features())).decode
+
+
 ANY_EVENT = msgspec.json.Decoder(_event_struct(str, msgspec.Raw, msgspec.Raw(b"{}")))
 """Reads an event of any model; its features stay unread."""
 MODEL_OF = msgspec.json.Decoder(ModelOf)
@@ -84,12 +103,14 @@ class ModelSchema:
         self.revisions = revisions
         self.numeric = tuple(name for name, feature in specification.features.items() if feature.type == "numeric")
         self.categorical = tuple(name for name, feature in specification.features.items() if feature.type != "numeric")
-        names = {f"f{place}": name for place, name in enumerate((*self.numeric, *self.categorical))}
-        numbers: list[tuple[str, Any, Any]] = [(field, float | None, math.nan) for field in list(names)[: len(self.numeric)]]
-        others: list[tuple[str, Any, Any]] = [(field, Scalar | None, None) for field in list(names)[len(self.numeric) :]]
-        features = msgspec.defstruct("Features", [*numbers, *others], rename=names, gc=False, frozen=True)
+        features = _features_struct(self.shape)
         self._event = _event_struct(Literal[specification.model], features, features())
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(self._event).decode
+
+    @property
+    def shape(self) -> Shape:
+        """The same for models whose events have the same features, and can be read in one go."""
+        return self.numeric, self.categorical
 
     def without_features(self, event: Any) -> Any:
         """The same event as this schema would read it, had it no features."""

@@ -1,13 +1,14 @@
 """Wire format v1 to columns: records of one JSON event, of JSON Lines, or of an Arrow IPC stream, in any mixture.
 
-Every JSON event is read by a struct that was made from its model's specification. Where a fetch is of one model, that is the only step. In a fetch that
-mixes models, the models' names are read first. An event that cannot be read is looked at by itself, so that it costs its neighbours nothing.
-Arrow's columns are taken as they are; see `streams.formats.arrow_columns` for the rows that cannot be.
+Every JSON event is read by a struct that was made from its model's specification. Where all events of a fetch have the same features, be they of
+one model or of many, that is the only step. In any other, the models' names are read first. An event that cannot be read is looked at by itself, so that
+it costs its neighbours nothing. Arrow's columns are taken as they are; see `streams.formats.arrow_columns` for the rows that cannot be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,10 +25,12 @@ from streams.formats.decoded import UNREADABLE, DeadLetter, Decoded, bounded
 from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
 from streams.formats.event_columns import EventColumns, ModelEvents, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
-from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, ModelSchema, decode_each
+from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, ModelSchema, decode_each, decode_of_shape
 from streams.formats.model_schemas import ModelSchemas
 from streams.formats.placement import Placement, sample
 from streams.source_records import SourceRecords
+
+_PATIENCE = 0.125  # share of lines that may be other than they seemed, before all are looked at one by one
 
 
 class Decoder:
@@ -154,12 +157,12 @@ class _Reading:
     def _by_model(self) -> list[ModelEvents]:
         """The lines that could be read, by model, all as the newest revision reads them."""
         texts = self._lines.texts
-        only = self._only_model()
-        schemas = None if only is None else self._decoder.schemas_of(only)
+        models = self._sampled_models()
+        schemas = self._decoder.schemas_of(next(iter(models))) if len(models) == 1 else None
         if schemas is None:
-            return self._mixed(range(len(texts)))
+            return self._alike(models)
         schema = schemas.newest
-        events, failed, tried = decode_each(schema.decode, texts, patience=0.125)
+        events, failed, tried = decode_each(schema.decode, texts, patience=_PATIENCE)
         others = [*failed, *range(tried, len(texts))]
         if not others:
             return [ModelEvents(schema=schema, lines=list(range(len(texts))), events=events)]
@@ -167,12 +170,34 @@ class _Reading:
         lines = [line for line in range(len(texts)) if line not in without]
         return _merged([ModelEvents(schema=schema, lines=lines, events=events), *self._mixed(others)])
 
-    def _only_model(self) -> str | None:
-        """The model that all lines seem to be of, if there is one."""
+    def _alike(self, models: Iterable[str]) -> list[ModelEvents]:
+        """The lines of several models, in one go where their events seem to have the same features."""
+        texts = self._lines.texts
+        shapes = {None if schemas is None else schemas.newest.shape for schemas in map(self._decoder.schemas_of, models)}
+        shape = shapes.pop() if len(shapes) == 1 else None
+        if shape is None:
+            return self._mixed(range(len(texts)))
+        events, failed, tried = decode_each(decode_of_shape(shape), texts, patience=_PATIENCE)
+        by_model: dict[str, tuple[list[int], list[Any]]] = defaultdict(lambda: ([], []))
+        for line, event in zip([line for line in range(tried) if line not in failed] if failed else range(tried), events, strict=True):
+            mine = by_model[event.model]
+            mine[0].append(line)
+            mine[1].append(event)
+        groups = []
+        others = [*failed, *range(tried, len(texts))]
+        for model, (lines, own) in by_model.items():
+            schemas = self._decoder.schemas_of(model)
+            if schemas is None or schemas.newest.shape != shape:
+                others += lines
+            else:
+                groups.append(ModelEvents(schema=schemas.newest, lines=lines, events=own))
+        return _merged([*groups, *self._mixed(sorted(others))]) if others else groups
+
+    def _sampled_models(self) -> set[str]:
+        """Some of the models that the lines are of."""
         texts = self._lines.texts
         sampled, _, _ = decode_each(MODEL_OF.decode, [texts[place] for place in sample(len(texts))])
-        models = {sample.model for sample in sampled}
-        return models.pop() if len(models) == 1 else None
+        return {one.model for one in sampled}
 
     def sampled_ids(self) -> list[str]:
         """Event ids of a few of the events."""

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detectors.grid_bins import GridBins
+from detectors.grid_bins import GridBins, cells_together
 
 numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(-3, 3, width=16), st.integers(-5, 5).map(float))
 columns = st.lists(st.lists(numbers, unique=True, max_size=12).map(sorted), min_size=1, max_size=5)
@@ -53,3 +53,18 @@ def test_quantile_bins_of_every_kind_of_column_are_those_of_a_search() -> None:
     matrix[rng.random(matrix.shape) < 0.01] = np.nan
     compare(edges, matrix)
     compare(edges, np.asfortranarray(matrix[:1_003]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(columns, st.integers(0, 3)), min_size=1, max_size=20), st.randoms(use_true_random=False))
+def test_rows_of_many_models_are_each_in_the_bin_of_their_own_model(models: list[tuple[list[list[float]], int]], random: object) -> None:
+    edges = [[*one, [0.0], [-1.0, 1.0]][:2] for one, _ in models]
+    bins = [GridBins([np.array(one, float) for one in mine], [0, len(mine[0]) + 3]) for mine in edges]
+    matrices = [
+        np.array([[random.choice([*mine[0], *mine[1], np.nan, np.inf, -np.inf, 0.5, 1e300]) for _ in range(2)] for _ in range(n)]).reshape(n, 2)
+        for mine, (_, n) in zip(edges, models, strict=True)
+    ]
+    bounds = np.cumsum([0, *(n for _, n in models)]).tolist()
+    owner = np.repeat(np.arange(len(models)), np.diff(bounds))
+    together = cells_together(bins, owner, bounds, np.concatenate(matrices))
+    np.testing.assert_array_equal(together, np.concatenate([one.cells(matrix) for one, matrix in zip(bins, matrices, strict=True)]))

@@ -49,9 +49,26 @@ def labelled_rows(draw: st.DrawFn) -> LabelledRows:
 @settings(max_examples=100, deadline=None)
 @given(labelled_rows(), st.sampled_from([1, 10**6]))
 def test_rows_survive_their_records_in_order(sent: LabelledRows, max_bytes: int):
-    records = encode_examples(sent, max_bytes=max_bytes)
+    records = encode_examples([sent], max_bytes=max_bytes)
     assert len(records) == (len(sent) if max_bytes == 1 else 1)
-    received, expected = Examples.concatenate([decode_examples(record) for record in records]), sent.examples()
+    assert {record.model for record in records} == {sent.model}
+    check_same(Examples.concatenate([rows for record in records for rows in decode_examples(record.value)]), sent.examples())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(labelled_rows(), min_size=2, max_size=4, unique_by=lambda rows: rows.model), st.sampled_from([1, 10**6]))
+def test_models_that_share_a_record_are_told_apart(parts: list[LabelledRows], max_bytes: int):
+    received: dict[str, list[Examples]] = {part.model: [] for part in parts}
+    for record in encode_examples(parts, max_bytes=max_bytes):
+        of_record = decode_examples(record.value)
+        assert record.model in {None} if len(of_record) > 1 else {None, of_record[0].model}
+        for rows in of_record:
+            received[rows.model].append(rows)
+    for part in parts:
+        check_same(Examples.concatenate(received[part.model]), part.examples())
+
+
+def check_same(received: Examples, expected: Examples) -> None:
     assert received.model == expected.model
     for name, value in vars(expected).items():
         if isinstance(value, np.ndarray):
@@ -69,7 +86,21 @@ def test_a_record_is_as_large_as_it_may_be_and_no_larger():
         model="m", partition=0, offset=whole, index=whole, event_id=whole.astype(np.uint64), predicted_at=whole, labelled_at=whole, version=version, segment=version,
         prediction=version, label=version, score=np.zeros(n), numeric=np.zeros((n, 20)), numeric_names=tuple(f"f{place}" for place in range(20)), categorical={},
     )  # fmt: skip
-    sizes = [len(record) for record in encode_examples(rows, max_bytes=500_000)]
+    records = encode_examples([rows], max_bytes=500_000)
+    sizes = [len(record.value) for record in records]
     assert max(sizes) <= 500_000
     assert min(sizes[:-1]) > 450_000
-    assert sum(len(pa.ipc.open_stream(record).read_all()) for record in encode_examples(rows, max_bytes=500_000)) == n
+    assert sum(len(pa.ipc.open_stream(record.value).read_all()) for record in records) == n
+
+
+def test_a_thousand_quiet_models_share_records_and_a_busy_one_has_its_own():
+    def rows(model: str, n: int) -> LabelledRows:
+        whole, version = np.arange(n), CodedText.constant("1", n)
+        return LabelledRows(
+            model=model, partition=0, offset=whole, index=whole, event_id=whole.astype(np.uint64), predicted_at=whole, labelled_at=whole, version=version, segment=version,
+            prediction=version, label=version, score=np.zeros(n), numeric=np.zeros((n, 2)), numeric_names=("a", "b"), categorical={},
+        )  # fmt: skip
+
+    records = encode_examples([*(rows(f"quiet-{number}", 3) for number in range(1_000)), rows("busy", 1_000)], max_bytes=10**6)
+    assert [record.model for record in records] == ["busy", None]
+    assert [len(examples) for examples in decode_examples(records[1].value)] == [3] * 1_000
