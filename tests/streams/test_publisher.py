@@ -18,7 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2 as one_murmur2
 
 from streams.broker import Broker
-from streams.formats.v1 import FIRST_TIME, LAST_TIME
+from streams.formats.event_checks import FIRST_TIME, LAST_TIME
 from streams.partitioner import murmur2, partition_of
 from streams.published_event import TIMES, Label, Prediction, records_of
 from streams.publisher import Publisher, PublisherCounters, PublisherFullError
