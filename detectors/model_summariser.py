@@ -12,7 +12,7 @@ from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
 from detectors.contributions import Contributions, Members
 from detectors.counted_together import Counting, Fill, count_together
-from detectors.event_batch import FEATURES, LABEL, NO_TIME, PREDICTION, Bool, EventBatch, Float64, Int64, UInt64, both
+from detectors.event_batch import FEATURES, LABEL, NO_TIME, Bool, EventBatch, Float64, Int64, UInt64, both
 from detectors.group_tables import Group, GroupTables
 from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
 from detectors.labelled_rows import LabelledRows
@@ -44,7 +44,7 @@ class Changes:
     deletions: list[Piece] = field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Screened:
     """Predictions or features events: seen for the first time, repeating one, and late (whose pane's ids are not remembered, so they may repeat one)."""
 
@@ -81,8 +81,9 @@ class ModelSummariser:
     def absorb(self, batch: EventBatch, mine: Bool) -> None:
         """Take a batch; ``mine`` marks the rows whose pane this revision is in force for. What it adds to the summaries counts when it is settled."""
         batch = batch.with_features(self._numeric, self._categorical)
-        labels, mine_of_labels = _rows(batch, batch.kind == LABEL), mine[batch.kind == LABEL]
-        predictions, features = self._screen(_rows(batch, mine & (batch.kind != LABEL)))
+        is_label = batch.kind == LABEL
+        labels, mine_of_labels = _rows(batch, is_label), mine[is_label]
+        predictions, features = self._screen(_rows(batch, mine & ~is_label))
         given = JoinInput(predictions=predictions.new, late=predictions.late, labels=labels, features=both(features.new, features.late))
         joined = self._join.absorb(given)
         if joined.predictions is not None:
@@ -113,9 +114,7 @@ class ModelSummariser:
         """Predictions and features events, each told apart by what is known of their ids."""
         if events is None:
             return _NOTHING, _NOTHING
-        closed = self._is_closed(pane_start(events.timestamp, self._pane), events.high)
-        late = _rows(events, closed)
-        on_time = _rows(events, ~closed)
+        late, on_time = _parted(events, self._is_closed(pane_start(events.timestamp, self._pane), events.high))
         new, repeated = on_time, None
         if on_time is not None:
             ids: UInt64 = on_time.event_id
@@ -123,10 +122,9 @@ class ModelSummariser:
             if of_features.any():
                 ids = np.where(of_features, ids ^ FEATURES_SALT, ids)
             open_since = pane_start(on_time.high - self._lateness, self._pane)
-            first = self._ids.append_first(ids, position_of(on_time.offset, on_time.index), on_time.timestamp, open_since)
-            new, repeated = _rows(on_time, first), _rows(on_time, ~first)
-        by_kind = [_Screened(new=_of_kind(new, kind), repeated=_of_kind(repeated, kind), late=_of_kind(late, kind)) for kind in (PREDICTION, FEATURES)]
-        return by_kind[0], by_kind[1]
+            new, repeated = _parted(on_time, self._ids.append_first(ids, position_of(on_time.offset, on_time.index), on_time.timestamp, open_since))
+        features, predictions = zip(*(_by_kind(some) for some in (new, repeated, late)), strict=True)
+        return _Screened(*predictions), _Screened(*features)
 
     def _is_closed(self, start: Int64, high: Int64) -> Bool:
         return np.asarray(start + self._pane <= high - self._lateness)
@@ -388,13 +386,23 @@ def _fill_cohort_corrections(add: Contributions, sums: Float64, groups: RowGroup
 
 def _rows(batch: EventBatch, which: Bool) -> EventBatch | None:
     """Some rows of a batch, None where there are none; most often all, which costs nothing."""
-    if which.all():
-        return batch if len(batch) else None
-    return batch.take(which) if which.any() else None
+    count = int(np.count_nonzero(which))
+    if count == len(batch):
+        return batch if count else None
+    return batch.take(which) if count else None
 
 
-def _of_kind(batch: EventBatch | None, kind: int) -> EventBatch | None:
-    return None if batch is None else _rows(batch, batch.kind == kind)
+def _parted(batch: EventBatch, which: Bool) -> tuple[EventBatch | None, EventBatch | None]:
+    """The rows that are meant and the others, None where there are none; most often all are on one side, which costs nothing."""
+    count = int(np.count_nonzero(which))
+    if count in {0, len(batch)}:
+        return (batch, None) if count else (None, batch)
+    return batch.take(which), batch.take(~which)
 
 
-_NOTHING = _Screened(new=None, repeated=None, late=None)
+def _by_kind(batch: EventBatch | None) -> tuple[EventBatch | None, EventBatch | None]:
+    """Features events and predictions."""
+    return (None, None) if batch is None else _parted(batch, batch.kind == FEATURES)
+
+
+_NOTHING = _Screened(None, None, None)

@@ -20,7 +20,7 @@ def sparse(vectors: Sequence[Float64]) -> dict[str, Any]:
     ([2, 4], [3.0, 0.5])
     """
     flat = vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
-    cells = places(flat)
+    cells = np.flatnonzero(flat).astype(np.uint16 if len(flat) < 2**16 else np.int32)
     if 2 * len(cells) > len(flat):
         return {"vectors": len(vectors), "size": len(vectors[0]), "cells": None, "values": small(flat)}
     return {"vectors": len(vectors), "size": len(vectors[0]), "cells": cells, "values": small(flat[cells])}
@@ -44,8 +44,3 @@ def small(values: Float64) -> Any:
     kind = np.int32 if lowest < 0 else np.uint8 if highest < 2**8 else np.uint16 if highest < 2**16 else np.int32
     counts = values.astype(kind)
     return counts if (counts == values).all() else values
-
-
-def places(vector: Float64) -> Any:
-    """Where a vector is not 0."""
-    return np.flatnonzero(vector).astype(np.uint16 if len(vector) < 2**16 else np.int32)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from detectors.bundle import Bundle, Cohort, Summary
-from detectors.event_batch import Float64
 from detectors.gaps import Gaps
-from detectors.sparse_counts import places, small
+from detectors.sparse_counts import small
 from streams.state_codec import decode_state, encode_state
 
 _NUMBERS = 32
@@ -48,28 +47,42 @@ def _encode(bundle: Bundle) -> bytes:
     return encode_state(vars(bundle) | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts)})
 
 
-def _table(items: Iterable[Summary | Cohort]) -> list[dict[str, Any]]:
-    return [{name: _sparse(value) if name == "counts" else value for name, value in vars(item).items()} for item in items]
+def _table(items: Sequence[Summary | Cohort]) -> dict[str, Any]:
+    """Columns; of the counts of all items only the cells that are not 0."""
+    if not items:
+        return {}
+    counts = [item.counts for item in items]
+    sizes = np.array([len(one) for one in counts], np.int64)
+    flat = np.concatenate(counts)
+    used = np.flatnonzero(flat)
+    bounds = np.searchsorted(used, np.cumsum([0, *sizes]))
+    cells = used - np.repeat(np.cumsum(sizes) - sizes, np.diff(bounds))
+    columns = {name: [vars(item)[name] for item in items] for name in vars(items[0]) if name != "counts"}
+    return {
+        "columns": columns,
+        "sizes": sizes.astype(np.int32),
+        "used": np.diff(bounds).astype(np.int32),
+        "cells": cells.astype(np.uint16 if sizes.max() < 2**16 else np.int32),
+        "values": small(flat[used]),
+    }
 
 
-def _sparse(counts: Float64) -> Any:
-    """Cells that are not 0, where they are fewer than a third."""
-    used = places(counts)
-    return [len(counts), used, small(counts[used])] if 3 * len(used) < len(counts) else small(counts)
-
-
-def _dense(value: Any) -> Float64:
-    if isinstance(value, list):
-        counts = np.zeros(value[0])
-        counts[value[1]] = value[2]
-        return counts
-    return np.asarray(value, np.float64)
+def _items(make: Any, table: dict[str, Any]) -> tuple[Any, ...]:
+    if not table:
+        return ()
+    bounds = np.cumsum([0, *table["used"]]).tolist()
+    rows = zip(*table["columns"].values(), strict=True)
+    items = []
+    for row, size, first, end in zip(rows, table["sizes"].tolist(), bounds[:-1], bounds[1:], strict=True):
+        counts = np.zeros(size)
+        counts[table["cells"][first:end]] = table["values"][first:end]
+        items.append(make(**dict(zip(table["columns"], row, strict=True)), counts=counts))
+    return tuple(items)
 
 
 def decode_bundle(data: bytes, name: str) -> Bundle:
     """The bundle, or the part of it, again."""
     plain = decode_state(data, name)
-    summaries = tuple(Summary(**(item | {"counts": _dense(item["counts"])})) for item in plain.pop("summaries"))
-    cohorts = tuple(Cohort(**(item | {"counts": _dense(item["counts"])})) for item in plain.pop("cohorts"))
+    summaries, cohorts = _items(Summary, plain.pop("summaries")), _items(Cohort, plain.pop("cohorts"))
     gaps = Gaps.of(plain.pop("gaps")).spans
     return Bundle(summaries=summaries, cohorts=cohorts, gaps=gaps, **plain)

@@ -7,6 +7,7 @@ the stages; here is only when things are read, written and declared.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import time
@@ -232,6 +233,7 @@ class Process(faust.Worker):
 
 def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_level: str = "INFO") -> None:
     """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
+    gc.set_threshold(50_000, 20, 100)  # by default every fetch of a thousand models looks through all that is held for them, a quarter of the time it takes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = Worker(connection, settings)
