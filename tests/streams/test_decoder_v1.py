@@ -94,7 +94,7 @@ def test_every_good_line_is_counted_and_every_bad_one_is_dead_lettered_as_it_was
 @given(st.lists(st.one_of(st.binary(max_size=60), st.none()), max_size=5))
 def test_no_bytes_stop_the_decoder_and_none_vanish(values: list[bytes | None]):
     decoded = decode(*values)
-    assert {dead.offset for dead in decoded.dead_letters} == set(range(len(values)))
+    assert {dead.offset for dead in decoded.dead_letters} == {offset for offset, value in enumerate(values) if value != b'{"kind":"time"}'}  # which may be drawn, and is no event
 
 
 @pytest.mark.parametrize("bad", BAD)
