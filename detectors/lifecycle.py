@@ -10,6 +10,7 @@ opens the alert again.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -240,8 +241,10 @@ def _sentence(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
     """One sentence that names the strongest change, how sure it is, and when it began."""
     first = monitors[0]
     low, high = first.effect.interval
+    change = "became constant" if first.effect.value == -math.inf else f"changed by {first.effect.value:+.3g}"  # a ratio of deviations of which one is 0
+    interval = "" if math.isinf(low) else f"; 95 % {low:+.3g} to {high:+.3g}"
     others = f", and {len(monitors) - 1} more" if len(monitors) > 1 else ""
     return (
-        f"{model}: {first.name} changed by {first.effect.value:+.3g} ({first.effect.name}; 95 % {low:+.3g} to {high:+.3g}, floor {first.effect.floor:.3g}, "
+        f"{model}: {first.name} {change} ({first.effect.name}{interval}, floor {first.effect.floor:.3g}, "
         f"n {first.n_current:,.0f} against {first.n_reference:,.0f}){others}, since about {format_time(change_at)}"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +50,13 @@ def test_a_second_monitor_joins_the_open_alert() -> None:
     (second,) = step(lifecycle, 11 * MINUTE, alarm("salary", 8 * MINUTE, value=9.0))
     assert (second.alert_id, second.sequence, second.status) == (first.alert_id, 1, "updated")
     assert [monitor.name for monitor in second.monitors] == ["age", "salary"]
+
+
+def test_a_column_that_became_constant_is_told_in_words() -> None:
+    told = alarm("age", 8 * MINUTE)
+    effect = Effect(name="log ratio of deviations", value=-math.inf, interval=(-math.inf, -math.inf), floor=0.14)
+    (opened,) = step(Lifecycle(SPECIFICATION), 10 * MINUTE, replace(told, evidence=replace(told.evidence, effect=effect)))
+    assert "age became constant (log ratio of deviations, floor 0.14, n 200 against 1,000)" in opened.summary
 
 
 @pytest.mark.parametrize("state", [ILL, UNKNOWN])
