@@ -5,6 +5,7 @@ They are not compressed: most of their bytes are measured numbers, which no code
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +35,7 @@ class ExamplesRecord:
 
 
 def encode_examples(parts: Sequence[LabelledRows], *, max_bytes: int) -> list[ExamplesRecord]:
-    """Records of rows of some models, each about ``max_bytes`` at most unless a single row is larger.
+    """Records of rows of some models, each ``max_bytes`` at most unless a single row is larger.
 
     Models with few rows and the same columns share their records: thirty columns of ten rows cost as much as of ten thousand, and are mostly schema.
 
@@ -42,13 +43,16 @@ def encode_examples(parts: Sequence[LabelledRows], *, max_bytes: int) -> list[Ex
     ----------
     parts : one of each model, or of each revision of it; a model's rows are in one record each, in their order.
     """
-    alone = [[rows] for rows in parts if len(rows) >= _OWN_RECORD]
+    of_model = Counter(rows.model for rows in parts)
+    alone: list[list[LabelledRows]] = []
     sharing: dict[Any, list[LabelledRows]] = {}
     for rows in parts:
-        if 0 < len(rows) < _OWN_RECORD:
+        if len(rows) >= _OWN_RECORD or of_model[rows.model] > 1:  # shared records would bring two revisions out of their order
+            alone.append([rows])
+        elif len(rows) > 0:
             outcomes = isinstance(rows.prediction, CodedText), isinstance(rows.label, CodedText)
             sharing.setdefault((rows.partition, outcomes, rows.numeric_names, tuple(rows.categorical)), []).append(rows)
-    return [record for together in (*alone, *sharing.values()) for record in _records(together, max_bytes)]
+    return [record for together in (*alone, *sharing.values()) if len(together[0]) for record in _records(together, max_bytes)]
 
 
 def _records(parts: Sequence[LabelledRows], max_bytes: int) -> list[ExamplesRecord]:
@@ -61,7 +65,17 @@ def _records(parts: Sequence[LabelledRows], max_bytes: int) -> list[ExamplesReco
         batch = batch.append_column(_MODEL, _texts(CodedText(models, np.repeat(np.array(codes, np.int32), [len(part) for part in parts]))))
     schema_bytes = 128 * batch.num_columns
     at_once = max(1, (max_bytes - schema_bytes) * len(rows) // max(batch.nbytes, 1))
-    return [ExamplesRecord(models[0] if len(models) == 1 else None, _write(batch.slice(first, at_once))) for first in range(0, len(rows), at_once)]
+    values = [value for first in range(0, len(rows), at_once) for value in _written(batch.slice(first, at_once), max_bytes)]
+    return [ExamplesRecord(models[0] if len(models) == 1 else None, value) for value in values]
+
+
+def _written(batch: pa.RecordBatch, max_bytes: int) -> list[bytes]:
+    """Streams of a batch, halved where rows larger than the mean lie together."""
+    value = _write(batch)
+    half = batch.num_rows // 2
+    if len(value) <= max_bytes or half == 0:
+        return [value]
+    return [*_written(batch.slice(0, half), max_bytes), *_written(batch.slice(half), max_bytes)]
 
 
 def _batch(rows: LabelledRows, model: str | None) -> pa.RecordBatch:

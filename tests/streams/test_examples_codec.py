@@ -68,6 +68,40 @@ def test_models_that_share_a_record_are_told_apart(parts: list[LabelledRows], ma
         check_same(Examples.concatenate(received[part.model]), part.examples())
 
 
+def part(model: str, n: int, first: int = 0, texts: list[str] | None = None) -> LabelledRows:
+    places, none = np.arange(first, first + n), CodedText.of([""] * n)
+    return LabelledRows(
+        model=model,
+        partition=0,
+        offset=places,
+        index=np.zeros(n, np.int64),
+        event_id=places.astype(np.uint64),
+        predicted_at=places,
+        labelled_at=places,
+        version=none,
+        segment=none,
+        prediction=none,
+        label=none,
+        score=np.full(n, np.nan),
+        numeric=np.zeros((n, 2)),
+        numeric_names=("age", "pay"),
+        categorical={"plan": CodedText.of(texts or ["a"] * n)},
+    )
+
+
+def test_no_record_is_too_large_where_a_few_large_rows_lie_together():
+    sent = part("loans", 2_000, texts=["x" * 100_000] * 20 + ["x"] * 1_980)
+    records = encode_examples([sent], max_bytes=500_000)
+    assert max(len(record.value) for record in records) <= 500_000
+    check_same(Examples.concatenate([rows for record in records for rows in decode_examples(record.value)]), sent.examples())
+
+
+def test_rows_of_two_revisions_keep_their_order():
+    records = encode_examples([part("other", 5), part("loans", 10), part("loans", 1_000, first=10)], max_bytes=10**6)
+    received = [rows for record in records for rows in decode_examples(record.value) if rows.model == "loans"]
+    assert np.concatenate([rows.offset for rows in received]).tolist() == list(range(1_010))
+
+
 def check_same(received: Examples, expected: Examples) -> None:
     assert received.model == expected.model
     for name, value in vars(expected).items():
