@@ -16,8 +16,8 @@ import pyarrow as pa
 from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8
 from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, numbers, text_bytes, texts, times
-from streams.formats.arrow_events import FIELDS
 from streams.formats.arrow_records import ArrowRows
+from streams.formats.arrow_types import FIELDS
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
 from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
 from streams.formats.model_schemas import ModelSchemas
@@ -121,7 +121,10 @@ class ArrowColumns:
 
     def ids_at(self, rows: list[int]) -> list[str]:
         """Event ids of some rows, where they have one."""
-        return [str(event_id) for event_id in self._column("event_id").take(pa.array(rows, pa.int64())).to_pylist() if event_id not in {None, ""}]
+        column = self._column("event_id")
+        if not (is_text(column.type) or pa.types.is_integer(column.type)):
+            return []
+        return [str(event_id) for event_id in column.take(pa.array(rows, pa.int64())).to_pylist() if event_id not in {None, ""}]
 
     def by_model(self) -> list[tuple[str, Int64]]:
         """Rows of each model, in log order, without the odd ones and those that only move time."""

@@ -13,9 +13,7 @@ import pyarrow as pa
 from detectors.errors import EventError
 from detectors.event_batch import Int64
 from streams.formats.arrow_records import ArrowRows
-
-FIELDS = frozenset({"event_id", "model", "kind", "model_version", "timestamp", "prediction", "label", "score", "probabilities", "segments", "latency_ms", "status", "features"})
-"""Columns that are read; they are called as in JSON, and a null is a field that is not there."""
+from streams.formats.arrow_types import FIELDS
 
 
 @dataclass(frozen=True)

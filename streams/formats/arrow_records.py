@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from detectors.errors import EventError
 from detectors.event_batch import Int64
+from streams.formats.arrow_types import plain_batch
 from streams.formats.decoded import DeadLetter
 from streams.source_records import SourceRecords
 
@@ -36,11 +37,13 @@ class ArrowRows:
     table : their columns.
     record : (m,) the place of each row's record among the records.
     index : (m,) the row's place in its record.
+    values : of all records, as received.
     """
 
     table: pa.Table
     record: Int64
     index: Int64
+    values: Sequence[bytes | None]
 
     def __len__(self) -> int:
         return len(self.record)
@@ -52,7 +55,13 @@ class ArrowRows:
         return in_one_piece(self.table.column(name))
 
     def source(self, row: int) -> bytes:
-        """A row as a stream by itself, with the types that it was sent with: what the dead letters keep of it."""
+        """What the dead letters keep of a row: a stream of it by itself; all of its record where a column that nobody reads cannot be cut."""
+        try:
+            return self._alone(row)
+        except pa.ArrowException:
+            return self.values[self.record[row]] or b""
+
+    def _alone(self, row: int) -> bytes:
         alone = self.table.take(pa.array([row]))
         columns = [in_one_piece(column) for column in alone.columns]
         plain = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]  # else it would bring all texts of its record
@@ -99,6 +108,7 @@ def arrow_rows(records: SourceRecords, which: Sequence[int], dead: list[DeadLett
             table=pa.Table.from_batches([batch for _, _, batch in parts], schema),
             record=np.repeat([place for place, _, _ in parts], sizes),
             index=np.concatenate([np.arange(first, first + size) for (_, first, _), size in zip(parts, sizes, strict=True)]),
+            values=records.values,
         )
 
 
@@ -123,7 +133,7 @@ def _batches(value: bytes) -> list[pa.RecordBatch]:
                 if rows > MAX_ROWS:
                     raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {rows} or more")
                 batch.validate(full=True)
-                found.append(batch)
+                found.append(plain_batch(batch))
     except _UNREADABLE as error:
         raise EventError(f"not an Arrow IPC stream: {error}") from None
     if not rows:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
-from streams.formats.arrow_events import FIELDS
+from streams.formats.arrow_types import FIELDS
 from streams.formats.decoded import Decoded
 from streams.formats.placement import Placement
 from streams.formats.v1 import Decoder
@@ -278,3 +278,94 @@ def test_a_misplaced_id_is_told_once_and_is_no_dead_letter(caplog: pytest.LogCap
     epoch = driver.flush(generation=1, epoch=1, at_end=False, idle=0)
     assert epoch is not None
     assert Topics("").dead_letters not in {output.topic for output in epoch.outputs}  # drift does not depend on where an event lies
+
+
+def categories(*texts: str | None, index: pa.DataType = pa.int8(), kind: pa.DataType = pa.string()) -> pa.DictionaryArray:  # noqa: B008  types are constants
+    """A column that has each text once, as `pandas.Categorical` writes it."""
+    return pa.DictionaryArray.from_arrays(pa.array(range(len(texts)), index), pa.array(texts, pa.string()).cast(kind))
+
+
+@pytest.mark.parametrize("name", ["event_id", "features.plan", "segments.country"])
+def test_records_may_have_more_texts_together_than_the_index_of_each_ones_dictionary_can_count(name: str):
+    def record(number: int) -> bytes:
+        coded = categories(*[f"{number}-{row}" for row in range(100)])
+        columns = {"event_id": pa.array([f"e{number}-{row}" for row in range(100)]), "model": pa.array(["churn"] * 100), "prediction": pa.array(["no"] * 100)}
+        outer, _, inner = name.partition(".")
+        return stream(pa.table(columns | {outer: pa.StructArray.from_arrays([coded], [inner]) if inner else coded}))
+
+    decoded = decode(record(0), record(1))
+    assert decoded.dead_letters == ()
+    assert [len(batch) for batch in decoded.fetch.batches] == [200]
+    decoder = Decoder(MONITORS, Placement(0, 4))
+    assert decode(record(0), record(1), decoder=decoder).dead_letters == ()
+
+
+ODD_IDS = {
+    "list": pa.array([[1], None]),
+    "struct": pa.array([{"a": 1}, None]),
+    "struct with a name twice": pa.StructArray.from_arrays([pa.array([1, 2]), pa.array([1, 2])], ["a", "a"]),
+    "map": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int8())),
+    "date": pa.array([2**31 - 1, None], pa.int32()).cast(pa.date32()),
+    "timestamp": pa.array([2**62, None], pa.int64()).cast(pa.timestamp("s")),
+    "timestamp of nowhere": pa.array([1, None], pa.int64()).view(pa.timestamp("us", "Nowhere/Bad")),
+    "dictionary of structs": pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), pa.array([{"a": 1}])),
+}
+
+
+@pytest.mark.parametrize("column", ODD_IDS.values(), ids=ODD_IDS)
+def test_an_id_of_a_type_that_no_id_has_is_refused_where_ids_are_looked_at(column: pa.Array):
+    table = pa.table({"event_id": column, "model": ["churn"] * 2, "prediction": ["no"] * 2})
+    decoded = decode(stream(table), stream(table), decoder=Decoder(MONITORS, Placement(0, 4)))
+    assert decoded.fetch.rejected == 4
+    assert decoded.misplaced == ()
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.dictionary(pa.int8(), pa.string_view())])
+def test_views_are_text_and_their_bad_rows_are_dead_letters_like_others(kind: pa.DataType):
+    def column(*texts: str) -> pa.Array:
+        return categories(*texts, kind=pa.string_view()) if pa.types.is_dictionary(kind) else pa.array(texts, pa.string()).cast(kind)
+
+    features = pa.StructArray.from_arrays([column("free", "paid")], ["plan"])
+    table = pa.table({"event_id": column("a", "b"), "model": ["churn"] * 2, "prediction": column("no", "yes"), "features": features, "score": [0.5, 7.0]})
+    decoded = decode(stream(table), decoder=Decoder(MONITORS, Placement(0, 4)))
+    (batch,) = decoded.fetch.batches
+    assert (batch.prediction.to_text().tolist(), batch.categorical["plan"].to_text().tolist()) == (["no"], ["free"])
+    (dead,) = decoded.dead_letters
+    assert (dead.index, dead.path) == (1, "score")
+    (again,) = pa.ipc.open_stream(dead.value).read_all().to_pylist()
+    assert (again["event_id"], again["features"]) == ("b", {"plan": "paid"})
+
+
+RUNS = pa.RunEndEncodedArray.from_arrays([1, 2], ["a", "b"])
+VIEWS = pa.array([b"a", b"b"], pa.binary_view())
+
+
+@pytest.mark.parametrize("column", [RUNS, VIEWS])
+@pytest.mark.parametrize("name", ["event_id", "prediction", "features.plan"])
+def test_a_column_that_can_be_neither_cut_nor_put_together_is_refused_with_its_record(name: str, column: pa.Array):
+    outer, _, inner = name.partition(".")
+    table = pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": ["no"] * 2} | {outer: pa.StructArray.from_arrays([column], [inner]) if inner else column})
+    value = stream(table)
+    decoded = decode(value, NEIGHBOUR)
+    (dead,) = decoded.dead_letters
+    assert (dead.offset, dead.value, dead.path) == (0, value, name)
+    assert "a type that can be read" in dead.reason
+    assert [len(batch) for batch in decoded.fetch.batches] == [5]
+
+
+@pytest.mark.parametrize("column", [RUNS, VIEWS, pa.array(["a", "b"], pa.string()).cast(pa.string_view())])
+def test_a_column_that_nobody_reads_may_be_of_any_type(column: pa.Array):
+    value = stream(pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": ["no"] * 2, "score": [0.5, 7.0], "other": column}))
+    decoded = decode(value)
+    assert [len(batch) for batch in decoded.fetch.batches] == [1]
+    (dead,) = decoded.dead_letters
+    assert (dead.index, dead.path, dead.value) == (1, "score", value)
+
+
+def test_a_null_among_the_texts_of_a_dictionary_is_a_missing_value():
+    texts = categories("no", None)
+    decoded = decode(stream(pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": texts})))
+    assert said(decoded) == said(decode(as_json([{"event_id": "a", "model": "churn", "prediction": "no"}, {"event_id": "b", "model": "churn"}])))
+    nothing = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int8()), pa.array([None], pa.string()))
+    (batch,) = decode(stream(pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": ["no"] * 2, "status": nothing}))).fetch.batches
+    assert not batch.failed.any()

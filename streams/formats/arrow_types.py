@@ -1,0 +1,67 @@
+"""Arrow's many ways to say the same, to the few that columns are read from.
+
+Views and run-end-encoded columns can neither be cut nor put together by Arrow 26; nor can dictionaries whose texts together need a wider index.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from detectors.errors import EventError
+
+FIELDS = frozenset({"event_id", "model", "kind", "model_version", "timestamp", "prediction", "label", "score", "probabilities", "segments", "latency_ms", "status", "features"})
+"""Columns that are read; they are called as in JSON, and a null is a field that is not there."""
+
+
+def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same batch with columns that can be put together with others of their type; columns that nobody reads are left as they are.
+
+    Raises
+    ------
+    EventError
+        If a column that is read has a type that cannot be.
+    """
+    given = batch.columns
+    columns = [_plain(column, name) if name in FIELDS else column for name, column in zip(batch.schema.names, given, strict=True)]
+    if all(new is old for new, old in zip(columns, given, strict=True)):
+        return batch
+    fields = [field.with_type(column.type) for field, column in zip(batch.schema, columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata))
+
+
+def _plain(column: pa.Array, name: str) -> pa.Array:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain_dictionary(column, name)
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    if pa.types.is_struct(kind):
+        old = [column.field(place) for place in range(kind.num_fields)]
+        new = [_plain(member, f"{name}.{field.name}") for member, field in zip(old, kind, strict=True)]
+        if all(one is other for one, other in zip(new, old, strict=True)):
+            return column
+        fields = [field.with_type(member.type) for field, member in zip(kind, new, strict=True)]
+        return pa.StructArray.from_arrays(new, fields=fields, mask=column.is_null())
+    if _is_strange(kind):
+        raise EventError(f"expected a column of a type that can be read, got {kind}; send text as string, large_string, string_view or a dictionary of these", path=name)
+    return column
+
+
+def _plain_dictionary(column: pa.DictionaryArray, name: str) -> pa.Array:
+    """Indices of one width, and none that leads to a null: a row has a value or it has none."""
+    values = _plain(column.dictionary, name)
+    if values.null_count or pa.types.is_nested(values.type) or pa.types.is_dictionary(values.type):
+        rows = values.take(column.indices)
+        return rows if pa.types.is_nested(rows.type) or pa.types.is_dictionary(rows.type) or pa.types.is_null(rows.type) else rows.dictionary_encode()
+    if values is not column.dictionary or column.type.index_type != pa.int32() or column.type.ordered:
+        return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
+    return column
+
+
+def _is_strange(kind: pa.DataType) -> bool:
+    """Whether there is anything in a type that cannot be cut or put together."""
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind) or pa.types.is_binary_view(kind) or pa.types.is_run_end_encoded(kind):
+        return True
+    return any(_is_strange(kind.field(place).type) for place in range(kind.num_fields))
