@@ -71,7 +71,8 @@ def texts(column: pa.Array, name_of: Callable[[Any], str | None], allowed: Calla
         infinite = np.isinf(column.to_numpy(zero_copy_only=False))
         odd = infinite if infinite.any() else None
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    levels = CodedText.of([None if level is None else name_of(level) for level in encoded.dictionary.to_pylist()])
+    nameless = encoded.dictionary.is_null(nan_is_null=True).to_pylist()
+    levels = CodedText.of([None if none else name_of(level) for level, none in zip(encoded.dictionary.to_pylist(), nameless, strict=True)])
     places = _filled(encoded.indices, len(encoded.dictionary)).to_numpy(zero_copy_only=False)  # after the last level is the code of none
     return CodedText(levels.levels, np.append(levels.codes, np.int32(MISSING))[places]), odd
 

@@ -24,6 +24,9 @@ STREAM_START = b"\xff\xff\xff\xff"
 MAX_ROWS = 100_000
 """Of one record: a column of nulls takes no bytes however long it says that it is."""
 
+MAX_BYTES = 16 * 1024 * 1024
+"""Of one record's columns: compressed in the stream they take a thousandth of what they take in memory."""
+
 _OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
@@ -125,13 +128,18 @@ def _of_schema(known: list[tuple[pa.Schema, list[tuple[int, int, pa.RecordBatch]
 def _batches(value: bytes) -> list[pa.RecordBatch]:
     """All of a stream, or nothing of it."""
     found: list[Any] = []
-    rows = 0
+    rows = size = 0
     try:
         with pa.ipc.open_stream(value, options=_OPTIONS) as reader:
             for batch in reader:
                 rows += len(batch)
                 if rows > MAX_ROWS:
                     raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {rows} or more")
+                if rows > len(value):
+                    raise EventError(f"expected at most a row for each of the record's {len(value)} bytes, got {rows} or more")
+                size += batch.get_total_buffer_size()
+                if size > MAX_BYTES:
+                    raise EventError(f"expected at most {MAX_BYTES} bytes of columns in a record, got {size} or more from {len(value)} compressed ones")
                 batch.validate(full=True)
                 found.append(plain_batch(batch))
     except _UNREADABLE as error:

@@ -7,9 +7,9 @@ it costs its neighbours nothing. Arrow's columns are taken as they are; see `str
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, SupportsBytes
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from detectors.summarise import Fetch
 from streams.formats.arrow_columns import ArrowColumns
 from streams.formats.arrow_events import ArrowSource, event_texts
 from streams.formats.arrow_records import ArrowRows, arrow_rows, is_arrow
-from streams.formats.decoded import UNREADABLE, DeadLetter, Decoded, bounded
+from streams.formats.decoded import MAX_DEAD_LETTERS, UNREADABLE, DeadLetter, Decoded, bounded
 from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
 from streams.formats.event_columns import EventColumns, ModelEvents, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
@@ -86,6 +86,7 @@ class _Reading:
         self._highs = highs
         self._decoder = decoder
         self.dead: dict[tuple[int, int], DeadLetter] = {}
+        self._buried: Counter[int] = Counter()
         self.unmonitored: dict[str, int] = {}
         self._taken: list[EventBatch] = []
         self._alone: list[tuple[ModelSchema, int, Any]] = []
@@ -131,7 +132,7 @@ class _Reading:
         lines: list[int] = []
         for row, text in zip(odd.tolist(), event_texts(rows, odd, columns.timestamp), strict=True):
             if isinstance(text, EventError):
-                self._bury(int(rows.record[row]), int(rows.index[row]), rows.source(row), text)
+                self._bury(int(rows.record[row]), int(rows.index[row]), ArrowSource(rows, row), text)
             else:
                 texts.append(text)
                 lines.append(row)
@@ -320,12 +321,16 @@ class _Reading:
 
     def _refuse(self, line: int, error: EventError) -> None:
         lines = self._lines
-        self._bury(int(lines.record[line]), int(lines.index[line]), bytes(lines.sources[line]), error)
+        self._bury(int(lines.record[line]), int(lines.index[line]), lines.sources[line], error)
 
-    def _bury(self, record: int, index: int, source: bytes, error: EventError) -> None:
+    def _bury(self, record: int, index: int, source: SupportsBytes, error: EventError) -> None:
         """A label that several revisions read is refused but once."""
         offset = int(self._records.offsets[record])
-        self.dead[offset, index] = DeadLetter(offset=offset, index=index, value=source, reason=error.reason, path=error.path)
+        if (offset, index) not in self.dead:
+            self._buried[record] += 1
+        one_for_all = self._buried[record] > MAX_DEAD_LETTERS  # see `bounded`; to make letters that nobody gets would take seconds
+        value = self._records.values[record] if one_for_all else bytes(source)
+        self.dead[offset, index] = DeadLetter(offset=offset, index=index, value=value, reason=error.reason, path=error.path)
 
 
 def _in_log_order(parts: list[EventBatch]) -> EventBatch:

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
+from streams.formats.arrow_records import MAX_BYTES, ArrowRows
 from streams.formats.arrow_types import FIELDS
-from streams.formats.decoded import Decoded
+from streams.formats.decoded import MAX_DEAD_LETTERS, Decoded
 from streams.formats.placement import Placement
 from streams.formats.v1 import Decoder
 from streams.partitioner import partition_of
@@ -369,3 +370,64 @@ def test_a_null_among_the_texts_of_a_dictionary_is_a_missing_value():
     nothing = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int8()), pa.array([None], pa.string()))
     (batch,) = decode(stream(pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": ["no"] * 2, "status": nothing}))).fetch.batches
     assert not batch.failed.any()
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()])
+@pytest.mark.parametrize("odd", [False, True])
+def test_a_segment_that_is_nan_is_missing_however_its_row_is_read(kind: pa.DataType, odd: bool):
+    segments = pa.StructArray.from_arrays([pa.array(np.array([np.nan, 1.5], np.float16)).cast(kind)], ["country"])
+    times = pa.array(["2023-11-14T22:13:20Z"] * 2 if odd else [NOW] * 2)
+    (batch,) = decode(stream(pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": ["no"] * 2, "timestamp": times, "segments": segments}))).fetch.batches
+    assert batch.segment.to_text().tolist() == ["country=None", "country=1.5"]
+
+
+def test_a_record_of_more_rows_than_bytes_is_refused_before_its_rows_are_looked_at():
+    value = stream(pa.table({"event_id": pa.nulls(99_999)}))
+    (dead,) = decode(value).dead_letters
+    assert dead.value == value
+    assert f"a row for each of the record's {len(value)} bytes" in dead.reason
+
+
+def test_of_a_record_with_many_bad_rows_only_letters_that_are_kept_are_made(monkeypatch: pytest.MonkeyPatch):
+    made: list[int] = []
+    source = ArrowRows.source
+
+    def counted(rows: ArrowRows, row: int) -> bytes:
+        made.append(row)
+        return source(rows, row)
+
+    monkeypatch.setattr(ArrowRows, "source", counted)
+    value = as_arrow([event(number, score=7.0) for number in range(1_000)])
+    (dead,) = decode(value).dead_letters
+    assert (dead.value, dead.path) == (value, "score")
+    assert dead.reason.startswith("1000 events of this record; the first: ")
+    assert len(made) <= MAX_DEAD_LETTERS
+    few = decode(as_arrow([event(number, score=7.0) for number in range(MAX_DEAD_LETTERS)])).dead_letters
+    assert [letter.index for letter in few] == list(range(MAX_DEAD_LETTERS))
+    assert all(pa.ipc.open_stream(letter.value).read_all().num_rows == 1 for letter in few)
+
+
+def test_a_row_that_has_no_form_in_json_is_refused_alone():
+    ages = pa.StructArray.from_arrays([pa.array([1, 2**62, 3], pa.int64()).cast(pa.timestamp("s")), pa.array(["free"] * 3)], ["other", "plan"])
+    table = pa.table({"event_id": ["a", "b", "c"], "model": ["churn"] * 3, "prediction": ["no"] * 3, "timestamp": ["2023-11-14T22:13:20Z"] * 3, "features": ages})
+    decoded = decode(stream(table))
+    assert [(letter.index, letter.reason.partition(":")[0]) for letter in decoded.dead_letters] == [(1, "a value has no form in JSON")]
+    assert [batch.index.tolist() for batch in decoded.fetch.batches] == [[0, 2]]
+
+
+def compressed(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_compressed_stream_that_grows_beyond_all_bounds_is_refused(coded: bool):
+    large = pa.array(["x" * (MAX_BYTES + 1)])
+    value = compressed(pa.table({"event_id": ["a"], "model": ["churn"], "prediction": ["no"], "other": large.dictionary_encode() if coded else large}))
+    decoded = decode(value, compressed(pa.table({"event_id": ["b"], "model": ["churn"], "prediction": ["no"]})))
+    (dead,) = decoded.dead_letters
+    assert (dead.offset, dead.value) == (0, value)
+    assert f"at most {MAX_BYTES} bytes of columns" in dead.reason
+    assert [len(batch) for batch in decoded.fetch.batches] == [1]
