@@ -23,6 +23,7 @@ from detectors.piece import Piece, PieceKey
 from detectors.row_groups import RowGroups
 from detectors.row_store import Part, RowStore, position_of
 from detectors.sparse_counts import dense, sparse
+from detectors.specification import MonitorSpecification
 
 COHORT = 3_600_000
 """Predictions of one hour form a cohort, milliseconds."""
@@ -317,7 +318,7 @@ class ModelSummariser:
 
         Returns the keys of all pieces that are left of it. The times of its events are before ``replaced_from``.
         """
-        needed = replaced_from + COHORT + self._specification.labels.timeout > self._watermark
+        needed = needed_until(self._specification, replaced_from) > self._watermark + self._lateness
         if needed or self._panes.starts or self._cohorts.starts:
             return None
         stores = {"ids": self._ids, **self._join.stores}
@@ -346,6 +347,11 @@ class ModelSummariser:
             self._skip[kind, start] = piece.covered
         if kind == "cohort" or start + self._specification.pane > self._closed_before:
             windows.changed.add(start)
+
+
+def needed_until(specification: MonitorSpecification, replaced_from: int) -> int:
+    """Record time from which a replaced revision has nothing left to join: the times of its events are before ``replaced_from``."""
+    return replaced_from + COHORT + specification.labels.timeout + specification.lateness
 
 
 def _fill_predictions(add: Contributions, sums: Float64, groups: RowGroups, events: EventBatch, members: Members | None) -> None:

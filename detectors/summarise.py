@@ -14,10 +14,10 @@ import numpy as np
 
 from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
-from detectors.event_batch import NO_TIME, EventBatch
+from detectors.event_batch import LABEL, NO_TIME, Bool, EventBatch
 from detectors.gaps import Gap, Gaps
 from detectors.labelled_rows import LabelledRows
-from detectors.model_summariser import ModelSummariser
+from detectors.model_summariser import ModelSummariser, needed_until
 from detectors.monitor import Monitor, Monitors
 from detectors.pane import pane_start
 from detectors.piece import Piece
@@ -160,10 +160,14 @@ class Summarise:
             self._count_unmonitored(batch.model, int((of == 0).sum()))
         absorbed = []
         for monitor in revisions:
-            if monitor.revision in readers and ((of == monitor.revision).any() or (batch.model, monitor.revision) in self._models):
-                # A label goes to every revision: only the one that holds its prediction joins it.
+            if monitor.revision not in readers:
+                continue
+            mine = of == monitor.revision
+            taken = _taken(monitor, revisions, batch, mine)
+            if taken.any():
+                whole = taken.all()
                 summariser = self._model(monitor)
-                summariser.absorb(batch, mine=of == monitor.revision)
+                summariser.absorb(batch if whole else batch.take(taken), mine=mine if whole else mine[taken])
                 absorbed.append(summariser)
         return absorbed
 
@@ -211,8 +215,8 @@ class Summarise:
         """Drop revisions that no event needs any more; every label would be kept for each of them. A later one that is late past all bounds begins anew, and is only counted."""
         for key, summariser in list(self._models.items()):
             model, revision = key
-            later = [monitor.effective_from + monitor.specification.pane for monitor in self._monitors.of(model) if monitor.revision > revision]
-            left = summariser.retire(min(later)) if later else None
+            replaced_from = _replaced_from(revision, self._monitors.of(model))
+            left = None if replaced_from is None else summariser.retire(replaced_from)
             if left is not None:
                 self._deletions += [Piece(piece, self.covered, None) for piece in left]
                 del self._models[key]
@@ -243,3 +247,23 @@ class Summarise:
         for summariser in self._models.values():
             summariser.advance(self.high)
         return self.covered
+
+
+def _replaced_from(revision: int, revisions: Iterable[Monitor]) -> int | None:
+    """Time that every event of a revision is before; None for the newest."""
+    return min((later.effective_from + later.specification.pane for later in revisions if later.revision > revision), default=None)
+
+
+def _taken(monitor: Monitor, revisions: Sequence[Monitor], batch: EventBatch, mine: Bool) -> Bool:
+    """(n,) rows that a revision has to know: events of its own time, and labels of any, since only the revision that holds its prediction joins a label.
+
+    The labels are those read from when the revision is in force until it is needed no more. That is asked of each row, and not whether the revision
+    has state already, which depends on how the log was cut. Nor does a label read before count: a worker may not have known of the revision then.
+    """
+    replaced_from = _replaced_from(monitor.revision, revisions)
+    if replaced_from is None and mine.all():
+        return mine
+    needed = np.maximum(batch.timestamp, batch.high) >= monitor.effective_from
+    if replaced_from is not None:
+        needed &= batch.high < needed_until(monitor.specification, replaced_from)
+    return np.where(batch.kind == LABEL, needed, mine)

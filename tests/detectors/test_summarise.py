@@ -288,7 +288,7 @@ def test_an_event_of_a_revision_that_is_gone_is_late_and_leaves_nothing_behind()
             if piece.value is not None:
                 saved[piece.key] = piece
     assert late == 1
-    assert {key[2] for key in saved} == {3}
+    assert {key[2] for key in saved} == {2, 3}  # a label may still belong to 2
 
 
 def test_rows_that_wait_for_more_are_judged_by_the_revisions_that_were_known_when_they_came():
@@ -298,3 +298,40 @@ def test_rows_that_wait_for_more_are_judged_by_the_revisions_that_were_known_whe
     known.add(Monitor(specification=specification(max_groups=7), revision=2, effective_from=0))
     stage.absorb(fetch([prediction(1, 1_000), prediction(2, 2_000)], first=1))
     assert [(summary.revision, summary.counts[LAYOUT.blocks["traffic"]][0]) for summary in stage.flush().summaries] == [(1, 1.0), (2, 1.0)]
+
+
+CHANGED = Monitors([Monitor(specification=specification()), Monitor(specification=specification(lateness=10_000), revision=2, effective_from=30_000)])
+
+
+def told_of_changed(sent: list[Sent], cuts: list[int]) -> tuple[dict[tuple[int, int, str], list[float]], dict[int, tuple[int, str]]]:
+    """Last summary of every pane of two revisions, and by the offset that completed them the joined event and its label."""
+    stage, panes, joined, first = Summarise(0, CHANGED), {}, {}, 0
+    for end in sorted({*cuts, len(sent)}):
+        stage.absorb(fetch(sent[:end], first=first))
+        flushed = stage.flush()
+        panes |= {(one.revision, one.start, one.version): one.counts.tolist() for one in flushed.summaries}
+        for rows in (part.examples() for part in flushed.examples):
+            joined |= dict(zip(rows.offset.tolist(), zip(rows.event_id.tolist(), rows.label.tolist(), strict=True), strict=True))
+        first = end
+    return panes, joined
+
+
+in_order = st.lists(events, min_size=1, max_size=25).map(lambda sent: sorted(sent, key=lambda one: one.record))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(logs, in_order), st.lists(st.integers(1, 24), max_size=6))
+@example([label(1, 29_000, "yes"), prediction(1, 30_000)], [1])
+@example([label(1, 29_000, "yes", record=30_000), prediction(1, 30_000)], [1])
+def test_how_the_log_is_cut_changes_no_join_of_any_revision(sent: list[Sent], cuts: list[int]):
+    assert told_of_changed(sent, [cut for cut in cuts if cut < len(sent)]) == told_of_changed(sent, [])
+
+
+def test_a_label_that_comes_before_the_first_prediction_of_its_revision_is_joined():
+    sent = [prediction(9, 1_000), label(1, 29_000, "yes", record=30_000), prediction(1, 30_500)]
+    assert told_of_changed(sent, [1, 2])[1] == told_of_changed(sent, [])[1] == {2: (1, "yes")}
+
+
+def test_a_label_read_before_its_revision_was_in_force_waits_for_none_of_its_predictions():
+    sent = [label(1, 29_000, "yes"), prediction(1, 30_500)]
+    assert told_of_changed(sent, [1])[1] == told_of_changed(sent, [])[1] == {}
