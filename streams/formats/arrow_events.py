@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from detectors.errors import EventError
 from detectors.event_batch import Int64
-from streams.formats.arrow_records import ArrowRows
+from streams.formats.arrow_records import ArrowRows, in_one_piece
 from streams.formats.arrow_types import FIELDS
 
 _TOGETHER = 1_000  # rows whose objects are in memory at once
@@ -60,12 +59,19 @@ def event_texts(rows: ArrowRows, which: Int64, timestamp: Int64) -> Iterator[byt
 
 def _objects(table: pa.Table, which: Int64) -> Sequence[dict[str, Any] | EventError]:
     """Rows as objects: all in one go, and each by itself only where one of them has no form in JSON."""
+    part = table.take(pa.array(which))
     try:
-        return table.take(pa.array(which)).to_pylist()  # type: ignore[no-any-return]
+        return part.to_pylist()  # type: ignore[no-any-return]
+    except _NO_FORM:
+        columns = dict(zip(part.column_names, map(in_one_piece, part.columns), strict=True))
+        return [_object(columns, row) for row in range(len(which))]
+
+
+def _object(columns: dict[str, pa.Array], row: int) -> dict[str, Any] | EventError:
+    try:
+        return {name: column[row].as_py() for name, column in columns.items()}
     except _NO_FORM as error:
-        if len(which) == 1:
-            return [EventError(f"a value has no form in JSON: {error}")]
-    return [_objects(table.slice(row, 1), np.zeros(1, np.int64))[0] for row in which.tolist()]
+        return EventError(f"a value has no form in JSON: {error}")
 
 
 def _form(value: Any) -> Any:

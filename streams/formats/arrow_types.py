@@ -11,6 +11,7 @@ from detectors.errors import EventError
 
 FIELDS = frozenset({"event_id", "model", "kind", "model_version", "timestamp", "prediction", "label", "score", "probabilities", "segments", "latency_ms", "status", "features"})
 """Columns that are read; they are called as in JSON, and a null is a field that is not there."""
+_SIMPLE = frozenset(kind.id for kind in (pa.null(), pa.bool_(), pa.int64(), pa.int32(), pa.float64(), pa.float32(), pa.string(), pa.large_string(), pa.timestamp("ms")))
 
 
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -21,9 +22,14 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     EventError
         If a column that is read has a type that cannot be.
     """
-    given = batch.columns
-    columns = [_plain(column, name) if name in FIELDS else column for name, column in zip(batch.schema.names, given, strict=True)]
-    if all(new is old for new, old in zip(columns, given, strict=True)):
+    columns = batch.columns
+    changed = False
+    for place, (name, kind) in enumerate(zip(batch.schema.names, batch.schema.types, strict=True)):
+        if name in FIELDS and not _is_simple(kind):
+            plain = _plain(columns[place], name)
+            changed |= plain is not columns[place]
+            columns[place] = plain
+    if not changed:
         return batch
     fields = [field.with_type(column.type) for field, column in zip(batch.schema, columns, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata))
@@ -36,15 +42,25 @@ def _plain(column: pa.Array, name: str) -> pa.Array:
     if pa.types.is_string_view(kind):
         return column.cast(pa.large_string())
     if pa.types.is_struct(kind):
-        old = [column.field(place) for place in range(kind.num_fields)]
-        new = [_plain(member, f"{name}.{field.name}") for member, field in zip(old, kind, strict=True)]
-        if all(one is other for one, other in zip(new, old, strict=True)):
-            return column
-        fields = [field.with_type(member.type) for field, member in zip(kind, new, strict=True)]
-        return pa.StructArray.from_arrays(new, fields=fields, mask=column.is_null())
+        return _plain_struct(column, name)
     if _is_strange(kind):
         raise EventError(f"expected a column of a type that can be read, got {kind}; send text as string, large_string, string_view or a dictionary of these", path=name)
     return column
+
+
+def _plain_struct(column: pa.StructArray, name: str) -> pa.Array:
+    changed = {}
+    fields = list(column.type)
+    for place, field in enumerate(fields):
+        if not _is_simple(field.type):
+            member = column.field(place)
+            plain = _plain(member, f"{name}.{field.name}")
+            if plain is not member:
+                changed[place] = plain
+    if not changed:
+        return column
+    members = [changed[place] if place in changed else column.field(place) for place in range(len(fields))]
+    return pa.StructArray.from_arrays(members, fields=[field.with_type(member.type) for field, member in zip(fields, members, strict=True)], mask=column.is_null())
 
 
 def _plain_dictionary(column: pa.DictionaryArray, name: str) -> pa.Array:
@@ -56,6 +72,11 @@ def _plain_dictionary(column: pa.DictionaryArray, name: str) -> pa.Array:
     if values is not column.dictionary or column.type.index_type != pa.int32() or column.type.ordered:
         return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
     return column
+
+
+def _is_simple(kind: pa.DataType) -> bool:
+    """Whether values of a type are numbers, texts and the like, which is soon said of most."""
+    return kind.id in _SIMPLE
 
 
 def _is_strange(kind: pa.DataType) -> bool:
