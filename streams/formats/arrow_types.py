@@ -11,6 +11,7 @@ from detectors.errors import EventError
 
 FIELDS = frozenset({"event_id", "model", "kind", "model_version", "timestamp", "prediction", "label", "score", "probabilities", "segments", "latency_ms", "status", "features"})
 """Columns that are read; they are called as in JSON, and a null is a field that is not there."""
+_INT32 = pa.int32().id
 _SIMPLE = frozenset(kind.id for kind in (pa.null(), pa.bool_(), pa.int64(), pa.int32(), pa.float64(), pa.float32(), pa.string(), pa.large_string(), pa.timestamp("ms")))
 
 
@@ -22,15 +23,16 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     EventError
         If a column that is read has a type that cannot be.
     """
-    columns = batch.columns
-    changed = False
-    for place, (name, kind) in enumerate(zip(batch.schema.names, batch.schema.types, strict=True)):
-        if name in FIELDS and not _is_simple(kind):
-            plain = _plain(columns[place], name)
-            changed |= plain is not columns[place]
-            columns[place] = plain
+    changed = {}
+    for place, field in enumerate(batch.schema):
+        if not _is_simple(field.type) and field.name in FIELDS:
+            column = batch.column(place)
+            plain = _plain(column, field.name)
+            if plain is not column:
+                changed[place] = plain
     if not changed:
         return batch
+    columns = [changed.get(place, column) for place, column in enumerate(batch.columns)]
     fields = [field.with_type(column.type) for field, column in zip(batch.schema, columns, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata))
 
@@ -65,11 +67,15 @@ def _plain_struct(column: pa.StructArray, name: str) -> pa.Array:
 
 def _plain_dictionary(column: pa.DictionaryArray, name: str) -> pa.Array:
     """Indices of one width, and none that leads to a null: a row has a value or it has none."""
-    values = _plain(column.dictionary, name)
+    kind, values = column.type, column.dictionary
+    is_other = kind.index_type.id != _INT32 or kind.ordered
+    if not is_other and _is_simple(kind.value_type) and not values.null_count:
+        return column
+    values = _plain(values, name)
     if values.null_count or pa.types.is_nested(values.type) or pa.types.is_dictionary(values.type):
         rows = values.take(column.indices)
         return rows if pa.types.is_nested(rows.type) or pa.types.is_dictionary(rows.type) or pa.types.is_null(rows.type) else rows.dictionary_encode()
-    if values is not column.dictionary or column.type.index_type != pa.int32() or column.type.ordered:
+    if is_other or values is not column.dictionary:
         return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
     return column
 
