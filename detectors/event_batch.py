@@ -1,11 +1,12 @@
 """A batch of decoded events as columns: what a decoder makes and the summarise stage takes.
 
-All rows belong to one model and one source partition, in log order. A row is a prediction (perhaps with its label), a label, or features alone.
+All rows belong to one source partition, in log order, and to one model, or to many whose events have the same columns.
+A row is a prediction (perhaps with its label), a label, or features alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate, pairwise
 from typing import Any
@@ -36,11 +37,11 @@ NO_TIME = np.iinfo(np.int64).min
 
 @dataclass(frozen=True, kw_only=True)
 class EventBatch:
-    """Columns of ``n`` events of one model.
+    """Columns of ``n`` events.
 
     Attributes
     ----------
-    model : the model's name.
+    model : the model's name; "" where there are several.
     kind : (n,) PREDICTION, LABEL or FEATURES.
     event_id : (n,) 64-bit hash of the event id.
     timestamp : (n,) event time, epoch milliseconds.
@@ -56,6 +57,7 @@ class EventBatch:
     numeric_names : (F,) their names.
     categorical : a column for each declared categorical feature, each (n,).
     revisions : the revisions of the specification that the columns are typed for, where not all read events alike; () for all.
+    models : (n,) the model of each row where they are of several, whose revisions read alike; ``model`` is "" then.
     """
 
     model: str
@@ -76,33 +78,49 @@ class EventBatch:
     numeric_names: tuple[str, ...]
     categorical: dict[str, CodedText]
     revisions: tuple[int, ...] = ()
+    models: CodedText | None = None
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @property
+    def form(self) -> Hashable:
+        """The same for batches that can be put together, but for whose they are."""
+        return self.models is None, self.numeric_names, tuple(self.categorical), isinstance(self.label, CodedText)
 
     def take(self, rows: Any) -> EventBatch:
         """The same columns at some rows: a mask or positions."""
         columns = {name: getattr(self, name)[rows] for name in _BY_ROW}
         categorical = {name: column[rows] for name, column in self.categorical.items()}
-        return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, revisions=self.revisions, **columns)
+        models = None if self.models is None else self.models[rows]
+        return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, revisions=self.revisions, models=models, **columns)
+
+    def by_model(self) -> list[EventBatch]:
+        """A batch for each model that has rows."""
+        if self.models is None:
+            return [self]
+        order = np.argsort(self.models.codes, kind="stable")
+        ends = np.cumsum(np.bincount(self.models.codes, minlength=len(self.models.levels))).tolist()
+        rows = replace(self.take(order), models=None)
+        return [replace(_tidy(rows.take(slice(first, end))), model=model) for model, (first, end) in zip(self.models.levels, pairwise([0, *ends]), strict=True) if end > first]
 
     @staticmethod
     def concatenate(parts: Sequence[EventBatch]) -> EventBatch:
-        """All rows of the parts, in their order. At least one part; all of one model and with the same features."""
+        """All rows of the parts, in their order. At least one part; all of one form, and of one model where they do not say whose each row is."""
         first = parts[0]
         if len(parts) == 1:
             return first
+        models = CodedText.concatenate([part.models for part in parts if part.models is not None]) if first.models is not None else None
         columns = {name: put_together([getattr(part, name) for part in parts]) for name in _BY_ROW}
         categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
-        return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, revisions=first.revisions, **columns)
+        return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, revisions=first.revisions, models=models, **columns)
 
     @staticmethod
     def concatenate_each(several: Sequence[Sequence[EventBatch]]) -> list[EventBatch]:
-        """`concatenate` for each of several lists of batches: in one go for those with the same features, where a go for each would cost more than its rows."""
-        alike: dict[Any, list[int]] = {}
+        """`concatenate` for each of several lists of batches of one model: in one go for those with the same features, where a go for each would cost more than its rows."""
+        alike: dict[Hashable, list[int]] = {}
         for place, parts in enumerate(several):
-            first = parts[0]
-            alike.setdefault((first.numeric_names, tuple(first.categorical), isinstance(first.label, CodedText)), []).append(place)
+            alike.setdefault(parts[0].form, []).append(place)
         found = [parts[0] for parts in several]
         for places in alike.values():
             for place, batch in zip(places, _concatenate_alike([several[place] for place in places]), strict=True):
@@ -132,7 +150,7 @@ class EventBatch:
 
 _SHARED_LEVELS = 8  # a column of text with more is put together for each list by itself, or each would look up the others' texts, too
 
-_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions"})
+_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions", "models"})
 
 
 def _concatenate_alike(several: Sequence[Sequence[EventBatch]]) -> list[EventBatch]:
@@ -160,6 +178,16 @@ def _concatenate_alike(several: Sequence[Sequence[EventBatch]]) -> list[EventBat
         )
         for place, of_one in enumerate(several)
     ]
+
+
+def _tidy(batch: EventBatch) -> EventBatch:
+    """The same rows, without the texts of other models: whoever reads a column looks up every level."""
+    columns: dict[str, Any] = {name: _compact(getattr(batch, name)) for name in ("version", "segment", "prediction", "label")}
+    return replace(batch, categorical={name: _compact(column) for name, column in batch.categorical.items()}, **columns)
+
+
+def _compact(column: Any) -> Any:
+    return column.compact() if isinstance(column, CodedText) and len(column.levels) > _SHARED_LEVELS else column
 
 
 def both(one: EventBatch | None, other: EventBatch | None) -> EventBatch | None:

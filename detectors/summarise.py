@@ -32,7 +32,8 @@ MAX_UNMONITORED = 1_000  # names of models that no monitor knows; a producer tha
 class Fetch:
     """Decoded records of one source partition, in log order.
 
-    ``end`` is the offset after the last record, ``high`` the largest record timestamp up to there (of bad records, too).
+    ``end`` is the offset after the last record, ``high`` the largest record timestamp up to there (of bad records, too). The rows of a model stand in
+    one batch, by themselves or among others'; in one for each way to read them, where its revisions differ.
     """
 
     end: int
@@ -100,7 +101,8 @@ class Summarise:
         """Take a fetch; records before `covered` must have been left out. Rows of a model that has few of them may wait for more until the next flush."""
         self._gaps = self._gaps.closed(min((int(batch.high[0]) for batch in fetch.batches if len(batch)), default=fetch.high))
         for batch in fetch.batches:
-            self._hold(batch)
+            for mine in batch.by_model():
+                self._hold(mine)
         if self._held_rows > MAX_HELD:
             self._absorb_held()
         for model, count in fetch.unmonitored.items():

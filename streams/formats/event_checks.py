@@ -28,6 +28,11 @@ _LARGEST = sys.float_info.max
 _NUMBERS = frozenset({int, float, type(None)})
 
 
+def is_number(value: Any) -> bool:
+    """Whether an outcome is none, or a number that a model may make."""
+    return type(value) in _NUMBERS and abs(value or 0) <= _LARGEST
+
+
 def milliseconds(time: datetime | float | None, record_timestamp: int) -> int:
     """Event time of an event, epoch milliseconds; its record's where it has none. Any number: it may be out of every range."""
     if time is None:
@@ -60,12 +65,12 @@ def suspicious(
     latest: Int64,
     predictions: Sequence[Any],
     labels: Sequence[Any],
-    numeric: Bool,
+    numeric: bool,
     scores: Float64,
     probabilities: Sequence[dict[str, float] | None],
     failed: Bool,
 ) -> Bool:
-    """(n,) rows that `check` has to look at; ``latest`` are the times that are still allowed, ``numeric`` marks events whose outcomes are numbers."""
+    """(n,) rows that `check` has to look at; ``latest`` are the times that are still allowed, ``numeric`` says that outcomes are numbers."""
     n = len(kind)
     found = (time < FIRST_TIME) | (time > LAST_TIME) | (time > latest) | (scores < 0) | (scores > 1)
     if "" in event_ids:
@@ -76,10 +81,10 @@ def suspicious(
             found |= without if excused is None else without & ~excused
     if any(probabilities):
         found |= np.fromiter(map(bool, probabilities), bool, n)
-    if numeric.any():
+    if numeric:
         for values in (predictions, labels):
             if not set(map(type, values)) <= {float, type(None)}:
-                found |= numeric & np.fromiter((type(value) not in _NUMBERS or abs(value or 0) > _LARGEST for value in values), bool, n)
+                found |= np.fromiter((not is_number(value) for value in values), bool, n)
     return np.asarray(found)
 
 

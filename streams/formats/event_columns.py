@@ -1,14 +1,14 @@
 """Events that were read, to the columns that the summarise stage takes.
 
-What every event has is turned into columns once for all models of a fetch, and then cut: with a thousand models in a fetch, a dozen array operations
-for each of them would cost more than all the rest.
+Events of many models become columns together, where they have the same: with a thousand models in a fetch, a dozen array operations for each of them
+would cost more than all the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,25 +16,14 @@ import xxhash
 
 from detectors.class_names import class_name
 from detectors.coded_text import CodedText
-from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64, UInt8, UInt64
-from detectors.specification import MonitorSpecification
-from streams.formats.event_checks import suspicious, times
-from streams.formats.event_schema import CONTROL, KINDS, ModelSchema, numbers_of
+from detectors.event_batch import Bool, EventBatch, Float64, Int64, UInt8, UInt64
+from streams.formats.event_checks import is_number, suspicious, times
+from streams.formats.event_schema import CONTROL, KINDS, numbers_of
+from streams.formats.read_events import ReadEvents
 
 UNKNOWN_CODE, CONTROL_CODE = 254, 255
 CODES = KINDS | {CONTROL: CONTROL_CODE}
 """How kinds are written into a column; the last two never leave a decoder."""
-_SHARED_LEVELS = 8  # a column with so few texts is coded for all models at once; with more, each would look up the others' texts, too
-_OF_SPECIFICATION = ("version", "segment", "prediction", "label", "numeric")  # columns that may have to be made for each model
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelEvents:
-    """Events of one model in log order, as its schema read them; ``lines`` says which lines they were."""
-
-    schema: ModelSchema
-    lines: list[int]
-    events: list[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,119 +37,91 @@ class Places:
 
 
 class EventColumns:
-    """Columns of the events of some models, one model after the other.
+    """Columns of events.
 
     Parameters
     ----------
-    groups : one for each model.
-    places : of all their events.
+    read : the events.
+    places : of their lines.
     """
 
-    def __init__(self, groups: Sequence[ModelEvents], places: Places) -> None:
-        self._groups = groups
+    def __init__(self, read: ReadEvents, places: Places) -> None:
+        self._read = read
         self._record_timestamp = places.record_timestamp
-        self.events = groups[0].events if len(groups) == 1 else [event for group in groups for event in group.events]
-        self._ends = list(accumulate((len(group.events) for group in groups), initial=0))
-        events = self.events
+        first, events = read.schemas[0], read.events
+        self._regression = first.specification.task == "regression"
         self._event_ids = [event.event_id for event in events]
         self._predictions = [event.prediction for event in events]
         self._labels = [event.label for event in events]
-        self._versions = [event.model_version for event in events]
-        statuses = [event.status for event in events]
-        all_answered = statuses.count(200) == len(statuses)
-        self._columns: dict[str, Any] = {
-            "kind": _kinds([event.kind for event in events]),
-            "event_id": event_hashes(self._event_ids),
-            "timestamp": times([event.timestamp for event in events], places.record_timestamp),
-            "high": places.high,
-            "offset": places.offset,
-            "index": places.index,
-            "score": _floats([event.score for event in events]),
-            "latency": _floats([event.latency_ms for event in events]),
-            "failed": np.zeros(len(events), bool) if all_answered else np.array([status != 200 for status in statuses], bool),
-        }
-        self._complete = len(self._columns) + len(_OF_SPECIFICATION)
         self._probabilities = [event.probabilities for event in events]
-        self._any_probabilities = self._probabilities.count(None) < len(events)
-        self._share()
+        statuses = [event.status for event in events]
+        features = [event.features for event in events]
+        outcomes = _numbers if self._regression else coded_classes
+        categories = [coded_classes(values) for values in first.categories(features)] if first.categorical else []
+        self._rows = EventBatch(
+            model="",
+            kind=_kinds([event.kind for event in events]),
+            event_id=event_hashes(self._event_ids),
+            timestamp=times([event.timestamp for event in events], places.record_timestamp),
+            high=places.high,
+            offset=places.offset,
+            index=places.index,
+            version=_versions([event.model_version for event in events]),
+            segment=_segments(first.specification.segments, events),
+            prediction=outcomes(self._predictions),
+            label=outcomes(self._labels),
+            score=self._scores(_floats([event.score for event in events])),
+            latency=_floats([event.latency_ms for event in events]),
+            failed=np.zeros(len(events), bool) if statuses.count(200) == len(statuses) else np.array([status != 200 for status in statuses], bool),
+            numeric=numbers_of(features, len(first.numeric)),
+            numeric_names=first.numeric,
+            categorical=dict(zip(first.categorical, categories, strict=True)),
+        )
 
-    def _share(self) -> None:
-        """Columns that depend on the specification, where they do not after all."""
-        specifications = [group.schema.specification for group in self._groups]
-        shared: dict[str, Any] = {"version": _coded_versions(self._versions)}
-        if not any(specification.segments for specification in specifications):
-            shared["segment"] = CodedText.constant("", len(self.events))
-        if all(specification.task == "classification" for specification in specifications):
-            shared["prediction"] = coded_classes(self._predictions)
-            shared["label"] = coded_classes(self._labels)
-        self._columns |= {name: column for name, column in shared.items() if len(self._groups) == 1 or len(column.levels) <= _SHARED_LEVELS}
-        if len({len(group.schema.numeric) for group in self._groups}) == 1:
-            self._columns["numeric"] = numbers_of([event.features for event in self.events], len(self._groups[0].schema.numeric))
+    def _scores(self, scores: Float64) -> Float64:
+        """Scores as given, or else the probability of each model's positive class."""
+        if not any(self._probabilities):
+            return scores
+        positive = [schema.specification.positive_class or "" for schema in self._read.schemas]
+        given = zip(self._probabilities, self._read.owner.tolist(), scores.tolist(), strict=True)
+        return np.array([(probabilities or {}).get(positive[owner]) if math.isnan(score) else score for probabilities, owner, score in given], np.float64)
 
     @property
     def is_control(self) -> Bool:
         """(n,) rows that only move time."""
-        return np.asarray(self._columns["kind"] == CONTROL_CODE)
+        return np.asarray(self._rows.kind == CONTROL_CODE)
 
     def suspicious(self) -> Int64:
         """Rows that have to be looked at, each by itself."""
-        specifications = [group.schema.specification for group in self._groups]
-        sizes = np.diff(self._ends)
-        columns = self._columns
+        rows = self._rows
+        max_ahead = np.array([schema.specification.max_ahead for schema in self._read.schemas])
         found = suspicious(
-            kind=columns["kind"],
+            kind=rows.kind,
             event_ids=self._event_ids,
-            time=columns["timestamp"],
-            latest=self._record_timestamp + np.repeat([specification.max_ahead for specification in specifications], sizes),
+            time=rows.timestamp,
+            latest=self._record_timestamp + max_ahead[self._read.owner],
             predictions=self._predictions,
             labels=self._labels,
-            numeric=np.repeat([specification.task == "regression" for specification in specifications], sizes),
-            scores=columns["score"],
+            numeric=self._regression,
+            scores=rows.score,
             probabilities=self._probabilities,
-            failed=columns["failed"],
+            failed=rows.failed,
         )
-        return np.flatnonzero((found | (columns["kind"] == UNKNOWN_CODE)) & (columns["kind"] != CONTROL_CODE))
-
-    def group_of(self, row: int) -> tuple[ModelEvents, int]:
-        """Whose event a row is, and which of theirs."""
-        number = int(np.searchsorted(self._ends, row, side="right")) - 1
-        return self._groups[number], row - self._ends[number]
+        return np.flatnonzero((found | (rows.kind == UNKNOWN_CODE)) & (rows.kind != CONTROL_CODE))
 
     def batches(self, refused: Bool) -> list[EventBatch]:
-        """A batch for each model, without the refused rows, (n,)."""
-        any_refused = bool(refused.any())
-        found = []
-        for number, group in enumerate(self._groups):
-            rows: Any = slice(self._ends[number], self._ends[number + 1])
-            if any_refused and refused[rows].any():
-                rows = rows.start + np.flatnonzero(~refused[rows])
-            batch = self._batch(group.schema, rows)
-            if len(batch):
-                found.append(batch)
-        return found
-
-    def _batch(self, schema: ModelSchema, rows: Any) -> EventBatch:
-        def own(values: list[Any]) -> list[Any]:
-            return values[rows] if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
-
-        specification = schema.specification
-        columns = {name: column[rows] for name, column in self._columns.items()}
-        if len(columns) < self._complete:
-            makers: dict[str, Callable[[], Any]] = {
-                "version": lambda: _coded_versions(own(self._versions)),
-                "segment": lambda: _segments(specification.segments, own(self.events)),
-                "prediction": lambda: _outcomes(specification, own(self._predictions)),
-                "label": lambda: _outcomes(specification, own(self._labels)),
-                "numeric": lambda: numbers_of([event.features for event in own(self.events)], len(schema.numeric)),
-            }
-            columns |= {name: make() for name, make in makers.items() if name not in columns}
-        if self._any_probabilities and any(event.probabilities for event in own(self.events)):
-            columns["score"] = _scores(specification, own(self.events), columns["score"])
-        categorical: dict[str, CodedText] = {}
-        if schema.categorical:
-            values = schema.categories([event.features for event in own(self.events)])
-            categorical = {name: coded_classes(mine) for name, mine in zip(schema.categorical, values, strict=True)}
-        return EventBatch(model=specification.model, numeric_names=schema.numeric, categorical=categorical, revisions=schema.revisions, **columns)
+        """The rows but the refused ones, (n,): together, but for models whose revisions differ."""
+        rows, owner, schemas = self._rows, self._read.owner, self._read.schemas
+        if refused.any():
+            kept = np.flatnonzero(~refused)
+            rows, owner = rows.take(kept), owner[kept]
+        if not len(rows):
+            return []
+        if len(schemas) > 1 and not any(schema.revisions for schema in schemas):
+            return [replace(rows, models=CodedText(tuple(schema.specification.model for schema in schemas), owner))]
+        several = len(schemas) > 1
+        by_schema = [(schema, rows.take(owner == place) if several else rows) for place, schema in enumerate(schemas)]
+        return [replace(batch, model=schema.specification.model, revisions=schema.revisions) for schema, batch in by_schema if len(batch)]
 
 
 def event_hash(event_id: str | int) -> int:
@@ -199,7 +160,7 @@ def _coded(values: list[str | None]) -> CodedText:
     return CodedText.of(values)
 
 
-def _coded_versions(given: list[Any]) -> CodedText:
+def _versions(given: list[Any]) -> CodedText:
     if set(map(type, given)) <= {str}:
         return _coded(given)
     return _coded(["" if version is None else str(version) for version in given])
@@ -211,20 +172,18 @@ def _floats(values: list[Any]) -> Float64:
     return np.array(values, np.float64)
 
 
+def _numbers(values: list[Any]) -> Float64:
+    """Outcomes of a model that makes numbers; nan for those that are none, which will be refused."""
+    try:
+        return _floats(values)
+    except (OverflowError, TypeError, ValueError):
+        return np.array([value if is_number(value) else math.nan for value in values], np.float64)
+
+
 def _kinds(names: list[str]) -> UInt8:
     if names.count("prediction") == len(names):
         return np.zeros(len(names), np.uint8)
     return np.fromiter((CODES.get(name, UNKNOWN_CODE) for name in names), np.uint8, len(names))
-
-
-def _outcomes(specification: MonitorSpecification, values: list[Any]) -> Coded:
-    """Predictions or labels: class names, or numbers with nan for none."""
-    return _floats(values) if specification.task == "regression" else coded_classes(values)
-
-
-def _scores(specification: MonitorSpecification, events: Sequence[Any], scores: Float64) -> Float64:
-    positive = specification.positive_class or ""
-    return np.array([(event.probabilities or {}).get(positive) if np.isnan(score) else score for event, score in zip(events, scores.tolist(), strict=True)], np.float64)
 
 
 def _segments(declared: tuple[str, ...], events: Sequence[Any]) -> CodedText:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -43,9 +43,9 @@ _FIELDS: list[tuple[str, Any, Any]] = [
 ]
 
 
-def _event_struct(model: Any, features: Any, nothing: Any) -> Any:
+def _event_struct(features: Any, nothing: Any) -> Any:
     """Instances are left out of garbage collection: they hold no cycle, and a fetch makes thousands."""
-    return msgspec.defstruct("Event", [("event_id", str | int), ("model", model), *_FIELDS, ("features", features, nothing)], gc=False)
+    return msgspec.defstruct("Event", [("event_id", str | int), ("model", str), *_FIELDS, ("features", features, nothing)], gc=False)
 
 
 class ModelOf(msgspec.Struct, gc=False):
@@ -66,7 +66,6 @@ class KindOf(msgspec.Struct, gc=False):
     kind: str = "prediction"
 
 
-@lru_cache(maxsize=1_024)
 def _features_struct(shape: Shape) -> Any:
     numeric, categorical = shape
     names = {f"f{place}": name for place, name in enumerate((*numeric, *categorical))}
@@ -75,14 +74,20 @@ def _features_struct(shape: Shape) -> Any:
     return msgspec.defstruct("Features", [*numbers, *others], rename=names, gc=False, frozen=True)
 
 
-@lru_cache(maxsize=64)
-def decode_of_shape(shape: Shape) -> Callable[[bytes], Any]:
-    """Reads the events of all models of a shape; what a model's own schema refuses is refused, but for another model's name."""
+@lru_cache(maxsize=1_024)
+def _of_shape(shape: Shape) -> tuple[Any, Callable[[bytes], Any]]:
+    """The struct of an event with such features, and what reads it."""
     features = _features_struct(shape)
-    return msgspec.json.Decoder(_event_struct(str, features, features())).decode
+    event = _event_struct(features, features())
+    return event, msgspec.json.Decoder(event).decode
 
 
-ANY_EVENT = msgspec.json.Decoder(_event_struct(str, msgspec.Raw, msgspec.Raw(b"{}")))
+def reader_of(shape: Shape) -> Callable[[bytes], Any]:
+    """Reads the events of all models with such features."""
+    return _of_shape(shape)[1]
+
+
+ANY_EVENT = msgspec.json.Decoder(_event_struct(msgspec.Raw, msgspec.Raw(b"{}")))
 """Reads an event of any model; its features stay unread."""
 MODEL_OF = msgspec.json.Decoder(ModelOf)
 ID_OF = msgspec.json.Decoder(IdOf)
@@ -90,7 +95,7 @@ KIND_OF = msgspec.json.Decoder(KindOf)
 
 
 class ModelSchema:
-    """Reads the events of one model as one specification has it.
+    """Reads the events of one model as one specification has it; those of another model with the same features as well.
 
     Parameters
     ----------
@@ -103,14 +108,11 @@ class ModelSchema:
         self.revisions = revisions
         self.numeric = tuple(name for name, feature in specification.features.items() if feature.type == "numeric")
         self.categorical = tuple(name for name, feature in specification.features.items() if feature.type != "numeric")
-        features = _features_struct(self.shape)
-        self._event = _event_struct(Literal[specification.model], features, features())
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(self._event).decode
-
-    @property
-    def shape(self) -> Shape:
+        self.shape: Shape = (self.numeric, self.categorical)
         """The same for models whose events have the same features, and can be read in one go."""
-        return self.numeric, self.categorical
+        self.form: Hashable = (self.shape, specification.segments, specification.task)
+        """The same for models whose events become the same columns."""
+        self._event, self.decode = _of_shape(self.shape)
 
     def without_features(self, event: Any) -> Any:
         """The same event as this schema would read it, had it no features."""

@@ -1,19 +1,21 @@
 """Wire format v1 to columns: records of one JSON event, of JSON Lines, or of an Arrow IPC stream, in any mixture.
 
-Every JSON event is read by a struct that was made from its model's specification. Where all events of a fetch have the same features, be they of
+Every JSON event is read by a struct that was made for the features of its model. Where all events of a fetch have the same features, be they of
 one model or of many, that is the only step. In any other, the models' names are read first. An event that cannot be read is looked at by itself, so that
 it costs its neighbours nothing. Arrow's columns are taken as they are; see `streams.formats.arrow_columns` for the rows that cannot be.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, SupportsBytes
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, SupportsBytes, cast
 
 import msgspec
 import numpy as np
 
+from detectors.coded_text import CodedText
 from detectors.errors import EventError
 from detectors.event_batch import EventBatch, Int64
 from detectors.monitor import Monitor, Monitors
@@ -23,11 +25,12 @@ from streams.formats.arrow_events import ArrowSource, event_texts
 from streams.formats.arrow_records import ArrowRows, arrow_rows, is_arrow
 from streams.formats.decoded import MAX_DEAD_LETTERS, UNREADABLE, DeadLetter, Decoded, bounded
 from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
-from streams.formats.event_columns import EventColumns, ModelEvents, Places
+from streams.formats.event_columns import EventColumns, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
-from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, ModelSchema, decode_each, decode_of_shape
+from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, ModelSchema, Shape, decode_each, reader_of
 from streams.formats.model_schemas import ModelSchemas
 from streams.formats.placement import Placement, sample
+from streams.formats.read_events import ReadEvents, merged
 from streams.source_records import SourceRecords
 
 _PATIENCE = 0.125  # share of lines that may be other than they seemed, before all are looked at one by one
@@ -58,11 +61,11 @@ class Decoder:
         """
         highs = np.maximum.accumulate(np.maximum(records.timestamps, high))
         reading = _Reading(records, highs, self)
-        batches = reading.batches()
+        batches = tuple(reading.batches())
         dead = reading.dead.values()
         highest = int(highs[-1]) if len(highs) else high
         return Decoded(
-            fetch=Fetch(end=end, high=highest, batches=tuple(batches), unmonitored=reading.unmonitored, rejected=len(dead)),
+            fetch=Fetch(end=end, high=highest, batches=batches, unmonitored=reading.unmonitored, rejected=len(dead)),
             dead_letters=bounded(list(dead), records),
             misplaced=tuple(self._placement.misplaced(reading.sampled_ids())) if self._placement else (),
         )
@@ -89,7 +92,7 @@ class _Reading:
         self._buried: Counter[int] = Counter()
         self.unmonitored: dict[str, int] = {}
         self._taken: list[EventBatch] = []
-        self._alone: list[tuple[ModelSchema, int, Any]] = []
+        self._alone: list[ReadEvents] = []
         refused: list[DeadLetter] = []
         arrow = [place for place, value in enumerate(records.values) if is_arrow(value)]
         self._any_arrow = bool(arrow)
@@ -107,12 +110,13 @@ class _Reading:
             self._lines = self._lines.without({line for line in large if self._is_too_large(line)})
 
     def batches(self) -> list[EventBatch]:
-        """Columns of each model's good events, in log order."""
+        """Columns of the good events, each in log order; a model's are all in one batch, or in one for each way in which its revisions read."""
+        found = self._from_lines()
         if not self._any_arrow:
-            return self._from_lines()
+            return found
         by_schema: dict[tuple[str, tuple[int, ...]], list[EventBatch]] = {}
-        for batch in (*self._taken, *self._from_lines()):
-            by_schema.setdefault((batch.model, batch.revisions), []).append(batch)
+        for part in (*self._taken, *(part for batch in found for part in batch.by_model())):
+            by_schema.setdefault((part.model, part.revisions), []).append(part)
         return [_in_log_order(parts) for parts in by_schema.values()]
 
     def _columnar(self, rows: ArrowRows) -> EventLines:
@@ -139,66 +143,60 @@ class _Reading:
         return EventLines(texts=texts, sources=[ArrowSource(rows, row) for row in lines], record=rows.record[lines], index=rows.index[lines])
 
     def _from_lines(self) -> list[EventBatch]:
-        groups = self._by_revision(self._by_model())
-        if not groups:
-            return []
-        lines = np.array([line for group in groups for line in group.lines], np.int64)
-        places = self._places(self._lines.record[lines], self._lines.index[lines])
-        columns = EventColumns(groups, places)
+        read = self._read()  # which may leave some to be read alone
+        return [batch for group in self._by_revision([*read, *self._alone]) for batch in self._batches(group)]
+
+    def _batches(self, read: ReadEvents) -> list[EventBatch]:
+        places = self._places(self._lines.record[read.lines], self._lines.index[read.lines])
+        columns = EventColumns(read, places)
         refused = columns.is_control
         for row in columns.suspicious().tolist():
-            group, place = columns.group_of(row)
             try:
-                check(group.events[place], int(places.record_timestamp[row]), group.schema.specification)
+                check(read.events[row], int(places.record_timestamp[row]), read.schema_of(row).specification)
             except EventError as error:
                 refused[row] = True
-                self._refuse(group.lines[place], error)
+                self._refuse(int(read.lines[row]), error)
         return columns.batches(refused)
 
-    def _by_model(self) -> list[ModelEvents]:
-        """The lines that could be read, by model, all as the newest revision reads them."""
+    def _read(self) -> list[ReadEvents]:
+        """The lines that could be read, all as the newest revision reads them: in one go those whose features are what they seem to be."""
         texts = self._lines.texts
-        models = self._sampled_models()
-        schemas = self._decoder.schemas_of(next(iter(models))) if len(models) == 1 else None
-        if schemas is None:
-            return self._alike(models)
-        schema = schemas.newest
-        events, failed, tried = decode_each(schema.decode, texts, patience=_PATIENCE)
-        others = [*failed, *range(tried, len(texts))]
-        if not others:
-            return [ModelEvents(schema=schema, lines=list(range(len(texts))), events=events)]
-        without = set(others)
-        lines = [line for line in range(len(texts)) if line not in without]
-        return _merged([ModelEvents(schema=schema, lines=lines, events=events), *self._mixed(others)])
-
-    def _alike(self, models: Iterable[str]) -> list[ModelEvents]:
-        """The lines of several models, in one go where their events seem to have the same features."""
-        texts = self._lines.texts
-        shapes = {None if schemas is None else schemas.newest.shape for schemas in map(self._decoder.schemas_of, models)}
-        shape = shapes.pop() if len(shapes) == 1 else None
+        shape = self._sampled_shape()
         if shape is None:
             return self._mixed(range(len(texts)))
-        events, failed, tried = decode_each(decode_of_shape(shape), texts, patience=_PATIENCE)
-        by_model: dict[str, tuple[list[int], list[Any]]] = defaultdict(lambda: ([], []))
-        for line, event in zip([line for line in range(tried) if line not in failed] if failed else range(tried), events, strict=True):
-            mine = by_model[event.model]
-            mine[0].append(line)
-            mine[1].append(event)
-        groups = []
-        others = [*failed, *range(tried, len(texts))]
-        for model, (lines, own) in by_model.items():
-            schemas = self._decoder.schemas_of(model)
-            if schemas is None or schemas.newest.shape != shape:
-                others += lines
-            else:
-                groups.append(ModelEvents(schema=schemas.newest, lines=lines, events=own))
-        return _merged([*groups, *self._mixed(sorted(others))]) if others else groups
+        read, failed, left = self._of_shape(shape, range(len(texts)), patience=_PATIENCE)
+        return [*read, *self._mixed(sorted([*failed, *left]))] if failed or left else read
 
-    def _sampled_models(self) -> set[str]:
-        """Some of the models that the lines are of."""
+    def _sampled_shape(self) -> Shape | None:
+        """The one shape of some of the lines; None if there is none."""
         texts = self._lines.texts
         sampled, _, _ = decode_each(MODEL_OF.decode, [texts[place] for place in sample(len(texts))])
-        return {one.model for one in sampled}
+        schemas = map(self._decoder.schemas_of, {one.model for one in sampled})
+        shapes = {known.newest.shape for known in schemas if known is not None}
+        return shapes.pop() if len(shapes) == 1 else None
+
+    def _of_shape(self, shape: Shape, lines: Sequence[int], *, patience: float = math.inf) -> tuple[list[ReadEvents], dict[int, Exception], list[int]]:
+        """Some lines read as events of a shape: what was read, why some lines could not be, and lines that have to be read in another way."""
+        texts = self._lines.texts
+        events, failed, tried = decode_each(reader_of(shape), [texts[line] for line in lines], patience=patience)
+        at = np.array(lines[:tried], np.int64)
+        read, left = self._sorted_out(shape, np.delete(at, list(failed)) if failed else at, events)
+        return read, {lines[place]: error for place, error in failed.items()}, [*left, *lines[tried:]]
+
+    def _sorted_out(self, shape: Shape, lines: Int64, events: list[Any]) -> tuple[list[ReadEvents], list[int]]:
+        """Events by the form of their models, and the lines of models that have another shape or are not monitored."""
+        models = CodedText.of([event.model for event in events])
+        known = [self._decoder.schemas_of(model) for model in models.levels]
+        schemas = [None if one is None or one.newest.shape != shape else one.newest for one in known]
+        forms = [None if schema is None or one is None else schema.form if one.is_uniform else schema for one, schema in zip(known, schemas, strict=True)]
+        number = {form: place for place, form in enumerate(dict.fromkeys(forms))}
+        of = np.array([number[form] for form in forms], np.int64)[models.codes]
+        whole = ReadEvents(schemas=cast("Sequence[ModelSchema]", schemas), owner=models.codes, lines=lines, events=events)
+        if len(number) == 1 and None not in number:
+            return [whole], []
+        rows_of = {form: np.flatnonzero(of == place) for form, place in number.items()}
+        others = rows_of.pop(None, np.empty(0, np.int64))
+        return [whole.take(rows) for rows in rows_of.values()], lines[others].tolist()
 
     def sampled_ids(self) -> list[str]:
         """Event ids of a few of the events."""
@@ -206,7 +204,8 @@ class _Reading:
         found, _, _ = decode_each(ID_OF.decode, [texts[line] for line in sample(len(texts))])
         return self._sampled_ids + [str(one.event_id) for one in found if one.event_id not in {None, ""}]
 
-    def _mixed(self, lines: range | list[int]) -> list[ModelEvents]:
+    def _mixed(self, lines: Sequence[int]) -> list[ReadEvents]:
+        """Lines of which nothing is known: their models' names are read first."""
         texts = self._lines.texts
         named, failed, _ = decode_each(MODEL_OF.decode, [texts[line] for line in lines])
         for place, error in failed.items():
@@ -214,70 +213,75 @@ class _Reading:
         by_model: dict[str, list[int]] = {}
         for one, line in zip(named, [line for place, line in enumerate(lines) if place not in failed] if failed else lines, strict=True):
             by_model.setdefault(one.model, []).append(line)
-        groups = []
+        by_shape: dict[Shape, list[int]] = {}
         for model, mine in by_model.items():
             schemas = self._decoder.schemas_of(model)
             if schemas is None:
                 self._count_unmonitored(model, mine)
-                continue
-            events, failed, _ = decode_each(schemas.newest.decode, [texts[line] for line in mine])
-            for place, error in failed.items():
-                self._read_alone(schemas, mine[place], error)
-            if failed:
-                mine = [line for place, line in enumerate(mine) if place not in failed]  # noqa: PLW2901  the good ones stand for all
-            groups.append(ModelEvents(schema=schemas.newest, lines=mine, events=events))
-        return groups
+            else:
+                by_shape.setdefault(schemas.newest.shape, []).extend(mine)
+        found: list[ReadEvents] = []
+        for shape, mine in by_shape.items():
+            read, errors, _ = self._of_shape(shape, sorted(mine))
+            found += read
+            for line, error in errors.items():
+                self._read_alone(line, error)
+        return found
 
-    def _read_alone(self, schemas: ModelSchemas, line: int, error: Exception) -> None:
+    def _read_alone(self, line: int, error: Exception) -> None:
         """A line that the newest revision cannot read: another may, and a label's features are never counted, so that they cannot be bad either."""
         try:
             event = ANY_EVENT.decode(self._lines.texts[line])
         except UNREADABLE:
             self._refuse_unread(line, error)
             return
-        if event.kind == CONTROL:
+        schemas = self._decoder.schemas_of(event.model)
+        if schemas is None or event.kind == CONTROL:
             return
         if event.kind == "label":
-            self._alone.append((schemas.newest, line, schemas.newest.without_features(event)))
+            self._alone.append(ReadEvents.of(schemas.newest, [line], [schemas.newest.without_features(event)]))
             return
         schema = schemas.of_times(times([event.timestamp], self._times_of([line])))[0]
         try:
-            self._alone.append((schema, line, schema.decode(self._lines.texts[line])))
+            self._alone.append(ReadEvents.of(schema, [line], [schema.decode(self._lines.texts[line])]))
         except UNREADABLE as own:
             self._refuse_unread(line, own)
 
-    def _by_revision(self, groups: list[ModelEvents]) -> list[ModelEvents]:
+    def _by_revision(self, groups: Sequence[ReadEvents]) -> list[ReadEvents]:
         """The same events, each as the revision of its own time reads it; labels as often as there are ways to read them."""
-        alone = [ModelEvents(schema=schema, lines=[line], events=[event]) for schema, line, event in self._alone]
-        groups = _merged([*groups, *alone]) if alone else groups
-        found: list[ModelEvents] = []
+        found: list[ReadEvents] = []
         for group in groups:
-            schemas = self._decoder.schemas_of(group.schema.specification.model)
+            schemas = self._decoder.schemas_of(group.schemas[0].specification.model)
             found += [group] if schemas is None or schemas.is_uniform else self._split(group, schemas)
-        return _merged(found) if len(found) > len(groups) else found
+        return merged(found)
 
-    def _split(self, group: ModelEvents, schemas: ModelSchemas) -> list[ModelEvents]:
+    def _split(self, group: ReadEvents, schemas: ModelSchemas) -> list[ReadEvents]:
+        """Events of one model whose revisions differ."""
+        read_by = group.schemas[0]
         stamps = self._times_of(group.lines)
         own_times = times([event.timestamp for event in group.events], stamps)
-        split: list[tuple[ModelSchema, int, Any]] = []
-        for line, event, time, stamp, own in zip(group.lines, group.events, own_times.tolist(), stamps.tolist(), schemas.of_times(own_times), strict=True):
+        split: dict[ModelSchema, tuple[list[int], list[Any]]] = {}
+        given = zip(group.lines.tolist(), group.events, own_times.tolist(), stamps.tolist(), schemas.of_times(own_times), strict=True)
+        for line, event, time, stamp, own in given:
             is_label = event.kind == "label"
             try:
                 if event.kind != CONTROL:
                     schemas.check_ahead(time, stamp)
                 for schema in (schemas.readers_of(event) if is_label else ()) or [own]:
-                    if schema is group.schema:
-                        split.append((schema, line, event))
-                    else:
-                        split.append((schema, line, schema.without_features(event) if is_label else schema.decode(self._lines.texts[line])))
+                    read = event
+                    if schema is not read_by:
+                        read = schema.without_features(event) if is_label else schema.decode(self._lines.texts[line])
+                    lines, events = split.setdefault(schema, ([], []))
+                    lines.append(line)
+                    events.append(read)
             except EventError as error:
                 self._refuse(line, error)
             except UNREADABLE as error:
                 self._refuse_unread(line, error)
-        return [ModelEvents(schema=schema, lines=[line], events=[event]) for schema, line, event in split]
+        return [ReadEvents.of(schema, lines, events) for schema, (lines, events) in split.items()]
 
-    def _times_of(self, lines: Sequence[int]) -> Int64:
-        return self._records.timestamps[self._lines.record[np.array(lines, np.int64)]]
+    def _times_of(self, lines: Sequence[int] | Int64) -> Int64:
+        return self._records.timestamps[self._lines.record[np.asarray(lines, np.int64)]]
 
     def _places(self, record: Int64, index: Int64) -> Places:
         return Places(offset=self._records.offsets[record], index=index, high=self._highs[record], record_timestamp=self._records.timestamps[record])
@@ -339,20 +343,6 @@ def _in_log_order(parts: list[EventBatch]) -> EventBatch:
     if ((step > 0) | ((step == 0) & (np.diff(whole.index) > 0))).all():
         return whole
     return whole.take(np.lexsort((whole.index, whole.offset)))
-
-
-def _merged(groups: Sequence[ModelEvents]) -> list[ModelEvents]:
-    """Groups of one schema put together, in the order of the lines."""
-    by_schema: dict[ModelSchema, list[ModelEvents]] = {}
-    for group in groups:
-        by_schema.setdefault(group.schema, []).append(group)
-    merged = []
-    for schema, parts in by_schema.items():
-        lines = [line for part in parts for line in part.lines]
-        events = [event for part in parts for event in part.events]
-        order = sorted(range(len(lines)), key=lines.__getitem__)
-        merged.append(ModelEvents(schema=schema, lines=[lines[place] for place in order], events=[events[place] for place in order]))
-    return merged
 
 
 def _is_control(text: bytes) -> bool:

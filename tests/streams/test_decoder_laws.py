@@ -23,6 +23,9 @@ MONITORS = Monitors(
         Monitor(specification=specification(segments=("country",))),
         Monitor(specification=MonitorSpecification(model="price", task="regression", features={"area": Feature(), "rooms": Feature()})),
         Monitor(specification=MonitorSpecification(model="spam", positive="yes", features={"length": Feature()})),
+        Monitor(specification=MonitorSpecification(model="scam", positive="no", features={"length": Feature()}, max_ahead=1)),
+        Monitor(specification=MonitorSpecification(model="sham", positive="no", features={"length": Feature()})),
+        Monitor(specification=MonitorSpecification(model="sham", positive="yes", features={"length": Feature()}), revision=2, effective_from=NOW // 10_000 * 10_000 + 20_000),
     ]
 )
 
@@ -36,7 +39,7 @@ times = st.one_of(
 )
 features = st.dictionaries(st.sampled_from(["age", "plan", "area", "rooms", "length", "other"]), st.one_of(numbers, values), max_size=4)
 events = st.fixed_dictionaries(
-    {"event_id": st.one_of(st.integers(0, 9), st.sampled_from(["a", "b", ""])), "model": st.sampled_from(["churn", "price", "spam", "fraud", ""])},
+    {"event_id": st.one_of(st.integers(0, 9), st.sampled_from(["a", "b", ""])), "model": st.sampled_from(["churn", "price", "spam", "scam", "sham", "fraud", ""])},
     optional={
         "kind": st.sampled_from(["prediction", "label", "features", "time", "rumour"]),
         "timestamp": times,
@@ -66,15 +69,15 @@ def decode(texts: list[bytes], first: int) -> Decoded:
     return Decoder(MONITORS).decode(records, high=NOW, end=first + n)
 
 
-def rows(batches: tuple[EventBatch, ...]) -> dict[tuple[int, int], list[Any]]:
-    """All that a batch says of each event, by its place in the log."""
-    found: dict[tuple[int, int], list[Any]] = {}
-    for batch in batches:
+def rows(batches: tuple[EventBatch, ...]) -> dict[tuple[Any, ...], list[Any]]:
+    """All that a batch says of each event, by its place in the log and the revisions that read it."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for batch in [part for whole in batches for part in whole.by_model()]:
         columns = [batch.kind, batch.event_id, batch.timestamp, batch.high, batch.version, batch.segment, batch.prediction, batch.label, batch.score, batch.latency, batch.failed]
         columns += [batch.feature(name) for name in sorted([*batch.numeric_names, *batch.categorical])]
         for row, place in enumerate(zip(batch.offset.tolist(), batch.index.tolist(), strict=True)):
-            assert place not in found
-            found[place] = [batch.model, *(repr(plain(column)[row]) for column in columns)]
+            assert (*place, batch.revisions) not in found
+            found[*place, batch.revisions] = [batch.model, *(repr(plain(column)[row]) for column in columns)]
     return found
 
 
@@ -105,6 +108,6 @@ def test_json_lines_are_the_events_of_single_records(texts: list[bytes]):
 def test_events_are_in_log_order_also_where_reading_them_together_was_given_up():
     good = [json.dumps({"event_id": place, "model": "churn", "prediction": "no"}).encode() for place in range(200)]
     mixed = [text.replace(b"churn", b"spam") if place % 3 == 1 and place > 40 and place % 25 else text for place, text in enumerate(good)]
-    batches = {batch.model: batch for batch in decode(mixed, 0).fetch.batches}
+    batches = {part.model: part for batch in decode(mixed, 0).fetch.batches for part in batch.by_model()}
     assert sum(len(batch) for batch in batches.values()) == 200
     assert all((np.diff(batch.offset) > 0).all() for batch in batches.values())
