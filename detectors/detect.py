@@ -18,6 +18,7 @@ from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitors
 from detectors.piece import Piece
 from detectors.point import Point
+from detectors.window_points import RolledWindow, window_points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,15 +162,17 @@ class Detect:
         refused: list[str] = []
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
+        windows: list[RolledWindow] = []
         covered = self.covered
         for detection in self._models.values():
             found = detection.flush(self._end)
             points += found.points
+            windows += found.windows
             alerts += found.alerts
             pieces += found.pieces
             refused += found.refused
             self._deletions += found.deletions
-        return DetectFlushed(covered=covered, points=tuple(points), alerts=tuple(alerts), pieces=tuple(pieces), refused=tuple(refused))
+        return DetectFlushed(covered=covered, points=(*points, *window_points(windows)), alerts=tuple(alerts), pieces=tuple(pieces), refused=tuple(refused))
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""

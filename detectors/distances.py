@@ -14,8 +14,8 @@ from scipy import special
 from detectors.event_batch import Float64
 from detectors.metric import UNDEFINED, Z
 
-_NATS_TO_BITS = 1 / np.log(2)
-_KOLMOGOROV_95 = 1.358099  # 95 % quantile of the largest |Brownian bridge|
+NATS_TO_BITS = 1 / np.log(2)
+KOLMOGOROV_95 = 1.358099  # 95 % quantile of the largest |Brownian bridge|
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ def jensen_shannon(reference: Float64, current: Float64, *, interval: bool = Tru
     degrees = _degrees(reference, current)
 
     def distance_of(bound: float) -> float:
-        return float(np.minimum(1.0, np.sqrt(bound * scale * _NATS_TO_BITS)))  # keeps nan
+        return float(np.minimum(1.0, np.sqrt(bound * scale * NATS_TO_BITS)))  # keeps nan
 
     low, high = _chi_square_bounds(divergence / scale, degrees) if interval else UNDEFINED
     bounds = distance_of(low), distance_of(high)
-    return Distance("jensen_shannon", float(np.sqrt(divergence * _NATS_TO_BITS)), n, m, bounds, distance_of(_chi_square_quantile(degrees)))
+    return Distance("jensen_shannon", float(np.sqrt(divergence * NATS_TO_BITS)), n, m, bounds, distance_of(_chi_square_quantile(degrees)))
 
 
 def total_variation(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
@@ -153,7 +153,7 @@ def kolmogorov_smirnov(reference: Float64, current: Float64) -> Distance:
     if min(n, m) <= 0:
         return Distance("kolmogorov_smirnov", float("nan"), n, m)
     value = float(np.abs(np.cumsum(reference / n - current / m)).max())
-    null = min(1.0, _KOLMOGOROV_95 * float(np.sqrt(1 / n + 1 / m)))
+    null = min(1.0, KOLMOGOROV_95 * float(np.sqrt(1 / n + 1 / m)))
     return Distance("kolmogorov_smirnov", value, n, m, _around(value, null, largest=1.0), null)
 
 
@@ -168,11 +168,11 @@ def wasserstein(reference: Float64, current: Float64, scores: Float64, *, interv
     n, m = float(reference.sum()), float(current.sum())
     if min(n, m) <= 0:
         return Distance("wasserstein", float("nan"), n, m)
-    p, q, pooled = reference / n, current / m, (reference + current) / (n + m)
+    p, q = reference / n, current / m
     gaps = np.diff(scores)
     value = float(np.sum(gaps * np.abs(np.cumsum(p - q)[:-1])))
-    null = _folded_quantile(gaps, _bridge(pooled) * (1 / n + 1 / m))
-    around = _around(value, _folded_quantile(gaps, _bridge(p) / n + _bridge(q) / m), largest=float("inf")) if interval else UNDEFINED
+    null = _folded_quantile(gaps, _bridge(reference + current) * (1 / n + 1 / m))
+    around = _around(value, _folded_quantile(gaps, _bridge(reference) / n + _bridge(current) / m), largest=float("inf")) if interval else UNDEFINED
     return Distance("wasserstein", value, n, m, around, null)
 
 
@@ -203,10 +203,11 @@ def _covariance(shares: Float64) -> Float64:
     return np.diag(shares) - np.outer(shares, shares)
 
 
-def _bridge(shares: Float64) -> Float64:
+def _bridge(counts: Float64) -> Float64:
     """Covariance of the distribution function at the inner edges, for one draw: (B - 1, B - 1)."""
-    ends = np.cumsum(shares)[:-1]
-    return np.minimum.outer(ends, ends) - np.outer(ends, ends)
+    ends: Float64 = np.cumsum(counts)[:-1] / counts.sum()  # of counts, so that it is 1 exactly where nothing is left
+    covariance: Float64 = np.minimum.outer(ends, ends) - np.outer(ends, ends)
+    return covariance
 
 
 def _folded_quantile(weights: Float64, covariance: Float64) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +36,7 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
         return UNDEFINED
     rate, shrink = successes / n, 1 + Z**2 / n
     centre = (rate + Z**2 / (2 * n)) / shrink
-    half = Z / shrink * float(np.sqrt(max(0.0, rate * (1 - rate) / n) + (Z / (2 * n)) ** 2))
+    half = Z / shrink * math.sqrt(max(0.0, rate * (1 - rate) / n) + (Z / (2 * n)) ** 2)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
@@ -56,43 +58,45 @@ def mean(name: str, total: float, squares: float, n: float) -> Metric:
     value = total / n
     if n < 2:
         return Metric(name, value, n)
-    half = Z * float(np.sqrt(max(0.0, squares / n - value**2) / (n - 1)))
+    half = Z * math.sqrt(max(0.0, squares / n - value**2) / (n - 1))
     return Metric(name, value, n, (value - half, value + half))
 
 
-def histogram_quantile(counts: Float64, edges: Float64, probability: float) -> float:
-    """Quantile of a histogram, interpolated on the logarithm inside a bin.
+def histogram_quantile(counts: Float64, edges: Float64, probability: Float64) -> Float64:
+    """Quantiles of a histogram, interpolated on the logarithm inside a bin.
 
     Parameters
     ----------
     counts : (B,) of the bins ``edges[b-1] <= x < edges[b]``.
     edges : (B - 1,) inner edges, > 0. What lies below the first or above the last is reported as that edge.
-    probability : between 0 and 1.
+    probability : (...) between 0 and 1.
 
     Returns
     -------
-    float, in the unit of the edges; nan without counts.
+    (...) in the unit of the edges; nan without counts.
 
     Examples
     --------
-    >>> histogram_quantile(np.array([0.0, 10.0, 0.0]), np.array([1.0, 100.0]), 0.5)
-    10.0
+    >>> histogram_quantile(np.array([0.0, 10.0, 0.0]), np.array([1.0, 100.0]), np.array([0.5]))
+    array([10.])
     """
     total = counts.sum()
     if total <= 0:
-        return float("nan")
+        return np.full(probability.shape, np.nan)
     ends = np.cumsum(counts) / total
-    place = min(int(np.searchsorted(ends, min(max(probability, 0.0), 1.0), side="left")), len(counts) - 1)
-    if place in {0, len(counts) - 1}:
-        return float(edges[0 if place == 0 else -1])
-    share = counts[place] / total
-    inside = min(1.0, max(0.0, (probability - (ends[place] - share)) / share))
-    return float(edges[place - 1] * (edges[place] / edges[place - 1]) ** inside)
+    place = np.minimum(np.searchsorted(ends, np.clip(probability, 0.0, 1.0), side="left"), len(counts) - 1)
+    inner = np.clip(place, 1, len(counts) - 2)
+    share = counts[inner] / total
+    with np.errstate(all="ignore"):
+        inside = np.clip((probability - (ends[inner] - share)) / share, 0.0, 1.0)
+        value = edges[inner - 1] * (edges[inner] / edges[inner - 1]) ** inside
+    found: Float64 = np.where(place == inner, value, edges[np.where(place == 0, 0, -1)])
+    return found
 
 
-def quantile(name: str, counts: Float64, edges: Float64, probability: float) -> Metric:
-    """A quantile with the 95 % interval of its order statistics."""
-    n = float(counts.sum())
-    half = Z * float(np.sqrt(probability * (1 - probability) / n)) if n > 0 else 0.0
-    low, value, high = (histogram_quantile(counts, edges, at) for at in (probability - half, probability, probability + half))
-    return Metric(name, value, n, (low, high))
+def quantiles(name: str, counts: Float64, edges: Float64, percents: Sequence[int]) -> tuple[Metric, ...]:
+    """Quantiles ``NAME_pPERCENT``, each with the 95 % interval of its order statistics."""
+    n, probability = float(counts.sum()), np.array(percents)[:, None] / 100
+    half = Z * np.sqrt(probability * (1 - probability) / n) if n > 0 else 0.0
+    found = histogram_quantile(counts, edges, probability + half * np.array([-1, 0, 1]))
+    return tuple(Metric(f"{name}_p{percent}", value, n, (low, high)) for percent, (low, value, high) in zip(percents, found.tolist(), strict=True))

@@ -1,27 +1,24 @@
-"""Metric points of closed panes and of rolling windows: what dashboards draw."""
+"""Metric points of panes, monitors, cohorts and source partitions: what dashboards draw."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from detectors.bundle import Bundle, Cohort
 from detectors.detector import Detector
-from detectors.distances import distances
 from detectors.event_batch import Float64
 from detectors.layout import REGRESSION, TRAFFIC, Layout
 from detectors.metric import Metric
 from detectors.model_summariser import COHORT
-from detectors.performance import classification, label_delay, performance, regression, service
+from detectors.performance import classification, regression
 from detectors.point import Point
-from detectors.profile import ColumnProfile
-from detectors.quality import quality
 from detectors.verdict import Status, Verdicts
 
 SOURCE_STEP = 10_000
 """Time between two points of a source partition's counts, milliseconds: a default pane."""
+
+STATES = tuple(status.name.lower().replace("_", " ") for status in Status)
+"""Names of the states in points, by their codes."""
 
 SourceCounts = Mapping[str, dict[str, int]]
 """Counters of what came in and is no monitored model's, by model ("" for the whole of a source partition); they only grow."""
@@ -50,36 +47,16 @@ def pane_point(layout: Layout, start: int, version: str, segment: str, counts: F
     return Point(measurement="traffic", tags=tags, fields=fields | {"final": final, "complete": complete, "late_after_close": late_after_close}, time=start)
 
 
-def window_points(layout: Layout, at: int, window: str, counts: Float64) -> Iterable[Point]:
-    """Performance, service, label delay, quality and drift over a rolling window that ends at a time."""
-    tags = {"model": layout.specification.model, "window": window}
-    yield Point(measurement="performance", tags=tags, fields=_fields(performance(layout, counts)), time=at)
-    yield Point(measurement="service", tags=tags, fields=_fields([*service(layout, counts), *label_delay(layout, counts)]), time=at)
-    columns: dict[str, tuple[str, ColumnProfile]] = {name: (f"feature:{name}", profile) for name, profile in layout.columns.items()}
-    if layout.prediction is not None:
-        columns["prediction"] = ("prediction", layout.prediction)
-    for name, (block, profile) in columns.items():
-        reference, current = reference_counts(profile), counts[layout.blocks[block]][: _cells(profile)]
-        scores = np.asarray(profile.scores) if profile.kind == "numeric" else None
-        measured = distances(reference, current, scores, intervals=False)
-        fields: dict[str, float | int | bool | str] = {distance.name: distance.value for distance in measured}
-        fields |= {f"{distance.name}_by_chance": distance.null_quantile for distance in measured} | {"n": float(current.sum())}
-        yield Point(measurement="drift", tags=tags | {"feature": name}, fields=fields, time=at)
-    for metric in quality(layout, counts):
-        kind, _, name = metric.name.partition(":")
-        yield Point(measurement="quality", tags=tags | {"feature": name, "kind": kind}, fields=_fields([replace(metric, name="rate")]), time=at)
-
-
 def monitor_points(layout: Layout, at: int, detector: Detector, verdicts: Verdicts) -> Iterable[Point]:
     """State, statistic and effect of every monitor after a pane."""
-    for place, name in enumerate(detector.names):
-        status = Status(int(verdicts.status[place]))
+    numbers = (verdicts.status.tolist(), verdicts.statistic.tolist(), verdicts.effect.tolist(), verdicts.recent_effect.tolist())
+    for name, status, statistic, effect, recent_effect in zip(detector.names, *numbers, strict=True):
         fields: dict[str, float | int | bool | str] = {
-            "status": int(status),
-            "state": status.name.lower().replace("_", " "),
-            "statistic": float(verdicts.statistic[place]),
-            "effect": float(verdicts.effect[place]),
-            "recent_effect": float(verdicts.recent_effect[place]),
+            "status": status,
+            "state": STATES[status],
+            "statistic": statistic,
+            "effect": effect,
+            "recent_effect": recent_effect,
         }
         yield Point(measurement="monitor", tags={"model": layout.specification.model, "monitor": name}, fields=fields, time=at)
 
@@ -93,22 +70,14 @@ def cohort_point(layout: Layout, cohort: Cohort, counts: Float64) -> Point:
         side = len(layout.specification.classes) + 1
         metrics = classification(block.reshape(side, side), layout.specification.classes)
     labelled = metrics[0].value
-    fields = _fields(metrics) | {"predictions": int(counts[0]), "coverage": labelled / counts[0] if counts[0] else float("nan"), "length": COHORT}
+    fields = fields_of(metrics) | {"predictions": int(counts[0]), "coverage": labelled / counts[0] if counts[0] else float("nan"), "length": COHORT}
     return Point(measurement="cohort", tags={"model": cohort.model, "version": cohort.version}, fields=fields, time=cohort.start)
 
 
-def reference_counts(profile: ColumnProfile) -> Float64:
-    """Counts of the reference in the cells that hold values; a categorical column's last one is ``unseen``."""
-    return np.asarray(profile.counts if profile.kind == "numeric" else (*profile.counts, profile.unseen), dtype=np.float64)
-
-
-def _cells(profile: ColumnProfile) -> int:
-    return len(profile.scores) if profile.kind == "numeric" else len(profile.levels) + 1
-
-
-def _fields(metrics: Sequence[Metric]) -> dict[str, float | int | bool | str]:
+def fields_of(metrics: Sequence[Metric]) -> dict[str, float | int | bool | str]:
     """Value, sample size and interval of each metric."""
     fields: dict[str, float | int | bool | str] = {}
     for metric in metrics:
-        fields |= {metric.name: metric.value, f"{metric.name}_low": metric.interval[0], f"{metric.name}_high": metric.interval[1], f"{metric.name}_n": metric.n}
+        name, (low, high) = metric.name, metric.interval
+        fields[name], fields[f"{name}_low"], fields[f"{name}_high"], fields[f"{name}_n"] = metric.value, low, high, metric.n
     return fields

@@ -14,7 +14,7 @@ from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.gaps import Gaps
 from detectors.layout import Layout
-from detectors.metric_points import cohort_point, monitor_points, pane_point, window_points
+from detectors.metric_points import cohort_point, monitor_points, pane_point
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
 from detectors.packed_counts import PackedCounts
@@ -22,6 +22,7 @@ from detectors.piece import Piece
 from detectors.point import Point
 from detectors.rolling_window import RollingWindow
 from detectors.watch import ClosedPane, Group, Judged, Watch
+from detectors.window_points import RolledWindow, WindowMeasures
 
 Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
 """Open panes: start, then source partition, then version and segment."""
@@ -32,6 +33,7 @@ class Detected:
     """What a flush gives."""
 
     points: list[Point] = field(default_factory=list)
+    windows: list[RolledWindow] = field(default_factory=list)  # whose points are measured together with other models'
     alerts: list[Alert] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
@@ -56,6 +58,7 @@ class ModelDetection:
         self._layout = Layout(monitor.specification)
         self._metrics = metrics
         self._watch = Watch(monitor.specification, self._layout)
+        self._measures = WindowMeasures(self._layout)
         self._windows = {length: RollingWindow(length=length, pane=monitor.specification.pane) for length in monitor.specification.windows}
         self._panes: Panes = {}
         self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
@@ -115,6 +118,7 @@ class ModelDetection:
             self._changed_panes.difference_update(closing)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
+        self._tell_windows(self._closed_until)
         self._give_up(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
         if self._replaced_from is not None and self._closed_until >= self._replaced_from:
             resolved = self._watch.close(self._replaced_from)
@@ -143,14 +147,23 @@ class ModelDetection:
 
     def _measure(self, judged: Judged) -> None:
         start, at = judged.pane.start, judged.pane.start + self._specification.pane
+        self._tell_windows(start)
         complete = self._is_complete(start)
         for detector, verdicts in judged.verdicts:
             self._found.points += monitor_points(self._layout, at, detector, verdicts)
         for (version, segment), counts in sorted(judged.pane.groups.items()):
             self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
+        for window in self._windows.values():
+            window.add(start, judged.total)
+        self._tell_windows(at)
+
+    def _tell_windows(self, until: int) -> None:
         for length, window in self._windows.items():
-            if window.add(start, judged.total):
-                self._found.points += window_points(self._layout, at, format_duration(length), window.total())
+            completed = window.completed(until)
+            if completed is not None:
+                at, counts = completed
+                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), counts=counts))
+                self._stepped = True
 
     def _is_complete(self, start: int) -> bool:
         return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)

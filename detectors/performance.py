@@ -6,7 +6,7 @@ import numpy as np
 
 from detectors.event_batch import Float64
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, Layout
-from detectors.metric import UNDEFINED, Metric, Z, mean, quantile, rate
+from detectors.metric import UNDEFINED, Metric, Z, mean, quantiles, rate
 
 
 def performance(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
@@ -111,14 +111,14 @@ def service(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     return (
         Metric("predictions", predictions, predictions, (predictions, predictions)),
         rate("failed", layout.traffic(vector, "failed"), predictions),
-        *(quantile(f"latency_p{percent}", counts, edges, percent / 100) for percent in (50, 95, 99)),
+        *quantiles("latency", counts, edges, (50, 95, 99)),
     )
 
 
 def label_delay(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     """``label_delay_p50``, ``label_delay_p90``: milliseconds of event time from a prediction to its label."""
     counts, edges = vector[layout.blocks["delay"]], np.asarray(DELAY_EDGES)
-    return tuple(quantile(f"label_delay_p{percent}", counts, edges, percent / 100) for percent in (50, 90))
+    return quantiles("label_delay", counts, edges, (50, 90))
 
 
 def _f1(right: float, union: float) -> Metric:

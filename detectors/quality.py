@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from detectors.event_batch import Float64
 from detectors.layout import Layout
 from detectors.metric import Metric, rate
@@ -12,15 +14,19 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
 
     ``missing`` is a share of all rows; the others are shares of the rows that have a value.
     """
+    if not layout.columns:
+        return ()
+    blocks = [layout.blocks[f"feature:{name}"] for name in layout.columns]
+    bounds = [bound for block in blocks for bound in (block.start, block.stop - 2, block.stop - 1)]
+    counted = np.add.reduceat(vector[: blocks[-1].stop], bounds).reshape(-1, 3).tolist()
     metrics: list[Metric] = []
-    for name, profile in layout.columns.items():
-        counts = vector[layout.blocks[f"feature:{name}"]]
+    for (name, profile), (valued, last_but_one, last) in zip(layout.columns.items(), counted, strict=True):
         if profile.kind == "numeric":
-            present, missing, flagged = float(counts[:-2].sum()), float(counts[-2]), float(counts[-1])
+            present, missing, flagged = valued, last_but_one, last
             feature = layout.specification.features[name]
             watched, kind = feature.minimum is not None or feature.maximum is not None, "out_of_range"
         else:
-            present, missing, flagged = float(counts[:-1].sum()), float(counts[-1]), float(counts[-2])
+            present, missing, flagged = valued + last_but_one, last, last_but_one
             watched, kind = True, "unseen"
         metrics.append(rate(f"missing:{name}", missing, present + missing))
         if watched:

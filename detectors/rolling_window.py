@@ -1,4 +1,4 @@
-"""Rolling sums of pane summaries, in at most thirty slots however long the window."""
+"""Rolling sums of pane summaries, in some sixty parts however long the window."""
 
 from __future__ import annotations
 
@@ -8,45 +8,57 @@ import numpy as np
 
 from detectors.event_batch import Float64
 
-SLOTS = 30
+STEPS = 30
 """A window moves in steps of a thirtieth of its length (never less than a pane): what leaves a chart's line smooth."""
 
 
 class RollingWindow:
-    """Sum of the panes of the last ``length`` milliseconds.
+    """Sum of the panes of ``length`` milliseconds up to the end of a step: always of a whole window, whatever the step.
+
+    Panes are added up between cuts: the ends of steps, and the times at which the windows that end there begin. Where the length is no multiple of the step, the two differ.
+
+    Parameters
+    ----------
+    length : of the window, milliseconds; a whole number of panes.
+    pane : milliseconds.
 
     Examples
     --------
     >>> window = RollingWindow(length=60_000, pane=10_000)
     >>> for start in range(0, 90_000, 10_000):
-    ...     _ = window.add(start, np.array([1.0]))
-    >>> window.total().tolist()
-    [6.0]
+    ...     window.add(start, np.array([1.0]))
+    ...     told = window.completed(start + 10_000)
+    >>> told
+    (90000, array([6.]))
     """
 
     def __init__(self, *, length: int, pane: int) -> None:
         self.length = max(length, pane)
-        self.step = max(pane, -(-self.length // SLOTS // pane) * pane)
-        self._slots: dict[int, Float64] = {}
+        self.step = max(pane, -(-self.length // STEPS // pane) * pane)
+        self._sums: dict[int, Float64] = {}  # by the cut that they begin at
+        self._due: int | None = None  # end of the step that the last pane is in, until that has been told
 
-    def add(self, start: int, counts: Float64) -> bool:
-        """Take a closed pane; True when the window has moved by a step since the pane before."""
-        slot = start // self.step * self.step
-        moved = slot not in self._slots
-        self._slots[slot] = self._slots[slot] + counts if slot in self._slots else counts
-        for old in [old for old in self._slots if old <= slot - self.length]:
-            del self._slots[old]
-        return moved
+    def add(self, start: int, counts: Float64) -> None:
+        """Take a closed pane; the step that the one before is in must have been told if it ended by then."""
+        self._due = start // self.step * self.step + self.step
+        begin = max(self._due - self.step, (start + self.length) // self.step * self.step - self.length)
+        self._sums[begin] = self._sums[begin] + counts if begin in self._sums else counts
 
-    def total(self) -> Float64:
-        """Sum over the window; slots in the order of time, so that the same panes give the same bits."""
-        return np.asarray(sum(self._slots[slot] for slot in sorted(self._slots)))
+    def completed(self, until: int) -> tuple[int, Float64] | None:
+        """End and sum of the window whose last step has panes, and ended by a time; each is told once."""
+        if self._due is None or until < self._due:
+            return None
+        at, self._due = self._due, None
+        self._sums = {begin: counts for begin, counts in self._sums.items() if begin >= at - self.length}
+        # In the order of time, so that the same panes give the same bits.
+        return at, np.asarray(sum(self._sums[begin] for begin in sorted(self._sums)))
 
     def state(self) -> dict[str, Any]:
         """What to save."""
-        slots = sorted(self._slots)
-        return {"slots": slots, "counts": np.stack([self._slots[slot] for slot in slots]) if slots else np.empty((0, 0))}
+        begins = sorted(self._sums)
+        return {"begins": begins, "counts": np.stack([self._sums[begin] for begin in begins]) if begins else np.empty((0, 0)), "due": self._due}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
-        self._slots = {slot: counts.copy() for slot, counts in zip(state["slots"], state["counts"], strict=True)}
+        self._sums = {begin: counts.copy() for begin, counts in zip(state["begins"], state["counts"], strict=True)}
+        self._due = state["due"]

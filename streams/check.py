@@ -13,11 +13,11 @@ import numpy as np
 
 from detectors.alert import Alert
 from detectors.binning import ColumnBins
+from detectors.column_distances import reference_counts
 from detectors.distances import Distance, psi
 from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME, Float64, Int64, coded
 from detectors.layout import Layout
-from detectors.metric_points import reference_counts
 from detectors.profile import ColumnProfile, NumericProfile
 from detectors.specification import MonitorSpecification, Task
 from detectors.verdict import Effect, Evidence

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-FORMAT = 3
+FORMAT = 4
 """Of every piece, manifest and bundle: one more with each change of what they hold, so that a release refuses what it would misread."""
 
 _WORTHWHILE = 1_024  # bytes from which on a value is compressed; for fewer it would save little, and take most of the time

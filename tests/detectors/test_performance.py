@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn import metrics as oracle
 
 from detectors.layout import LATENCY_EDGES, PROBABILITY, TRAFFIC, Layout
-from detectors.metric import Metric, histogram_quantile, quantile, wilson
+from detectors.metric import Metric, histogram_quantile, quantiles, wilson
 from detectors.performance import classification, coverage, label_delay, performance, regression, service
 from detectors.profile import CategoricalProfile, Profile
 from detectors.quality import quality
@@ -115,13 +115,15 @@ def test_quantiles_of_a_histogram_are_within_a_bin_of_the_rows_own() -> None:
     values = np.random.default_rng(4).lognormal(4, 1, 5_000)
     edges = np.array(LATENCY_EDGES)
     counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1).astype(float)
-    for probability in (0.5, 0.95, 0.99):
-        exact = np.quantile(values, probability)
-        found = quantile("latency", counts, edges, probability)
-        assert found.value == pytest.approx(exact, rel=0.16)
+    for percent, found in zip((50, 95, 99), quantiles("latency", counts, edges, (50, 95, 99)), strict=True):
+        assert found.name == f"latency_p{percent}"
+        assert found.value == pytest.approx(np.quantile(values, percent / 100), rel=0.16)
         assert found.interval[0] <= found.value <= found.interval[1]
-    assert math.isnan(histogram_quantile(np.zeros(3), np.array([1.0, 2.0]), 0.5))
-    assert histogram_quantile(np.array([0, 0, 5.0]), np.array([1.0, 2.0]), 0.5) == 2.0
+
+
+@pytest.mark.parametrize(("counts", "expected"), [((0, 0, 0), math.nan), ((0, 0, 5), 2.0), ((5, 0, 0), 1.0), ((1, 2, 1), math.sqrt(2))])
+def test_what_lies_outside_of_a_histogram_is_reported_as_its_edge_and_nothing_as_undefined(counts: tuple[int, ...], expected: float) -> None:
+    assert histogram_quantile(np.array(counts, float), np.array([1.0, 2.0]), np.array([0.5])) == pytest.approx([expected], nan_ok=True)
 
 
 def layout() -> Layout:

@@ -1,0 +1,53 @@
+"""Metric points of rolling windows: performance, service, quality, and distances to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from detectors.column_distances import ColumnDistances, measure
+from detectors.event_batch import Float64
+from detectors.layout import Layout
+from detectors.metric_points import fields_of
+from detectors.performance import label_delay, performance, service
+from detectors.point import Point
+from detectors.quality import quality
+
+
+class WindowMeasures:
+    """What is measured of the windows of one model revision."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        columns = {name: (profile, layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items()}
+        if layout.prediction is not None:
+            columns["prediction"] = (layout.prediction, layout.blocks["prediction"])
+        kinds = ("numeric", "categorical")
+        self.names = [[name for name, (profile, _) in columns.items() if profile.kind == kind] for kind in kinds]
+        self.distances = [ColumnDistances(*zip(*(columns[name] for name in names), strict=True)) if names else ColumnDistances((), ()) for names in self.names]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolledWindow:
+    """Counts (size,) of a rolling window that ended at a time; ``window`` is its name."""
+
+    measures: WindowMeasures
+    at: int
+    window: str
+    counts: Float64
+
+
+def window_points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
+    """Points of windows, of one model or of many: distances take most of the time, and less of it when they are measured together."""
+    measured = iter(measure([(columns, window.counts) for window in windows for columns in window.measures.distances]))
+    for window in windows:
+        layout, counts, at = window.measures.layout, window.counts, window.at
+        tags = {"model": layout.specification.model, "window": window.window}
+        yield Point(measurement="performance", tags=tags, fields=fields_of(performance(layout, counts)), time=at)
+        yield Point(measurement="service", tags=tags, fields=fields_of([*service(layout, counts), *label_delay(layout, counts)]), time=at)
+        for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
+            for name, values in zip(names, next(measured).tolist(), strict=True):
+                yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)
+        for metric in quality(layout, counts):
+            kind, _, name = metric.name.partition(":")
+            yield Point(measurement="quality", tags=tags | {"feature": name, "kind": kind}, fields=fields_of([replace(metric, name="rate")]), time=at)
