@@ -33,6 +33,9 @@ LABEL_AFTER = 4_999
 """A separate label comes so many events after its prediction."""
 
 CLASSES = ("no", "yes")
+RIGHT = 0.9
+"""Share of the predictions that are right."""
+
 BLOCK = 10_000
 """Events that are drawn together."""
 
@@ -102,8 +105,9 @@ class Workload:
         """Of every model, with a reference of 5,000 rows of the law that the stream is drawn from."""
         rng = np.random.default_rng(0)
         columns: dict[str, Any] = {name: rng.normal(size=5_000).round(4) for name in self.names}
-        columns |= {name: rng.choice(np.array(CLASSES, object), 5_000) for name in ("prediction", "label")}
-        base = MonitorSpecification(model="bench", pane=PANE, **({"lateness": PANE} | settings))
+        label, right = rng.integers(0, 2, 5_000), rng.random(5_000) < RIGHT
+        columns |= {name: np.array(CLASSES, object)[codes] for name, codes in (("prediction", np.where(right, label, 1 - label)), ("label", label))}
+        base = MonitorSpecification(model="bench", **({"pane": PANE, "lateness": PANE} | settings))
         inferred = infer(Table(source="bench", columns=columns), model="bench", label="label", prediction="prediction", base=base)
         return [inferred.model_copy(update={"model": self.model(number)}) for number in range(self.models)]
 
@@ -168,8 +172,8 @@ class Workload:
 
 @lru_cache(maxsize=16)
 def _drawn(block: int, features: int) -> tuple[Float64, Int64, Int64]:
-    """Features (four decimals, as a log would have them), predictions and labels of a block of the stream; 90 % of the predictions are right."""
+    """Features (four decimals, as a log would have them), predictions and labels of a block of the stream."""
     rng = np.random.default_rng([1, block])
     matrix = rng.normal(size=(BLOCK, features)).round(4)
     label = rng.integers(0, 2, BLOCK)
-    return matrix, np.where(rng.random(BLOCK) < 0.9, label, 1 - label), label
+    return matrix, np.where(rng.random(BLOCK) < RIGHT, label, 1 - label), label

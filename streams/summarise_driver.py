@@ -81,7 +81,7 @@ class SummariseDriver:
             return None  # "empty" may be said only of a log that has been read: it holds no pane back
         self._told = (self._stage.covered, idle)
         flushed = self._stage.flush()
-        outputs = [*self._dead_letters(), *self._examples(flushed), *self._bundles(flushed, generation, epoch, idle)]
+        outputs = [*self._bundles(flushed, generation, epoch, idle), *self._examples(flushed), *self._dead_letters()]  # somebody waits for what bundles say
         self._dead = []
         return Epoch(covered=flushed.covered, outputs=tuple(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
 

@@ -38,6 +38,12 @@ logger = logging.getLogger(__name__)
 MAX_SILENCE = 10.0
 """Seconds after which the broker's last word on where a log ends says nothing any more: this process was stopped, or the broker is away."""
 
+SHORTEST_PAUSE = 0.25
+"""Of an epoch's length, between two epochs whose acknowledgements take longer than that."""
+
+GATHERING = 0.1
+"""Of an epoch's length, between the first bundle that comes and the epoch in which it is judged: the bundles of the other source partitions come then, too."""
+
 
 class _App(faust.App):
     """Without the directories that Faust makes for tables in the current one: there are no tables, and a file system may be read-only."""
@@ -68,7 +74,9 @@ class Worker:
             self.app.agent(self._outputs[name], name=name, supervisor_strategy=CrashingSupervisor)(self._absorb)
         self.app.on_before_shutdown.connect(self._stop)
         self.app.task(self._follow_monitors)
-        self.app.task(self._epochs)
+        self._bundles = asyncio.Event()
+        self.app.task(self._summarise_epochs)
+        self.app.task(self._detect_epochs)
 
     def _faust_app(self) -> faust.App:
         return _App(
@@ -76,6 +84,7 @@ class Worker:
             broker=[f"{SCHEME}://{address}" for address in self._connection.bootstrap.split(",")],
             broker_credentials=_credentials(self._connection),
             broker_max_poll_records=5_000,
+            producer_max_batch_size=524_288,  # one batch of a partition is under way at a time; by default, 16 kB, an epoch's records take turns
             producer_max_request_size=1_048_576,  # Faust's million is below Kafka's own default limit: what came in must go out again as a dead letter
             broker_session_timeout=self._settings.session_timeout / 1_000,
             broker_heartbeat_interval=self._settings.session_timeout / 10_000,
@@ -156,11 +165,25 @@ class Worker:
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
                 with self._way_out():
                     run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
+                if event.message.tp.topic == self._names.summaries:
+                    self._bundles.set()
 
-    async def _epochs(self) -> None:
+    async def _summarise_epochs(self) -> None:
+        length = self._settings.epoch / 1_000
         while not self.app.should_stop:
-            await asyncio.sleep(self._settings.epoch / 1_000)
-            await asyncio.gather(*(self._epoch(tp, run) for tp, run in list(self._runs.items())))
+            began = time.monotonic()
+            await self._epochs(self._names.inference_events)
+            await asyncio.sleep(max(began + length - time.monotonic(), length * SHORTEST_PAUSE))
+
+    async def _detect_epochs(self) -> None:
+        while not self.app.should_stop:
+            await self._bundles.wait()
+            await asyncio.sleep(self._settings.epoch / 1_000 * GATHERING)
+            self._bundles.clear()
+            await self._epochs(self._names.summaries)
+
+    async def _epochs(self, topic: str) -> None:
+        await asyncio.gather(*(self._epoch(tp, run) for tp, run in list(self._runs.items()) if tp.topic == topic))
 
     async def _epoch(self, tp: TP, run: StageRun) -> None:
         at_end = run.position >= self._consumer.log_end(tp)
