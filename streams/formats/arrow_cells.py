@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from detectors.coded_text import MISSING, CodedText
 from detectors.event_batch import Bool, Float64, Int64, UInt64
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME
 
+_FEW_BYTES = 256  # of all texts of a dictionary: not worth a look at each
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -60,6 +61,38 @@ def numbers(column: pa.Array) -> tuple[Float64, Bool | None]:
     return values, infinite if infinite.any() else None
 
 
+def number_matrix(column: pa.Array, members_of: Mapping[str, pa.Array], names: Sequence[str]) -> tuple[Float64, Bool | None]:
+    """(n, F) numbers of an object's members, nan where there is none; and the odd rows, if any, as in `numbers`.
+
+    Parameters
+    ----------
+    column : (n,) the object.
+    members_of : its `members`.
+    names : (F,) of the members to take.
+    """
+    by_member = np.empty((len(names), len(column)))
+    odd = np.zeros(len(column), bool)
+    for place, name in enumerate(names):
+        member = members_of.get(name)
+        if member is None:
+            by_member[place] = np.nan
+            continue
+        inner = column.field(name)
+        if is_number(inner.type) and not inner.null_count:
+            by_member[place] = inner.to_numpy(zero_copy_only=False)  # whatever stands in rows without the object, it goes below
+            continue
+        by_member[place], found = numbers(member)
+        if found is not None:
+            odd |= found
+    matrix = np.ascontiguousarray(by_member.T)
+    if column.null_count:
+        matrix[~given(column)] = np.nan
+    infinite = np.isinf(matrix)
+    if infinite.any():
+        odd |= infinite.any(axis=1)
+    return matrix, odd if odd.any() else None
+
+
 def texts(column: pa.Array, name_of: Callable[[Any], str | None], allowed: Callable[[pa.DataType], bool]) -> tuple[CodedText, Bool | None]:
     """(n,) texts of values of the allowed types, missing where there is none; and the odd rows, if any."""
     if pa.types.is_null(column.type):
@@ -71,10 +104,14 @@ def texts(column: pa.Array, name_of: Callable[[Any], str | None], allowed: Calla
         infinite = np.isinf(column.to_numpy(zero_copy_only=False))
         odd = infinite if infinite.any() else None
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    nameless = encoded.dictionary.is_null(nan_is_null=True).to_pylist()
-    levels = CodedText.of([None if none else name_of(level) for level, none in zip(encoded.dictionary.to_pylist(), nameless, strict=True)])
-    places = _filled(encoded.indices, len(encoded.dictionary)).to_numpy(zero_copy_only=False)  # after the last level is the code of none
-    return CodedText(levels.levels, np.append(levels.codes, np.int32(MISSING))[places]), odd
+    found = encoded.dictionary.to_pylist()
+    if pa.types.is_floating(encoded.dictionary.type):
+        found = [None if level != level else level for level in found]  # noqa: PLR0124  nan is a missing value, in every column
+    levels = CodedText.of([None if level is None else name_of(level) for level in found])
+    places = _filled(encoded.indices, MISSING).to_numpy(zero_copy_only=False)
+    if len(levels.levels) == len(found):  # each is another one
+        return CodedText(levels.levels, places), odd
+    return CodedText(levels.levels, np.append(levels.codes, np.int32(MISSING))[places]), odd  # the code of none is the last place
 
 
 def classes(column: pa.Array) -> tuple[CodedText, Bool | None]:
@@ -88,14 +125,21 @@ def ids(column: pa.Array) -> tuple[UInt64, Bool]:
     if not (is_text(kind) or pa.types.is_integer(kind)):
         return np.zeros(len(column), np.uint64), np.ones(len(column), bool)
     if pa.types.is_dictionary(kind):
-        column = column.dictionary_decode()
-    if not pa.types.is_large_string(column.type):
-        column = column.cast(pa.large_string())
-    values = _filled(column, "").cast(pa.large_binary()).to_numpy(zero_copy_only=False).tolist()
+        hashes, odd = ids(column.dictionary)
+        places = _filled(column.indices, len(hashes)).to_numpy(zero_copy_only=False)  # texts are not put into each row: a long one would be repeated
+        return np.append(hashes, np.uint64(0))[places], np.append(odd, True)[places]
+    if pa.types.is_integer(kind):
+        column = column.cast(pa.string())
+    values = _filled(_encoded(column), b"").to_numpy(zero_copy_only=False).tolist()
     hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, values), np.uint64, len(values))
     if b"" not in values:
         return hashes, np.zeros(len(values), bool)
     return hashes, np.fromiter((value == b"" for value in values), bool, len(values))
+
+
+def _encoded(column: pa.Array) -> pa.Array:
+    """Texts as bytes, which are taken to Python as they are."""
+    return column.view(pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary())
 
 
 def times(column: pa.Array, otherwise: Int64) -> tuple[Int64, Bool]:
@@ -108,7 +152,7 @@ def times(column: pa.Array, otherwise: Int64) -> tuple[Int64, Bool]:
         missing = ~given(column)
         if pa.types.is_uint64(kind):
             column = pc.min_element_wise(column, pa.scalar(LAST_TIME + 1, pa.uint64()))
-        whole = _filled(column.cast(pa.int64()), 0).to_numpy()
+        whole = _filled(column if pa.types.is_int64(kind) else column.cast(pa.int64()), 0).to_numpy()
         if pa.types.is_timestamp(kind) and kind.unit != "ms":
             values = np.rint(np.clip(whole / _PER_SECOND[kind.unit] * 1_000, FIRST_TIME - 1, LAST_TIME + 1)).astype(np.int64)
         else:
@@ -132,19 +176,19 @@ def members(column: pa.Array | None) -> dict[str, pa.Array] | None:
     return dict(zip(names, column.flatten(), strict=True)) if len(set(names)) == len(names) else None
 
 
-def text_bytes(column: pa.Array) -> Int64 | int:
-    """(n,) bytes that each text takes, 0 for none and for what is no text."""
-    if not is_text(column.type):
-        return 0
+def text_bytes(column: pa.Array) -> Int64:
+    """(n,) bytes that each text takes, 0 for none."""
     if pa.types.is_dictionary(column.type):
-        sizes = pc.binary_length(column.dictionary.cast(pa.large_string())).fill_null(0).to_numpy(zero_copy_only=False)
-        return np.asarray(np.append(sizes, 0)[column.indices.fill_null(len(sizes)).to_numpy(zero_copy_only=False)], np.int64)
-    return np.asarray(pc.binary_length(column.cast(pa.large_string())).fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+        sizes = text_bytes(column.dictionary)
+        return np.asarray(np.append(sizes, 0)[_filled(column.indices, len(column.dictionary)).to_numpy(zero_copy_only=False)], np.int64)
+    return np.asarray(pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False), np.int64)
 
 
 def longest_text(column: pa.Array) -> int:
-    """Bytes of the longest text of a column, which costs less than to look at each."""
+    """Bytes that no text of a column is longer than, which costs less than to look at each."""
     if not is_text(column.type):
         return 0
     values = column.dictionary if pa.types.is_dictionary(column.type) else column
-    return pc.max(pc.binary_length(values.cast(pa.large_string()))).as_py() or 0
+    if values.nbytes <= _FEW_BYTES:
+        return int(values.nbytes)
+    return pc.max(pc.binary_length(values)).as_py() or 0

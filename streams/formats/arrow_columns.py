@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8
-from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, numbers, text_bytes, texts, times
+from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times
 from streams.formats.arrow_records import ArrowRows
 from streams.formats.arrow_types import FIELDS
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
@@ -33,13 +33,14 @@ class ArrowColumns:
 
     Parameters
     ----------
-    rows : in log order.
+    rows : those of a record in their order.
     places : where they stand in the log.
 
     Attributes
     ----------
     odd : (n,) rows that have to be looked at one by one; grows while batches are made.
     timestamp : (n,) event times, epoch milliseconds; see `streams.formats.arrow_cells.times`.
+    text_bytes : (n,) bytes of the texts of each row; None where they are few.
     """
 
     def __init__(self, rows: ArrowRows, places: Places) -> None:
@@ -49,6 +50,7 @@ class ArrowColumns:
         self._columns: dict[str, pa.Array] = {}
         self._read: dict[tuple[str, ...], _Read] = {}
         self.odd: Bool = np.zeros(n, bool)
+        self.text_bytes: Int64 | None = None
         self._objects = {name: self._object(name) for name in ("features", "segments", "probabilities")}
         self._kind = self._kinds()
         self._models: CodedText = self._marked(texts(self._column("model"), str, is_text))
@@ -102,7 +104,9 @@ class ArrowColumns:
         self.odd |= ~named[self._models.codes]  # the code of none is the last place
         columns = [*(self._column(name) for name in FIELDS), *(member for members_of in self._objects.values() for member in members_of.values())]
         if sum(map(longest_text, columns)) > _LONG:
-            self.odd |= sum(map(text_bytes, columns), start=np.zeros(len(self.odd), np.int64)) > _LONG
+            sizes: Int64 = np.add.reduce([text_bytes(column) for column in columns if is_text(column.type)])
+            self.text_bytes = sizes
+            self.odd |= sizes > _LONG
         self.odd |= (self.timestamp < FIRST_TIME) | (self.timestamp > LAST_TIME)
         for probability in (self._score, *(self._marked(numbers(member)) for member in self._objects["probabilities"].values())):
             self.odd |= (probability < 0) | (probability > 1)
@@ -127,7 +131,7 @@ class ArrowColumns:
         return [str(event_id) for event_id in column.take(pa.array(rows, pa.int64())).to_pylist() if event_id not in {None, ""}]
 
     def by_model(self) -> list[tuple[str, Int64]]:
-        """Rows of each model, in log order, without the odd ones and those that only move time."""
+        """Rows of each model, in the order of all, without the odd ones and those that only move time."""
         rows = np.flatnonzero(~self.odd & (self._kind != CONTROL_CODE))
         codes = self._models.codes[rows]
         if not len(rows):
@@ -150,10 +154,10 @@ class ArrowColumns:
         if not schemas.is_uniform:
             odd |= (self._kind[rows] == LABEL) | ~schemas.is_newest(times_of_rows)
         outcomes = {name: self._once((specification.task, name), self._column(name), _OUTCOMES[specification.task]) for name in ("prediction", "label")}
-        numeric = [self._feature(name, numbers) for name in schema.numeric]
-        categorical = {name: self._feature(name, classes) for name in schema.categorical}
+        matrix, odd_numbers = self._numeric(schema.numeric)
+        categorical = {name: self._once(("feature", name), self._objects["features"].get(name), classes) for name in schema.categorical}
         segments = [self._once(("segment", name), self._objects["segments"].get(name), _segment_values) for name in specification.segments]
-        for _, found in (*outcomes.values(), *numeric, *categorical.values(), *segments):
+        for found in (odd_numbers, *(found for _, found in (*outcomes.values(), *categorical.values(), *segments))):
             if found is not None:
                 odd |= found[rows]
         if odd.any():
@@ -161,9 +165,6 @@ class ArrowColumns:
             rows = rows[~odd]
         at: Any = slice(None) if len(rows) == len(self.odd) else rows
         places, n = self._places, len(rows)
-        matrix = np.empty((n, len(numeric)))
-        for place, (values, _) in enumerate(numeric):
-            matrix[:, place] = values[at]
         return EventBatch(
             model=specification.model,
             kind=self._kind[at],
@@ -177,15 +178,19 @@ class ArrowColumns:
             score=self._scores(specification.positive_class)[at],
             latency=self._latency[at],
             failed=self._failed[at],
-            numeric=matrix,
+            numeric=matrix[at],
             numeric_names=schema.numeric,
             revisions=schema.revisions,
             categorical={name: _taken(values, at) for name, (values, _) in categorical.items()},
             **{name: _taken(values, at) for name, (values, _) in outcomes.items()},
         )
 
-    def _feature(self, name: str, read: Callable[[pa.Array], _Read]) -> _Read:
-        return self._once(("feature", read.__name__, name), self._objects["features"].get(name), read)
+    def _numeric(self, names: tuple[str, ...]) -> _Read:
+        """(n, F) features that are numbers, made once for all models that have the same."""
+        key = ("numeric", *names)
+        if key not in self._read:
+            self._read[key] = number_matrix(self._column("features"), self._objects["features"], names)
+        return self._read[key]
 
     def _once(self, key: tuple[str, ...], column: pa.Array | None, read: Callable[[pa.Array], _Read]) -> _Read:
         """A column is read once for all models that have it."""

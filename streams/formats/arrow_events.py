@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from detectors.errors import EventError
-from detectors.event_batch import Int64
-from streams.formats.arrow_records import ArrowRows, in_one_piece
-from streams.formats.arrow_types import FIELDS
+from detectors.event_batch import Bool, Int64
+from streams.formats.arrow_messages import max_bytes
+from streams.formats.arrow_records import ArrowRows
+from streams.formats.arrow_types import FIELDS, in_one_piece
 
 _TOGETHER = 1_000  # rows whose objects are in memory at once
 _NO_FORM = (ValueError, KeyError, TypeError, OverflowError, pa.ArrowException)
@@ -30,14 +32,33 @@ class ArrowSource:
         return self.rows.source(self.row)
 
 
-def event_texts(rows: ArrowRows, which: Int64, timestamp: Int64) -> Iterator[bytes | EventError]:
+def event_texts(rows: ArrowRows, which: Int64, timestamp: Int64, text_bytes: Int64 | None) -> Iterator[bytes | EventError]:
     """JSON of some rows, or why there is none.
 
     Parameters
     ----------
     which : the rows.
     timestamp : (n,) event times of all rows, epoch milliseconds.
+    text_bytes : (n,) bytes of the texts of each row; None where they are few.
     """
+    beyond = np.zeros(len(which), bool) if text_bytes is None else _beyond(rows, which, text_bytes[which])
+    written = _written(rows, which[~beyond], timestamp)
+    for is_beyond in beyond.tolist():
+        yield EventError("the record's events take more when each is written out than a record may; send fewer, or shorter texts") if is_beyond else next(written)
+
+
+def _beyond(rows: ArrowRows, which: Int64, sizes: Int64) -> Bool:
+    """Rows that come after too much of their record: a text that stands once in a dictionary may be meant by every row."""
+    record = rows.record[which]
+    first = np.flatnonzero(np.diff(record, prepend=-1))
+    count = np.diff(first, append=len(record))
+    total = np.cumsum(sizes)
+    before = np.repeat((total - sizes)[first], count)
+    limit = np.repeat([max_bytes(rows.values[place] or b"") for place in record[first].tolist()], count)
+    return np.asarray(total - before > limit)
+
+
+def _written(rows: ArrowRows, which: Int64, timestamp: Int64) -> Iterator[bytes | EventError]:
     table = rows.table.select([name for name in rows.table.column_names if name in FIELDS])
     times = {}
     if "timestamp" in table.column_names:

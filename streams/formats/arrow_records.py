@@ -1,31 +1,25 @@
 """Records that are Arrow IPC streams, to tables: all records of one schema together, so that a column of a fetch is one array.
 
+Records of one producer nearly always begin with the same bytes: the schema, and the texts of its dictionaries. Such records are read as one stream,
+whose schema is parsed once; if that cannot be read, halves of it are, down to the record whose fault it is.
+
 Arrow trusts what it reads; what comes from Kafka is validated first, for a wrong offset in a buffer would end the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from detectors.errors import EventError
 from detectors.event_batch import Int64
-from streams.formats.arrow_types import plain_batch
+from streams.formats.arrow_messages import STREAM_START, Outline, outline
+from streams.formats.arrow_types import check_types, in_one_piece, plain_table
 from streams.formats.decoded import DeadLetter
 from streams.source_records import SourceRecords
-
-STREAM_START = b"\xff\xff\xff\xff"
-"""How every Arrow IPC stream begins; no JSON does, for these bytes are not UTF-8."""
-
-MAX_ROWS = 100_000
-"""Of one record: a column of nulls takes no bytes however long it says that it is."""
-
-MAX_BYTES = 16 * 1024 * 1024
-"""Of one record's columns: compressed in the stream they take a thousandth of what they take in memory."""
 
 _OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
@@ -33,7 +27,7 @@ _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArrowRows:
-    """``m`` rows of records that have one schema, in log order.
+    """``m`` rows of records that have one schema; those of a record in its order, but not all records in log order.
 
     Attributes
     ----------
@@ -75,16 +69,18 @@ class ArrowRows:
         return bytes(sink.getvalue().to_pybytes())
 
 
-def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
-    """A column's pieces put together."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
 def is_arrow(value: bytes | None) -> bool:
     """Whether a record's value is an Arrow IPC stream, or was meant to be one."""
     return value is not None and value[:4] == STREAM_START
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A record that may be read, if Arrow can."""
+
+    place: int
+    value: bytes
+    outline: Outline
 
 
 def arrow_rows(records: SourceRecords, which: Sequence[int], dead: list[DeadLetter]) -> Iterator[ArrowRows]:
@@ -95,68 +91,84 @@ def arrow_rows(records: SourceRecords, which: Sequence[int], dead: list[DeadLett
     which : places of the records to look at, ascending.
     dead : where refused records are added.
     """
-    by_schema: list[tuple[pa.Schema, list[tuple[int, int, pa.RecordBatch]]]] = []
-    for place in which:
-        value = records.values[place] or b""
-        try:
-            first = 0
-            for batch in _batches(value):
-                _of_schema(by_schema, batch.schema).append((place, first, batch))
-                first += len(batch)
-        except EventError as error:
-            dead.append(DeadLetter(offset=int(records.offsets[place]), index=0, value=value, reason=error.reason, path=error.path))
-    for schema, parts in by_schema:
-        sizes = [len(batch) for _, _, batch in parts]
+
+    def refuse(place: int, error: EventError) -> None:
+        dead.append(DeadLetter(offset=int(records.offsets[place]), index=0, value=records.values[place], reason=error.reason, path=error.path))
+
+    by_schema: list[tuple[list[pa.Table], list[_Stream]]] = []
+    for streams in _alike(records, which, refuse):
+        for table, read in _tables(streams, refuse):
+            tables, of_schema = _of_schema(by_schema, table.schema)
+            tables.append(table)
+            of_schema += read
+    for tables, streams in by_schema:
+        sizes = [sum(stream.outline.rows) for stream in streams]
         yield ArrowRows(
-            table=pa.Table.from_batches([batch for _, _, batch in parts], schema),
-            record=np.repeat([place for place, _, _ in parts], sizes),
-            index=np.concatenate([np.arange(first, first + size) for (_, first, _), size in zip(parts, sizes, strict=True)]),
+            table=pa.concat_tables(tables),
+            record=np.repeat([stream.place for stream in streams], sizes),
+            index=np.concatenate([np.arange(size) for size in sizes]),
             values=records.values,
         )
 
 
-def _of_schema(known: list[tuple[pa.Schema, list[tuple[int, int, pa.RecordBatch]]]], schema: pa.Schema) -> list[tuple[int, int, pa.RecordBatch]]:
-    """Where batches of a schema are gathered. Producers have few, so that looking along a list costs less than a schema's hash."""
-    for other, parts in known:
-        if other.equals(schema):
-            return parts
-    _check_names(schema)
-    known.append((schema, []))
-    return known[-1][1]
+def _alike(records: SourceRecords, which: Sequence[int], refuse: Callable[[int, EventError], None]) -> list[list[_Stream]]:
+    """Streams within bounds, those together that can be read as one."""
+    alike: dict[bytes, list[_Stream]] = {}
+    alone: list[list[_Stream]] = []
+    last: Outline | None = None
+    for place in which:
+        value = records.values[place] or b""
+        try:
+            last = outline(value, last)
+        except EventError as error:
+            refuse(place, error)
+            continue
+        stream = _Stream(place, value, last)
+        if last.is_plain:
+            alike.setdefault(last.head, []).append(stream)
+        else:
+            alone.append([stream])
+    return [*alike.values(), *alone]
 
 
-def _batches(value: bytes) -> list[pa.RecordBatch]:
-    """All of a stream, or nothing of it."""
-    found: list[Any] = []
-    rows = size = 0
+def _tables(streams: list[_Stream], refuse: Callable[[int, EventError], None]) -> Iterator[tuple[pa.Table, list[_Stream]]]:
+    """Streams of one head as one table, or as few tables as need be because some are refused; with the streams that are in each."""
+    try:
+        yield _table(streams), streams
+    except EventError as error:
+        if len(streams) == 1:
+            refuse(streams[0].place, error)
+            return
+        half = len(streams) // 2
+        yield from _tables(streams[:half], refuse)
+        yield from _tables(streams[half:], refuse)
+
+
+def _table(streams: list[_Stream]) -> pa.Table:
+    """All of some streams of one head, or nothing."""
+    first = streams[0]
+    head = len(first.outline.head)
+    value = first.value if len(streams) == 1 else b"".join([first.outline.head, *[memoryview(stream.value)[head : stream.outline.end] for stream in streams]])
     try:
         with pa.ipc.open_stream(value, options=_OPTIONS) as reader:
-            for batch in reader:
-                rows += len(batch)
-                if rows > MAX_ROWS:
-                    raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {rows} or more")
-                if rows > len(value):
-                    raise EventError(f"expected at most a row for each of the record's {len(value)} bytes, got {rows} or more")
-                size += batch.get_total_buffer_size()
-                if size > MAX_BYTES:
-                    raise EventError(f"expected at most {MAX_BYTES} bytes of columns in a record, got {size} or more from {len(value)} compressed ones")
-                batch.validate(full=True)
-                found.append(plain_batch(batch))
+            batches = list(reader)
+            schema = reader.schema
+        if [len(batch) for batch in batches] != [rows for stream in streams for rows in stream.outline.rows]:
+            raise EventError("not an Arrow IPC stream: its batches have other numbers of rows than it says")
+        table = pa.Table.from_batches(batches, schema)
+        table.validate(full=True)
+        check_types(schema)
+        if first.outline.is_plain:
+            return plain_table(table)
+        return pa.concat_tables([plain_table(pa.Table.from_batches([batch], schema)) for batch in batches])  # a batch may have dictionaries of its own
     except _UNREADABLE as error:
         raise EventError(f"not an Arrow IPC stream: {error}") from None
-    if not rows:
-        raise EventError("the record is an Arrow IPC stream without rows")
-    return [batch for batch in found if len(batch)]
 
 
-def _check_names(schema: pa.Schema) -> None:
-    try:
-        names = schema.names
-        kinds = [field.type for field in schema]
-        for kind in kinds:
-            _ = [field.name for field in kind] if pa.types.is_struct(kind) else kind.tz if pa.types.is_timestamp(kind) else None
-    except UnicodeDecodeError as error:
-        raise EventError(f"not an Arrow IPC stream: a column's name is not UTF-8: {error}") from None
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise EventError("two columns have this name", path=twice)
+def _of_schema(known: list[tuple[list[pa.Table], list[_Stream]]], schema: pa.Schema) -> tuple[list[pa.Table], list[_Stream]]:
+    """Where tables of a schema are gathered. Producers have few, so that looking along a list costs less than a schema's hash."""
+    for gathered in known:
+        if gathered[0][0].schema.equals(schema):
+            return gathered
+    known.append(([], []))
+    return known[-1]

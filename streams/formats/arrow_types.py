@@ -5,6 +5,7 @@ Views and run-end-encoded columns can neither be cut nor put together by Arrow 2
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 from detectors.errors import EventError
@@ -15,48 +16,82 @@ _INT32 = pa.int32().id
 _SIMPLE = frozenset(kind.id for kind in (pa.null(), pa.bool_(), pa.int64(), pa.int32(), pa.float64(), pa.float32(), pa.string(), pa.large_string(), pa.timestamp("ms")))
 
 
-def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same batch with columns that can be put together with others of their type; columns that nobody reads are left as they are.
+def check_types(schema: pa.Schema) -> None:
+    """Refuse a schema with names that cannot be told from each other, or with a type that cannot be read in a column that is.
 
     Raises
     ------
     EventError
-        If a column that is read has a type that cannot be.
+        With the column.
     """
-    changed = {}
-    for place, field in enumerate(batch.schema):
-        if not _is_simple(field.type) and field.name in FIELDS:
-            column = batch.column(place)
-            plain = _plain(column, field.name)
-            if plain is not column:
-                changed[place] = plain
-    if not changed:
-        return batch
-    columns = [changed.get(place, column) for place, column in enumerate(batch.columns)]
-    fields = [field.with_type(column.type) for field, column in zip(batch.schema, columns, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata))
+    try:
+        names = schema.names
+        for kind in schema.types:
+            _ = [field.name for field in kind] if pa.types.is_struct(kind) else kind.tz if pa.types.is_timestamp(kind) else None
+    except UnicodeDecodeError as error:
+        raise EventError(f"not an Arrow IPC stream: a column's name is not UTF-8: {error}") from None
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise EventError("two columns have this name", path=twice)
+    for field in schema:
+        if field.name in FIELDS:
+            _check_type(field.type, field.name)
 
 
-def _plain(column: pa.Array, name: str) -> pa.Array:
+def _check_type(kind: pa.DataType, name: str) -> None:
+    if _is_simple(kind):
+        return
+    if pa.types.is_struct(kind):
+        for field in kind:
+            _check_type(field.type, f"{name}.{field.name}")
+        return
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_nested = value is not kind and (pa.types.is_nested(value) or pa.types.is_dictionary(value))  # which would have to be put into each row
+    if is_nested or (not pa.types.is_string_view(value) and _is_strange(value)):
+        raise EventError(f"expected a column of a type that can be read, got {kind}; send text as string, large_string, string_view or a dictionary of these", path=name)
+
+
+def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
+    """A column's pieces put together."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """The same table with columns that can be put together with others of their type; columns that nobody reads are left as they are.
+
+    All pieces of a column have the same dictionary.
+    """
+    for place, field in enumerate(table.schema):
+        if field.name in FIELDS and not _is_plain(field.type):
+            column = _plain(in_one_piece(table.column(place)))
+            table = table.set_column(place, field.with_type(column.type), column)
+    return table
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    return all(_is_simple(field.type) for field in kind) if pa.types.is_struct(kind) else _is_simple(kind)
+
+
+def _plain(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain_dictionary(column, name)
+        return _plain_dictionary(column)
     if pa.types.is_string_view(kind):
         return column.cast(pa.large_string())
     if pa.types.is_struct(kind):
-        return _plain_struct(column, name)
-    if _is_strange(kind):
-        raise EventError(f"expected a column of a type that can be read, got {kind}; send text as string, large_string, string_view or a dictionary of these", path=name)
+        return _plain_struct(column)
     return column
 
 
-def _plain_struct(column: pa.StructArray, name: str) -> pa.Array:
+def _plain_struct(column: pa.StructArray) -> pa.Array:
     changed = {}
     fields = list(column.type)
     for place, field in enumerate(fields):
         if not _is_simple(field.type):
             member = column.field(place)
-            plain = _plain(member, f"{name}.{field.name}")
+            plain = _plain(member)
             if plain is not member:
                 changed[place] = plain
     if not changed:
@@ -65,19 +100,18 @@ def _plain_struct(column: pa.StructArray, name: str) -> pa.Array:
     return pa.StructArray.from_arrays(members, fields=[field.with_type(member.type) for field, member in zip(fields, members, strict=True)], mask=column.is_null())
 
 
-def _plain_dictionary(column: pa.DictionaryArray, name: str) -> pa.Array:
+def _plain_dictionary(column: pa.DictionaryArray) -> pa.Array:
     """Indices of one width, and none that leads to a null: a row has a value or it has none."""
-    kind, values = column.type, column.dictionary
-    is_other = kind.index_type.id != _INT32 or kind.ordered
-    if not is_other and _is_simple(kind.value_type) and not values.null_count:
+    kind, values = column.type, _plain(column.dictionary)
+    indices = column.indices if kind.index_type.id == _INT32 else column.indices.cast(pa.int32())
+    if values.null_count:
+        valid = np.asarray(values.is_valid())
+        place = np.append(np.where(valid, np.cumsum(valid) - 1, -1), -1)
+        places = place[indices.fill_null(-1).to_numpy()]
+        values, indices = values.drop_null(), pa.array(places, pa.int32(), mask=places < 0)
+    elif indices is column.indices and values is column.dictionary and not kind.ordered:
         return column
-    values = _plain(values, name)
-    if values.null_count or pa.types.is_nested(values.type) or pa.types.is_dictionary(values.type):
-        rows = values.take(column.indices)
-        return rows if pa.types.is_nested(rows.type) or pa.types.is_dictionary(rows.type) or pa.types.is_null(rows.type) else rows.dictionary_encode()
-    if is_other or values is not column.dictionary:
-        return pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), values)
-    return column
+    return pa.DictionaryArray.from_arrays(indices, values)
 
 
 def _is_simple(kind: pa.DataType) -> bool:

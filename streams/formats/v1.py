@@ -102,7 +102,8 @@ class _Reading:
         else:
             of_arrow = set(arrow)
             lines = event_lines(records, [place for place in range(len(records)) if place not in of_arrow], refused)
-            self._lines = EventLines.concatenate([lines, *map(self._columnar, arrow_rows(records, arrow, refused))])
+            odd = [found for rows in arrow_rows(records, arrow, refused) if (found := self._columnar(rows)) is not None]
+            self._lines = EventLines.concatenate([lines, *odd]) if odd else lines
         for letter in refused:
             self.dead[letter.offset, letter.index] = letter
         large = [line for line, text in enumerate(self._lines.texts) if len(text) > MAX_KEPT_BYTES]
@@ -119,8 +120,8 @@ class _Reading:
             by_schema.setdefault((part.model, part.revisions), []).append(part)
         return [_in_log_order(parts) for parts in by_schema.values()]
 
-    def _columnar(self, rows: ArrowRows) -> EventLines:
-        """Take what rows of Arrow tables plainly say; the others become lines."""
+    def _columnar(self, rows: ArrowRows) -> EventLines | None:
+        """Take what rows of Arrow tables plainly say; the others, if any, become lines."""
         columns = ArrowColumns(rows, self._places(rows.record, rows.index))
         self._sampled_ids += columns.ids_at(sample(len(rows)))
         for model, mine in columns.by_model():
@@ -132,9 +133,11 @@ class _Reading:
             if len(batch):
                 self._taken.append(batch)
         odd = np.flatnonzero(columns.odd)
+        if not len(odd):
+            return None
         texts: list[bytes] = []
         lines: list[int] = []
-        for row, text in zip(odd.tolist(), event_texts(rows, odd, columns.timestamp), strict=True):
+        for row, text in zip(odd.tolist(), event_texts(rows, odd, columns.timestamp, columns.text_bytes), strict=True):
             if isinstance(text, EventError):
                 self._bury(int(rows.record[row]), int(rows.index[row]), ArrowSource(rows, row), text)
             else:

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
-from streams.formats.arrow_records import MAX_BYTES, ArrowRows
+from streams.formats.arrow_messages import MAX_BYTES, max_bytes
+from streams.formats.arrow_records import ArrowRows
 from streams.formats.arrow_types import FIELDS
 from streams.formats.decoded import MAX_DEAD_LETTERS, Decoded
 from streams.formats.placement import Placement
@@ -206,10 +207,10 @@ def test_damaged_streams_end_neither_the_process_nor_their_neighbours(changes: l
     damaged = bytearray(GOOD)
     for place, byte in changes:
         damaged[place] = byte
-    decoded = decode(NEIGHBOUR, bytes(damaged), bytes(damaged[:length]), NEIGHBOUR.replace(b"e10", b"f10"))
+    decoded = decode(NEIGHBOUR, GOOD, bytes(damaged), bytes(damaged[:length]), NEIGHBOUR.replace(b"e10", b"f10"), GOOD)
     found = rows(decoded.fetch.batches)
-    assert {place[0] for place in found} >= {0, 3}
-    assert sum(place[0] in {0, 3} for place in found) == 10
+    assert [sum(place[0] == offset for place in found) for offset in (0, 1, 4, 5)] == [5, 20, 5, 20]
+    assert {place: found[place] for place in found if place[0] in {1, 5}} == rows(decode(None, GOOD, None, None, None, GOOD).fetch.batches)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +310,6 @@ ODD_IDS = {
     "date": pa.array([2**31 - 1, None], pa.int32()).cast(pa.date32()),
     "timestamp": pa.array([2**62, None], pa.int64()).cast(pa.timestamp("s")),
     "timestamp of nowhere": pa.array([1, None], pa.int64()).view(pa.timestamp("us", "Nowhere/Bad")),
-    "dictionary of structs": pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), pa.array([{"a": 1}])),
 }
 
 
@@ -337,11 +337,12 @@ def test_views_are_text_and_their_bad_rows_are_dead_letters_like_others(kind: pa
     assert (again["event_id"], again["features"]) == ("b", {"plan": "paid"})
 
 
+STRUCTS = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), pa.array([{"a": "a"}, {"a": "b"}]))
 RUNS = pa.RunEndEncodedArray.from_arrays([1, 2], ["a", "b"])
 VIEWS = pa.array([b"a", b"b"], pa.binary_view())
 
 
-@pytest.mark.parametrize("column", [RUNS, VIEWS])
+@pytest.mark.parametrize("column", [RUNS, VIEWS, STRUCTS])
 @pytest.mark.parametrize("name", ["event_id", "prediction", "features.plan"])
 def test_a_column_that_can_be_neither_cut_nor_put_together_is_refused_with_its_record(name: str, column: pa.Array):
     outer, _, inner = name.partition(".")
@@ -415,6 +416,39 @@ def test_a_row_that_has_no_form_in_json_is_refused_alone():
     assert [batch.index.tolist() for batch in decoded.fetch.batches] == [[0, 2]]
 
 
+def in_batches(*columns: pa.Array) -> bytes:
+    """A stream with a batch for each column of plans, whose dictionary replaces that of the batch before."""
+    sink = pa.BufferOutputStream()
+    batches = []
+    for number, column in enumerate(columns):
+        features = pa.StructArray.from_arrays([column], ["plan"])
+        ids = pa.array([f"{number}-{row}" for row in range(len(column))])
+        batches.append(pa.record_batch({"event_id": ids, "model": pa.array(["churn"] * len(ids)), "prediction": pa.array(["no"] * len(ids)), "features": features}))
+    with pa.ipc.new_stream(sink, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def test_each_batch_of_a_record_may_have_dictionaries_of_its_own():
+    texts = [[f"{batch}-{row}" for row in range(100)] for batch in range(3)]
+    value = in_batches(*[categories(*mine) for mine in texts])
+    decoded = decode(value, value)
+    assert decoded.dead_letters == ()
+    (batch,) = decoded.fetch.batches
+    assert batch.categorical["plan"].to_text().tolist() == [text for mine in texts for text in mine] * 2
+
+
+def test_of_records_with_one_head_only_those_are_refused_that_cannot_be_read():
+    good = [as_arrow([event(10 * number + place) for place in range(10)], coded=True) for number in range(6)]
+    ends = np.arange(0, 22, 2, np.int32).tobytes()  # of the ids' texts
+    bad = good[0].replace(ends, ends[:8] + b"\xff" + ends[9:])
+    decoded = decode(*good[:4], bad, *good[4:], bad)
+    assert [letter.offset for letter in decoded.dead_letters] == [4, 7]
+    assert all(letter.reason.startswith("not an Arrow IPC stream: ") for letter in decoded.dead_letters)
+    assert {place[:2] for place in rows(decoded.fetch.batches)} == {(offset, row) for offset in (0, 1, 2, 3, 5, 6) for row in range(10)}
+
+
 def compressed(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
@@ -423,11 +457,33 @@ def compressed(table: pa.Table) -> bytes:
 
 
 @pytest.mark.parametrize("coded", [False, True])
-def test_a_compressed_stream_that_grows_beyond_all_bounds_is_refused(coded: bool):
+def test_a_compressed_stream_that_would_grow_beyond_all_bounds_is_refused(coded: bool):
     large = pa.array(["x" * (MAX_BYTES + 1)])
     value = compressed(pa.table({"event_id": ["a"], "model": ["churn"], "prediction": ["no"], "other": large.dictionary_encode() if coded else large}))
     decoded = decode(value, compressed(pa.table({"event_id": ["b"], "model": ["churn"], "prediction": ["no"]})))
     (dead,) = decoded.dead_letters
     assert (dead.offset, dead.value) == (0, value)
-    assert f"at most {MAX_BYTES} bytes of columns" in dead.reason
+    assert f"at most {max_bytes(value)} bytes of columns" in dead.reason
     assert [len(batch) for batch in decoded.fetch.batches] == [1]
+
+
+def test_what_says_that_it_becomes_a_gigabyte_is_refused_before_it_is_unpacked():
+    value = compressed(pa.table({"event_id": ["a"], "model": ["churn"], "prediction": ["no"], "other": ["x" * 1_000_003]}))
+    before, _, after = value.rpartition((1_000_003).to_bytes(8, "little"))  # what stands before the compressed text
+    (dead,) = decode(before + (2**30).to_bytes(8, "little") + after).dead_letters
+    assert "let Kafka compress" in dead.reason
+    assert pa.default_memory_pool().max_memory() < 2**30
+
+
+@pytest.mark.parametrize("name", ["event_id", "features.plan", "prediction", "model_version"])
+def test_a_long_text_that_every_row_means_is_not_written_out_for_each(name: str):
+    texts, n = categories("x" * 300_000, None), 10_000
+    column = texts.take(pa.array([0] * (n - 1) + [1]))
+    outer, _, inner = name.partition(".")
+    columns = {"event_id": pa.array([f"e{row}" for row in range(n)]), "model": pa.array(["churn"] * n), "prediction": pa.array(["no"] * n)}
+    value = stream(pa.table(columns | {outer: pa.StructArray.from_arrays([column], [inner]) if inner else column}))
+    decoded = decode(value)
+    (dead,) = decoded.dead_letters
+    assert dead.value == value
+    assert decoded.fetch.rejected >= n - 1
+    assert pa.default_memory_pool().max_memory() < 2**30

@@ -1,0 +1,206 @@
+"""What the messages of an Arrow IPC stream say of themselves, read before Arrow unpacks any of them.
+
+A stream is a message with the schema, messages with dictionaries, and messages with rows. Each is a flatbuffer of metadata and a body of buffers:
+numbers of rows and bytes stand in the metadata, those of compressed buffers before each of them. So twenty kilobytes that would become a gigabyte are
+refused for what they say. The numbers of fields are those of ``Message.fbs`` in Arrow's format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+from struct import error as OutOfBounds  # noqa: N812  it is raised for nothing else
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.errors import EventError
+
+STREAM_START = b"\xff\xff\xff\xff"
+"""How every message of a stream begins, and so the stream; no JSON does, for these bytes are not UTF-8."""
+
+MAX_ROWS = 100_000
+"""Of one record: a column of nulls takes no bytes however long it says that it is."""
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Of one record's columns."""
+
+MAX_GROWTH = 100
+"""Bytes of columns for each of a record's bytes: what is compressed in the stream may take a thousandth of what it takes in memory, in each record of a fetch."""
+
+_SCHEMA, _DICTIONARY, _ROWS = 1, 2, 3  # what a message's header may be
+_HEADER_TYPE, _HEADER, _BODY_LENGTH = 1, 2, 3  # fields of a message
+_DATA = 1  # field of a dictionary: its values, as rows of one column
+_LENGTH, _BUFFERS, _COMPRESSION = 0, 2, 3  # fields of rows
+_AS_IT_IS = 2**64 - 1  # stands before a buffer that did not become smaller
+_OLD_COMPRESSION = b"ARROW:experimental_compression"  # of Arrow 0.17, which told nowhere how much it is
+
+_FRAME, _UINT8, _UINT16, _INT32, _UINT32, _INT64, _UINT64 = (Struct(form) for form in ("<4si", "<B", "<H", "<i", "<I", "<q", "<Q"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outline:
+    """A stream that is within all bounds, if Arrow can read it.
+
+    Attributes
+    ----------
+    head : schema and dictionaries, all that stands before the first rows.
+    head_size : bytes that the columns of the dictionaries take.
+    end : where the last message ends; what comes then is not looked at.
+    rows : of each batch.
+    is_plain : whether all that comes behind the head is rows, so that they may also be read behind another stream of the same head.
+    """
+
+    head: bytes
+    head_size: int
+    end: int
+    rows: tuple[int, ...]
+    is_plain: bool
+
+
+class _Message(NamedTuple):
+    kind: int
+    end: int
+    rows: int
+    size: int
+
+
+def max_bytes(value: bytes) -> int:
+    """How many bytes a record may become.
+
+    Examples
+    --------
+    >>> max_bytes(bytes(2_000))
+    200000
+    """
+    return min(MAX_BYTES, MAX_GROWTH * len(value))
+
+
+def outline(value: bytes, before: Outline | None = None) -> Outline:
+    """Look through a stream.
+
+    Parameters
+    ----------
+    before : of another stream: its head is not looked at again, where this one has the same.
+
+    Raises
+    ------
+    EventError
+        If it is cut off, has no rows, or has more rows than `MAX_ROWS` or than bytes, or more than `max_bytes` of columns.
+    """
+    try:
+        return _outline(value, before if before is not None and value.startswith(before.head) else None)
+    except (OutOfBounds, ValueError, OverflowError) as error:
+        raise EventError(f"not an Arrow IPC stream: {error}") from None
+
+
+def _outline(value: bytes, before: Outline | None) -> Outline:
+    place = head = size = head_size = 0
+    if before is not None:
+        place = head = len(before.head)
+        size = head_size = before.head_size
+    rows: list[int] = []
+    limit = max_bytes(value)
+    is_plain = True
+    while (message := _message(value, place)) is not None:
+        if (message.kind == _SCHEMA) != (place == 0):
+            raise ValueError("it has to begin with its schema, and to have one")
+        size += message.size
+        place = message.end
+        if message.kind == _ROWS:
+            rows.append(message.rows)
+        elif rows:
+            is_plain = False
+        else:
+            head, head_size = place, size
+        if size > limit:
+            raise EventError(f"expected at most {limit} bytes of columns in a record of {len(value)}, got {size} or more; let Kafka compress (compression.type)")
+        if sum(rows) > MAX_ROWS:
+            raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {sum(rows)} or more")
+        if sum(rows) > len(value):
+            raise EventError(f"expected at most a row for each of the record's {len(value)} bytes, got {sum(rows)} or more")
+    if not any(rows):
+        raise EventError("the record is an Arrow IPC stream without rows")
+    return Outline(head=value[:head] if before is None else before.head, head_size=head_size, end=place, rows=tuple(rows), is_plain=is_plain)
+
+
+def _message(value: bytes, place: int) -> _Message | None:
+    """The message that begins at a place; None where the stream ends."""
+    if place == len(value) or value[place : place + 4] == bytes(4):
+        return None
+    start, length = _FRAME.unpack_from(value, place)
+    if start != STREAM_START:
+        raise ValueError(f"a message has to begin with FF FF FF FF, got {start.hex(' ').upper()} at byte {place}")
+    if length == 0:
+        return None
+    body = place + _FRAME.size + length
+    metadata = value[place + _FRAME.size : body]
+    if _OLD_COMPRESSION in metadata:
+        raise EventError("compressed in a way that Arrow has left; let Kafka compress (compression.type)")
+    message = _Table(metadata, _UINT32.unpack_from(metadata)[0])
+    kind, body_length = message.number(_HEADER_TYPE, _UINT8), message.number(_BODY_LENGTH, _INT64)
+    end = body + body_length
+    if length < 0 or body_length < 0 or end > len(value):
+        raise ValueError(f"a message of {length} and {body_length} bytes begins at byte {place} of {len(value)}")
+    if kind == _SCHEMA:
+        return _Message(kind, end, 0, 0)
+    if kind not in {_DICTIONARY, _ROWS}:
+        raise ValueError(f"expected messages with rows or dictionaries, got one of the kind {kind}")
+    header = message.table(_HEADER)
+    data = header.table(_DATA) if kind == _DICTIONARY else header
+    rows = data.number(_LENGTH, _INT64)
+    if rows < 0:
+        raise ValueError(f"a message of {rows} rows")
+    return _Message(kind, end, rows, _unpacked(data, memoryview(value)[body:end]))
+
+
+def _unpacked(data: _Table, body: memoryview) -> int:
+    """Bytes that the buffers of some rows take, also where several are the same."""
+    buffers = data.pairs(_BUFFERS)
+    if not data.place(_COMPRESSION):
+        return int(buffers[:, 1].sum(dtype=np.float64))
+    size = 0
+    for offset, length in buffers.tolist():
+        if length:
+            unpacked = _UINT64.unpack_from(body, offset)[0]
+            size += length if unpacked == _AS_IT_IS else unpacked
+    return size
+
+
+class _Table:
+    """A table of a flatbuffer, all of whose places are counted from the metadata's beginning."""
+
+    def __init__(self, data: bytes, place: int) -> None:
+        self._data = data
+        self._place = place
+        self._fields = place - _INT32.unpack_from(data, place)[0]
+        if self._fields < 0:  # which would be counted from the end
+            raise ValueError(f"something has to be at byte {self._fields} of a message")
+        self._fields_end = self._fields + _UINT16.unpack_from(data, self._fields)[0]
+
+    def place(self, number: int) -> int:
+        """Where a field is; 0 where the table has none."""
+        entry = self._fields + 4 + 2 * number
+        offset: int = _UINT16.unpack_from(self._data, entry)[0] if entry < self._fields_end else 0
+        return self._place + offset if offset else 0
+
+    def number(self, number: int, form: Struct) -> int:
+        """A field that is an integer."""
+        place = self.place(number)
+        return form.unpack_from(self._data, place)[0] if place else 0
+
+    def table(self, number: int) -> _Table:
+        """A field that is another table."""
+        place = self.place(number)
+        if not place:
+            raise ValueError("a message is without what it has to say")
+        return _Table(self._data, place + _UINT32.unpack_from(self._data, place)[0])
+
+    def pairs(self, number: int) -> npt.NDArray[np.uint64]:
+        """(n, 2) a field that is a list of two integers each; what is below zero is very large."""
+        place = self.place(number)
+        if not place:
+            return np.empty((0, 2), np.uint64)
+        place += _UINT32.unpack_from(self._data, place)[0]
+        return np.frombuffer(self._data, "<u8", 2 * _UINT32.unpack_from(self._data, place)[0], place + 4).reshape(-1, 2)

@@ -1,0 +1,104 @@
+"""What a stream says of itself is what Arrow finds in it, and nothing that it says leads anywhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.errors import EventError
+from streams.formats.arrow_messages import MAX_BYTES, max_bytes, outline
+
+columns = st.sampled_from(
+    [
+        st.floats(-2, 2),
+        st.text(max_size=5),
+        st.fixed_dictionaries({"age": st.floats(-2, 2), "plan": st.sampled_from("abc")}),
+        st.lists(st.integers(0, 9), max_size=3),
+        st.none(),
+    ]
+)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[bytes, list[int], int]:
+    """A stream, the rows of each of its batches, and the bytes that its buffers take when they are unpacked."""
+    sizes = draw(st.lists(st.integers(0, 20), min_size=1, max_size=4).filter(any))
+    kinds = draw(st.lists(columns, min_size=1, max_size=4))
+    coded = draw(st.booleans())
+    names = [f"c{place}" for place in range(len(kinds))]
+    whole = [pa.array(draw(st.lists(kind, min_size=sum(sizes), max_size=sum(sizes)))) for kind in kinds]
+    whole = [column.dictionary_encode() if coded and pa.types.is_string(column.type) else column for column in whole]
+    table = pa.table(whole, names)
+    sink = pa.BufferOutputStream()
+    compression = draw(st.sampled_from([None, "lz4", "zstd"]))
+    first, unpacked = 0, 0
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        for size in sizes:
+            for batch in table.slice(first, size).to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
+                writer.write_batch(batch)
+            first += size
+    value = bytes(sink.getvalue().to_pybytes())
+    for batch in pa.ipc.open_stream(value):
+        unpacked += batch.get_total_buffer_size()
+    return value, sizes, unpacked
+
+
+@settings(max_examples=100, deadline=None)
+@given(streams(), st.booleans())
+def test_rows_and_bytes_are_told_before_they_are_there(stream: tuple[bytes, list[int], int], again: bool):
+    value, sizes, unpacked = stream
+    found = outline(value, outline(value)) if again else outline(value)
+    assert found.rows == tuple(sizes)
+    assert found.end == len(value) - 8
+    assert unpacked <= _told(value) + 8 * 64 * len(sizes)  # Arrow may have buffers where the stream says that nothing is
+
+
+def _told(value: bytes) -> int:
+    """The bytes that a stream says it takes: the least bound that it is not refused by."""
+    low, high = -1, MAX_BYTES
+    with pytest.MonkeyPatch.context() as patch:
+        while high - low > 1:
+            middle = (low + high) // 2
+            patch.setattr("streams.formats.arrow_messages.max_bytes", lambda _, bound=middle: bound)
+            try:
+                outline(value)
+            except EventError:
+                low = middle
+            else:
+                high = middle
+    return high
+
+
+@settings(max_examples=200, deadline=None)
+@given(streams(), st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=3))
+def test_a_damaged_stream_is_refused_or_within_all_bounds(stream: tuple[bytes, list[int], int], changes: list[tuple[float, int]]):
+    damaged = bytearray(stream[0])
+    for place, byte in changes:
+        damaged[int(place * len(damaged))] = byte
+    value = bytes(damaged)
+    try:
+        found = outline(value)
+    except EventError:
+        return
+    assert 0 < sum(found.rows) <= len(value)
+    assert value.startswith(found.head)
+    assert len(found.head) <= found.end <= len(value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused_with_a_reason(more: bytes):
+    with pytest.raises(EventError, match="Arrow IPC stream"):
+        outline(b"\xff\xff\xff\xff" + more)
+
+
+def test_columns_that_take_more_than_a_record_may_are_refused_however_they_are_sent():
+    table = pa.table({"age": np.zeros(max_bytes(bytes(2**30)) // 8 + 1)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pytest.raises(EventError, match=f"at most {MAX_BYTES} bytes of columns"):
+        outline(bytes(sink.getvalue().to_pybytes()))
