@@ -8,7 +8,8 @@
   generation because both read the state before either had written.
 - Pieces that the successor has not written yet lie under the replaced worker's keys. What it still writes there is the same piece as of a
   later offset, which the piece names: records below are skipped when they are read again. What it still deletes was not needed by its last
-  manifest, since a stage deletes an epoch after the need has gone; only a further epoch of it could delete too early (docs/adr/0004).
+  manifest, since a stage deletes an epoch after the need has gone, and it begins no further one
+  before the group has confirmed it (docs/adr/0004).
 """
 
 from __future__ import annotations

@@ -144,6 +144,11 @@ class StageRun:
         if self._unflushed >= self._max_unflushed:
             self._room.clear()
 
+    @property
+    def full(self) -> bool:
+        """Whether half of what may be read ahead was read, so that an epoch should begin before reading has to pause."""
+        return 2 * self._unflushed >= self._max_unflushed
+
     async def room(self) -> None:
         """Wait until another fetch may be absorbed: while the acknowledgements of an epoch are late, what comes in must not pile up."""
         await self._room.wait()

@@ -104,6 +104,11 @@ class Consumer(driver.Consumer):
         """Wall time at which the broker last said where a partition's log ends, seconds; 0 before it ever did."""
         return (self._thread._ensure_consumer().last_poll_timestamp(tp) or 0) / 1_000 if tp in self.assignment() else 0.0
 
+    async def is_member(self) -> bool:
+        """Ask the group whether this process is still what it believes to be: a heartbeat, out of turn."""
+        coordinator = self._thread._ensure_consumer()._coordinator
+        return coordinator.generation >= 0 and bool(await self._thread.call_thread(coordinator._do_heartbeat))
+
     @property
     def current_assignment(self) -> int:
         """Number of the assignment; grows with every rebalance."""

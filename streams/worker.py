@@ -24,8 +24,10 @@ from detectors.errors import SettingsError
 from detectors.monitor import Monitors
 from streams.connection import KafkaConnection
 from streams.detect_driver import DetectDriver
+from streams.epoch_pace import EpochPace
 from streams.monitors_reader import MonitorsReader
 from streams.piece_store import PieceStore, StateLimits
+from streams.silence import Silence
 from streams.stage_run import Output, StageDriver, StageRun
 from streams.state_codec import FormatError, StateError
 from streams.state_log import partition_counts, read_state, topic_identities
@@ -66,6 +68,8 @@ class Worker:
         self._partitions = 0
         self._identities: dict[str, str] = {}
         self._runs: dict[TP, StageRun] = {}
+        self._paces: dict[TP, EpochPace] = {}
+        self._silence = Silence(longest=settings.session_timeout / 2_000, clock=time.monotonic)  # the group counts from the last heartbeat, which was before it began
         self._at_end_since: dict[TP, float] = {}
         install(self)
         self.app = self._faust_app()
@@ -115,6 +119,7 @@ class Worker:
             await self.app.crash(fault)  # Faust would log it and read on
             raise
         self._runs[tp] = run
+        self._paces[tp] = EpochPace(longest=self._settings.epoch_behind / 1_000, began=time.monotonic(), position=position)
         self._at_end_since.pop(tp, None)
         logger.info("%s: reading from offset %d of %d", name, position, end)
         return position
@@ -180,14 +185,31 @@ class Worker:
             await self._bundles.wait()
             await asyncio.sleep(self._settings.epoch / 1_000 * GATHERING)
             self._bundles.clear()
-            await self._epochs(self._names.summaries)
+            if not await self._epochs(self._names.summaries):
+                self._bundles.set()
 
-    async def _epochs(self, topic: str) -> None:
+    async def _epochs(self, topic: str) -> bool:
+        """One turn of a stage's partitions; False where it may not be because the group has not confirmed this worker."""
+        if self._silence.too_long and not await self._is_member():
+            return False
+        self._silence.end()
         await asyncio.gather(*(self._epoch(tp, run) for tp, run in list(self._runs.items()) if tp.topic == topic))
+        return True
+
+    async def _is_member(self) -> bool:
+        logger.warning("nothing was done for %.1f s; no epoch begins before the group says that its partitions are still this worker's", self._silence.seconds)
+        return not self._runs or await self._consumer.is_member()
 
     async def _epoch(self, tp: TP, run: StageRun) -> None:
-        at_end = run.position >= self._consumer.log_end(tp)
-        covered = await run.epoch(at_end=at_end, idle=self._idle(tp, at_end=at_end))
+        log_end = self._consumer.log_end(tp)
+        at_end = run.position >= log_end
+        idle = self._idle(tp, at_end=at_end)
+        if not self._paces[tp].is_due(now=time.monotonic(), position=run.position, log_end=log_end, full=run.full):
+            return
+        if self._silence.too_long:  # stopped while another partition's epoch was made; the next turn asks
+            self._bundles.set()
+            return
+        covered = await run.epoch(at_end=at_end, idle=idle)
         if covered is not None and self._runs.get(tp) is run:
             self._consumer.declare(tp, covered)
 

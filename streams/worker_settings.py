@@ -23,6 +23,12 @@ class WorkerSettings(BaseSettings):
         default_factory=socket.gethostname, description="static member of the group, so that a restart takes a second instead of the session timeout; unique in the group"
     )
     epoch: EnvironmentDuration = Field(default=1_000, gt=0, description="time between two epochs")
+    epoch_behind: EnvironmentDuration = Field(
+        default=5_000,
+        gt=0,
+        description="time between two epochs of a partition whose log goes on for more than was read of it in the last epoch's time, unless much was read; "
+        "nobody waits for points of the past, and each epoch has its price",
+    )
     idle_after: EnvironmentDuration = Field(default=parse_duration("30s"), gt=0, description="a partition at its log's end for this long no longer holds event time back")
     session_timeout: EnvironmentDuration = Field(
         default=parse_duration("60s"), gt=0, description="after this long without a heartbeat the group gives a worker's partitions to others"

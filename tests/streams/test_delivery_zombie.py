@@ -30,3 +30,23 @@ def test_what_a_replaced_worker_still_writes_when_it_is_continued_changes_nothin
         stream.publish_while(lambda: time.monotonic() < end, "its last words")
         stream.finish()
         assert stream.counted() == (stream.predictions, stream.labels)
+
+
+def test_a_worker_that_was_stopped_between_epochs_begins_none_before_the_group_has_confirmed_it(broker: str, topics: Topics, tmp_path: Path):
+    with delivery_stream(broker, topics, tmp_path) as stream:
+        stream.apply()
+        stream.worker("w1", session_timeout=f"{SESSION:.0f}s")
+        zombie = stream.worker("w0", session_timeout=f"{SESSION:.0f}s")
+        stream.publish_while(lambda: "reading from" not in zombie.printed, "its assignment")
+        for silence in (SESSION - 2, SESSION + 4):  # a member still, and one that was replaced
+            end = time.monotonic() + 2
+            stream.publish_while(lambda end=end: time.monotonic() < end, "its epochs")
+            zombie.signal(signal.SIGSTOP)
+            end = time.monotonic() + silence
+            stream.publish_while(lambda end=end: time.monotonic() < end, "its silence")
+            zombie.signal(signal.SIGCONT)
+            end = time.monotonic() + 3
+            stream.publish_while(lambda end=end: time.monotonic() < end, "its last words")
+        stream.finish()
+        assert stream.counted() == (stream.predictions, stream.labels)
+        assert zombie.printed.count("no epoch begins before the group says") >= 2
