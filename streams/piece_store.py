@@ -8,8 +8,8 @@
   generation because both read the state before either had written.
 - Pieces that the successor has not written yet lie under the replaced worker's keys. What it still writes there is the same piece as of a
   later offset, which the piece names: records below are skipped when they are read again. What it still deletes was not needed by its last
-  manifest, since a stage deletes an epoch after the need has gone, and it begins no further one
-  before the group has confirmed it (docs/adr/0004).
+  manifest, since a stage deletes an epoch after the need has gone, and it begins no further one before the group has confirmed it
+  (docs/adr/0004).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Stored(msgspec.Struct, array_like=True):
     covered: int
     part: int
     parts: int
-    data: bytes
+    data: memoryview
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class PieceStore:
                 f"state piece {piece.key} takes {len(data)} bytes compressed, the limit is {self.limits.piece_bytes}; "
                 "reduce the bins, segments or classes of its monitor, or raise the limit"
             )
-        chunks = [data[start : start + size] for start in range(0, len(data), size)]
+        chunks = [memoryview(data)[start : start + size] for start in range(0, len(data), size)]
         if len(chunks) > 1 and piece.key == MANIFEST:
             raise StateError(f"the manifest takes {len(data)} bytes compressed, which must fit one record of {size}; raise the size of a record")
         slot = _SINGLE
