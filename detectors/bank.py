@@ -12,9 +12,9 @@ from detectors.loss_change import LossChange
 from detectors.numeric_drift import NumericDrift
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile
 from detectors.rate_change import KNOWN, Rate, RateChange
+from detectors.scored_windows import Bank
 from detectors.specification import MonitorSpecification
 from detectors.verdict import AlertKind, Group
-from detectors.window_bank import Bank
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from detectors.detector import State
 from detectors.event_batch import Float64
 from detectors.profile import CategoricalProfile
 from detectors.rate_change import excess
+from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import Effect
-from detectors.window_bank import WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
+from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, tolerance
 
 RESOLUTION = 0.025  # stands in for a floor of 0 where an alert is resolved
 _FEW = 5.0

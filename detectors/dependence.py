@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,15 @@ class Dependence:
     def empty(channels: int) -> Dependence:
         """Nothing seen."""
         return Dependence(np.zeros((LEVELS, 4, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
+
+    @staticmethod
+    def of_state(state: dict[str, Any]) -> Dependence:
+        """What is in a detector's state."""
+        return Dependence(state["blocks"], state["squares"], state["inflation"], state["freedom"])
+
+    def as_state(self) -> dict[str, Float64]:
+        """Arrays by name."""
+        return {"blocks": self.blocks, "squares": self.squares, "inflation": self.inflation, "freedom": self.freedom}
 
     def observe(self, levels: Sequence[int], events: Float64, totals: Float64, squares: Float64, counted: Bool) -> Dependence:
         """With more blocks.

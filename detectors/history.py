@@ -117,22 +117,21 @@ class GrowingHistogram:
 
     Parameters
     ----------
-    before : never changed.
+    sizes, starts, sums : of the buckets before, see `Histogram`; never changed.
     room : panes that may be added.
 
     Attributes
     ----------
-    origins : the first pane of each bucket, or the bucket of ``before`` that it began as; panes count on from there.
+    origins : the first pane of each bucket, or the bucket of before that it began as; panes count on from there.
     noted : row of what was known when each bucket began.
     """
 
-    def __init__(self, before: Histogram, *, room: int) -> None:
-        self._before = before
-        self._sums = np.empty((len(before.sizes) + room, before.sums.shape[1]))
-        self._sums[: len(before.sizes)] = before.sums
-        self._items = len(before.sizes)
-        self.sizes = before.sizes
-        self.starts: list[int] = before.starts.tolist()
+    def __init__(self, sizes: list[int], starts: Int64, sums: Float64, *, room: int) -> None:
+        self._sums = np.empty((len(sizes) + room, sums.shape[1]))
+        self._sums[: len(sizes)] = sums
+        self._items = len(sizes)
+        self.sizes = sizes
+        self.starts: list[int] = starts.tolist()
         self.noted = list(range(self._items))
         self.origins = list(range(self._items))
 
@@ -162,27 +161,24 @@ class GrowingHistogram:
         for row in (self.starts, self.noted, self.origins):
             del row[position]
 
-    def suffixes(self, out: Float64) -> None:
-        """Write the recent windows, the longest first, into the first rows of ``out``."""
+    def suffixes(self) -> Float64:
+        """(b, q) the recent windows, the longest first."""
         end = len(self.sizes)
+        windows = np.empty((end, self._sums.shape[1]))
         if end:
-            self._sums[end - 1 :: -1].cumsum(axis=0, out=out[end - 1 :: -1])
+            self._sums[end - 1 :: -1].cumsum(axis=0, out=windows[::-1])
+        return windows
 
-    def histogram(self, labels: Float64, fresh: list[Cells]) -> Histogram:
-        """What is left between batches.
+    @property
+    def sums(self) -> Float64:
+        """(b, q) of the buckets."""
+        return self._sums[: len(self.sizes)]
 
-        Parameters
-        ----------
-        labels : (r, k) that `noted` are rows of.
-        fresh : bin counts of the panes that were added; none where none are kept.
-        """
-        end = len(self.sizes)
-        return Histogram(self.sizes, np.array(self.starts, np.int64), self._sums[:end].copy(), labels[self.noted], self._cells(fresh) if fresh else [])
-
-    def _cells(self, fresh: list[Cells]) -> list[Cells]:
-        items = [*self._before.cells, *fresh]
+    def cells(self, before: list[Cells], fresh: list[Cells]) -> list[Cells]:
+        """Bin counts of the buckets, from those before and those of the panes that were added; none where none are kept."""
+        items = [*before, *fresh]
         bounds = [*self.origins, len(items)]
-        parts = [items[first:behind] for first, behind in itertools.pairwise(bounds)]
+        parts = [items[first:behind] for first, behind in itertools.pairwise(bounds)] if fresh else []
         return [part[0] if len(part) == 1 else narrow(np.sum(np.stack(part), axis=0, dtype=np.float64)) for part in parts]
 
 

@@ -13,12 +13,13 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64, Int64
+from detectors.event_batch import Bool, Float64
 from detectors.layout import REGRESSION
 from detectors.profile import PerformanceProfile
 from detectors.rate_change import LEARN_EVENTS
+from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import Effect
-from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
+from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, WindowBank, interval_of, tolerance
 
 RESOLUTION = 0.05  # stands in for a floor of 0 where an alert is resolved
 
@@ -33,6 +34,8 @@ class LossChange(WindowBank):
     reference : declared, or None to learn it from the first `LEARN_EVENTS` labelled events.
     relative : floor of the relative change.
     """
+
+    one_sided = True
 
     def __init__(self, bank: Bank, *, block: slice, reference: PerformanceProfile | None, relative: float) -> None:
         super().__init__(bank, width=3, channel_sums=np.array([[0], [1], [2]]), channel_monitor=np.array([0]))
@@ -92,10 +95,6 @@ class LossChange(WindowBank):
         error = np.sqrt(windows.inflation * (own / n + (1 + self._relative) ** 2 * variance / rows))
         statistic = normal_of_student((mean - (1 + self._relative) * loss) / error, windows.freedom)
         return Scored(windows, n, statistic, mean / loss - 1, {"error": error, "mean": mean})
-
-    @override
-    def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
-        return np.maximum(super()._recent(state, scored, begins, starts), 0)  # a fall is no harm
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:

@@ -20,9 +20,11 @@ from detectors.detector import State
 from detectors.event_batch import Float64, Int64
 from detectors.history import Cells, Histogram, narrow
 from detectors.large_deviation import SMALLEST_ROOT, DeviationTable, normal_of_root
+from detectors.panel import MIN_EVENTS
 from detectors.profile import Cycle, NumericProfile
+from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import Effect
-from detectors.window_bank import MIN_EVENTS, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
+from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, tolerance
 
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
 _N, _FIRST, _SECOND, _FOURTH = range(4)
@@ -70,7 +72,8 @@ class NumericDrift(WindowBank):
         self._variance = np.maximum(square - mean**2 - self._cycles.location_variance, 0.05 * (square - mean**2))
         laws = [(scores[column], weights[column]) for column in range(m)]
         self._tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
-        self._ease_at_floor = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
+        ease = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
+        self._at_floor = normal_of_root(0 * ease, ease)
         self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))  # two channels share the budget
 
     @property
@@ -116,7 +119,7 @@ class NumericDrift(WindowBank):
         change = np.where(more > 0, more, np.minimum(less, 0))
         log_ratio = 0.5 * np.log(variance / self._variance)
         # Most windows are within the floors: what lies beyond is looked up, one place at a time.
-        both = windows.of_known(normal_of_student(normal_of_root(0 * self._ease_at_floor, self._ease_at_floor), windows.known_freedom))
+        both = windows.of_known(normal_of_student(self._at_floor, windows.known_freedom))
         location, scale = both[..., :m], both[..., m:]
         for channel, deviation in enumerate((beyond, change)):
             flat = np.flatnonzero((n >= MIN_EVENTS) & (deviation != 0))

@@ -16,9 +16,10 @@ from typing_extensions import override
 
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64, Int64
+from detectors.event_batch import Bool, Float64
+from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import Effect
-from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, Bank, Remains, Scored, Told, WindowBank, Windows, interval_of, tolerance
+from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, WindowBank, interval_of, tolerance
 
 LEARN_EVENTS = 500
 RESOLUTION = 0.01  # stands in for a floor of 0 where an alert is resolved
@@ -60,7 +61,7 @@ def excess(hits: Float64, events: Float64, reference_hits: Float64, reference_ev
     base = (reference_hits + 0.5) / (reference_events + 1)
     null = np.minimum(base + floor, 1 - 1e-9)
     rose = np.maximum(hits - 0.5, 0) > events * null  # continuity: P(K >= k) lies between the values k - 1 and k
-    value = np.where(np.broadcast_to(events, rose.shape) > 0, 0.0, np.nan)
+    value = np.where(events > 0, np.zeros(rose.shape), np.nan)
     if rose.any():
         parts = (np.broadcast_to(part, rose.shape)[rose] for part in (hits, events, reference_hits, reference_events, base, null))
         value[rose] = _excess_of_risen(*parts, floor=floor)
@@ -96,6 +97,8 @@ class RateChange(WindowBank):
     floor : smallest material rise, absolute.
     """
 
+    one_sided = True
+
     def __init__(self, bank: Bank, *, rates: Sequence[Rate], floor: float) -> None:
         m = len(rates)
         columns = np.arange(m)
@@ -103,6 +106,7 @@ class RateChange(WindowBank):
         super().__init__(bank, width=2 * m, channel_sums=np.stack((columns, m + columns, m + columns)), channel_monitor=columns)
         self._floor = floor
         self._declared = np.array([rate.reference is not None for rate in rates])
+        self._all_declared = bool(self._declared.all())
         self._references = np.array([rate.reference or (0.0, 0.0) for rate in rates]).T
         self._cells = np.concatenate([np.asarray([*rate.events], np.int64) for rate in rates] + [np.asarray([*rate.hits], np.int64) for rate in rates])
         lengths = [len(rate.events) for rate in rates] + [len(rate.hits) for rate in rates]
@@ -128,6 +132,8 @@ class RateChange(WindowBank):
 
     def _reference(self, state: State) -> tuple[Float64, Float64]:
         """(m,) each: hits and events, declared or learnt."""
+        if self._all_declared:
+            return self._references[0], self._references[1]
         hits, events = np.where(self._declared, self._references, state["learnt"])
         return hits, events
 
@@ -140,7 +146,7 @@ class RateChange(WindowBank):
     @override
     def learning(self, state: State) -> bool:
         """Whether a rate without a declared reference has had too few events."""
-        return bool(self._is_learning(state).any())
+        return not self._all_declared and bool(self._is_learning(state).any())
 
     def _is_learning(self, state: State) -> Bool:
         learning: Bool = ~self._declared & (state["learnt"][1] < LEARN_EVENTS)
@@ -156,19 +162,17 @@ class RateChange(WindowBank):
 
     def score(self, windows: Windows, state: State) -> Scored:
         """Excess over the reference's rate in every window."""
-        events, hits = np.split(windows.sums, 2, axis=-1)
+        m = len(self.names)
+        events, hits = windows.sums[..., :m], windows.sums[..., m:]
         reference_hits, reference_events = self._reference(state)
         value = excess(hits, events, reference_hits, reference_events, self._floor)
-        statistic = windows.of_known(normal_of_student(np.zeros(len(self.names)), windows.known_freedom))
-        window, monitor = np.divmod(np.flatnonzero(value), len(self.names))
-        inflation, freedom = windows.known_at(window, monitor)
-        risen = value.reshape(-1, len(self.names))[window, monitor]
-        statistic.reshape(-1, len(self.names))[window, monitor] = normal_of_student(risen / np.sqrt(inflation), freedom)
+        statistic = windows.of_known(np.zeros(m))
+        risen = np.flatnonzero(value)
+        if len(risen):
+            window, monitor = np.divmod(risen, m)
+            inflation, freedom = windows.known_at(window, monitor)
+            statistic.reshape(-1, m)[window, monitor] = normal_of_student(value.reshape(-1, m)[window, monitor] / np.sqrt(inflation), freedom)
         return Scored(windows, events, statistic, hits / events - reference_hits / reference_events, {"hits": hits})
-
-    @override
-    def _recent(self, state: State, scored: Scored, begins: Int64, starts: Int64) -> Float64:
-        return np.maximum(super()._recent(state, scored, begins, starts), 0)  # a fall is no harm
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:

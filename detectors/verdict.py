@@ -52,6 +52,10 @@ class Verdicts:
         """Verdicts on one of several panes."""
         return Verdicts(*(getattr(self, name)[place] for name in _NAMES))
 
+    def of_monitors(self, monitors: slice) -> Verdicts:
+        """Verdicts of some of the monitors."""
+        return Verdicts(*(getattr(self, name)[..., monitors] for name in _NAMES))
+
     @staticmethod
     def concatenate(parts: Sequence[Verdicts]) -> Verdicts:
         """Verdicts on the panes of all parts, in their order."""

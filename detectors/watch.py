@@ -18,9 +18,11 @@ from detectors.detector import Detector, State
 from detectors.event_batch import Float64
 from detectors.layout import Layout
 from detectors.lifecycle import Alarm, Lifecycle, Resolution
+from detectors.panel import Panels
 from detectors.rfc3339 import format_time
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status, Verdicts
+from detectors.window_bank import WindowBank
 
 PANES_AT_ONCE = 64
 """Of these, all behind an alert that opens or ends are judged again."""
@@ -81,6 +83,7 @@ class Watch:
         self._layout = layout
         self._inputs, self._outputs = _by_dependence_on_version(detectors_of(specification))
         self._states: dict[str, State] = {_name(detector): detector.initial() for detector in (*self._inputs, *self._outputs)}
+        self._panels = Panels()
         self._lifecycle = Lifecycle(specification)
         self._version: str | None = None
         self._first_version = True
@@ -107,7 +110,7 @@ class Watch:
             leads.append(lead)
         totals = np.stack([pane.total() for pane in run])
         serving = totals if all(name == self._version for pane in run for name, _ in pane.groups) else np.stack([pane.of_version(self._version) for pane in run])
-        walks = [self._walk(detector, totals, run) for detector in self._inputs] + [self._walk(detector, serving, run) for detector in self._outputs]
+        walks = self._walks([(detector, totals) for detector in self._inputs] + [(detector, serving) for detector in self._outputs], run)
         drifting = np.any([(walk.verdicts.status == Status.DRIFT).any(axis=1) for walk in walks], axis=0) if walks else np.zeros(len(run), bool)
         judged: list[Judged] = []
         well: list[str] = []
@@ -130,8 +133,18 @@ class Watch:
     def _end(self, pane: ClosedPane) -> int:
         return pane.start + self._specification.pane
 
-    def _walk(self, detector: Detector, counts: Float64, panes: Sequence[ClosedPane]) -> _Walk:
-        return _Walk(detector, self._states[_name(detector)], counts, panes, followed=bool(self._lifecycle.held(detector.kind)))
+    def _walks(self, asked: Sequence[tuple[Detector, Float64]], panes: Sequence[ClosedPane]) -> list[_Walk]:
+        """The ways of detectors through panes; of the banks among them together."""
+        starts = [pane.start for pane in panes]
+        followed = [bool(self._lifecycle.held(detector.kind)) for detector, _ in asked]
+        before = [self._states[_name(detector)] for detector, _ in asked]
+        banks = {place: detector for place, (detector, _) in enumerate(asked) if isinstance(detector, WindowBank)}
+        ways = [bank.way(before[place], asked[place][1], starts, gone=followed[place]) for place, bank in banks.items()]
+        found = dict(zip(banks, self._panels.walk([*banks.values()], ways, starts), strict=True))
+        for place, (detector, counts) in enumerate(asked):
+            if place not in found:
+                found[place] = detector.walk(before[place], counts, starts, gone=followed[place])
+        return [_Walk(detector, before[place], counts, starts, *found[place], followed[place]) for place, (detector, counts) in enumerate(asked)]
 
     def _alerts(self, at: int, walks: Sequence[_Walk], place: int) -> tuple[list[Alert], list[str]]:
         """Alert records of one pane, and the names of the monitors that are well again."""
@@ -222,19 +235,23 @@ class Watch:
         self._lifecycle.restore(state["alerts"])
 
 
+@dataclass(frozen=True)
 class _Walk:
     """One detector's way through several panes; followed until its open alert's change is gone, if it has one."""
 
-    def __init__(self, detector: Detector, before: State, counts: Float64, panes: Sequence[ClosedPane], *, followed: bool) -> None:
-        self.detector, self.followed = detector, followed
-        self._before, self._counts, self._starts = before, counts, [pane.start for pane in panes]
-        self._after, self.verdicts = detector.walk(before, counts, self._starts, gone=followed)
+    detector: Detector
+    before: State
+    counts: Float64
+    starts: Sequence[int]
+    after: State
+    verdicts: Verdicts
+    followed: bool
 
     def state_after(self, place: int) -> State:
         """The state after one of the panes; walked to again, if it is not the last."""
-        if place == len(self._starts) - 1:
-            return self._after
-        state, _ = self.detector.walk(self._before, self._counts[: place + 1], self._starts[: place + 1])
+        if place == len(self.starts) - 1:
+            return self.after
+        state, _ = self.detector.walk(self.before, self.counts[: place + 1], self.starts[: place + 1])
         return state
 
 

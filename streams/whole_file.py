@@ -17,9 +17,10 @@ from detectors.detector import State
 from detectors.event_batch import Float64
 from detectors.history import Histogram
 from detectors.numeric_drift import NumericDrift
+from detectors.scored_windows import Windows
 from detectors.specification import Floors, MonitorSpecification
 from detectors.verdict import Effect
-from detectors.window_bank import WindowBank, Windows, interval_of
+from detectors.window_bank import WindowBank, interval_of
 
 WITHIN_NOISE = "moved, within its noise"
 UNPROVEN = "moved, unproven"

@@ -16,8 +16,8 @@ from detectors.loss_change import LossChange
 from detectors.numeric_drift import NumericDrift
 from detectors.profile import CategoricalProfile, PerformanceProfile
 from detectors.rate_change import KNOWN, LEARN_EVENTS, Rate, RateChange
+from detectors.scored_windows import Bank
 from detectors.verdict import AlertKind, Group, Status
-from detectors.window_bank import Bank
 from tests.detectors.event_samples import specification
 from tests.detectors.reference_samples import PANE, numeric_profile
 

@@ -6,11 +6,12 @@ from scipy import stats
 
 from detectors.bank import detectors_of
 from detectors.large_deviation import DeviationTable, normal_of_root
+from detectors.panel import MIN_EVENTS
 from detectors.profile import PerformanceProfile
 from detectors.rate_change import excess
 from detectors.reference import numeric_profile
+from detectors.scored_windows import Windows
 from detectors.specification import Alerts, Floors
-from detectors.window_bank import MIN_EVENTS, Windows
 from tests.detectors.reference_samples import categorical_profile, specification_of
 
 NOMINAL = (1e-2, 1e-3, 1e-4)
