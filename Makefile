@@ -83,7 +83,9 @@ $(VENV)/.installed-for-bench: pyproject.toml requirements.lock | $(BIN)/python
 
 bench: $(VENV)/.installed-for-bench
 	@$(if $(ROWS),,$(BIN)/python -m bench.linear)
-	$(BIN)/python -m bench $(ROWS)
+	code=0; $(BIN)/python -m bench $(ROWS) || code=$$?
+	$(if $(ROWS),,$(BIN)/python -m bench.beside)
+	exit $$code
 
 bench-scale: $(VENV)/.installed-for-bench
 	@$(BIN)/python -m bench.scale

@@ -60,19 +60,31 @@ class Row:
     ----------
     name : what it is asked for by.
     what : the work, in words.
-    sense, target, unit : what must be reached.
+    unit : of the figure.
     run : does the work, checks what came out, returns the figures.
+    sense, target : what must be reached; a yardstick, which other rows are seen beside, has no target.
     """
 
     name: str
     what: str
-    sense: Sense
-    target: float
     unit: str
     run: Callable[[Size], Found]
+    sense: Sense = "at least"
+    target: float | None = None
+
+    @property
+    def wanted(self) -> str:
+        """What must be reached, in words.
+
+        Examples
+        --------
+        >>> Row(name="wait", what="waiting", unit="s", run=lambda size: Found(figures=(2.0,))).wanted
+        'a yardstick, s'
+        """
+        return f"a yardstick, {self.unit}" if self.target is None else f"{self.sense} {readable(self.target)} {self.unit}"
 
     def holds(self, figure: float) -> bool:
-        """Whether a figure reaches the target; nan never does.
+        """Whether a figure reaches the target; nan never does, and what has no target always holds.
 
         Examples
         --------
@@ -80,6 +92,8 @@ class Row:
         >>> row.holds(2.0), row.holds(3.5), row.holds(float("nan"))
         (True, False, False)
         """
+        if self.target is None:
+            return True
         return figure >= self.target if self.sense == "at least" else figure <= self.target
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bench import core_rows, fleet_row, join_rows, live_rows, publisher_rows, replay_rows, restart_row, stream_rows, two_workers_row
+from bench import core_rows, fleet_row, join_rows, live_rows, peer_rows, publisher_rows, replay_rows, restart_row, stream_rows, two_workers_row
 from bench.figure import Row
 
 ROWS: tuple[Row, ...] = (
     *stream_rows.ROWS,
+    *peer_rows.ROWS,
     *core_rows.ROWS,
     *join_rows.ROWS,
     *fleet_row.ROWS,

@@ -27,17 +27,20 @@ class BrokerError(DriftwardenError):
 
 
 def cache_folder() -> Path:
-    """Folder for Kafka's jars: ``$DRIFTWARDEN_KAFKA_CACHE``, or the platform's cache folder of the user."""
+    """Folder for Kafka's jars: ``$DRIFTWARDEN_KAFKA_CACHE``, or one in the user's cache."""
     override = os.environ.get(CACHE_VARIABLE)
-    if override:
-        return Path(override).expanduser()
+    return Path(override).expanduser() if override else user_cache() / f"kafka-{KAFKA_VERSION}"
+
+
+def user_cache() -> Path:
+    """Our part of the platform's cache folder of the user."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "driftwarden" / f"kafka-{KAFKA_VERSION}"
+    return base / "driftwarden"
 
 
 def java_home() -> Path:
