@@ -179,7 +179,7 @@ def _add_coded(block: Float64, groups: RowGroups, column: CodedText, bins: Colum
     """Count coded text: rows by level first, levels by cell then."""
     levels = len(column.levels) + 1
     if levels > groups.n:
-        block += groups.counts(bins.cells(column), block.shape[1])
+        block += groups.counts(bins.cells(column.compact()), block.shape[1])
         return
     by_level = groups.counts(column.codes + np.int64(1), levels)
     cells = bins.cells(CodedText(column.levels, np.arange(-1, levels - 1, dtype=np.int32)))

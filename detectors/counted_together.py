@@ -1,21 +1,19 @@
 """Rows of many models counted in one pass.
 
 With few rows each, the dozens of array operations that counting takes would cost more than the rows. Models whose summaries are laid out alike
-share them: their rows are counted as those of one, apart by the request that they belong to.
+share them: their rows are counted as those of one, apart by the model that they belong to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from detectors.coded_text import CodedText
 from detectors.contributions import Contributions, Members
-from detectors.event_batch import Float64, Int64
+from detectors.event_batch import Float64, Int32, Int64
 from detectors.group_tables import GroupTables
 from detectors.row_groups import RowGroups
 
@@ -27,74 +25,64 @@ Fill = Callable[[Contributions, Float64, RowGroups, Any, Members | None], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """A request: rows of one model, in the order of the log, to count into a table of its windows.
+    """A request: rows to count into tables of windows.
 
     Attributes
     ----------
-    tables : where the sums go.
-    add : of the model.
+    tables, add : of each model; where its sums go, and what makes them. The models are alike.
     fill : what to count.
     width : cells of a vector.
     length : of a window, milliseconds.
-    timestamp, version, segment : (n,) by which the rows are told apart; without segments where None.
-    offset, index : (n,) where the rows stand in the log.
-    rows : what is counted; has a static ``concatenate``.
+    owner : (n,) place of each row's model, ascending; the rows of a model are in the order of the log.
+    timestamp : (n,) whose window a row counts in.
+    rows : n events or labelled rows.
+    by_segment : whether segments are counted apart.
     """
 
-    tables: GroupTables
-    add: Contributions
+    tables: Sequence[GroupTables]
+    add: Sequence[Contributions]
     fill: Fill
     width: int
     length: int
+    owner: Int32
     timestamp: Int64
-    version: CodedText
-    segment: CodedText | None
-    offset: Int64
-    index: Int64
     rows: Any
+    by_segment: bool = True
 
 
-def count_together(requests: Iterable[Counting]) -> None:
-    """Do what was asked for; each table has its vectors added, in no particular order."""
-    alike: dict[Any, list[Counting]] = {}
-    for one in requests:
-        alike.setdefault((one.fill, one.add.alike, one.length), []).append(one)
-    for several in alike.values():
-        for some in _bounded(several):
-            _count(some)
+def count_together(request: Counting) -> list[int]:
+    """Do what was asked for; the vectors are added to the tables. Returns the places of the models that have rows."""
+    cuts = np.flatnonzero(np.diff(request.owner)) + 1
+    bounds = [0, *cuts.tolist(), len(request.owner)]
+    owners: list[int] = request.owner[bounds[:-1]].tolist()
+    for first, end in _bounded(bounds):
+        _count(request, owners[first:end], bounds[first : end + 1])
+    return owners
 
 
-def _bounded(requests: Sequence[Counting]) -> Iterator[Sequence[Counting]]:
-    first, rows = 0, 0
-    for place, one in enumerate(requests):
-        if place > first and (place - first == MODELS_AT_ONCE or rows + len(one.timestamp) > ROWS_AT_ONCE):
-            yield requests[first:place]
-            first, rows = place, 0
-        rows += len(one.timestamp)
-    yield requests[first:]
+def _bounded(bounds: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Models of one pass: the first, and the end."""
+    first = 0
+    for place in range(1, len(bounds) - 1):
+        if place - first == MODELS_AT_ONCE or bounds[place + 1] - bounds[first] > ROWS_AT_ONCE:
+            yield first, place
+            first = place
+    yield first, len(bounds) - 1
 
 
-def _count(requests: Sequence[Counting]) -> None:
-    first = requests[0]
-    if len(requests) == 1:
-        groups = RowGroups.by(first.timestamp, first.length, first.version, first.segment)
-        first.tables.add(groups.keys, _sums(first, groups, first.rows, None), groups.begins(first.offset, first.index))
-        return
-    bounds = list(accumulate((len(one.timestamp) for one in requests), initial=0))
-    owner = np.repeat(np.arange(len(requests)), np.diff(bounds))
-    timestamp, offset, index = (np.concatenate([getattr(one, name) for one in requests]) for name in ("timestamp", "offset", "index"))
-    version = CodedText.concatenate([one.version for one in requests])
-    segment = None if first.segment is None else CodedText.concatenate([one.segment for one in requests if one.segment is not None])
-    rows = type(first.rows).concatenate([one.rows for one in requests])
-    groups = RowGroups.by(timestamp, first.length, version, segment, owner)
-    sums = _sums(first, groups, rows, Members([one.add for one in requests], owner, bounds))
-    begins = groups.begins(offset, index)
-    ends = np.searchsorted(groups.owners(owner), np.arange(len(requests) + 1)).tolist()
-    for one, begin, end in zip(requests, ends[:-1], ends[1:], strict=True):
-        one.tables.add(groups.keys[begin:end], sums[begin:end], begins[begin:end])
-
-
-def _sums(request: Counting, groups: RowGroups, rows: Any, members: Members | None) -> Float64:
+def _count(request: Counting, owners: Sequence[int], bounds: Sequence[int]) -> None:
+    is_all = bounds[-1] - bounds[0] == len(request.owner)
+    some = slice(bounds[0], bounds[-1])
+    rows = request.rows if is_all else request.rows.take(some)
+    timestamp = request.timestamp[some]
+    members, dense = None, None
+    if len(owners) > 1:
+        dense = np.repeat(np.arange(len(owners)), np.diff(bounds))
+        members = Members([request.add[owner] for owner in owners], dense, [bound - bounds[0] for bound in bounds])
+    groups = RowGroups.by(timestamp, request.length, rows.version, rows.segment if request.by_segment else None, dense)
     sums = np.zeros((len(groups.keys), request.width))
-    request.fill(request.add, sums, groups, rows, members)
-    return sums
+    request.fill(request.add[owners[0]], sums, groups, rows, members)
+    begins = groups.begins(rows.offset, rows.index)
+    ends = [0, len(groups.keys)] if dense is None else np.searchsorted(groups.owners(dense), np.arange(len(owners) + 1)).tolist()
+    for owner, begin, end in zip(owners, ends[:-1], ends[1:], strict=True):
+        request.tables[owner].add(groups.keys[begin:end], sums[begin:end], begins[begin:end])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,11 @@ class EventBatch:
         """The same for batches that can be put together, but for whose they are."""
         return self.models is None, self.numeric_names, tuple(self.categorical), isinstance(self.label, CodedText)
 
+    @property
+    def model_of(self) -> CodedText:
+        """(n,) the model of each row."""
+        return CodedText.constant(self.model, len(self)) if self.models is None else self.models
+
     def take(self, rows: Any) -> EventBatch:
         """The same columns at some rows: a mask or positions."""
         columns = {name: getattr(self, name)[rows] for name in _BY_ROW}
@@ -115,18 +120,6 @@ class EventBatch:
         categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
         return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, revisions=first.revisions, models=models, **columns)
 
-    @staticmethod
-    def concatenate_each(several: Sequence[Sequence[EventBatch]]) -> list[EventBatch]:
-        """`concatenate` for each of several lists of batches of one model: in one go for those with the same features, where a go for each would cost more than its rows."""
-        alike: dict[Hashable, list[int]] = {}
-        for place, parts in enumerate(several):
-            alike.setdefault(parts[0].form, []).append(place)
-        found = [parts[0] for parts in several]
-        for places in alike.values():
-            for place, batch in zip(places, _concatenate_alike([several[place] for place in places]), strict=True):
-                found[place] = batch
-        return found
-
     def with_features(self, numeric_names: tuple[str, ...], categorical_names: tuple[str, ...]) -> EventBatch:
         """The batch with these features and no others; one that it does not have is missing in every row."""
         if self.numeric_names == numeric_names and tuple(self.categorical) == categorical_names:
@@ -148,36 +141,9 @@ class EventBatch:
         return self.numeric[:, self.numeric_names.index(name)]
 
 
-_SHARED_LEVELS = 8  # a column of text with more is put together for each list by itself, or each would look up the others' texts, too
+_SHARED_LEVELS = 8  # a column of text with more keeps those of its own rows alone
 
 _BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions", "models"})
-
-
-def _concatenate_alike(several: Sequence[Sequence[EventBatch]]) -> list[EventBatch]:
-    parts = [part for of_one in several for part in of_one]
-    rows = list(accumulate(map(len, parts), initial=0))
-    firsts = list(accumulate(map(len, several), initial=0))
-    slices = [slice(rows[first], rows[end]) for first, end in pairwise(firsts)]
-
-    def cut(columns: Sequence[Any]) -> list[Any]:
-        if isinstance(columns[0], CodedText) and len(set().union(*{column.levels for column in columns})) > _SHARED_LEVELS:
-            return [CodedText.concatenate(columns[first:end]) for first, end in pairwise(firsts)]
-        whole = put_together(columns)
-        return [whole[mine] for mine in slices]
-
-    by_row = [cut([getattr(part, name) for part in parts]) for name in _BY_ROW]
-    first = parts[0]
-    categorical = [cut([part.categorical[name] for part in parts]) for name in first.categorical]
-    return [
-        EventBatch(
-            model=of_one[0].model,
-            numeric_names=first.numeric_names,
-            categorical={name: columns[place] for name, columns in zip(first.categorical, categorical, strict=True)},
-            revisions=of_one[0].revisions,
-            **{name: columns[place] for name, columns in zip(_BY_ROW, by_row, strict=True)},
-        )
-        for place, of_one in enumerate(several)
-    ]
 
 
 def _tidy(batch: EventBatch) -> EventBatch:
@@ -191,12 +157,13 @@ def _compact(column: Any) -> Any:
 
 
 def both(one: EventBatch | None, other: EventBatch | None) -> EventBatch | None:
-    """Rows of two batches in the order of the log; None where neither has any."""
+    """Rows of two batches in the order of the log, those of each model together; None where neither has any."""
     given = [batch for batch in (one, other) if batch is not None and len(batch)]
     if len(given) < 2:
         return given[0] if given else None
     together = EventBatch.concatenate(given)
-    return together.take(np.lexsort((together.index, together.offset)))
+    by_position = (together.index, together.offset)
+    return together.take(np.lexsort(by_position if together.models is None else (*by_position, together.models.codes)))
 
 
 def present(column: Coded) -> Bool:

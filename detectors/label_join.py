@@ -6,15 +6,16 @@ stands. Reading the same records again therefore joins the same pairs at the sam
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, Coded, EventBatch, Int64, both, coded, plain, present
-from detectors.id_index import Found
+from detectors.id_index import Found, RowKeys
 from detectors.labelled_rows import LabelledRows
-from detectors.row_store import Part, RowStore, position_of
+from detectors.row_store import Part, RowStore
 from detectors.specification import MonitorSpecification
 
 GROUPS_PER_TIMEOUT = 16
@@ -45,7 +46,7 @@ class Joined:
 class JoinInput:
     """Rows of a batch by kind, None where there are none.
 
-    ``predictions`` hold no duplicates; ``late`` are those whose pane had closed, and may.
+    ``predictions`` hold no duplicates; ``late`` are those whose pane had closed, and may. The rows of each model are in the order of the log.
     """
 
     predictions: EventBatch | None
@@ -64,12 +65,20 @@ class JoinOutput:
 
 
 class LabelJoin:
-    """Waiting predictions, labels and features of one model in one source partition."""
+    """Waiting predictions, labels and features of some models in one source partition.
 
-    def __init__(self, specification: MonitorSpecification, partition: int) -> None:
+    Parameters
+    ----------
+    specification : of one of them; they agree in what it says about labels and lateness.
+    partition : goes into the joined rows.
+    keys : of rows of a batch or of joined ones.
+    """
+
+    def __init__(self, specification: MonitorSpecification, partition: int, keys: Callable[[EventBatch | LabelledRows], RowKeys]) -> None:
         labels = specification.labels
         length = max(labels.timeout // GROUPS_PER_TIMEOUT, 1)
         self._partition = partition
+        self._keys = keys
         self._corrections = labels.corrections
         self._wait = specification.lateness + labels.timeout
         self.stores = {kind: RowStore(group_length=length, max_rows=labels.max_waiting) for kind in ("predictions", "labels", "features")}
@@ -88,7 +97,7 @@ class LabelJoin:
             if labelled.any():
                 at_once = predictions if labelled.all() else predictions.take(labelled)
                 joined.append(Joined(rows=self._rows(at_once, at_once.label, at_once.timestamp), high=at_once.high))
-            if self.stores["labels"].rows and not labelled.all():
+            if len(self.stores["labels"]) and not labelled.all():
                 joined += self._label_came_first(predictions.take(~labelled))
         repeated = None
         if given.labels is not None:
@@ -117,7 +126,7 @@ class LabelJoin:
         self._keep("predictions", batch, columns | _features(batch))
 
     def _keep(self, kind: str, batch: EventBatch, columns: dict[str, Coded]) -> None:
-        self.stores[kind].append(batch.event_id, position_of(batch.offset, batch.index), batch.timestamp, columns)
+        self.stores[kind].append(self._keys(batch), columns)
 
     def _label_came_first(self, waiting: EventBatch) -> list[Joined]:
         early = self._find("labels", waiting)
@@ -155,6 +164,7 @@ class LabelJoin:
             numeric=_numbers(store.column("numeric", found, use)),
             numeric_names=numeric_names,
             categorical={name: _text(store.column(_CATEGORY + name, found, use)) for name in categorical},
+            models=None if labels.models is None else labels.models[use],
         )
         corrects = use & previous.mask
         corrections = None
@@ -180,11 +190,12 @@ class LabelJoin:
             numeric=batch.numeric,
             numeric_names=batch.numeric_names,
             categorical=batch.categorical,
+            models=batch.models,
         )
 
     def _find(self, kind: str, batch: EventBatch) -> Found:
         """The latest row of each event that stands before it in the log and still waits."""
-        return self.stores[kind].find(batch.event_id, position_of(batch.offset, batch.index), self._since(batch))
+        return self.stores[kind].find(self._keys(batch), self._since(batch))
 
     def _since(self, batch: EventBatch) -> Int64:
         """Event time of the oldest that still waits at each row."""
@@ -193,9 +204,9 @@ class LabelJoin:
     def _with_features(self, joined: Joined) -> Joined:
         """Fill features from a feature pipeline's own event where the prediction carried none."""
         store, rows = self.stores["features"], joined.rows
-        if not store.rows:
+        if not len(store):
             return joined
-        found = store.find(rows.event_id, position_of(rows.offset, rows.index), joined.high - self._wait + 1)
+        found = store.find(self._keys(rows), joined.high - self._wait + 1)
         if not found.mask.any():
             return joined
         places = np.flatnonzero(found.mask)
@@ -207,6 +218,15 @@ class LabelJoin:
             texts[places] = np.where(column.present[places], texts[places], given)
             categorical[name] = _text(coded(texts))
         return replace(joined, rows=replace(rows, numeric=numeric, categorical=categorical))
+
+    def reach(self, owners: int) -> None:
+        """Let rows belong to owners 0 ... owners - 1."""
+        for store in self.stores.values():
+            store.reach(owners)
+
+    def trim(self) -> Int64:
+        """Give up what is beyond the bound; returns (owners,) how many rows of each."""
+        return np.asarray(sum(store.trim() for store in self.stores.values()))
 
     def expire(self, before: int) -> list[tuple[str, int]]:
         """Give up what waited past the label timeout; returns (store, group) of what was dropped."""

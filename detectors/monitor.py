@@ -35,20 +35,27 @@ class Monitors:
     >>> monitors = Monitors([Monitor(specification=MonitorSpecification(model="churn"))])
     >>> monitors.in_force("churn", np.array([0, 10_000])).tolist(), monitors.in_force("fraud", np.array([0])).tolist()
     ([1, 1], [0])
+
+    Attributes
+    ----------
+    changes : one more with each revision that came or went.
     """
 
     def __init__(self, monitors: Iterable[Monitor] = ()) -> None:
         self._of: dict[str, list[Monitor]] = {}
+        self.changes = 0
         for monitor in monitors:
             self.add(monitor)
 
     def add(self, monitor: Monitor) -> None:
         """Take a revision; one with the same number replaces the earlier record of it."""
         others = [known for known in self._of.get(monitor.model, []) if known.revision != monitor.revision]
+        self.changes += 1
         self._of[monitor.model] = sorted([*others, monitor], key=lambda one: one.revision)
 
     def remove(self, model: str, revision: int) -> None:
         """Forget a revision that no retained source record can need."""
+        self.changes += 1
         self._of[model] = [known for known in self._of.get(model, []) if known.revision != revision]
 
     def of(self, model: str) -> list[Monitor]:

@@ -23,6 +23,9 @@ class RowBlocks:
         self._blocks: dict[int, _Block] = {}
         self._end = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._blocks)
+
     def append(self, timestamp: Int64, columns: Mapping[str, Coded]) -> Int64:
         """Add rows; returns their numbers. Every call names the same columns: coded text, (n,) numbers or an (n, F) matrix."""
         first, n = self._end, len(timestamp)
@@ -52,11 +55,29 @@ class RowBlocks:
 
     def forget(self, before: int) -> None:
         """Give up blocks all of whose rows have a time before ``before``."""
-        last = (self._end - 1) // ROWS
         for number in [number for number, block in self._blocks.items() if block.latest < before]:
-            del self._blocks[number]
-            if number == last:
-                self._end = (number + 1) * ROWS  # a row's number is never given twice
+            self._drop(number)
+
+    def compact(self, rows: Int64) -> Int64:
+        """Keep some rows alone, where the others take much room; returns their numbers, which may be new ones."""
+        kept = rows.copy()
+        block_of = rows // ROWS
+        numbers, counts = np.unique(block_of, return_counts=True)
+        last = (self._end - 1) // ROWS
+        for number in self._blocks.keys() - set(numbers.tolist()):
+            self._drop(number)
+        for number in numbers[(2 * counts < ROWS) & (numbers != last)].tolist():
+            mine = np.flatnonzero(block_of == number)
+            block = self._blocks[number]
+            columns = {name: block.column(name, rows[mine] - number * ROWS) for name in block.names}
+            kept[mine] = self.append(np.full(len(mine), block.latest), columns)
+            self._drop(number)
+        return kept
+
+    def _drop(self, number: int) -> None:
+        del self._blocks[number]
+        if number == (self._end - 1) // ROWS:
+            self._end = (number + 1) * ROWS  # a row's number is never given twice
 
 
 class _Block:
@@ -66,12 +87,17 @@ class _Block:
         self._levels: dict[str, dict[str, int]] = {}
         self.latest = NO_TIME
 
+    @property
+    def names(self) -> list[str]:
+        return list(self._columns)
+
     def append(self, timestamp: Int64, columns: Mapping[str, Coded]) -> None:
         end = self._size + len(timestamp)
         for name, column in columns.items():
             values: Any = column
             if isinstance(column, CodedText):
                 levels = self._levels.setdefault(name, {})
+                column = column.compact() if len(column.levels) > len(column) else column  # noqa: PLW2901  every level is looked up
                 values = column.cells({level: levels.setdefault(level, len(levels)) for level in column.levels}, -1, -1)
             self._room(name, values, end)[self._size : end] = values
         self._size = end

@@ -1,25 +1,27 @@
 """Rows that wait: columns found by event id, kept in parts that are written once.
 
 Used for the ids of open panes (deduplication) and for predictions, features and labels that wait for each other. Rows are only ever
-appended; a row is named by its position in the source partition, so reading a record again finds the row instead of adding a second one.
+appended; a row is named by its position in the source partition. They belong to owners, each of which has a bound and finds no row of another.
 Rows are grouped by event time, and a group is dropped as a whole when it can no longer matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import Bool, Coded, Int64, UInt64, put_together
-from detectors.id_index import Found, IdIndex
+from detectors.event_batch import NO_TIME, Bool, Coded, Int64, put_together
+from detectors.id_index import Floor, Found, IdIndex, RowKeys, Wanted
 from detectors.row_blocks import RowBlocks
+from detectors.row_bound import RowBound
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
+_WORTHWHILE = 8  # the room of rows that were given up is freed when they are such a share of all
 
 
 def position_of(offset: Int64, index: Int64) -> Int64:
@@ -33,123 +35,180 @@ class Part:
 
     group: int
     number: int
-    columns: dict[str, Any]  # "id", "position", "timestamp", and the store's own; coded text as its levels and codes
+    columns: dict[str, Any]  # "id", "owner", "position", "timestamp", and the store's own; coded text as its levels and codes
 
 
 @dataclass(frozen=True)
 class _Added:
     """Rows of one call, as long as they are not saved."""
 
-    ids: UInt64
-    position: Int64
-    timestamp: Int64
+    keys: RowKeys
     columns: Mapping[str, Coded]
+
+    def take(self, rows: Int64 | Bool) -> _Added:
+        return _Added(self.keys.take(rows), {name: column[rows] for name, column in self.columns.items()})
 
 
 class RowStore:
     """Append-only rows by event id.
 
+    Rows are appended in the order of the log. Those beyond an owner's bound are there until `trim`, but `find` looks past them from where they had to go.
+
     Parameters
     ----------
     group_length : event time that one group spans, milliseconds.
-    max_rows : the bound; when it is passed, the rows of the oldest event times are given up and counted in ``evicted``.
+    max_rows : of each owner; beyond it the rows of its oldest event times are given up.
     """
 
     def __init__(self, *, group_length: int, max_rows: int) -> None:
         if group_length <= 0:
             raise ValueError(f"group_length must be > 0 ms, got {group_length}; a group that spans no time never holds a row")
         self._length = group_length
-        self._max_rows = max_rows
         self._index = IdIndex()
         self._blocks = RowBlocks()
-        self._sizes: dict[int, int] = {}
+        self._bound = RowBound(max_rows)
+        self._sizes: dict[int, Int64] = {}
         self._unsaved: list[_Added] = []
         self._parts: dict[int, int] = {}
         self._evicted_groups: set[int] = set()
-        self._last = -1
-        self.rows = 0
-        self.evicted = 0
+        self._expired_before = NO_TIME
+        self._lying_about = 0
+        self._turned_away = np.zeros(0, np.int64)
 
-    def find(self, ids: UInt64, before: Int64, since: Int64 | None = None) -> Found:
-        """For each id the latest row before a position that still counts.
+    @property
+    def counts(self) -> Int64:
+        """(owners,) rows of each owner."""
+        return self._bound.counts
+
+    def __len__(self) -> int:
+        return int(self.counts.sum())
+
+    def reach(self, owners: int) -> None:
+        """Let rows belong to owners 0 ... owners - 1; before the first of them comes."""
+        self._bound.reach(owners)
+        self._turned_away = np.zeros(owners, np.int64)
+
+    def find(self, keys: RowKeys, since: Int64 | None = None) -> Found:
+        """For each row the latest one of its id that stands before it in the log and still counts.
 
         Parameters
         ----------
-        ids : (n,) hashes of event ids.
-        before : (n,) positions; rows at them or after are not looked at.
+        keys : (n,) rows that may, but need not be in the store.
         since : (n,) event times; rows older than that do not count any more, whether or not their group has been dropped yet.
         """
-        return self._index.find(ids, before, since)
+        return self._index.find(self._wanted(keys, since))
+
+    def _wanted(self, keys: RowKeys, since: Int64 | None) -> Wanted:
+        return Wanted(keys.ids, keys.position, since, self._bound.floor(keys.owner, keys.position, self._oldest))
 
     def column(self, name: str, found: Found, which: Bool) -> Coded:
         """Values of a column for some of the ids that were looked for; every one of them must have been found, and there is at least one."""
         return self._blocks.column(name, found.row[which])
 
-    def append(self, ids: UInt64, position: Int64, timestamp: Int64, columns: Mapping[str, Coded]) -> list[int]:
-        """Add rows that are not there yet; returns the groups that had to go because the store was full."""
-        new = self._unknown(ids, position)
-        if new is not None:
-            ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
-        too_old = self._index.gone(timestamp, position)
-        if too_old.any() and (count := int(too_old.sum())) <= self.rows + len(ids) - self._max_rows:
-            new = np.flatnonzero(~too_old)  # a full store would give them up at once
-            ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
-            self.evicted += count
-        if not len(ids):
-            return []
-        self._index.add(ids, position, timestamp, self._take(position, timestamp, columns))
-        self._unsaved.append(_Added(ids, position, timestamp, columns))
-        return self._evict()
+    def append(self, keys: RowKeys, columns: Mapping[str, Coded]) -> None:
+        """Add rows, each owner's in the order of the log and behind what it has."""
+        added = self._fresh(_Added(keys, columns))
+        if len(added.keys):
+            self._index.add(added.keys, self._take(added))
 
-    def append_first(self, ids: UInt64, position: Int64, timestamp: Int64, since: Int64) -> Bool:
+    def append_first(self, keys: RowKeys, since: Int64) -> Bool:
         """`append` to a store without columns, and (n,) which rows repeat no row before them that still counts."""
-        if not len(ids):
+        added = self._fresh(_Added(keys, {}))
+        if len(added.keys) < len(keys):
+            self.append(keys, {})
+            return ~self.find(keys, since).mask
+        if not len(keys):
             return np.empty(0, bool)
-        if self._unknown(ids, position) is not None:
-            self.append(ids, position, timestamp, {})
-            return ~self.find(ids, position, since).mask
-        first = self._index.first_of_batch(ids, position, timestamp, since)
-        self._take(position, timestamp, {})
-        self._unsaved.append(_Added(ids, position, timestamp, {}))
-        self._evict()
-        return first
+        self._take(added)
+        return self._index.first_of_batch(keys, self._wanted(keys, since))
 
-    def _unknown(self, ids: UInt64, position: Int64) -> Int64 | None:
-        """Rows that are not there yet; None if none is: all stand behind what has been read, as they do but after a restore."""
-        if not len(position) or position[0] > self._last:
-            return None
-        return np.flatnonzero(self.find(ids, position + 1).position != position)
+    def _fresh(self, added: _Added) -> _Added:
+        """Without rows that have expired, or would be given up at once."""
+        if self._expired_before != NO_TIME and (expired := added.keys.timestamp < self._expired_before).any():
+            added = added.take(np.flatnonzero(~expired))
+        gone = self._bound.gone(added.keys)
+        if gone is None or not gone.any():
+            return added
+        self._turned_away = self._turned_away + np.bincount(added.keys.owner[gone], minlength=len(self.counts))
+        return added.take(np.flatnonzero(~gone))
 
-    def _take(self, position: Int64, timestamp: Int64, columns: Mapping[str, Coded]) -> Int64:
+    def _take(self, added: _Added, *, restored: bool = False) -> Int64:
         """Count rows and keep their columns; returns their numbers."""
-        self._last = max(self._last, int(position.max()))
-        for group, size in _sizes(np.floor_divide(timestamp, self._length)):
-            self._sizes[group] = self._sizes.get(group, 0) + size
-        self.rows += len(timestamp)
-        return self._blocks.append(timestamp, columns) if columns else np.zeros(len(timestamp), np.int64)
+        keys, columns = added.keys, added.columns
+        counts = np.zeros(len(self.counts), np.int64)
+        for group, size in self._by_group(keys):
+            self._sizes[group] = self._grown(group) + size
+            counts += size
+        if restored:
+            self._bound.restore(counts)
+        else:
+            self._bound.arrive(keys, counts)
+            self._unsaved.append(added)
+        return self._blocks.append(keys.timestamp, columns) if columns else np.zeros(len(keys), np.int64)
 
-    def _evict(self) -> list[int]:
-        """Give up the oldest rows beyond the bound; their parts keep them until their group goes. What stays does not depend on how rows were added."""
-        excess = self.rows - self._max_rows
-        if excess <= 0:
-            return []
-        times = self._index.drop_oldest(excess)
-        sizes = _sizes(np.floor_divide(times, self._length))
-        for group, size in sizes:
-            self._sizes[group] -= size
-        self.rows -= excess
-        self.evicted += excess
-        self._blocks.forget(int(times[-1]))
-        gone = [group for group, _ in sizes if not self._sizes[group]]
-        for group in gone:
-            del self._sizes[group]
-        if gone:
-            self._keep_unsaved((gone[-1] + 1) * self._length)
-            self._evicted_groups.update(gone)
-        return gone
+    def _by_group(self, keys: RowKeys) -> list[tuple[int, Int64]]:
+        """The groups of some rows, at least one, and how many rows of each owner it has."""
+        group = np.floor_divide(keys.timestamp, self._length)
+        owners = len(self.counts)
+        if int(group.min()) == int(group.max()):  # as nearly always
+            return [(int(group[0]), np.bincount(keys.owner, minlength=owners))]
+        groups, place = np.unique(group, return_inverse=True)
+        counts = np.bincount(place * owners + keys.owner, minlength=len(groups) * owners).reshape(len(groups), owners)
+        return list(zip(groups.tolist(), counts, strict=True))
 
-    def _keep_unsaved(self, since: int) -> None:
-        self._unsaved = [part for added in self._unsaved for part in _since(added, since)]
+    def _grown(self, group: int) -> Int64:
+        size = np.zeros(len(self.counts), np.int64)
+        known = self._sizes.get(group)
+        if known is not None:
+            size[: len(known)] = known
+        return size
+
+    def trim(self) -> Int64:
+        """Give up the oldest rows beyond the bound; returns (owners,) how many of each. The parts of a group keep them until it goes."""
+        given_up, self._turned_away = self._turned_away, np.zeros(len(self.counts), np.int64)
+        emptied = []
+        for owner, times in self._bound.trim(self._oldest).items():
+            given_up[owner] += len(times)
+            groups, sizes = np.unique(np.floor_divide(times, self._length), return_counts=True)
+            for group, size in zip(groups.tolist(), sizes.tolist(), strict=True):
+                self._sizes[group] = self._grown(group)
+                self._sizes[group][owner] -= size
+                if not self._sizes[group].any():
+                    del self._sizes[group]
+                    emptied.append(group)
+        if given_up.any():
+            if emptied:
+                self._evicted_groups.update(emptied)
+                self._keep_unsaved(lambda keys: np.isin(np.floor_divide(keys.timestamp, self._length), emptied, invert=True))
+            self._lying_about += int(given_up.sum())
+            if _WORTHWHILE * self._lying_about >= len(self):
+                self._lying_about = 0
+                self._shed()
+        return given_up
+
+    def _oldest(self, owner: int, count: int, before: int) -> Floor:
+        keys = [run.keys.take((run.keys.owner == owner) & (run.keys.position < before) & self._stays(run.keys)) for run in self._index.runs]
+        timestamp, position = (np.concatenate([np.empty(0, np.int64), *(getattr(one, name) for one in keys)]) for name in ("timestamp", "position"))
+        if count < len(timestamp):
+            some = np.flatnonzero(timestamp <= np.partition(timestamp, count - 1)[count - 1])
+            timestamp, position = timestamp[some], position[some]
+        order = np.lexsort((position, timestamp))
+        return Floor(timestamp[order], position[order])
+
+    def _stays(self, keys: RowKeys) -> Bool:
+        gone = self._bound.gone(keys)
+        stays = keys.timestamp >= self._expired_before
+        return stays if gone is None else stays & ~gone
+
+    def _shed(self) -> None:
+        """Free the room of what was given up."""
+        self._index.keep(self._stays)
+        if self._blocks:
+            self._index.renumber(self._blocks.compact)
+
+    def _keep_unsaved(self, stays: Callable[[RowKeys], Bool]) -> None:
+        kept = [added.take(stays(added.keys)) for added in self._unsaved]
+        self._unsaved = [added for added in kept if len(added.keys)]
 
     def expire(self, before: int) -> list[int]:
         """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since."""
@@ -157,29 +216,27 @@ class RowStore:
             return []
         gone = [group for group in self._sizes if (group + 1) * self._length <= before]
         if gone:
-            self.rows -= sum(self._sizes.pop(group) for group in gone)
-            horizon = (max(gone) + 1) * self._length
-            self._index.drop_before(horizon)
+            for group in gone:
+                self._bound.expire(self._grown(group))
+                del self._sizes[group]
+            horizon = self._expired_before = max(self._expired_before, (max(gone) + 1) * self._length)
+            self._index.keep(self._stays, unless_mostly=True)
             self._blocks.forget(horizon)
-            self._keep_unsaved(horizon)
+            self._keep_unsaved(lambda keys: keys.timestamp >= horizon)
         gone += sorted(self._evicted_groups.difference(gone, self._sizes))  # one that has begun anew keeps its parts until it goes for good
         self._evicted_groups.clear()
         return gone
 
     def forget_parts(self, group: int) -> range:
-        """Numbers of the saved parts of a dropped group, to delete them; the group may begin anew."""
+        """Numbers of the saved parts of a dropped group, to delete them."""
         return range(self._parts.pop(group, 0))
-
-    def saved(self) -> list[tuple[int, int]]:
-        """Group and number of every part that was saved and not forgotten."""
-        return [(group, number) for group, count in self._parts.items() for number in range(count)]
 
     def unsaved(self) -> list[Part]:
         """Rows added since the last call, as new parts."""
         if not self._unsaved:
             return []
         added, self._unsaved = self._unsaved, []
-        columns: dict[str, Any] = {name: put_together([getattr(one, field) for one in added]) for name, field in _KEYS.items()}
+        columns: dict[str, Any] = {name: put_together([getattr(one.keys, field) for one in added]) for name, field in _KEYS.items()}
         columns |= {name: put_together([one.columns[name] for one in added]) for name in added[0].columns}
         group_of = np.floor_divide(columns["timestamp"], self._length)
         if group_of.min() == group_of.max():
@@ -196,35 +253,19 @@ class RowStore:
         return Part(group, number, {name: column.compact().as_dict() if isinstance(column, CodedText) else column for name, column in columns.items()})
 
     def restore(self, part: Part) -> None:
-        """Take a saved part; a row that is there already is not added again."""
+        """Take a saved part; a row that is there already, or would be given up, is not added."""
         self._parts[part.group] = max(self._parts.get(part.group, 0), part.number + 1)
         columns: dict[str, Any] = {name: CodedText.of_dict(column) if isinstance(column, dict) else column for name, column in part.columns.items()}
-        ids, position, timestamp = (columns.pop(name) for name in _KEYS)
-        new = np.flatnonzero(self.find(ids, position + 1).position != position)
-        if len(new):
-            ids, position, timestamp, columns = ids[new], position[new], timestamp[new], {name: column[new] for name, column in columns.items()}
-            self._index.add(ids, position, timestamp, self._take(position, timestamp, columns))
-            counted = self.evicted
-            self._evict()
-            self.evicted = counted  # they were counted when they were given up
+        keys = RowKeys(*(columns.pop(name) for name in _KEYS))
+        known = self._index.find(Wanted(keys.ids, keys.position + 1)).position == keys.position
+        added = self._fresh(_Added(keys, columns).take(np.flatnonzero(~known)))
+        if len(added.keys):
+            self._index.add(added.keys, self._take(added, restored=True))
+            self.trim()
+        self._turned_away[:] = 0  # they were counted when they were given up
+        if part.group not in self._sizes:
+            self._evicted_groups.add(part.group)
 
 
-def _sizes(group: Int64) -> list[tuple[int, int]]:
-    """The groups of some rows, at least one, and how many rows each has."""
-    if int(group.min()) == int(group.max()):  # as nearly always
-        return [(int(group[0]), len(group))]
-    groups, sizes = np.unique(group, return_counts=True)
-    return list(zip(groups.tolist(), sizes.tolist(), strict=True))
-
-
-_KEYS = {"id": "ids", "position": "position", "timestamp": "timestamp"}
+_KEYS = {"id": "ids", "owner": "owner", "position": "position", "timestamp": "timestamp"}
 """Columns of a part that every store has, and what they are called here."""
-
-
-def _since(added: _Added, before: int) -> list[_Added]:
-    """Rows whose time is not before ``before``."""
-    keep = added.timestamp >= before
-    if keep.all():
-        return [added]
-    rows = np.flatnonzero(keep)
-    return [_Added(added.ids[rows], added.position[rows], added.timestamp[rows], {name: column[rows] for name, column in added.columns.items()})] if len(rows) else []

@@ -6,23 +6,24 @@ nothing else: not on how the log was cut into fetches or epochs, nor on when it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
-from detectors.event_batch import LABEL, NO_TIME, Bool, EventBatch
+from detectors.event_batch import LABEL, NO_TIME, Bool, EventBatch, Int32, Int64
+from detectors.family_summariser import FamilySummariser, family_of, needed_until
 from detectors.gaps import Gap, Gaps
 from detectors.labelled_rows import LabelledRows
-from detectors.model_summariser import ModelSummariser, needed_until
+from detectors.model_summariser import ModelSummariser
 from detectors.monitor import Monitor, Monitors
 from detectors.pane import pane_start
 from detectors.piece import Piece
 
-ROWS_AT_ONCE = 1_000  # of one model: with fewer, what is done once for a batch costs more than what is done for its rows
+ROWS_AT_ONCE = 1_000  # of each model: with fewer, what is done once for a batch costs more than what is done for its rows
 MAX_HELD = 50_000  # rows of all models together
 
 MAX_UNMONITORED = 1_000  # names of models that no monitor knows; a producer that invents names must not fill the memory
@@ -61,17 +62,11 @@ class Flushed:
 
 @dataclass
 class _Held:
-    """Rows of one model that wait to be counted together: its revisions when they came, and their batches."""
+    """Rows that wait to be counted together, and the revisions of their models when they came."""
 
-    revisions: tuple[Monitor, ...]
     batches: list[EventBatch] = field(default_factory=list)
+    revisions: dict[str, tuple[Monitor, ...]] = field(default_factory=dict)
     rows: int = 0
-
-    def takes(self, batch: EventBatch, revisions: tuple[Monitor, ...]) -> bool:
-        """Whether a batch may be put behind those that wait already."""
-        first = self.batches[0]
-        alike = (first.revisions, first.numeric_names, first.categorical.keys()) == (batch.revisions, batch.numeric_names, batch.categorical.keys())
-        return alike and isinstance(first.label, CodedText) == isinstance(batch.label, CodedText) and self.revisions == revisions
 
 
 class Summarise:
@@ -86,14 +81,16 @@ class Summarise:
     def __init__(self, partition: int, monitors: Monitors) -> None:
         self._partition = partition
         self._monitors = monitors
-        self._models: dict[tuple[str, int], ModelSummariser] = {}
+        self._families: dict[Hashable, FamilySummariser] = {}
+        self._places: dict[tuple[str, int], tuple[FamilySummariser, int]] = {}
         self._unmonitored: dict[str, int] = {}
         self._rejected = 0
         self._missed = 0
         self._gaps = Gaps()
         self._deletions: list[Piece] = []
-        self._held: dict[str, _Held] = {}
-        self._held_rows = 0
+        self._held: dict[Hashable, _Held] = {}
+        self._form_of: dict[str, Hashable] = {}
+        self._changes = monitors.changes
         self.covered = 0
         self.high = NO_TIME
 
@@ -101,17 +98,18 @@ class Summarise:
         """Take a fetch; records before `covered` must have been left out. Rows of a model that has few of them may wait for more until the next flush."""
         self._gaps = self._gaps.closed(min((int(batch.high[0]) for batch in fetch.batches if len(batch)), default=fetch.high))
         for batch in fetch.batches:
-            for mine in batch.by_model():
-                self._hold(mine)
-        if self._held_rows > MAX_HELD:
+            self._hold(batch)
+        for form in [form for form, held in self._held.items() if held.rows >= ROWS_AT_ONCE * len(held.revisions)]:
+            self._absorb_form(form)
+        if sum(held.rows for held in self._held.values()) > MAX_HELD:
             self._absorb_held()
         for model, count in fetch.unmonitored.items():
             self._count_unmonitored(model, count)
         self._rejected += fetch.rejected
         self.covered = fetch.end
         self.high = max(self.high, fetch.high)
-        for summariser in self._models.values():
-            summariser.advance(self.high)
+        for family in self._families.values():
+            family.advance(self.high)
 
     def skip(self, end: int, *, missed: bool) -> None:
         """Go on behind records that are not in the log any more.
@@ -127,57 +125,92 @@ class Summarise:
         self.covered = end
 
     def _hold(self, batch: EventBatch) -> None:
-        revisions = tuple(self._monitors.of(batch.model))
-        if not revisions:
-            self._count_unmonitored(batch.model, len(batch))
-            return
-        held = self._held.get(batch.model)
-        if held is not None and not held.takes(batch, revisions):
-            self._absorb_models([batch.model])
-            held = None
-        if held is None:
-            held = self._held[batch.model] = _Held(revisions)
+        """Let rows wait, unless they can no longer wait with those that do: all rows of a model are counted in the order of the log."""
+        form = (batch.numeric_names, tuple(batch.categorical), isinstance(batch.label, CodedText), batch.revisions)
+        models = batch.model_of.levels
+        if self._changes != self._monitors.changes or any(self._form_of.get(model, form) != form for model in models):
+            self._absorb_held()
+        self._form_of.update(dict.fromkeys(models, form))
+        held = self._held.setdefault(form, _Held())
         held.batches.append(batch)
+        held.revisions.update((model, tuple(self._monitors.of(model))) for model in models if model not in held.revisions)
         held.rows += len(batch)
-        self._held_rows += len(batch)
-        if held.rows >= ROWS_AT_ONCE:
-            self._absorb_models([batch.model])
 
     def _absorb_held(self) -> None:
-        self._absorb_models(list(self._held))
+        for form in list(self._held):
+            self._absorb_form(form)
+        self._changes = self._monitors.changes
 
-    def _absorb_models(self, models: Sequence[str]) -> None:
-        held = [self._held.pop(model) for model in models]
-        self._held_rows -= sum(one.rows for one in held)
-        batches = EventBatch.concatenate_each([one.batches for one in held])
-        ModelSummariser.settle([summariser for batch, one in zip(batches, held, strict=True) for summariser in self._absorb_batch(batch, one.revisions)])
+    def _absorb_form(self, form: Hashable) -> None:
+        held = self._held.pop(form)
+        for model in held.revisions:
+            del self._form_of[model]
+        batch = EventBatch.concatenate([replace(batch, model="", models=batch.model_of) for batch in held.batches])
+        alone = np.zeros(len(batch.model_of.levels), bool)
+        for code, model in enumerate(batch.model_of.levels):
+            revisions = held.revisions[model]
+            alone[code] = len(revisions) == 1 and (not batch.revisions or revisions[0].revision in batch.revisions)
+            if not alone[code] and len(rows := np.flatnonzero(batch.model_of.codes == code)):
+                self._absorb_revisions(batch.take(rows), model, revisions)
+        if alone.any():
+            rows = alone[batch.model_of.codes]
+            self._absorb_models(batch if rows.all() else batch.take(rows), {model: held.revisions[model][0] for code, model in enumerate(batch.model_of.levels) if alone[code]})
 
-    def _absorb_batch(self, batch: EventBatch, revisions: Sequence[Monitor]) -> list[ModelSummariser]:
-        """Give the rows of a model to its revisions; returns those that have to be settled."""
+    def _absorb_models(self, batch: EventBatch, monitors: dict[str, Monitor]) -> None:
+        """Give the rows of models that have one revision each to their families."""
+        models = batch.model_of
+        places = [self._place(monitors[model]) if model in monitors else (None, -1) for model in models.levels]
+        effective_from = np.array([monitors[model].effective_from if model in monitors else NO_TIME for model in models.levels], np.int64)
+        place = np.array([place for _, place in places], np.int32)
+        for family in dict.fromkeys(family for family, _ in places if family is not None):
+            of_family = np.array([one is family for one, _ in places])[models.codes]
+            mine = batch if of_family.all() else batch.take(of_family)
+            self._absorb_family(family, mine, place[mine.model_of.codes], effective_from[mine.model_of.codes])
+
+    def _absorb_family(self, family: FamilySummariser, batch: EventBatch, owner: Int32, effective_from: Int64) -> None:
+        mine = pane_start(batch.timestamp, family.pane) >= effective_from
+        if mine.all():
+            family.absorb(batch, owner, mine)
+            return
+        before = np.bincount(batch.model_of.codes[~mine], minlength=len(batch.model_of.levels))
+        for model, count in zip(batch.model_of.levels, before.tolist(), strict=True):
+            self._count_unmonitored(model, count)
+        taken = mine | ((batch.kind == LABEL) & (np.maximum(batch.timestamp, batch.high) >= effective_from))
+        if taken.any():
+            family.absorb(batch.take(taken), owner[taken], mine[taken])
+
+    def _absorb_revisions(self, batch: EventBatch, model: str, revisions: Sequence[Monitor]) -> None:
+        """Give the rows of one model to its revisions."""
+        if not revisions:
+            self._count_unmonitored(model, len(batch))
+            return
         of = np.zeros(len(batch), dtype=np.int64)
         for monitor in revisions:
             of[pane_start(batch.timestamp, monitor.specification.pane) >= monitor.effective_from] = monitor.revision
         readers = batch.revisions or tuple(monitor.revision for monitor in revisions)
         if revisions[0].revision in readers:
-            self._count_unmonitored(batch.model, int((of == 0).sum()))
-        absorbed = []
+            self._count_unmonitored(model, int((of == 0).sum()))
         for monitor in revisions:
             if monitor.revision not in readers:
                 continue
             mine = of == monitor.revision
             taken = _taken(monitor, revisions, batch, mine)
             if taken.any():
-                whole = taken.all()
-                summariser = self._model(monitor)
-                summariser.absorb(batch if whole else batch.take(taken), mine=mine if whole else mine[taken])
-                absorbed.append(summariser)
-        return absorbed
+                family, place = self._place(monitor)
+                family.absorb(batch.take(taken), np.full(np.count_nonzero(taken), place, np.int32), mine[taken])
 
-    def _model(self, monitor: Monitor) -> ModelSummariser:
+    def _place(self, monitor: Monitor) -> tuple[FamilySummariser, int]:
+        """The family of a revision, and its place there."""
         key = (monitor.model, monitor.revision)
-        if key not in self._models:
-            self._models[key] = ModelSummariser(monitor, self._partition)
-        return self._models[key]
+        known = self._places.get(key)
+        if known is None:
+            model = ModelSummariser(monitor)
+            alike = family_of(model)
+            family = self._families.get(alike)
+            if family is None:
+                family = self._families[alike] = FamilySummariser(model, self._partition)
+            known = self._places[key] = (family, family.enter(model))
+        return known
 
     def _count_unmonitored(self, model: str, count: int) -> None:
         if count:
@@ -192,14 +225,13 @@ class Summarise:
         examples: list[LabelledRows] = []
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
-        for summariser in self._models.values():
-            flushed = summariser.flush(self.covered)
+        for family in self._families.values():
+            flushed = family.flush(self.covered)
             summaries += flushed.summaries
             cohorts += flushed.cohorts
             examples += flushed.examples
             pieces += flushed.pieces
             self._deletions += flushed.deletions
-        self._retire()
         return Flushed(
             covered=self.covered,
             high=self.high,
@@ -212,16 +244,6 @@ class Summarise:
             missed=self._missed,
             gaps=self._gaps.spans,
         )
-
-    def _retire(self) -> None:
-        """Drop revisions that no event needs any more; every label would be kept for each of them. A later one that is late past all bounds begins anew, and is only counted."""
-        for key, summariser in list(self._models.items()):
-            model, revision = key
-            replaced_from = _replaced_from(revision, self._monitors.of(model))
-            left = None if replaced_from is None else summariser.retire(replaced_from)
-            if left is not None:
-                self._deletions += [Piece(piece, self.covered, None) for piece in left]
-                del self._models[key]
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch: the covered offset and what belongs to no model."""
@@ -241,13 +263,18 @@ class Summarise:
             self._unmonitored, self._rejected = dict(manifest["unmonitored"]), manifest["rejected"]
             self._missed, self._gaps = manifest["missed"], Gaps.of(manifest["gaps"])
         for piece in pieces:
-            monitor = self._monitors.get(str(piece.key[1]), int(piece.key[2]))
-            if monitor is None:
+            of_rows = piece.key[0] == "rows"
+            named = piece.value["members"] if of_rows else [piece.key[1:3]]
+            places = [self._place(monitor) for model, revision in named if (monitor := self._monitors.get(str(model), int(revision))) is not None]
+            if not places:
                 self._deletions.append(Piece(piece.key, piece.covered, None))
+            elif of_rows:
+                places[0][0].restore_rows(piece, covered=self.covered)
             else:
-                self._model(monitor).restore(piece, covered=self.covered, high=self.high)
-        for summariser in self._models.values():
-            summariser.advance(self.high)
+                family, place = places[0]
+                family.restore_windows(piece, place, covered=self.covered, high=self.high)
+        for family in self._families.values():
+            family.advance(self.high)
         return self.covered
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -41,28 +41,35 @@ def encode_examples(parts: Sequence[LabelledRows], *, max_bytes: int) -> list[Ex
 
     Parameters
     ----------
-    parts : one of each model, or of each revision of it; a model's rows are in one record each, in their order.
+    parts : a model's rows are in one record each, in their order; those of its revisions may be in several parts.
     """
-    of_model = Counter(rows.model for rows in parts)
-    alone: list[list[LabelledRows]] = []
+    of_model = Counter(model for rows in parts for model in _models(rows))
+    alone: list[LabelledRows] = []
     sharing: dict[Any, list[LabelledRows]] = {}
     for rows in parts:
-        if len(rows) >= _OWN_RECORD or of_model[rows.model] > 1:  # shared records would bring two revisions out of their order
-            alone.append([rows])
-        elif len(rows) > 0:
+        model_of = rows.model_of
+        enough = np.bincount(model_of.codes, minlength=len(model_of.levels)) >= _OWN_RECORD
+        repeated = np.array([of_model[model] > 1 for model in model_of.levels])  # shared records would bring two revisions out of their order
+        by_itself = (enough | repeated)[model_of.codes]
+        alone += rows.by_model() if by_itself.all() else rows.take(by_itself).by_model()
+        if not by_itself.all():
             outcomes = isinstance(rows.prediction, CodedText), isinstance(rows.label, CodedText)
-            sharing.setdefault((rows.partition, outcomes, rows.numeric_names, tuple(rows.categorical)), []).append(rows)
-    return [record for together in (*alone, *sharing.values()) if len(together[0]) for record in _records(together, max_bytes)]
+            others = rows.take(~by_itself) if by_itself.any() else rows
+            sharing.setdefault((rows.partition, outcomes, rows.numeric_names, tuple(rows.categorical)), []).append(others)
+    return [record for together in (*([rows] for rows in alone), *sharing.values()) if len(together[0]) for record in _records(together, max_bytes)]
+
+
+def _models(rows: LabelledRows) -> list[str]:
+    model_of = rows.model_of
+    return [model_of.levels[code] for code in np.unique(model_of.codes).tolist()]
 
 
 def _records(parts: Sequence[LabelledRows], max_bytes: int) -> list[ExamplesRecord]:
-    rows = LabelledRows.concatenate(parts)
-    places: dict[str, int] = {}
-    codes = [places.setdefault(part.model, len(places)) for part in parts]
-    models = tuple(places)
+    rows = LabelledRows.concatenate([replace(part, model="", models=part.model_of) for part in parts])
+    models = _models(rows)
     batch = _batch(rows, models[0] if len(models) == 1 else None)
     if len(models) > 1:
-        batch = batch.append_column(_MODEL, _texts(CodedText(models, np.repeat(np.array(codes, np.int32), [len(part) for part in parts]))))
+        batch = batch.append_column(_MODEL, _texts(rows.model_of))
     schema_bytes = 128 * batch.num_columns
     at_once = max(1, (max_bytes - schema_bytes) * len(rows) // max(batch.nbytes, 1))
     values = [value for first in range(0, len(rows), at_once) for value in _written(batch.slice(first, at_once), max_bytes)]

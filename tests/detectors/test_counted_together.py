@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import EventBatch
 from detectors.monitor import Monitor, Monitors
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
 from detectors.specification import Feature, Labels, MonitorSpecification, Reference
@@ -84,17 +83,3 @@ def test_models_that_are_counted_together_are_summarised_as_each_alone(task: str
     assert len(found) > MODELS
     for key, counts in expected.items():
         np.testing.assert_allclose(found[key], counts, rtol=1e-12, err_msg=str(key))
-
-
-@pytest.mark.parametrize("versions", [1, 40])
-def test_batches_that_are_put_together_at_once_are_those_that_each_list_would_give(versions: int) -> None:
-    several = []
-    for number in range(20):
-        sent = [prediction(event, event, version=f"{number % versions}.{event % 3}", plan=f"plan-{number}-{event}") for event in range(7)]
-        several.append([batch for first, end in ((0, 3), (3, 5), (5, 7)) for batch in fetch(sent[:end], first=first).batches])
-    for found, parts in zip(EventBatch.concatenate_each(several), several, strict=True):
-        expected = EventBatch.concatenate(parts)
-        assert found.version.to_text().tolist() == expected.version.to_text().tolist()
-        assert found.categorical["plan"].to_text().tolist() == expected.categorical["plan"].to_text().tolist()
-        assert (found.offset.tolist(), found.numeric.tolist(), found.event_id.tolist()) == (expected.offset.tolist(), expected.numeric.tolist(), expected.event_id.tolist())
-        assert len(found.categorical["plan"].levels) <= 7

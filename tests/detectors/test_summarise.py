@@ -11,7 +11,7 @@ from detectors.layout import Layout
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor, Monitors
 from detectors.piece import Piece
-from detectors.summarise import Summarise
+from detectors.summarise import Flushed, Summarise
 from tests.detectors.event_samples import Sent, fetch, label, monitors, prediction, specification
 
 LAYOUT = Layout(specification())
@@ -246,27 +246,37 @@ REVISIONS = Monitors([Monitor(specification=specification(max_groups=revision), 
 LAST_NEEDED = 100_000 + 10_000 + COHORT + 160_000 + 20_000  # of revision 1: until 2 begins, a pane, its cohorts, its labels, lateness
 
 
-def saved_keys(stage: Summarise, saved: dict) -> set[int]:
-    """Keep what a flush saves; revisions that have pieces."""
-    for piece in stage.flush().pieces:
+def keep(flushed: Flushed, saved: dict) -> None:
+    """Keep what a flush saves."""
+    for piece in flushed.pieces:
         saved.pop(piece.key, None)
         if piece.value is not None:
             saved[piece.key] = piece
-    return {int(key[2]) for key in saved}
+
+
+def revisions_of(saved: dict) -> tuple[set[int], set[int]]:
+    """Revisions that have windows, and those that have waiting rows."""
+    windows = {int(key[2]) for key in saved if key[0] != "rows"}
+    return windows, {revision for key, piece in saved.items() if key[0] == "rows" for _, revision in piece.value["members"]}
 
 
 def test_nothing_is_left_of_a_replaced_revision_when_its_labels_and_cohorts_are_past():
     stage, saved = Summarise(0, REVISIONS), {}
     sent = [prediction(1, 1_000), label(2, 2_000, "no"), prediction(3, 101_000), prediction(4, 201_000), label(1, 202_000, "yes")]
-    sent += [label(5, LAST_NEEDED - 1, "no"), label(6, LAST_NEEDED, "no"), label(7, LAST_NEEDED + 1, "no")]
-    revisions = []
+    sent += [label(5, LAST_NEEDED - 1, "no"), label(6, LAST_NEEDED, "no"), label(7, LAST_NEEDED + 200_000, "no"), label(8, LAST_NEEDED + 200_001, "no")]
+    windows, rows = [], []
     for end in range(1, len(sent) + 1):
         stage.absorb(fetch(sent[:end], first=end - 1))
-        revisions.append(saved_keys(stage, saved))
-    assert revisions == [{1}, {1}, {1, 2}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {2, 3}]
+        keep(stage.flush(), saved)
+        of_windows, of_rows = revisions_of(saved)
+        windows.append(of_windows)
+        rows.append(of_rows)
+    assert windows == [{1}, {1}, {1, 2}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, set(), set(), set()]
+    assert rows == [{1}, {1}, {1, 2}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {3}]
     successor = Summarise(0, REVISIONS)
     successor.restore(stage.manifest(), saved.values())
-    assert saved_keys(successor, saved) == {2, 3}
+    keep(successor.flush(), saved)
+    assert revisions_of(saved) == (set(), {3})
 
 
 def test_an_event_of_a_revision_that_is_gone_is_late_and_leaves_nothing_behind():
@@ -283,12 +293,10 @@ def test_an_event_of_a_revision_that_is_gone_is_late_and_leaves_nothing_behind()
         stage.absorb(fetch(sent[:end], first=end - 1))
         flushed = stage.flush()
         late += sum(LAYOUT.traffic(one.counts, "late") for one in flushed.summaries if one.revision == 1)
-        for piece in flushed.pieces:
-            saved.pop(piece.key, None)
-            if piece.value is not None:
-                saved[piece.key] = piece
+        keep(flushed, saved)
     assert late == 1
-    assert {key[2] for key in saved} == {2, 3}  # a label may still belong to 2
+    windows, rows = revisions_of(saved)
+    assert windows | rows == {2, 3}  # a label may still belong to 2
 
 
 def test_rows_that_wait_for_more_are_judged_by_the_revisions_that_were_known_when_they_came():
