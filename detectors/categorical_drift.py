@@ -38,7 +38,7 @@ class CategoricalDrift(WindowBank):
 
     def __init__(self, bank: Bank, *, profiles: Sequence[CategoricalProfile], blocks: Sequence[slice], floor: float) -> None:
         m = len(profiles)
-        sizes = np.array([len(profile.levels) + 1 for profile in profiles])
+        self._sizes = sizes = np.array([len(profile.levels) + 1 for profile in profiles])
         levels = int(sizes.sum())
         self._column = np.repeat(np.arange(m), sizes)
         super().__init__(bank, width=m + levels, channel_sums=np.stack((self._column, m + np.arange(levels), m + np.arange(levels))), channel_monitor=self._column)
@@ -77,23 +77,21 @@ class CategoricalDrift(WindowBank):
         m = len(self.names)
         n, counts = windows.sums[..., :m], windows.sums[..., m:]
         n_level, n0_level = n[..., self._column], self._n_reference[self._column]
-        known = windows.inflation
-        inflation = self._inflation(known)
-        unarmed = np.isnan(self._of_columns(known))
-        freedom = np.minimum.reduceat(windows.freedom, self._first, axis=-1)
+        inflation = self._inflation(windows.known_inflation)[windows.noted]
+        unarmed = np.isnan(self._of_columns(windows.known_inflation))[windows.noted]
+        freedom = np.minimum.reduceat(windows.known_freedom, self._first, axis=-1)[windows.noted]
 
         common = n_level * self._rates >= _FEW
         shared = (counts + self._counts) / (n_level + n0_level)
         terms = np.where(common, _entropy_term(counts, n_level * shared) + _entropy_term(self._counts, n0_level * shared), 0)
-        in_common, ref_common = self._of_columns(np.where(common, counts, 0)), self._of_columns(np.where(common, self._counts, 0))
+        in_common, ref_common, levels = self._of_columns(common * np.stack(np.broadcast_arrays(counts, self._counts, 1.0)))
         hits, reference_hits = n - in_common, self._n_reference - ref_common
         # G2 among the common levels, given how many values are common at all ...
         both = (in_common + ref_common) / (n + self._n_reference)
         ratio = 2 * (self._of_columns(terms) - _entropy_term(in_common, n * both) - _entropy_term(ref_common, self._n_reference * both))
         # ... plus rare against common, with an exact tail where little is expected.
         surprise = excess(np.stack((hits, in_common)), n, np.stack((reference_hits, ref_common)), self._n_reference, 0.0).max(axis=0)
-        levels = self._of_columns(common.astype(np.float64))
-        degrees = np.maximum(levels - 1, 0) + (levels < np.diff(np.append(self._first, len(self._cells))))
+        degrees = np.maximum(levels - 1, 0) + (levels < self._sizes)
         degrees = np.maximum(degrees, 1)
         williams = 1 + self._of_columns(np.where(common, 1 / (n_level * np.maximum(self._rates, 1e-12)), 0)) / (6 * degrees)
         chi_square = (np.maximum(ratio, 0) / williams + surprise**2) / inflation

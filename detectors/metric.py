@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from detectors.event_batch import Float64
@@ -14,8 +14,7 @@ Z = 1.959964  # 95 % of a normal law lie within so many standard errors
 UNDEFINED = (float("nan"), float("nan"))
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(msgspec.Struct, frozen=True):
     """A value, the number of rows behind it, and its 95 % interval; nan where undefined."""
 
     name: str

@@ -123,6 +123,8 @@ class NumericDrift(WindowBank):
         location, scale = both[..., :m], both[..., m:]
         for channel, deviation in enumerate((beyond, change)):
             flat = np.flatnonzero((n >= MIN_EVENTS) & (deviation != 0))
+            if not len(flat):
+                continue
             values, of_window = deviation.ravel()[flat], variance.ravel()[flat]
             if channel == 1:
                 of_window = np.maximum(m4.ravel()[flat] - m2.ravel()[flat] ** 2, 0) * np.where(values > 0, squared**-2, squared**2)

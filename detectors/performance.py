@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from detectors.event_batch import Float64
@@ -132,7 +134,7 @@ def _macro(name: str, parts: list[Metric], rows: float) -> Metric:
     defined = [part for part in parts if part.n > 0]
     if not defined:
         return Metric(name, float("nan"), rows)
-    value = float(np.mean([part.value for part in defined]))
-    errors = [(part.interval[1] - part.interval[0]) / (2 * Z) for part in defined]
-    half = Z * float(np.sqrt(np.sum(np.square(errors)))) / len(defined)
+    value = sum(part.value for part in defined) / len(defined)
+    squares = sum(((part.interval[1] - part.interval[0]) / (2 * Z)) ** 2 for part in defined)
+    half = Z * math.sqrt(squares) / len(defined)
     return Metric(name, value, rows, (max(0.0, value - half), min(1.0, value + half)))

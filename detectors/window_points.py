@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from detectors.column_distances import ColumnDistances, measure
 from detectors.event_batch import Float64
@@ -50,4 +50,5 @@ def window_points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
                 yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)
         for metric in quality(layout, counts):
             kind, _, name = metric.name.partition(":")
-            yield Point(measurement="quality", tags=tags | {"feature": name, "kind": kind}, fields=fields_of([replace(metric, name="rate")]), time=at)
+            fields: dict[str, float | int | bool | str] = {"rate": metric.value, "rate_low": metric.interval[0], "rate_high": metric.interval[1], "rate_n": metric.n}
+            yield Point(measurement="quality", tags=tags | {"feature": name, "kind": kind}, fields=fields, time=at)
