@@ -15,6 +15,7 @@ from typing_extensions import override
 from detectors.calibration import normal_of_student, threshold_of_many
 from detectors.detector import State
 from detectors.event_batch import Float64
+from detectors.panel import MIN_EVENTS
 from detectors.profile import CategoricalProfile
 from detectors.rate_change import excess
 from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
@@ -73,14 +74,31 @@ class CategoricalDrift(WindowBank):
 
     @override
     def score(self, windows: Windows, state: State) -> Scored:
-        """Likelihood ratio and total variation of every window."""
+        """Likelihood ratio and total variation of every window; the ratio only where some window's variation is beyond the floor."""
         m = len(self.names)
         n, counts = windows.sums[..., :m], windows.sums[..., m:]
-        n_level, n0_level = n[..., self._column], self._n_reference[self._column]
+        n_level = n[..., self._column]
         inflation = self._inflation(windows.known_inflation)[windows.noted]
         unarmed = np.isnan(self._of_columns(windows.known_inflation))[windows.noted]
         freedom = np.minimum.reduceat(windows.known_freedom, self._first, axis=-1)[windows.noted]
 
+        per_event = 1 / n + 1 / self._n_reference
+        shared = (counts + self._counts) / (n_level + self._n_reference[self._column])
+        by_chance = 0.5 * self._of_columns(np.sqrt(2 / np.pi * np.maximum(shared * (1 - shared), 0)))
+        chance = by_chance * np.sqrt(per_event * inflation)
+        distance = 0.5 * self._of_columns(np.abs(counts / n_level - self._rates))
+        error = 0.5 * np.sqrt(per_event * inflation)  # a signed sum of indicators has a variance of at most 1 per event
+        statistic = normal_of_student((distance - chance - self._floor) / error, freedom)
+        if self._floor == 0:
+            statistic = self._sure(n, counts, inflation, freedom)
+        elif ((n >= MIN_EVENTS) & (statistic > 0)).any():
+            statistic = np.minimum(statistic, self._sure(n, counts, inflation, freedom))
+        detail = {"distance": distance, "by_chance": by_chance, "error": error}
+        return Scored(windows, n, np.where(unarmed, np.nan, statistic), np.maximum(distance - chance, 0), detail)
+
+    def _sure(self, n: Float64, counts: Float64, inflation: Float64, freedom: Float64) -> Float64:
+        """(..., w, m) how surely the windows differ, by the likelihood ratio, from their values (..., w, m) and the counts of their levels."""
+        n_level, n0_level = n[..., self._column], self._n_reference[self._column]
         common = n_level * self._rates >= _FEW
         shared = (counts + self._counts) / (n_level + n0_level)
         terms = np.where(common, _entropy_term(counts, n_level * shared) + _entropy_term(self._counts, n0_level * shared), 0)
@@ -96,17 +114,7 @@ class CategoricalDrift(WindowBank):
         williams = 1 + self._of_columns(np.where(common, 1 / (n_level * np.maximum(self._rates, 1e-12)), 0)) / (6 * degrees)
         chi_square = (np.maximum(ratio, 0) / williams + surprise**2) / inflation
         spread = 2 / (9 * degrees)
-        sure = normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
-
-        per_event = 1 / n + 1 / self._n_reference
-        by_chance = 0.5 * self._of_columns(np.sqrt(2 / np.pi * np.maximum(shared * (1 - shared), 0)))
-        chance = by_chance * np.sqrt(per_event * inflation)
-        distance = 0.5 * self._of_columns(np.abs(counts / n_level - self._rates))
-        error = 0.5 * np.sqrt(per_event * inflation)  # a signed sum of indicators has a variance of at most 1 per event
-        effect = np.maximum(distance - chance, 0)
-        material = normal_of_student((distance - chance - self._floor) / error, freedom)
-        statistic = np.where(unarmed, np.nan, np.minimum(sure, material) if self._floor > 0 else sure)
-        return Scored(windows, n, statistic, effect, {"distance": distance, "by_chance": by_chance, "error": error})
+        return normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:

@@ -98,12 +98,15 @@ def measure(asked: Sequence[tuple[ColumnDistances, Float64]]) -> list[Float64]:
 def _alike(asked: Sequence[tuple[ColumnDistances, Float64]]) -> Iterable[list[int]]:
     """Places of those that can be put together: of one kind and width, as many as is good."""
     parts: dict[tuple[bool, int], list[int]] = {}
+    rows: dict[tuple[bool, int], int] = {}
     for place, (columns, _) in enumerate(asked):
+        key = columns.ordered, columns.reference.shape[1]
         if len(columns):
-            key = columns.ordered, columns.reference.shape[1]
             parts.setdefault(key, []).append(place)
-            if sum(len(asked[other][0]) for other in parts[key]) >= _ROWS_AT_ONCE:
-                yield parts.pop(key)
+            rows[key] = rows.get(key, 0) + len(columns)
+        if rows.get(key, 0) >= _ROWS_AT_ONCE:
+            yield parts.pop(key)
+            del rows[key]
     yield from parts.values()
 
 
