@@ -42,6 +42,8 @@ class CodedText:
     def of(cls, column: npt.NDArray[np.object_] | Sequence[str | None]) -> CodedText:
         """From texts, None where the value is missing."""
         values = column.tolist() if isinstance(column, np.ndarray) else column
+        if len(values) and values.count(values[0]) == len(values):
+            return cls.constant(values[0], len(values))
         distinct = dict.fromkeys(values)
         distinct.pop(None, None)
         code: dict[str | None, int] = {level: place for place, level in enumerate(distinct)}

@@ -18,7 +18,7 @@ from detectors.class_names import class_name
 from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, EventBatch, Float64, Int64, UInt8, UInt64
 from streams.formats.event_checks import is_number, suspicious, times
-from streams.formats.event_schema import CONTROL, KINDS, numbers_of
+from streams.formats.event_schema import CONTROL, KINDS
 from streams.formats.read_events import ReadEvents
 
 UNKNOWN_CODE, CONTROL_CODE = 254, 255
@@ -55,9 +55,7 @@ class EventColumns:
         self._labels = [event.label for event in events]
         self._probabilities = [event.probabilities for event in events]
         statuses = [event.status for event in events]
-        features = [event.features for event in events]
         outcomes = _numbers if self._regression else coded_classes
-        categories = [coded_classes(values) for values in first.categories(features)] if first.categorical else []
         self._rows = EventBatch(
             model="",
             kind=_kinds([event.kind for event in events]),
@@ -73,9 +71,9 @@ class EventColumns:
             score=self._scores(_floats([event.score for event in events])),
             latency=_floats([event.latency_ms for event in events]),
             failed=np.zeros(len(events), bool) if statuses.count(200) == len(statuses) else np.array([status != 200 for status in statuses], bool),
-            numeric=numbers_of(features, len(first.numeric)),
+            numeric=first.reader.numbers(events),
             numeric_names=first.numeric,
-            categorical=dict(zip(first.categorical, categories, strict=True)),
+            categorical=dict(zip(first.categorical, map(coded_classes, first.reader.others(events)), strict=True)),
         )
 
     def _scores(self, scores: Float64) -> Float64:
@@ -147,23 +145,17 @@ def coded_classes(values: list[Any]) -> CodedText:
     """
     types = set(map(type, values)) - {type(None)}
     if types <= {str}:
-        return _coded(values)
+        return CodedText.of(values)
     if len(types) > 1:  # True, 1 and 1.0 are one key of a dictionary, but not one class
         return CodedText.of([class_name(value) for value in values])
     names = {value: class_name(value) for value in dict.fromkeys(values)}
     return CodedText.of([names[value] for value in values])
 
 
-def _coded(values: list[str | None]) -> CodedText:
-    if values and values.count(values[0]) == len(values):
-        return CodedText.constant(values[0], len(values))
-    return CodedText.of(values)
-
-
 def _versions(given: list[Any]) -> CodedText:
     if set(map(type, given)) <= {str}:
-        return _coded(given)
-    return _coded(["" if version is None else str(version) for version in given])
+        return CodedText.of(given)
+    return CodedText.of(["" if version is None else str(version) for version in given])
 
 
 def _floats(values: list[Any]) -> Float64:
@@ -190,4 +182,4 @@ def _segments(declared: tuple[str, ...], events: Sequence[Any]) -> CodedText:
     if not declared:
         return CodedText.constant("", len(events))
     given = [event.segments or {} for event in events]
-    return _coded([",".join([f"{name}={values.get(name)}" for name in declared]) for values in given])
+    return CodedText.of([",".join([f"{name}={values.get(name)}" for name in declared]) for values in given])

@@ -28,6 +28,9 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 Scalar = str | int | float | bool
 Shape = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of numeric and of other features."""
+Packed = bytes | tuple[bytes, tuple[Any, ...]]
+"""Features of an event that was read: the numbers as 64-bit floats, and the others where there are any."""
+AT_ONCE = 16  # events that are read before their features are packed: an object for every number of a fetch would be megabytes, which no cache holds
 
 _FIELDS: list[tuple[str, Any, Any]] = [
     ("kind", str, "prediction"),
@@ -74,24 +77,79 @@ def _features_struct(shape: Shape) -> Any:
     return msgspec.defstruct("Features", [*numbers, *others], rename=names, gc=False, frozen=True)
 
 
-@lru_cache(maxsize=1_024)
-def _of_shape(shape: Shape) -> tuple[Any, Callable[[bytes], Any]]:
-    """The struct of an event with such features, and what reads it."""
-    features = _features_struct(shape)
-    event = _event_struct(features, features())
-    return event, msgspec.json.Decoder(event).decode
-
-
-def reader_of(shape: Shape) -> Callable[[bytes], Any]:
-    """Reads the events of all models with such features."""
-    return _of_shape(shape)[1]
-
-
 ANY_EVENT = msgspec.json.Decoder(_event_struct(msgspec.Raw, msgspec.Raw(b"{}")))
 """Reads an event of any model; its features stay unread."""
 MODEL_OF = msgspec.json.Decoder(ModelOf)
 ID_OF = msgspec.json.Decoder(IdOf)
 KIND_OF = msgspec.json.Decoder(KindOf)
+
+
+class EventReader:
+    """Reads the events of all models whose features have one shape.
+
+    The features of an event that was read are `Packed`.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        features = _features_struct(shape)
+        self._struct = _event_struct(features, features())
+        self._decode = msgspec.json.Decoder(self._struct).decode
+        self._width, self._others = map(len, shape)
+        self._pack = struct.Struct(f"{self._width}d").pack
+
+    @staticmethod
+    @lru_cache(maxsize=1_024)
+    def of(shape: Shape) -> EventReader:
+        """The one of a shape."""
+        return EventReader(shape)
+
+    def decode(self, text: bytes) -> Any:
+        """One event."""
+        event = self._decode(text)
+        self._pack_features([event])
+        return event
+
+    def decode_each(self, texts: Sequence[bytes], *, patience: float = math.inf) -> tuple[list[Any], dict[int, Exception], int]:
+        """Many events; see `decode_each`.
+
+        ``patience`` is the share of failures, beyond a few, after which the rest is not tried.
+        """
+        events: list[Any] = []
+        failed: dict[int, Exception] = {}
+        for first in range(0, len(texts), AT_ONCE):
+            some, errors = decode_each(self._decode, texts[first : first + AT_ONCE])
+            self._pack_features(some)
+            events += some
+            failed |= {first + place: error for place, error in errors.items()}
+            if len(failed) > 16 + patience * len(events):
+                return events, failed, min(first + AT_ONCE, len(texts))
+        return events, failed, len(texts)
+
+    def without_features(self, event: Any) -> Any:
+        """The same event as it would be read, had it no features."""
+        alike = self._struct(event_id=event.event_id, model=event.model, **{name: getattr(event, name) for name, _, _ in _FIELDS})
+        self._pack_features([alike])
+        return alike
+
+    def _pack_features(self, events: Sequence[Any]) -> None:
+        pack, width, all_numbers = self._pack, self._width, not self._others
+        for event in events:
+            row = msgspec.structs.astuple(event.features)
+            numbers = row if all_numbers else row[:width]
+            try:
+                packed = pack(*numbers)
+            except struct.error:  # an explicit null
+                packed = pack(*(math.nan if number is None else number for number in numbers))
+            event.features = packed if all_numbers else (packed, row[width:])
+
+    def numbers(self, events: Sequence[Any]) -> Float64:
+        """(n, F) the numeric features of events that were read, nan where one is missing."""
+        packed = [event.features for event in events] if not self._others else [event.features[0] for event in events]
+        return np.frombuffer(b"".join(packed)).reshape(len(events), self._width)
+
+    def others(self, events: Sequence[Any]) -> list[list[Any]]:
+        """Values of each other feature, None where one is missing."""
+        return [[event.features[1][place] for event in events] for place in range(self._others)]
 
 
 class ModelSchema:
@@ -112,41 +170,15 @@ class ModelSchema:
         """The same for models whose events have the same features, and can be read in one go."""
         self.form: Hashable = (self.shape, specification.segments, specification.task)
         """The same for models whose events become the same columns."""
-        self._event, self.decode = _of_shape(self.shape)
-
-    def without_features(self, event: Any) -> Any:
-        """The same event as this schema would read it, had it no features."""
-        return self._event(event_id=event.event_id, model=event.model, **{name: getattr(event, name) for name, _, _ in _FIELDS})
-
-    def categories(self, features: Sequence[Any]) -> list[list[Any]]:
-        """Values of each categorical feature, None where one is missing."""
-        first = len(self.numeric)
-        rows = [msgspec.structs.astuple(row)[first:] for row in features]
-        return [[row[place] for row in rows] for place in range(len(self.categorical))]
+        self.reader = EventReader.of(self.shape)
 
 
-def numbers_of(features: Sequence[Any], width: int) -> Float64:
-    """(n, width) the first fields of some structs of features, nan where one is missing."""
-    n = len(features)
-    pack = struct.Struct(f"{width}d").pack
-    try:  # packing rows of floats takes a third of the time that numpy takes to look at each number
-        if n and len(features[0].__struct_fields__) == width:
-            return np.frombuffer(b"".join([pack(*row) for row in map(msgspec.structs.astuple, features)])).reshape(n, width)
-        return np.frombuffer(b"".join([pack(*row[:width]) for row in map(msgspec.structs.astuple, features)])).reshape(n, width)
-    except struct.error:  # an explicit null
-        return np.array([row[:width] for row in map(msgspec.structs.astuple, features)], np.float64).reshape(n, width)
-
-
-def decode_each(decode: Callable[[bytes], Any], texts: Sequence[bytes], *, patience: float = math.inf) -> tuple[list[Any], dict[int, Exception], int]:
+def decode_each(decode: Callable[[bytes], Any], texts: Sequence[bytes]) -> tuple[list[Any], dict[int, Exception]]:
     """Decode texts one by one; a bad one costs its neighbours nothing.
-
-    Parameters
-    ----------
-    patience : share of failures, beyond a few, after which the rest is not tried.
 
     Returns
     -------
-    what was decoded, in order; why not, by the place of each that could not be; and how many were tried.
+    what was decoded, in order; and why not, by the place of each that could not be.
     """
     decoded: list[Any] = []
     failed: dict[int, Exception] = {}
@@ -156,8 +188,5 @@ def decode_each(decode: Callable[[bytes], Any], texts: Sequence[bytes], *, patie
             decoded.extend(map(decode, source))  # what was decoded before a failure stays
         except UNREADABLE as error:
             failed[len(decoded) + len(failed)] = error
-            if len(failed) > 16 + patience * len(decoded):
-                break
         else:
-            break
-    return decoded, failed, len(decoded) + len(failed)
+            return decoded, failed

@@ -22,12 +22,12 @@ from detectors.monitor import Monitor, Monitors
 from detectors.summarise import Fetch
 from streams.formats.arrow_columns import ArrowColumns
 from streams.formats.arrow_events import ArrowSource, event_texts
-from streams.formats.arrow_records import ArrowRows, arrow_rows, is_arrow
+from streams.formats.arrow_records import STREAM_START, ArrowRows, arrow_rows, is_arrow
 from streams.formats.decoded import MAX_DEAD_LETTERS, UNREADABLE, DeadLetter, Decoded, bounded
 from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
 from streams.formats.event_columns import EventColumns, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
-from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, ModelSchema, Shape, decode_each, reader_of
+from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, EventReader, ModelSchema, Shape, decode_each
 from streams.formats.model_schemas import ModelSchemas
 from streams.formats.placement import Placement, sample
 from streams.formats.read_events import ReadEvents, merged
@@ -94,7 +94,7 @@ class _Reading:
         self._taken: list[EventBatch] = []
         self._alone: list[ReadEvents] = []
         refused: list[DeadLetter] = []
-        arrow = [place for place, value in enumerate(records.values) if is_arrow(value)]
+        arrow = [place for place, value in enumerate(records.values) if value and value[0] == STREAM_START[0] and is_arrow(value)]
         self._any_arrow = bool(arrow)
         self._sampled_ids: list[str] = []
         if not arrow:
@@ -106,8 +106,8 @@ class _Reading:
             self._lines = EventLines.concatenate([lines, *odd]) if odd else lines
         for letter in refused:
             self.dead[letter.offset, letter.index] = letter
-        large = [line for line, text in enumerate(self._lines.texts) if len(text) > MAX_KEPT_BYTES]
-        if large:
+        if max(map(len, self._lines.texts), default=0) > MAX_KEPT_BYTES:
+            large = [line for line, text in enumerate(self._lines.texts) if len(text) > MAX_KEPT_BYTES]
             self._lines = self._lines.without({line for line in large if self._is_too_large(line)})
 
     def batches(self) -> list[EventBatch]:
@@ -173,7 +173,7 @@ class _Reading:
     def _sampled_shape(self) -> Shape | None:
         """The one shape of some of the lines; None if there is none."""
         texts = self._lines.texts
-        sampled, _, _ = decode_each(MODEL_OF.decode, [texts[place] for place in sample(len(texts))])
+        sampled, _ = decode_each(MODEL_OF.decode, [texts[place] for place in sample(len(texts))])
         schemas = map(self._decoder.schemas_of, {one.model for one in sampled})
         shapes = {known.newest.shape for known in schemas if known is not None}
         return shapes.pop() if len(shapes) == 1 else None
@@ -181,7 +181,7 @@ class _Reading:
     def _of_shape(self, shape: Shape, lines: Sequence[int], *, patience: float = math.inf) -> tuple[list[ReadEvents], dict[int, Exception], list[int]]:
         """Some lines read as events of a shape: what was read, why some lines could not be, and lines that have to be read in another way."""
         texts = self._lines.texts
-        events, failed, tried = decode_each(reader_of(shape), [texts[line] for line in lines], patience=patience)
+        events, failed, tried = EventReader.of(shape).decode_each([texts[line] for line in lines], patience=patience)
         at = np.array(lines[:tried], np.int64)
         read, left = self._sorted_out(shape, np.delete(at, list(failed)) if failed else at, events)
         return read, {lines[place]: error for place, error in failed.items()}, [*left, *lines[tried:]]
@@ -204,13 +204,13 @@ class _Reading:
     def sampled_ids(self) -> list[str]:
         """Event ids of a few of the events."""
         texts = self._lines.texts
-        found, _, _ = decode_each(ID_OF.decode, [texts[line] for line in sample(len(texts))])
+        found, _ = decode_each(ID_OF.decode, [texts[line] for line in sample(len(texts))])
         return self._sampled_ids + [str(one.event_id) for one in found if one.event_id not in {None, ""}]
 
     def _mixed(self, lines: Sequence[int]) -> list[ReadEvents]:
         """Lines of which nothing is known: their models' names are read first."""
         texts = self._lines.texts
-        named, failed, _ = decode_each(MODEL_OF.decode, [texts[line] for line in lines])
+        named, failed = decode_each(MODEL_OF.decode, [texts[line] for line in lines])
         for place, error in failed.items():
             self._refuse_unread(lines[place], error)
         by_model: dict[str, list[int]] = {}
@@ -242,11 +242,11 @@ class _Reading:
         if schemas is None or event.kind == CONTROL:
             return
         if event.kind == "label":
-            self._alone.append(ReadEvents.of(schemas.newest, [line], [schemas.newest.without_features(event)]))
+            self._alone.append(ReadEvents.of(schemas.newest, [line], [schemas.newest.reader.without_features(event)]))
             return
         schema = schemas.of_times(times([event.timestamp], self._times_of([line])))[0]
         try:
-            self._alone.append(ReadEvents.of(schema, [line], [schema.decode(self._lines.texts[line])]))
+            self._alone.append(ReadEvents.of(schema, [line], [schema.reader.decode(self._lines.texts[line])]))
         except UNREADABLE as own:
             self._refuse_unread(line, own)
 
@@ -273,7 +273,7 @@ class _Reading:
                 for schema in (schemas.readers_of(event) if is_label else ()) or [own]:
                     read = event
                     if schema is not read_by:
-                        read = schema.without_features(event) if is_label else schema.decode(self._lines.texts[line])
+                        read = schema.reader.without_features(event) if is_label else schema.reader.decode(self._lines.texts[line])
                     lines, events = split.setdefault(schema, ([], []))
                     lines.append(line)
                     events.append(read)
