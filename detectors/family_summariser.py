@@ -28,6 +28,7 @@ from detectors.piece import Piece, PieceKey
 from detectors.row_groups import RowGroups
 from detectors.row_store import INDEX_BITS, Part, RowStore, position_of
 from detectors.specification import MonitorSpecification
+from detectors.window_pieces import WindowPieces
 
 MAX_OPEN_IDS = 10_000_000  # ids of a model's open panes that are remembered in one partition, 44 bytes each; then the oldest are forgotten
 
@@ -80,6 +81,7 @@ class FamilySummariser:
         self._places: dict[tuple[str, int], int] = {}
         self._skip: dict[tuple[str, int, int], int] = {}
         self._closed_before = NO_TIME
+        self._pane_pieces, self._cohort_pieces = WindowPieces("pane", self._name), WindowPieces("cohort", self._name)
         self._ids = RowStore(group_length=self.pane, max_rows=MAX_OPEN_IDS)
         self._join = LabelJoin(specification, partition, self._keys)
         self._examples: list[LabelledRows] = []
@@ -97,6 +99,8 @@ class FamilySummariser:
         name = f"{model.monitor.revision} {model.monitor.model}"
         salt = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
         self._salts = np.append(self._salts, np.uint64(salt))
+        self._pane_pieces.enter(model.monitor, model.panes, salt)
+        self._cohort_pieces.enter(model.monitor, model.cohorts, salt)
         self._places[model.monitor.model, model.monitor.revision] = place
         self._ids.reach(place + 1)
         self._join.reach(place + 1)
@@ -263,11 +267,18 @@ class FamilySummariser:
         """What changed since the last flush."""
         changes = Changes(examples=[self._told(LabelledRows.concatenate(self._examples))] if self._examples else [])
         self._examples = []
+        changes.pieces = [*self._cohort_pieces.changed(covered), *self._pane_pieces.changed(covered)]
+        panes: set[int] = set()
+        cohorts: set[int] = set()
         for model in self.models:
-            model.flush(changes, covered, self._watermark)
+            model.flush(changes)
+            of_panes, of_cohorts = model.expire(self._watermark)
+            panes.update(of_panes)
+            cohorts.update(of_cohorts)
         for name, part in [("ids", part) for part in self._ids.unsaved()] + self._join.unsaved():
             changes.pieces.append(Piece(self._key(name, part.group, part.number), covered, self._with_members(part.columns)))
-        changes.deletions += [Piece(key, covered, None) for key in self._expire()]
+        gone = [*self._pane_pieces.expired(sorted(panes)), *self._cohort_pieces.expired(sorted(cohorts)), *self._expire()]
+        changes.deletions = [Piece(key, covered, None) for key in gone]
         self._skip = {key: value for key, value in self._skip.items() if value > covered}
         return changes
 
@@ -290,17 +301,21 @@ class FamilySummariser:
     def _key(self, store: str, group: int, number: int) -> PieceKey:
         return ("rows", self._name, store, group, number)
 
-    def restore_windows(self, piece: Piece, place: int, *, covered: int, high: int) -> None:
-        """Take a saved window of one of the models.
+    def restore_windows(self, piece: Piece, *, covered: int, high: int) -> None:
+        """Take saved windows; they are told again, unless they had closed.
 
         ``covered`` and ``high`` are the manifest's. A piece may be ahead of them when the worker died in the middle of an epoch: the rows up to
         the piece's own offset, which will be read again, are then left out for this piece.
         """
         if high != NO_TIME:
             self._closed_before = high - self._lateness
-        self.models[place].restore(piece, closed_before=self._closed_before)
-        if piece.covered > covered:
-            self._skip[str(piece.key[0]), place, int(piece.key[3])] = piece.covered
+        kind, start = str(piece.key[0]), int(piece.key[3])
+        pieces, tables = (self._pane_pieces, self._panes) if kind == "pane" else (self._cohort_pieces, self._cohorts)
+        for place in pieces.restore(piece, self._places):
+            if kind == "cohort" or start + self.pane > self._closed_before:
+                tables[place].changed.add(start)
+            if piece.covered > covered:
+                self._skip[kind, place, start] = piece.covered
 
     def restore_rows(self, piece: Piece, *, covered: int) -> None:
         """Take saved rows, but for those that will be read again, and of models that nobody monitors any more."""

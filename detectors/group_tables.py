@@ -43,6 +43,9 @@ class GroupTables:
         self._unpacked: set[int] = set()
         self.changed: set[int] = set()
 
+    def __contains__(self, start: int) -> bool:
+        return start in self._tables
+
     @property
     def starts(self) -> list[int]:
         """Of the windows."""
@@ -57,9 +60,12 @@ class GroupTables:
         self._tables[start] = dict(vectors)
         self._unpacked.add(start)
 
-    def drop(self, start: int) -> None:
-        """Give a window up."""
-        del self._tables[start]
+    def expire(self, until: int) -> list[int]:
+        """Give up the windows that start at a time or before it; returns their starts."""
+        gone = [start for start in self._tables if start <= until]
+        for start in gone:
+            del self._tables[start]
+        return gone
 
     def told(self) -> None:
         """What changed has been read. A window that has not changed since the last time waits for its end, or for late rows, in little memory."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from detectors.bundle import Cohort, Summary
 from detectors.contributions import Contributions
-from detectors.event_batch import NO_TIME, Float64
-from detectors.group_tables import Group, GroupTables
+from detectors.group_tables import GroupTables
 from detectors.labelled_rows import LabelledRows
 from detectors.layout import Layout
 from detectors.monitor import Monitor
-from detectors.piece import Piece, PieceKey
-from detectors.sparse_counts import dense, sparse
+from detectors.piece import Piece
 
 COHORT = 3_600_000
 """Predictions of one hour form a cohort, milliseconds."""
@@ -41,7 +39,6 @@ class ModelSummariser:
 
     def __init__(self, monitor: Monitor) -> None:
         self.monitor = monitor
-        self._specification = monitor.specification
         self._digest = monitor.specification.digest
         self.layout = Layout(monitor.specification)
         self.add = Contributions(self.layout)
@@ -53,39 +50,19 @@ class ModelSummariser:
         self.panes.settle()
         self.cohorts.settle()
 
-    def flush(self, changes: Changes, covered: int, watermark: int) -> None:
-        """Tell what changed since the last flush, and give up what can change no more."""
-        for kind, windows in (("cohort", self.cohorts), ("pane", self.panes)):
-            for start in sorted(windows.changed):
-                self._tell(changes, kind, start, windows.vectors(start), covered)
-            windows.told()
-        changes.deletions += [Piece(key, covered, None) for key in self._expire(watermark)]
+    def flush(self, changes: Changes) -> None:
+        """Tell what changed since the last flush."""
+        names: dict[str, Any] = {"model": self.monitor.model, "revision": self.monitor.revision, "digest": self._digest}
+        for start in sorted(self.cohorts.changed):
+            groups = self.cohorts.vectors(start)
+            changes.cohorts += [Cohort(**names, version=group[0], start=start, counts=groups[group]) for group in sorted(groups)]
+        for start in sorted(self.panes.changed):
+            groups = self.panes.vectors(start)
+            changes.summaries += [Summary(**names, version=group[0], segment=group[1], start=start, counts=groups[group]) for group in sorted(groups)]
+        self.cohorts.told()
+        self.panes.told()
 
-    def _tell(self, changes: Changes, kind: str, start: int, groups: dict[Group, Float64], covered: int) -> None:
-        names = sorted(groups)
-        changes.pieces.append(Piece(self._key(kind, start), covered, {"names": [list(name) for name in names], "counts": sparse([groups[name] for name in names])}))
-        model, revision, digest = self._specification.model, self.monitor.revision, self._digest
-        for version, segment in names:
-            counts = groups[version, segment]
-            if kind == "pane":
-                changes.summaries.append(Summary(model=model, revision=revision, digest=digest, version=version, segment=segment, start=start, counts=counts))
-            else:
-                changes.cohorts.append(Cohort(model=model, revision=revision, digest=digest, version=version, start=start, counts=counts))
-
-    def _expire(self, watermark: int) -> Iterator[PieceKey]:
-        pane, timeout = self._specification.pane, self._specification.labels.timeout
-        for kind, windows, wait in (("pane", self.panes, pane), ("cohort", self.cohorts, COHORT + timeout)):
-            for start in [start for start in windows.starts if start + wait <= watermark]:
-                windows.drop(start)
-                yield self._key(kind, start)
-
-    def _key(self, kind: str, start: int) -> PieceKey:
-        return (kind, self._specification.model, self.monitor.revision, start)
-
-    def restore(self, piece: Piece, *, closed_before: int) -> None:
-        """Take a saved window; it is told again, unless it had closed."""
-        kind, start = str(piece.key[0]), int(piece.key[3])
-        windows = self.panes if kind == "pane" else self.cohorts
-        windows.restore(start, {(name[0], name[1]): counts for name, counts in zip(piece.value["names"], dense(piece.value["counts"]), strict=True)})
-        if kind == "cohort" or closed_before == NO_TIME or start + self._specification.pane > closed_before:
-            windows.changed.add(start)
+    def expire(self, watermark: int) -> tuple[list[int], list[int]]:
+        """Give up panes and cohorts that can change no more; returns their starts."""
+        pane, timeout = self.monitor.specification.pane, self.monitor.specification.labels.timeout
+        return self.panes.expire(watermark - pane), self.cohorts.expire(watermark - COHORT - timeout)

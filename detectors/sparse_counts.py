@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detectors.event_batch import Float64
 
@@ -16,8 +17,8 @@ def sparse(vectors: Sequence[Float64]) -> dict[str, Any]:
     Examples
     --------
     >>> saved = sparse([np.array([0.0, 0.0, 3.0]), np.array([0.0, 0.5, 0.0])])
-    >>> saved["cells"].tolist(), saved["values"].tolist()
-    ([2, 4], [3.0, 0.5])
+    >>> saved["cells"].tolist(), dense(saved).tolist()
+    ([2, 4], [[0.0, 0.0, 3.0], [0.0, 0.5, 0.0]])
     """
     flat = vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
     cells = np.flatnonzero(flat).astype(np.uint16 if len(flat) < 2**16 else np.int32)
@@ -29,18 +30,38 @@ def sparse(vectors: Sequence[Float64]) -> dict[str, Any]:
 def dense(saved: dict[str, Any]) -> Float64:
     """(vectors, size) again."""
     shape = (saved["vectors"], saved["size"])
+    values = large(saved["values"])
     if saved["cells"] is None:
-        return np.asarray(saved["values"], np.float64).reshape(shape)
+        return values.reshape(shape)
     flat = np.zeros(shape[0] * shape[1])
-    flat[saved["cells"]] = saved["values"]
+    flat[saved["cells"]] = values
     return flat.reshape(shape)
 
 
-def small(values: Float64) -> Any:
-    """The same numbers in as few bytes as whole ones need; others as they are."""
+def small(values: Float64) -> dict[str, Any]:
+    """The same numbers in as few bytes as most need: whole ones as counts, and apart those that are sums.
+
+    Examples
+    --------
+    >>> saved = small(np.array([3.0, 0.25, 1.0]))
+    >>> saved["counts"], saved["places"], saved["sums"]
+    (array([3, 0, 1], dtype=uint8), array([1]), array([0.25]))
+    """
+    whole = (values == np.rint(values)) & (np.abs(values) < 2**31)
+    if whole.all():
+        return {"counts": _counts(values)}
+    places = np.flatnonzero(~whole)
+    return {"counts": _counts(np.where(whole, values, 0)), "places": places, "sums": values[places]}
+
+
+def large(saved: dict[str, Any]) -> Float64:
+    """The opposite of `small`."""
+    values: Float64 = saved["counts"].astype(np.float64)
+    if "places" in saved:
+        values[saved["places"]] = saved["sums"]
+    return values
+
+
+def _counts(values: Float64) -> npt.NDArray[Any]:
     lowest, highest = values.min(initial=0), values.max(initial=0)
-    if not (lowest >= -(2**31) and highest < 2**31):
-        return values
-    kind = np.int32 if lowest < 0 else np.uint8 if highest < 2**8 else np.uint16 if highest < 2**16 else np.int32
-    counts = values.astype(kind)
-    return counts if (counts == values).all() else values
+    return values.astype(np.int32 if lowest < 0 else np.uint8 if highest < 2**8 else np.uint16 if highest < 2**16 else np.int32)

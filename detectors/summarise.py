@@ -263,16 +263,14 @@ class Summarise:
             self._unmonitored, self._rejected = dict(manifest["unmonitored"]), manifest["rejected"]
             self._missed, self._gaps = manifest["missed"], Gaps.of(manifest["gaps"])
         for piece in pieces:
-            of_rows = piece.key[0] == "rows"
-            named = piece.value["members"] if of_rows else [piece.key[1:3]]
-            places = [self._place(monitor) for model, revision in named if (monitor := self._monitors.get(str(model), int(revision))) is not None]
-            if not places:
+            known = [monitor for model, revision in piece.value["members"] if (monitor := self._monitors.get(str(model), int(revision))) is not None]
+            families = [family for family, _ in map(self._place, known)]
+            if not families:
                 self._deletions.append(Piece(piece.key, piece.covered, None))
-            elif of_rows:
-                places[0][0].restore_rows(piece, covered=self.covered)
+            elif piece.key[0] == "rows":
+                families[0].restore_rows(piece, covered=self.covered)
             else:
-                family, place = places[0]
-                family.restore_windows(piece, place, covered=self.covered, high=self.high)
+                families[0].restore_windows(piece, covered=self.covered, high=self.high)
         for family in self._families.values():
             family.advance(self.high)
         return self.covered

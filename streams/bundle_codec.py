@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.gaps import Gaps
-from detectors.sparse_counts import small
+from detectors.sparse_counts import large, small
 from streams.state_codec import decode_state, encode_state
 
 _NUMBERS = 32
@@ -70,14 +70,12 @@ def _table(items: Sequence[Summary | Cohort]) -> dict[str, Any]:
 def _items(make: Any, table: dict[str, Any]) -> tuple[Any, ...]:
     if not table:
         return ()
-    bounds = np.cumsum([0, *table["used"]]).tolist()
-    rows = zip(*table["columns"].values(), strict=True)
-    items = []
-    for row, size, first, end in zip(rows, table["sizes"].tolist(), bounds[:-1], bounds[1:], strict=True):
-        counts = np.zeros(size)
-        counts[table["cells"][first:end]] = table["values"][first:end]
-        items.append(make(**dict(zip(table["columns"], row, strict=True)), counts=counts))
-    return tuple(items)
+    sizes = table["sizes"].astype(np.int64)
+    ends = np.cumsum(sizes)
+    flat = np.zeros(int(ends[-1]))
+    flat[table["cells"] + np.repeat(ends - sizes, table["used"])] = large(table["values"])
+    names, rows = list(table["columns"]), zip(*table["columns"].values(), strict=True)
+    return tuple(make(**dict(zip(names, row, strict=True)), counts=counts) for row, counts in zip(rows, np.split(flat, ends[:-1]), strict=True))
 
 
 def decode_bundle(data: bytes, name: str) -> Bundle:

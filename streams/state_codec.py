@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from streams.packed_arrays import AnyArray, Buffer, PackedArray, pack, unpack
 
-FORMAT = 5
+FORMAT = 6
 """Of every piece, manifest and bundle: one more with each change of what they hold, so that a release refuses what it would misread."""
 
 _WORTHWHILE = 1_024  # bytes from which on a value is compressed; for fewer it would save little, and take most of the time
@@ -78,7 +78,7 @@ def _plain(value: Any, buffers: list[Buffer]) -> Any:
         items = {key: _plain(item, buffers) for key, item in value.items()}
         return {"__array__": "dict", "items": list(items.items())} if "__array__" in items else items  # names come from users: a model may be called so
     if isinstance(value, list | tuple):
-        return [_plain(item, buffers) for item in value]
+        return value if _SIMPLE.issuperset(map(type, value)) else [_plain(item, buffers) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     return value
@@ -115,7 +115,7 @@ def _restored(value: Any, arrays: memoryview) -> Any:
             return _array(value, np.dtype(kind), arrays)
         return {key: _restored(item, arrays) for key, item in value.items()}
     if isinstance(value, list):
-        return [_restored(item, arrays) for item in value]
+        return value if _SIMPLE.issuperset(map(type, value)) else [_restored(item, arrays) for item in value]
     return value
 
 
@@ -127,5 +127,6 @@ def _array(value: dict[str, Any], dtype: np.dtype[Any], arrays: memoryview) -> A
     return unpack(PackedArray(value["form"], value["how"], buffers), dtype, value["shape"])
 
 
+_SIMPLE = {str, int, float, bool, type(None)}  # thousands of names are looked at by their types alone
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder()

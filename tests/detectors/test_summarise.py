@@ -256,8 +256,10 @@ def keep(flushed: Flushed, saved: dict) -> None:
 
 def revisions_of(saved: dict) -> tuple[set[int], set[int]]:
     """Revisions that have windows, and those that have waiting rows."""
-    windows = {int(key[2]) for key in saved if key[0] != "rows"}
-    return windows, {revision for key, piece in saved.items() if key[0] == "rows" for _, revision in piece.value["members"]}
+    found: tuple[set[int], set[int]] = (set(), set())
+    for key, piece in saved.items():
+        found[key[0] == "rows"].update(revision for _, revision in piece.value["members"])
+    return found
 
 
 def test_nothing_is_left_of_a_replaced_revision_when_its_labels_and_cohorts_are_past():
