@@ -1,4 +1,4 @@
-"""The table of docs/performance.md that shows a worker beside other stream processors, from what the bench found last: ``python -m bench.beside``."""
+"""The table of docs/performance.md that shows a worker beside other stream processors: ``python -m bench.beside [RESULTS]``."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ def written(page: str, found: str) -> str:
 
 def main() -> int:
     """Write the table; 1 where the results lack the row that the peers are seen beside."""
-    rows = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else {}
+    results = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
+    rows = json.loads(results.read_text())["rows"] if results.exists() else {}
     if "figure" not in rows.get(OURS, {}):
-        print(f"{RESULTS.name} has no figure of the row {OURS!r}; run: python -m bench {OURS} peer-faust peer-quix peer-bytewax --out {RESULTS}", file=sys.stderr)
+        print(f"{results} has no figure of the row {OURS!r}; run: python -m bench {OURS} peer-faust peer-quix peer-bytewax --out {results}", file=sys.stderr)
         return 1
     PAGE.write_text(written(PAGE.read_text(), table(rows)))
     return 0
