@@ -121,7 +121,8 @@ class DeviationTable:
         point: Int64 = place.astype(np.int64)
         part = place - point
         for side, asked in enumerate((point < self._below[law], point + 1 >= self._below[law])):
-            for number in np.unique(law[asked & ~self._made[law, side]]).tolist():
+            missing = law[asked & ~self._made[law, side]]
+            for number in np.unique(missing).tolist() if len(missing) else ():
                 self._make(number, side)
         point = point + POINTS * law
         slopes: Float64 = self._slopes[point] * (1 - part) + self._slopes[point + 1] * part

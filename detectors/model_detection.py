@@ -135,7 +135,7 @@ class ModelDetection:
 
     def _close(self, panes: list[ClosedPane]) -> None:
         watched = [pane for pane in panes if self._replaced_from is None or pane.start < self._replaced_from]
-        for judged in [*self._watch.take(watched), *(Judged(pane, pane.total(), (), ()) for pane in panes[len(watched) :])]:
+        for judged in [*self._watch.take(watched), *(Judged(pane, pane.total()) for pane in panes[len(watched) :])]:
             self._found.alerts += judged.alerts
             if self._metrics:
                 self._measure(judged)

@@ -6,7 +6,7 @@ among them, and none were opened of a kind of which none is open; where one is, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -52,12 +52,18 @@ class ClosedPane:
 
 @dataclass(frozen=True)
 class Judged:
-    """What came of one closed pane: the verdicts of each detector, and alert records."""
+    """What came of one closed pane: alert records, and the way on which the detectors passed it at a place."""
 
     pane: ClosedPane
     total: Float64
-    verdicts: tuple[tuple[Detector, Verdicts], ...]
-    alerts: tuple[Alert, ...]
+    alerts: tuple[Alert, ...] = ()
+    walks: tuple[_Walk, ...] = ()
+    place: int = 0
+
+    @property
+    def verdicts(self) -> Iterator[tuple[Detector, Verdicts]]:
+        """Of each detector."""
+        return ((walk.detector, walk.verdicts.of_pane(self.place)) for walk in self.walks)
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class Watch:
             if drifting[place] or not self._lifecycle.idle:
                 said, well = self._alerts(self._end(pane), walks, place)
                 alerts = [*alerts, *said]
-            judged.append(Judged(pane, totals[place], tuple((walk.detector, walk.verdicts.of_pane(place)) for walk in walks), tuple(alerts)))
+            judged.append(Judged(pane, totals[place], tuple(alerts), tuple(walks), place))
             if well or any(self._lifecycle.held(walk.detector.kind) and not walk.followed for walk in walks):
                 break
         self._lead = leads[len(judged) - 1]
@@ -204,6 +210,8 @@ class Watch:
         return alerts, bool(given_up)
 
     def _restart(self, ended: Mapping[str, int]) -> None:
+        if not ended:
+            return
         for detector in (*self._inputs, *self._outputs):
             for place, name in enumerate(detector.names):
                 if name in ended:
