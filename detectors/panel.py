@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from detectors.window_bank import WindowBank
 
 MIN_EVENTS = 30  # a window with fewer says nothing
-PANES_AT_ONCE = 32  # more would not fit the processor's caches
+PANES_AT_ONCE = 64  # many more would not fit the processor's caches
 _NEVER = np.iinfo(np.int64).max
 _OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))
 
