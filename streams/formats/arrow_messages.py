@@ -47,15 +47,15 @@ class Outline:
     ----------
     head : schema and dictionaries, all that stands before the first rows.
     head_size : bytes that the columns of the dictionaries take.
-    end : where the last message ends; what comes then is not looked at.
-    rows : of each batch.
-    is_plain : whether all that comes behind the head is rows, so that they may also be read behind another stream of the same head.
+    batches : where the message of each batch of rows begins and ends.
+    rows : of all batches.
+    is_plain : whether all that comes behind the head is rows, where buffers lie as they have to: then they can be read without the head.
     """
 
     head: bytes
     head_size: int
-    end: int
-    rows: tuple[int, ...]
+    batches: tuple[tuple[int, int], ...]
+    rows: int
     is_plain: bool
 
 
@@ -100,29 +100,32 @@ def _outline(value: bytes, before: Outline | None) -> Outline:
     if before is not None:
         place = head = len(before.head)
         size = head_size = before.head_size
-    rows: list[int] = []
+    rows = 0
+    batches: list[tuple[int, int]] = []
     limit = max_bytes(value)
     is_plain = True
     while (message := _message(value, place)) is not None:
         if (message.kind == _SCHEMA) != (place == 0):
             raise ValueError("it has to begin with its schema, and to have one")
         size += message.size
-        place = message.end
         if message.kind == _ROWS:
-            rows.append(message.rows)
-        elif rows:
+            rows += message.rows
+            batches.append((place, message.end))
+            is_plain &= (place | message.end) % 8 == 0
+        elif batches:
             is_plain = False
         else:
-            head, head_size = place, size
+            head, head_size = message.end, size
+        place = message.end
         if size > limit:
             raise EventError(f"expected at most {limit} bytes of columns in a record of {len(value)}, got {size} or more; let Kafka compress (compression.type)")
-        if sum(rows) > MAX_ROWS:
-            raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {sum(rows)} or more")
-        if sum(rows) > len(value):
-            raise EventError(f"expected at most a row for each of the record's {len(value)} bytes, got {sum(rows)} or more")
-    if not any(rows):
+        if rows > MAX_ROWS:
+            raise EventError(f"expected at most {MAX_ROWS} rows in a record, got {rows} or more")
+        if rows > len(value):
+            raise EventError(f"expected at most a row for each of the record's {len(value)} bytes, got {rows} or more")
+    if not rows:
         raise EventError("the record is an Arrow IPC stream without rows")
-    return Outline(head=value[:head] if before is None else before.head, head_size=head_size, end=place, rows=tuple(rows), is_plain=is_plain)
+    return Outline(head=value[:head] if before is None else before.head, head_size=head_size, batches=tuple(batches), rows=rows, is_plain=is_plain)
 
 
 def _message(value: bytes, place: int) -> _Message | None:

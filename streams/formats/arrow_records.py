@@ -1,9 +1,8 @@
 """Records that are Arrow IPC streams, to tables: all records of one schema together, so that a column of a fetch is one array.
 
-Records of one producer nearly always begin with the same bytes: the schema, and the texts of its dictionaries. Such records are read as one stream,
-whose schema is parsed once; if that cannot be read, halves of it are, down to the record whose fault it is.
-
-Arrow trusts what it reads; what comes from Kafka is validated first, for a wrong offset in a buffer would end the process.
+Records of one producer nearly always begin with the same bytes, and are read together (see `streams.formats.arrow_heads`); if that cannot be, halves of
+them are, down to the record whose fault it is. Arrow trusts what it reads; what comes from Kafka is validated first, for a wrong offset in a buffer would
+end the process.
 """
 
 from __future__ import annotations
@@ -16,12 +15,13 @@ import pyarrow as pa
 
 from detectors.errors import EventError
 from detectors.event_batch import Int64
+from streams.formats.arrow_heads import OPTIONS, Head
 from streams.formats.arrow_messages import STREAM_START, Outline, outline
 from streams.formats.arrow_types import check_types, in_one_piece, plain_table
 from streams.formats.decoded import DeadLetter
 from streams.source_records import SourceRecords
 
-_OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
+_MAX_KEPT, _MAX_KEPT_BYTES = 16, 64 * 1024  # heads that are remembered, of so many bytes at most
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
 
@@ -83,86 +83,106 @@ class _Stream:
     outline: Outline
 
 
-def arrow_rows(records: SourceRecords, which: Sequence[int], dead: list[DeadLetter]) -> Iterator[ArrowRows]:
-    """Rows of Arrow IPC streams, those of one schema together; what cannot be read becomes a dead letter.
+class ArrowReader:
+    """Reads records of one source partition, and remembers the heads of some."""
 
-    Parameters
-    ----------
-    which : places of the records to look at, ascending.
-    dead : where refused records are added.
-    """
+    def __init__(self) -> None:
+        self._heads: dict[bytes, Head] = {}
+        self._last: Outline | None = None
 
-    def refuse(place: int, error: EventError) -> None:
-        dead.append(DeadLetter(offset=int(records.offsets[place]), index=0, value=records.values[place], reason=error.reason, path=error.path))
+    def rows(self, records: SourceRecords, which: Sequence[int], dead: list[DeadLetter]) -> list[ArrowRows]:
+        """Rows of Arrow IPC streams, those of one schema together; what cannot be read becomes a dead letter.
 
-    by_schema: list[tuple[list[pa.Table], list[_Stream]]] = []
-    for streams in _alike(records, which, refuse):
-        for table, read in _tables(streams, refuse):
-            tables, of_schema = _of_schema(by_schema, table.schema)
-            tables.append(table)
-            of_schema += read
-    for tables, streams in by_schema:
-        sizes = [sum(stream.outline.rows) for stream in streams]
-        yield ArrowRows(
-            table=pa.concat_tables(tables),
-            record=np.repeat([stream.place for stream in streams], sizes),
-            index=np.concatenate([np.arange(size) for size in sizes]),
-            values=records.values,
-        )
+        Parameters
+        ----------
+        which : places of the records to look at, ascending.
+        dead : where refused records are added.
+        """
 
+        def refuse(place: int, error: EventError) -> None:
+            dead.append(DeadLetter(offset=int(records.offsets[place]), index=0, value=records.values[place], reason=error.reason, path=error.path))
 
-def _alike(records: SourceRecords, which: Sequence[int], refuse: Callable[[int, EventError], None]) -> list[list[_Stream]]:
-    """Streams within bounds, those together that can be read as one."""
-    alike: dict[bytes, list[_Stream]] = {}
-    alone: list[list[_Stream]] = []
-    last: Outline | None = None
-    for place in which:
-        value = records.values[place] or b""
+        by_schema: list[tuple[list[pa.Table], list[_Stream]]] = []
+        for streams in self._alike(records, which, refuse):
+            for table, read in self._tables(streams, refuse):
+                tables, of_schema = _of_schema(by_schema, table.schema)
+                tables.append(table)
+                of_schema += read
+        return [_rows(tables, streams, records.values) for tables, streams in by_schema]
+
+    def _alike(self, records: SourceRecords, which: Sequence[int], refuse: Callable[[int, EventError], None]) -> list[list[_Stream]]:
+        """Streams within bounds; those together that can be read so."""
+        alike: dict[bytes, list[_Stream]] = {}
+        alone: list[list[_Stream]] = []
+        for place in which:
+            value = records.values[place] or b""
+            try:
+                self._last = found = outline(value, self._last)
+            except EventError as error:
+                refuse(place, error)
+                continue
+            stream = _Stream(place, value, found)
+            if found.is_plain:
+                alike.setdefault(found.head, []).append(stream)
+            else:
+                alone.append([stream])
+        return [*alike.values(), *alone]
+
+    def _tables(self, streams: list[_Stream], refuse: Callable[[int, EventError], None]) -> Iterator[tuple[pa.Table, list[_Stream]]]:
+        """Streams of one head as one table, or as few tables as need be because some are refused; with the streams that are in each."""
         try:
-            last = outline(value, last)
+            yield self._table(streams), streams
         except EventError as error:
-            refuse(place, error)
-            continue
-        stream = _Stream(place, value, last)
-        if last.is_plain:
-            alike.setdefault(last.head, []).append(stream)
-        else:
-            alone.append([stream])
-    return [*alike.values(), *alone]
+            if len(streams) == 1:
+                refuse(streams[0].place, error)
+                return
+            half = len(streams) // 2
+            yield from self._tables(streams[:half], refuse)
+            yield from self._tables(streams[half:], refuse)
+
+    def _table(self, streams: list[_Stream]) -> pa.Table:
+        """All of some streams of one head, or nothing."""
+        first = streams[0]
+        try:
+            if first.outline.is_plain:
+                head = self._head(first)
+                if head.is_readable:
+                    return head.table([(stream.value, stream.outline) for stream in streams])
+            return pa.concat_tables([table for stream in streams for table in _alone(stream)])
+        except _UNREADABLE as error:
+            raise EventError(f"not an Arrow IPC stream: {error}") from None
+
+    def _head(self, stream: _Stream) -> Head:
+        """What is known of a stream's head; the least lately used is forgotten."""
+        key = stream.outline.head
+        found = self._heads.pop(key, None) or Head(stream.value)
+        if len(key) <= _MAX_KEPT_BYTES:
+            self._heads[key] = found
+        if len(self._heads) > _MAX_KEPT:
+            del self._heads[next(iter(self._heads))]
+        return found
 
 
-def _tables(streams: list[_Stream], refuse: Callable[[int, EventError], None]) -> Iterator[tuple[pa.Table, list[_Stream]]]:
-    """Streams of one head as one table, or as few tables as need be because some are refused; with the streams that are in each."""
-    try:
-        yield _table(streams), streams
-    except EventError as error:
-        if len(streams) == 1:
-            refuse(streams[0].place, error)
-            return
-        half = len(streams) // 2
-        yield from _tables(streams[:half], refuse)
-        yield from _tables(streams[half:], refuse)
-
-
-def _table(streams: list[_Stream]) -> pa.Table:
-    """All of some streams of one head, or nothing."""
-    first = streams[0]
-    head = len(first.outline.head)
-    value = first.value if len(streams) == 1 else b"".join([first.outline.head, *[memoryview(stream.value)[head : stream.outline.end] for stream in streams]])
-    try:
-        with pa.ipc.open_stream(value, options=_OPTIONS) as reader:
-            batches = list(reader)
-            schema = reader.schema
-        if [len(batch) for batch in batches] != [rows for stream in streams for rows in stream.outline.rows]:
-            raise EventError("not an Arrow IPC stream: its batches have other numbers of rows than it says")
-        table = pa.Table.from_batches(batches, schema)
+def _alone(stream: _Stream) -> list[pa.Table]:
+    """The batches of a stream, each of which may have dictionaries of its own."""
+    with pa.ipc.open_stream(stream.value, options=OPTIONS) as reader:
+        tables = [pa.Table.from_batches([batch]) for batch in reader]
+        check_types(reader.schema)
+    if sum(map(len, tables)) != stream.outline.rows:
+        raise EventError("not an Arrow IPC stream: its batches have other numbers of rows than it says")
+    for table in tables:
         table.validate(full=True)
-        check_types(schema)
-        if first.outline.is_plain:
-            return plain_table(table)
-        return pa.concat_tables([plain_table(pa.Table.from_batches([batch], schema)) for batch in batches])  # a batch may have dictionaries of its own
-    except _UNREADABLE as error:
-        raise EventError(f"not an Arrow IPC stream: {error}") from None
+    return [plain_table(table) for table in tables]
+
+
+def _rows(tables: Sequence[pa.Table], streams: Sequence[_Stream], values: Sequence[bytes | None]) -> ArrowRows:
+    sizes = [stream.outline.rows for stream in streams]
+    return ArrowRows(
+        table=pa.concat_tables(tables),
+        record=np.repeat([stream.place for stream in streams], sizes),
+        index=np.concatenate([np.arange(size) for size in sizes]),
+        values=values,
+    )
 
 
 def _of_schema(known: list[tuple[list[pa.Table], list[_Stream]]], schema: pa.Schema) -> tuple[list[pa.Table], list[_Stream]]:

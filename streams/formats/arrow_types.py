@@ -47,7 +47,7 @@ def _check_type(kind: pa.DataType, name: str) -> None:
         return
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     is_nested = value is not kind and (pa.types.is_nested(value) or pa.types.is_dictionary(value))  # which would have to be put into each row
-    if is_nested or (not pa.types.is_string_view(value) and _is_strange(value)):
+    if is_nested or (not pa.types.is_string_view(value) and is_strange(value)):
         raise EventError(f"expected a column of a type that can be read, got {kind}; send text as string, large_string, string_view or a dictionary of these", path=name)
 
 
@@ -65,7 +65,7 @@ def plain_table(table: pa.Table) -> pa.Table:
     """
     for place, field in enumerate(table.schema):
         if field.name in FIELDS and not _is_plain(field.type):
-            column = _plain(in_one_piece(table.column(place)))
+            column = plain(in_one_piece(table.column(place)))
             table = table.set_column(place, field.with_type(column.type), column)
     return table
 
@@ -74,7 +74,8 @@ def _is_plain(kind: pa.DataType) -> bool:
     return all(_is_simple(field.type) for field in kind) if pa.types.is_struct(kind) else _is_simple(kind)
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def plain(column: pa.Array) -> pa.Array:
+    """The same column with one of the few types."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _plain_dictionary(column)
@@ -91,9 +92,9 @@ def _plain_struct(column: pa.StructArray) -> pa.Array:
     for place, field in enumerate(fields):
         if not _is_simple(field.type):
             member = column.field(place)
-            plain = _plain(member)
-            if plain is not member:
-                changed[place] = plain
+            found = plain(member)
+            if found is not member:
+                changed[place] = found
     if not changed:
         return column
     members = [changed[place] if place in changed else column.field(place) for place in range(len(fields))]
@@ -102,7 +103,7 @@ def _plain_struct(column: pa.StructArray) -> pa.Array:
 
 def _plain_dictionary(column: pa.DictionaryArray) -> pa.Array:
     """Indices of one width, and none that leads to a null: a row has a value or it has none."""
-    kind, values = column.type, _plain(column.dictionary)
+    kind, values = column.type, plain(column.dictionary)
     indices = column.indices if kind.index_type.id == _INT32 else column.indices.cast(pa.int32())
     if values.null_count:
         valid = np.asarray(values.is_valid())
@@ -119,10 +120,10 @@ def _is_simple(kind: pa.DataType) -> bool:
     return kind.id in _SIMPLE
 
 
-def _is_strange(kind: pa.DataType) -> bool:
+def is_strange(kind: pa.DataType) -> bool:
     """Whether there is anything in a type that cannot be cut or put together."""
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
     if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind) or pa.types.is_binary_view(kind) or pa.types.is_run_end_encoded(kind):
         return True
-    return any(_is_strange(kind.field(place).type) for place in range(kind.num_fields))
+    return any(is_strange(kind.field(place).type) for place in range(kind.num_fields))

@@ -22,7 +22,8 @@ from detectors.monitor import Monitor, Monitors
 from detectors.summarise import Fetch
 from streams.formats.arrow_columns import ArrowColumns
 from streams.formats.arrow_events import ArrowSource, event_texts
-from streams.formats.arrow_records import STREAM_START, ArrowRows, arrow_rows, is_arrow
+from streams.formats.arrow_messages import STREAM_START
+from streams.formats.arrow_records import ArrowReader, ArrowRows, is_arrow
 from streams.formats.decoded import MAX_DEAD_LETTERS, UNREADABLE, DeadLetter, Decoded, bounded
 from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
 from streams.formats.event_columns import EventColumns, Places
@@ -49,6 +50,7 @@ class Decoder:
         self._monitors = monitors
         self._placement = placement
         self._schemas: dict[str, tuple[tuple[Monitor, ...], ModelSchemas]] = {}
+        self.arrow = ArrowReader()
 
     def decode(self, records: SourceRecords, *, high: int, end: int) -> Decoded:
         """Columns of some records.
@@ -102,7 +104,7 @@ class _Reading:
         else:
             of_arrow = set(arrow)
             lines = event_lines(records, [place for place in range(len(records)) if place not in of_arrow], refused)
-            odd = [found for rows in arrow_rows(records, arrow, refused) if (found := self._columnar(rows)) is not None]
+            odd = [found for rows in decoder.arrow.rows(records, arrow, refused) if (found := self._columnar(rows)) is not None]
             self._lines = EventLines.concatenate([lines, *odd]) if odd else lines
         for letter in refused:
             self.dead[letter.offset, letter.index] = letter
