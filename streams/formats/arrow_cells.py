@@ -15,20 +15,23 @@ from detectors.coded_text import MISSING, CodedText
 from detectors.event_batch import Bool, Float64, Int64, UInt64
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME
 
+_DICTIONARY = pa.dictionary(pa.int8(), pa.string()).id
+_TEXTS = frozenset(kind.id for kind in (pa.string(), pa.large_string(), pa.string_view()))
+_FLOATS = (pa.float16(), pa.float32(), pa.float64())
+_INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
+_NUMBERS = frozenset(kind.id for kind in (*_FLOATS, *_INTEGERS))
 _FEW_BYTES = 256  # of all texts of a dictionary: not worth a look at each
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 def is_number(kind: pa.DataType) -> bool:
     """Integers and floats; neither decimals nor truth values."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    return kind.id in _NUMBERS
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Text, also dictionary-encoded."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return (kind.value_type.id if kind.id == _DICTIONARY else kind.id) in _TEXTS
 
 
 def is_scalar(kind: pa.DataType) -> bool:
@@ -149,7 +152,7 @@ def times(column: pa.Array, otherwise: Int64) -> tuple[Int64, Bool]:
     if pa.types.is_null(kind):
         return otherwise, odd
     if pa.types.is_integer(kind) or (pa.types.is_timestamp(kind) and kind.tz is not None):
-        missing = ~given(column)
+        missing = ~given(column) if column.null_count else None
         if pa.types.is_uint64(kind):
             column = pc.min_element_wise(column, pa.scalar(LAST_TIME + 1, pa.uint64()))
         whole = _filled(column if pa.types.is_int64(kind) else column.cast(pa.int64()), 0).to_numpy()
@@ -157,7 +160,7 @@ def times(column: pa.Array, otherwise: Int64) -> tuple[Int64, Bool]:
             values = np.rint(np.clip(whole / _PER_SECOND[kind.unit] * 1_000, FIRST_TIME - 1, LAST_TIME + 1)).astype(np.int64)
         else:
             values = np.clip(whole, FIRST_TIME - 1, LAST_TIME + 1)
-        return np.where(missing, otherwise, values) if missing.any() else values, odd
+        return values if missing is None else np.where(missing, otherwise, values), odd
     if pa.types.is_floating(kind):
         some = column.to_numpy(zero_copy_only=False).astype(np.float64)
         missing = np.isnan(some)
@@ -177,7 +180,7 @@ def members(column: pa.Array | None) -> dict[str, pa.Array] | None:
 
 
 def text_bytes(column: pa.Array) -> Int64:
-    """(n,) bytes that each text takes, 0 for none."""
+    """(n,) bytes that each text of a column of text takes, 0 for none."""
     if pa.types.is_dictionary(column.type):
         sizes = text_bytes(column.dictionary)
         return np.asarray(np.append(sizes, 0)[_filled(column.indices, len(column.dictionary)).to_numpy(zero_copy_only=False)], np.int64)
@@ -185,9 +188,7 @@ def text_bytes(column: pa.Array) -> Int64:
 
 
 def longest_text(column: pa.Array) -> int:
-    """Bytes that no text of a column is longer than, which costs less than to look at each."""
-    if not is_text(column.type):
-        return 0
+    """Bytes that no text of a column of text is longer than, which costs less than to look at each."""
     values = column.dictionary if pa.types.is_dictionary(column.type) else column
     if values.nbytes <= _FEW_BYTES:
         return int(values.nbytes)

@@ -17,7 +17,6 @@ from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8
 from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times
 from streams.formats.arrow_records import ArrowRows
-from streams.formats.arrow_types import FIELDS
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
 from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
 from streams.formats.model_schemas import ModelSchemas
@@ -47,7 +46,8 @@ class ArrowColumns:
         n = len(rows)
         self._rows = rows
         self._places = places
-        self._columns: dict[str, pa.Array] = {}
+        self._columns = rows.columns
+        self._nothing = pa.nulls(n)
         self._read: dict[tuple[str, ...], _Read] = {}
         self.odd: Bool = np.zeros(n, bool)
         self.text_bytes: Int64 | None = None
@@ -64,10 +64,7 @@ class ArrowColumns:
         self.odd &= self._kind != CONTROL_CODE  # a record that only moves time may be without all that an event must have
 
     def _column(self, name: str) -> pa.Array:
-        if name not in self._columns:
-            column = self._rows.column(name)
-            self._columns[name] = pa.nulls(len(self._rows)) if column is None else column
-        return self._columns[name]
+        return self._columns.get(name, self._nothing)
 
     def _object(self, name: str) -> dict[str, pa.Array]:
         column = self._column(name)
@@ -90,6 +87,8 @@ class ArrowColumns:
 
     def _status(self) -> Bool:
         column = self._column("status")
+        if column is self._nothing:
+            return np.zeros(len(column), bool)
         if is_text(column.type):
             return given(column)  # an answer has the number 200, no text says so
         if not pa.types.is_integer(column.type) and not pa.types.is_null(column.type):
@@ -102,9 +101,10 @@ class ArrowColumns:
         self.odd |= self._kind == UNKNOWN_CODE
         named = np.array([0 < len(level) <= MAX_NAME for level in self._models.levels] + [False])
         self.odd |= ~named[self._models.codes]  # the code of none is the last place
-        columns = [*(self._column(name) for name in FIELDS), *(member for members_of in self._objects.values() for member in members_of.values())]
+        members_of = [member for objects in self._objects.values() for member in objects.values()]
+        columns = [column for column in (*self._columns.values(), *members_of) if is_text(column.type)]
         if sum(map(longest_text, columns)) > _LONG:
-            sizes: Int64 = np.add.reduce([text_bytes(column) for column in columns if is_text(column.type)])
+            sizes: Int64 = np.add.reduce([text_bytes(column) for column in columns])
             self.text_bytes = sizes
             self.odd |= sizes > _LONG
         self.odd |= (self.timestamp < FIRST_TIME) | (self.timestamp > LAST_TIME)
@@ -195,7 +195,7 @@ class ArrowColumns:
     def _once(self, key: tuple[str, ...], column: pa.Array | None, read: Callable[[pa.Array], _Read]) -> _Read:
         """A column is read once for all models that have it."""
         if key not in self._read:
-            self._read[key] = read(pa.nulls(len(self.odd)) if column is None else column)
+            self._read[key] = read(self._nothing if column is None else column)
         return self._read[key]
 
     def _scores(self, positive: str | None) -> Float64:

@@ -15,7 +15,7 @@ from detectors.errors import EventError
 from detectors.event_batch import Bool, Int64
 from streams.formats.arrow_messages import max_bytes
 from streams.formats.arrow_records import ArrowRows
-from streams.formats.arrow_types import FIELDS, in_one_piece
+from streams.formats.arrow_types import in_one_piece
 
 _TOGETHER = 1_000  # rows whose objects are in memory at once
 _NO_FORM = (ValueError, KeyError, TypeError, OverflowError, pa.ArrowException)
@@ -59,12 +59,12 @@ def _beyond(rows: ArrowRows, which: Int64, sizes: Int64) -> Bool:
 
 
 def _written(rows: ArrowRows, which: Int64, timestamp: Int64) -> Iterator[bytes | EventError]:
-    table = rows.table.select([name for name in rows.table.column_names if name in FIELDS])
+    table = pa.table(rows.columns)
     times = {}
     if "timestamp" in table.column_names:
         kind = table.schema.field("timestamp").type
         if pa.types.is_timestamp(kind) and kind.tz is not None:  # Python's dates end in the year 9999, and its microseconds are not nanoseconds
-            valid = table.column("timestamp").is_valid().to_numpy()
+            valid = np.asarray(rows.columns["timestamp"].is_valid())
             times = {row: int(timestamp[row]) for row in which.tolist() if valid[row]}
             table = table.drop_columns("timestamp")
     for start in range(0, len(which), _TOGETHER):

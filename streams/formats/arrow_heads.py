@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from streams.formats.arrow_messages import Outline
-from streams.formats.arrow_types import check_types, is_strange, plain
+from streams.formats.arrow_types import check_types, is_strange, with_texts
 
 _Path = tuple[str | int, ...]
 """Of a column: its name, and the places of members in objects."""
@@ -81,7 +81,7 @@ class Head:
     def _with_texts(self, column: pa.Array, path: _Path) -> pa.Array:
         texts = self._dictionaries.get(path)
         if texts is not None:
-            return plain(pa.DictionaryArray.from_arrays(column, texts))
+            return with_texts(column, texts)
         if not pa.types.is_struct(column.type) or not any(one[: len(path)] == path for one in self._dictionaries):
             return column
         members = [self._with_texts(column.field(place), (*path, place)) for place in range(column.type.num_fields)]

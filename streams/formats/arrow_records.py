@@ -17,7 +17,7 @@ from detectors.errors import EventError
 from detectors.event_batch import Int64
 from streams.formats.arrow_heads import OPTIONS, Head
 from streams.formats.arrow_messages import STREAM_START, Outline, outline
-from streams.formats.arrow_types import check_types, in_one_piece, plain_table
+from streams.formats.arrow_types import FIELDS, check_types, in_one_piece, plain_table
 from streams.formats.decoded import DeadLetter
 from streams.source_records import SourceRecords
 
@@ -31,25 +31,21 @@ class ArrowRows:
 
     Attributes
     ----------
-    table : their columns.
+    columns : by their names.
+    others : columns that nobody reads.
     record : (m,) the place of each row's record among the records.
     index : (m,) the row's place in its record.
     values : of all records, as received.
     """
 
-    table: pa.Table
+    columns: dict[str, pa.Array]
+    others: dict[str, pa.ChunkedArray]
     record: Int64
     index: Int64
     values: Sequence[bytes | None]
 
     def __len__(self) -> int:
         return len(self.record)
-
-    def column(self, name: str) -> pa.Array | None:
-        """A column in one piece; None where there is none."""
-        if name not in self.table.column_names:
-            return None
-        return in_one_piece(self.table.column(name))
 
     def source(self, row: int) -> bytes:
         """What the dead letters keep of a row: a stream of it by itself; all of its record where a column that nobody reads cannot be cut."""
@@ -59,7 +55,7 @@ class ArrowRows:
             return self.values[self.record[row]] or b""
 
     def _alone(self, row: int) -> bytes:
-        alone = self.table.take(pa.array([row]))
+        alone = pa.table(self.columns | self.others).take(pa.array([row]))
         columns = [in_one_piece(column) for column in alone.columns]
         plain = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]  # else it would bring all texts of its record
         sink = pa.BufferOutputStream()
@@ -176,9 +172,12 @@ def _alone(stream: _Stream) -> list[pa.Table]:
 
 
 def _rows(tables: Sequence[pa.Table], streams: Sequence[_Stream], values: Sequence[bytes | None]) -> ArrowRows:
+    table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
+    columns = dict(zip(table.column_names, table.columns, strict=True))
     sizes = [stream.outline.rows for stream in streams]
     return ArrowRows(
-        table=pa.concat_tables(tables),
+        columns={name: in_one_piece(column) for name, column in columns.items() if name in FIELDS},
+        others={name: column for name, column in columns.items() if name not in FIELDS},
         record=np.repeat([stream.place for stream in streams], sizes),
         index=np.concatenate([np.arange(size) for size in sizes]),
         values=values,

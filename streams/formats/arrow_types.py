@@ -78,7 +78,7 @@ def plain(column: pa.Array) -> pa.Array:
     """The same column with one of the few types."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain_dictionary(column)
+        return with_texts(column.indices, column.dictionary)
     if pa.types.is_string_view(kind):
         return column.cast(pa.large_string())
     if pa.types.is_struct(kind):
@@ -101,18 +101,15 @@ def _plain_struct(column: pa.StructArray) -> pa.Array:
     return pa.StructArray.from_arrays(members, fields=[field.with_type(member.type) for field, member in zip(fields, members, strict=True)], mask=column.is_null())
 
 
-def _plain_dictionary(column: pa.DictionaryArray) -> pa.Array:
-    """Indices of one width, and none that leads to a null: a row has a value or it has none."""
-    kind, values = column.type, plain(column.dictionary)
-    indices = column.indices if kind.index_type.id == _INT32 else column.indices.cast(pa.int32())
-    if values.null_count:
-        valid = np.asarray(values.is_valid())
-        place = np.append(np.where(valid, np.cumsum(valid) - 1, -1), -1)
-        places = place[indices.fill_null(-1).to_numpy()]
-        values, indices = values.drop_null(), pa.array(places, pa.int32(), mask=places < 0)
-    elif indices is column.indices and values is column.dictionary and not kind.ordered:
-        return column
-    return pa.DictionaryArray.from_arrays(indices, values)
+def with_texts(indices: pa.Array, texts: pa.Array) -> pa.DictionaryArray:
+    """A dictionary column with indices of one width, and none that leads to a null: a row has a value or it has none."""
+    if not texts.null_count:
+        return pa.DictionaryArray.from_arrays(indices if indices.type.id == _INT32 else indices.cast(pa.int32()), plain(texts))
+    checked = pa.DictionaryArray.from_arrays(indices, texts).indices.cast(pa.int64())
+    valid = np.asarray(texts.is_valid())
+    place = np.append(np.where(valid, np.cumsum(valid) - 1, -1), -1)
+    places = place[checked.fill_null(-1).to_numpy()]
+    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32(), mask=places < 0), plain(texts.drop_null()))
 
 
 def _is_simple(kind: pa.DataType) -> bool:

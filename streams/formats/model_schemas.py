@@ -73,7 +73,8 @@ class ModelSchemas:
 
     def ahead_of(self, times: Int64, record_timestamps: Int64) -> Int64:
         """(n,) milliseconds that an event is beyond what is allowed at its time; at most 0 where it is not."""
-        return np.asarray(times - record_timestamps - self._limits[self.in_force(times)])
+        limits = self._limits[-1] if self.is_uniform else self._limits[self.in_force(times)]
+        return np.asarray(times - record_timestamps - limits)
 
     def check_ahead(self, time: int, record_timestamp: int) -> None:
         """Refuse an event of the future.

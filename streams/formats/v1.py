@@ -114,7 +114,7 @@ class _Reading:
 
     def batches(self) -> list[EventBatch]:
         """Columns of the good events, each in log order; a model's are all in one batch, or in one for each way in which its revisions read."""
-        found = self._from_lines()
+        found = self._from_lines() if len(self._lines) else []
         if not self._any_arrow:
             return found
         by_schema: dict[tuple[str, tuple[int, ...]], list[EventBatch]] = {}
