@@ -20,7 +20,8 @@ _TEXTS = frozenset(kind.id for kind in (pa.string(), pa.large_string(), pa.strin
 _FLOATS = (pa.float16(), pa.float32(), pa.float64())
 _INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
 _NUMBERS = frozenset(kind.id for kind in (*_FLOATS, *_INTEGERS))
-_FEW_BYTES = 256  # of all texts of a dictionary: not worth a look at each
+_BLOCK = 4_096  # rows that stay near while one member after the other is put into them
+_FEW_BYTES = 1_024  # of all texts of a dictionary: not worth a look at each
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -73,21 +74,23 @@ def number_matrix(column: pa.Array, members_of: Mapping[str, pa.Array], names: S
     members_of : its `members`.
     names : (F,) of the members to take.
     """
-    by_member = np.empty((len(names), len(column)))
     odd = np.zeros(len(column), bool)
-    for place, name in enumerate(names):
+    by_member: list[Float64 | None] = []
+    for name in names:
         member = members_of.get(name)
-        if member is None:
-            by_member[place] = np.nan
+        inner = None if member is None else column.field(name)
+        if inner is not None and is_number(inner.type) and not inner.null_count:
+            by_member.append(inner.to_numpy(zero_copy_only=False))  # whatever stands in rows without the object, it goes below
             continue
-        inner = column.field(name)
-        if is_number(inner.type) and not inner.null_count:
-            by_member[place] = inner.to_numpy(zero_copy_only=False)  # whatever stands in rows without the object, it goes below
-            continue
-        by_member[place], found = numbers(member)
+        values, found = (None, None) if member is None else numbers(member)
+        by_member.append(values)
         if found is not None:
             odd |= found
-    matrix = np.ascontiguousarray(by_member.T)
+    matrix = np.empty((len(column), len(names)))
+    for first in range(0, len(column), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        for place, values in enumerate(by_member):
+            matrix[rows, place] = np.nan if values is None else values[rows]
     if column.null_count:
         matrix[~given(column)] = np.nan
     infinite = np.isinf(matrix)
@@ -189,7 +192,6 @@ def text_bytes(column: pa.Array) -> Int64:
 
 def longest_text(column: pa.Array) -> int:
     """Bytes that no text of a column of text is longer than, which costs less than to look at each."""
-    values = column.dictionary if pa.types.is_dictionary(column.type) else column
-    if values.nbytes <= _FEW_BYTES:
-        return int(values.nbytes)
-    return pc.max(pc.binary_length(values)).as_py() or 0
+    values = column.dictionary if column.type.id == _DICTIONARY else column
+    whole = values.get_total_buffer_size()
+    return int(whole) if whole <= _FEW_BYTES else pc.max(pc.binary_length(values)).as_py() or 0

@@ -36,6 +36,9 @@ _LENGTH, _BUFFERS, _COMPRESSION = 0, 2, 3  # fields of rows
 _AS_IT_IS = 2**64 - 1  # stands before a buffer that did not become smaller
 _OLD_COMPRESSION = b"ARROW:experimental_compression"  # of Arrow 0.17, which told nowhere how much it is
 
+_NO_BUFFERS = np.empty((0, 2), np.uint64)
+
+_FIELDS = Struct("<5H")  # no table of a message has more
 _FRAME, _UINT8, _UINT16, _INT32, _UINT32, _INT64, _UINT64 = (Struct(form) for form in ("<4si", "<B", "<H", "<i", "<I", "<q", "<Q"))
 
 
@@ -141,8 +144,9 @@ def _message(value: bytes, place: int) -> _Message | None:
     metadata = value[place + _FRAME.size : body]
     if _OLD_COMPRESSION in metadata:
         raise EventError("compressed in a way that Arrow has left; let Kafka compress (compression.type)")
-    message = _Table(metadata, _UINT32.unpack_from(metadata)[0])
-    kind, body_length = message.number(_HEADER_TYPE, _UINT8), message.number(_BODY_LENGTH, _INT64)
+    message, fields = _table(metadata, 0)
+    kind = _number(metadata, message, fields[_HEADER_TYPE], _UINT8)
+    body_length = _number(metadata, message, fields[_BODY_LENGTH], _INT64)
     end = body + body_length
     if length < 0 or body_length < 0 or end > len(value):
         raise ValueError(f"a message of {length} and {body_length} bytes begins at byte {place} of {len(value)}")
@@ -150,19 +154,20 @@ def _message(value: bytes, place: int) -> _Message | None:
         return _Message(kind, end, 0, 0)
     if kind not in {_DICTIONARY, _ROWS}:
         raise ValueError(f"expected messages with rows or dictionaries, got one of the kind {kind}")
-    header = message.table(_HEADER)
-    data = header.table(_DATA) if kind == _DICTIONARY else header
-    rows = data.number(_LENGTH, _INT64)
+    data, fields = _table(metadata, _given(message, fields[_HEADER]))
+    if kind == _DICTIONARY:
+        data, fields = _table(metadata, _given(data, fields[_DATA]))
+    rows = _number(metadata, data, fields[_LENGTH], _INT64)
     if rows < 0:
         raise ValueError(f"a message of {rows} rows")
-    return _Message(kind, end, rows, _unpacked(data, memoryview(value)[body:end]))
+    buffers = _pairs(metadata, _given(data, fields[_BUFFERS])) if fields[_BUFFERS] else _NO_BUFFERS
+    if fields[_COMPRESSION]:
+        return _Message(kind, end, rows, _unpacked(buffers, memoryview(value)[body:end]))
+    return _Message(kind, end, rows, int(buffers[:, 1].sum(dtype=np.float64)))
 
 
-def _unpacked(data: _Table, body: memoryview) -> int:
-    """Bytes that the buffers of some rows take, also where several are the same."""
-    buffers = data.pairs(_BUFFERS)
-    if not data.place(_COMPRESSION):
-        return int(buffers[:, 1].sum(dtype=np.float64))
+def _unpacked(buffers: npt.NDArray[np.uint64], body: memoryview) -> int:
+    """Bytes that compressed buffers take."""
     size = 0
     for offset, length in buffers.tolist():
         if length:
@@ -171,39 +176,28 @@ def _unpacked(data: _Table, body: memoryview) -> int:
     return size
 
 
-class _Table:
-    """A table of a flatbuffer, all of whose places are counted from the metadata's beginning."""
+def _table(metadata: bytes, place: int) -> tuple[int, tuple[int, ...]]:
+    """The table that is led to from a place: where it is, and how far behind that its fields are, 0 for those that it does not have."""
+    place += _UINT32.unpack_from(metadata, place)[0]
+    fields = place - _INT32.unpack_from(metadata, place)[0]
+    if fields < 0:  # which would be counted from the end
+        raise ValueError(f"something has to be at byte {fields} of a message")
+    size = _UINT16.unpack_from(metadata, fields)[0]
+    return place, _FIELDS.unpack(metadata[fields + 4 : fields + size][: _FIELDS.size].ljust(_FIELDS.size, b"\0"))
 
-    def __init__(self, data: bytes, place: int) -> None:
-        self._data = data
-        self._place = place
-        self._fields = place - _INT32.unpack_from(data, place)[0]
-        if self._fields < 0:  # which would be counted from the end
-            raise ValueError(f"something has to be at byte {self._fields} of a message")
-        self._fields_end = self._fields + _UINT16.unpack_from(data, self._fields)[0]
 
-    def place(self, number: int) -> int:
-        """Where a field is; 0 where the table has none."""
-        entry = self._fields + 4 + 2 * number
-        offset: int = _UINT16.unpack_from(self._data, entry)[0] if entry < self._fields_end else 0
-        return self._place + offset if offset else 0
+def _given(place: int, field: int) -> int:
+    """Where a field is that has to be there."""
+    if not field:
+        raise ValueError("a message is without what it has to say")
+    return place + field
 
-    def number(self, number: int, form: Struct) -> int:
-        """A field that is an integer."""
-        place = self.place(number)
-        return form.unpack_from(self._data, place)[0] if place else 0
 
-    def table(self, number: int) -> _Table:
-        """A field that is another table."""
-        place = self.place(number)
-        if not place:
-            raise ValueError("a message is without what it has to say")
-        return _Table(self._data, place + _UINT32.unpack_from(self._data, place)[0])
+def _number(metadata: bytes, place: int, field: int, form: Struct) -> int:
+    return form.unpack_from(metadata, place + field)[0] if field else 0
 
-    def pairs(self, number: int) -> npt.NDArray[np.uint64]:
-        """(n, 2) a field that is a list of two integers each; what is below zero is very large."""
-        place = self.place(number)
-        if not place:
-            return np.empty((0, 2), np.uint64)
-        place += _UINT32.unpack_from(self._data, place)[0]
-        return np.frombuffer(self._data, "<u8", 2 * _UINT32.unpack_from(self._data, place)[0], place + 4).reshape(-1, 2)
+
+def _pairs(metadata: bytes, place: int) -> npt.NDArray[np.uint64]:
+    """(n, 2) a list of two integers each, which is led to from a place; what is below zero is very large."""
+    place += _UINT32.unpack_from(metadata, place)[0]
+    return np.frombuffer(metadata, "<u8", 2 * _UINT32.unpack_from(metadata, place)[0], place + 4).reshape(-1, 2)

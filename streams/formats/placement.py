@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from streams.partitioner import partition_of
 
+SAMPLED_FETCHES = 16  # the first of so many fetches is looked at
 SAMPLED = 8  # ids that are looked at in a fetch: a producer with another partitioner misplaces most of them
 
 

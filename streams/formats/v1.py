@@ -30,7 +30,7 @@ from streams.formats.event_columns import EventColumns, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
 from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, EventReader, ModelSchema, Shape, decode_each
 from streams.formats.model_schemas import ModelSchemas
-from streams.formats.placement import Placement, sample
+from streams.formats.placement import SAMPLED_FETCHES, Placement, sample
 from streams.formats.read_events import ReadEvents, merged
 from streams.source_records import SourceRecords
 
@@ -51,6 +51,7 @@ class Decoder:
         self._placement = placement
         self._schemas: dict[str, tuple[tuple[Monitor, ...], ModelSchemas]] = {}
         self.arrow = ArrowReader()
+        self._fetches = 0
 
     def decode(self, records: SourceRecords, *, high: int, end: int) -> Decoded:
         """Columns of some records.
@@ -62,6 +63,7 @@ class Decoder:
         end : offset after the last record.
         """
         highs = np.maximum.accumulate(np.maximum(records.timestamps, high))
+        self._fetches += 1
         reading = _Reading(records, highs, self)
         batches = tuple(reading.batches())
         dead = reading.dead.values()
@@ -69,8 +71,13 @@ class Decoder:
         return Decoded(
             fetch=Fetch(end=end, high=highest, batches=batches, unmonitored=reading.unmonitored, rejected=len(dead)),
             dead_letters=bounded(list(dead), records),
-            misplaced=tuple(self._placement.misplaced(reading.sampled_ids())) if self._placement else (),
+            misplaced=tuple(self._placement.misplaced(reading.sampled_ids())) if self._placement and self.samples_ids else (),
         )
+
+    @property
+    def samples_ids(self) -> bool:
+        """Whether some ids of the fetch under way are looked at."""
+        return self._fetches % SAMPLED_FETCHES == 1
 
     def schemas_of(self, model: str) -> ModelSchemas | None:
         """How to read a model's events; None where nobody monitors it."""
@@ -125,7 +132,8 @@ class _Reading:
     def _columnar(self, rows: ArrowRows) -> EventLines | None:
         """Take what rows of Arrow tables plainly say; the others, if any, become lines."""
         columns = ArrowColumns(rows, self._places(rows.record, rows.index))
-        self._sampled_ids += columns.ids_at(sample(len(rows)))
+        if self._decoder.samples_ids:
+            self._sampled_ids += columns.ids_at(sample(len(rows)))
         for model, mine in columns.by_model():
             schemas = self._decoder.schemas_of(model)
             if schemas is None:
