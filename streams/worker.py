@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 MAX_SILENCE = 10.0
 """Seconds after which the broker's last word on where a log ends says nothing any more: this process was stopped, or the broker is away."""
 
+FETCH_BYTES = 4 * 1024 * 1024
+"""Of one partition. With Kafka's default of 1 MB a fetch of a thousand models has two rows of each, and what is done once for a model costs more than its rows."""
+
 SHORTEST_PAUSE = 0.25
 """Of an epoch's length, between two epochs whose acknowledgements take longer than that."""
 
@@ -88,6 +91,7 @@ class Worker:
             broker=[f"{SCHEME}://{address}" for address in self._connection.bootstrap.split(",")],
             broker_credentials=_credentials(self._connection),
             broker_max_poll_records=5_000,
+            consumer_max_fetch_size=FETCH_BYTES,
             producer_max_batch_size=524_288,  # one batch of a partition is under way at a time; by default, 16 kB, an epoch's records take turns
             producer_max_request_size=1_048_576,  # Faust's million is below Kafka's own default limit: what came in must go out again as a dead letter
             broker_session_timeout=self._settings.session_timeout / 1_000,
@@ -95,7 +99,7 @@ class Worker:
             broker_commit_interval=1.0,
             consumer_group_instance_id=self._settings.name,
             consumer_auto_offset_reset="earliest",
-            stream_buffer_maxsize=4,  # fetches, of up to 5,000 records each; Faust's 4,096 would be gigabytes
+            stream_buffer_maxsize=4,  # fetches; Faust's 4,096 would be gigabytes
             agent_supervisor=CrashingSupervisor,  # a fault of ours must not be stepped over
             topic_disable_leader=True,
             web_enabled=False,  # it would bind to every interface
