@@ -24,7 +24,7 @@ MOST_GROWTH = 1.05
 def memory(size: Size) -> Found:
     """Largest resident memory of the worker. One run, however often other rows are repeated: it takes sixteen minutes."""
     models, lateness, steady = size.of(MODELS), LATENESS * size.factor, STEADY * size.factor
-    workload = Workload(models=models, labels="separate", beginning=1, per_pane=10 * PER_SECOND)
+    workload = Workload(models=models, beginning=1, per_pane=10 * PER_SECOND)  # with their labels: without, each prediction waits for one, for a week by default
     with installation() as installed:
         installed.apply(workload.specifications(lateness=round(lateness * 1_000)))
         worker = installed.worker()
@@ -70,7 +70,7 @@ def _dated(records: Iterator[SourceRecord], now: int) -> Iterator[SourceRecord]:
 ROWS = (
     Row(
         name="fleet",
-        what="1,000 models x 20 features, pane 10 s, lateness 5 min, 10,000 events/s: memory of one worker, flat over 10 minutes",
+        what="1,000 models x 20 features, pane 10 s, lateness 5 min, 10,000 labelled events/s: memory of one worker, flat over 10 minutes",
         sense="at most",
         target=1_024,
         unit="MiB",

@@ -71,7 +71,7 @@ class GroupTables:
         """What changed has been read. A window that has not changed since the last time waits for its end, or for late rows, in little memory."""
         for start in self._unpacked - self.changed:
             if start in self._tables:
-                self._tables[start] = {group: counts if isinstance(counts, PackedCounts) else PackedCounts.of(counts) for group, counts in self._tables[start].items()}
+                self._tables[start] = {group: counts if isinstance(counts, PackedCounts) else PackedCounts.of(counts).squeezed() for group, counts in self._tables[start].items()}
         self._unpacked, self.changed = self.changed, set()
 
     def add(self, keys: Sequence[GroupKey], sums: Float64, begins: Int64) -> None:

@@ -67,6 +67,7 @@ class ModelDetection:
         self._gaps = Gaps()
         self._found = Detected()
         self._changed_panes: set[int] = set()
+        self._unsqueezed: set[int] = set()
         self._changed_cohorts: set[tuple[int, str]] = set()
         self._stepped = False
         self._replaced_from: int | None = None
@@ -186,8 +187,16 @@ class ModelDetection:
                 found.points.append(cohort_point(self._layout, cohort, np.asarray(sum(counts for _, counts in by_partition))))
         if self._stepped:
             found.pieces.append(Piece(self._key("model"), covered, self._state()))
+        self._squeeze()
         self._changed_panes, self._changed_cohorts, self._stepped = set(), set(), False
         return found
+
+    def _squeeze(self) -> None:
+        """Panes that were not added to since the last flush wait for their end, most of them for the whole lateness."""
+        for start in self._unsqueezed - self._changed_panes:
+            for partition, groups in self._panes.get(start, {}).items():
+                self._panes[start][partition] = {group: counts.squeezed() for group, counts in groups.items()}
+        self._unsqueezed = self._changed_panes
 
     def replace(self, at: int) -> None:
         """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
@@ -208,6 +217,7 @@ class ModelDetection:
         """Take a saved piece."""
         kind, rest, value = piece.key[0], piece.key[3:], piece.value
         if kind == "pane":
+            self._unsqueezed.add(int(rest[0]))
             self._panes[int(rest[0])] = {partition: {(name[0], name[1]): PackedCounts.of(counts) for name, counts in groups} for partition, groups in value}
         elif kind == "cohort":
             self._cohorts[int(rest[0]), str(rest[1])] = dict(value)
