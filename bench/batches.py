@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bench.workload import BLOCK, CLASSES, Events, Workload
@@ -13,13 +15,13 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def fetch(workload: Workload, first: int, end: int) -> Fetch:
-    """A part of the stream as one fetch, a batch for each of its models."""
+    """A part of the stream as one fetch with one batch, as a decoder makes it: with a column that says whose each row is where there are several models."""
     events = workload.events(first, end)
-    model = events.of % workload.models
-    order = np.argsort(model, kind="stable")
-    cuts = np.flatnonzero(np.diff(model[order])) + 1
-    batches = tuple(_batch(workload, events, rows, workload.model(int(model[rows[0]]))) for rows in np.split(order, cuts))
-    return Fetch(end=end, high=int(events.time[-1]), batches=batches)
+    batch = _batch(workload, events)
+    if workload.models == 1:
+        return Fetch(end=end, high=int(events.time[-1]), batches=(replace(batch, model=workload.model(0)),))
+    models = CodedText(tuple(map(workload.model, range(workload.models))), (events.of % workload.models).astype(np.int32))
+    return Fetch(end=end, high=int(events.time[-1]), batches=(replace(batch, models=models),))
 
 
 def labels(workload: Workload, of: Int64, *, first: int) -> Fetch:
@@ -59,26 +61,26 @@ def _ids(places: Int64) -> UInt64:
     return ids ^ ids >> np.uint64(31)
 
 
-def _batch(workload: Workload, events: Events, rows: Int64, model: str) -> EventBatch:
-    n, is_label = len(rows), events.is_label[rows]
-    prediction = np.where(is_label, MISSING, events.predicted[rows])
-    label = np.where(is_label | (workload.labels == "in the event"), events.label[rows], MISSING)
+def _batch(workload: Workload, events: Events) -> EventBatch:
+    n, is_label = len(events), events.is_label
+    prediction = np.where(is_label, MISSING, events.predicted)
+    label = np.where(is_label | (workload.labels == "in the event"), events.label, MISSING)
     return EventBatch(
-        model=model,
+        model="",
         kind=np.where(is_label, LABEL, PREDICTION).astype(np.uint8),
-        event_id=_ids(events.of[rows]),
-        timestamp=events.time[rows],
-        high=events.time[rows],
-        offset=events.place[rows],
+        event_id=_ids(events.of),
+        timestamp=events.time,
+        high=events.time,
+        offset=events.place,
         index=np.zeros(n, np.int64),
         version=CodedText.constant("1", n),
         segment=CodedText.constant("", n),
         prediction=CodedText(CLASSES, prediction.astype(np.int32)),
         label=CodedText(CLASSES, label.astype(np.int32)),
-        score=0.25 + events.predicted[rows] / 2,
+        score=0.25 + events.predicted / 2,
         latency=np.full(n, np.nan),
         failed=np.zeros(n, bool),
-        numeric=np.ascontiguousarray(np.where(is_label[:, None], np.nan, events.matrix[rows])),
+        numeric=np.ascontiguousarray(np.where(is_label[:, None], np.nan, events.matrix)),
         numeric_names=workload.names,
         categorical={},
     )

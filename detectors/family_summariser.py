@@ -125,9 +125,11 @@ class FamilySummariser:
         given = JoinInput(predictions=predictions.new, late=predictions.late, labels=labels, features=both(features.new, features.late))
         joined = self._join.absorb(given)
         if joined.predictions is not None:
-            self._add_cohort_sizes(joined.predictions)
+            fill_cohort = _fill_labelled_cohort if joined.at_once else _fill_sizes
+            self._count_in_cohort(fill_cohort, joined.predictions, joined.predictions.timestamp, joined.predictions.high)
         if predictions.new is not None:
-            self._count_in_pane(_fill_predictions, predictions.new, predictions.new.timestamp)
+            fill = _fill_labelled_predictions if joined.at_once else _fill_predictions
+            self._count_in_pane(fill, predictions.new, predictions.new.timestamp)
         if features.new is not None and self._has_columns:
             self._count_in_pane(_fill_inputs, features.new, features.new.timestamp)
         for counter, some in (("duplicates", predictions.repeated), ("duplicates", features.repeated), ("late", predictions.late), ("late", features.late)):
@@ -136,7 +138,9 @@ class FamilySummariser:
         if labels is not None and joined.repeated is not None and joined.repeated.any():
             repeated = labels.take(joined.repeated & mine_of_labels)
             self._count_in_pane(_COUNTERS["label_duplicates"], repeated, repeated.high)
-        for part in joined.joined:
+        if joined.at_once:
+            self._examples.append(joined.joined[0].rows)
+        for part in joined.joined[joined.at_once :]:
             self._count_joined(part)
         self._give_up(batch)
         for place in self._touched:
@@ -204,9 +208,6 @@ class FamilySummariser:
         for place in np.flatnonzero(given_up).tolist():
             last = batch.take(np.flatnonzero(_owner(batch) == place)[-1:])
             self._count_in_pane(partial(_fill_given_up, count=int(given_up[place])), last, last.high)
-
-    def _add_cohort_sizes(self, predictions: EventBatch) -> None:
-        self._count_in_cohort(_fill_sizes, predictions, predictions.timestamp, predictions.high)
 
     def _count_joined(self, joined: Joined) -> None:
         """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""
@@ -346,6 +347,14 @@ def _fill_predictions(add: Contributions, sums: Float64, groups: RowGroups, even
     add.output(sums, groups, events.prediction, answered, members)
 
 
+def _fill_labelled_predictions(add: Contributions, sums: Float64, groups: RowGroups, events: EventBatch, members: Members | None) -> None:
+    """Predictions that came with their labels: an outcome without delay, in the pane of the prediction itself."""
+    _fill_predictions(add, sums, groups, events, members)
+    add.performance(sums, groups, events.prediction, events.label, events.score)
+    add.traffic(sums, groups, "labels")
+    add.delay(sums, groups, events.timestamp, events.timestamp)
+
+
 def _fill_inputs(add: Contributions, sums: Float64, groups: RowGroups, events: EventBatch, members: Members | None) -> None:
     add.inputs(sums, groups, events, members)
 
@@ -365,6 +374,11 @@ def _fill_corrections(add: Contributions, sums: Float64, groups: RowGroups, rows
 
 def _fill_sizes(_add: Contributions, sums: Float64, groups: RowGroups, _rows: EventBatch, _: Members | None) -> None:
     sums[:, 0] = groups.sizes()
+
+
+def _fill_labelled_cohort(add: Contributions, sums: Float64, groups: RowGroups, events: EventBatch, _: Members | None) -> None:
+    sums[:, 0] = groups.sizes()
+    sums[:, 1:] = add.outcomes(groups, events.prediction, events.label)
 
 
 def _fill_cohort_outcomes(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, _: Members | None) -> None:

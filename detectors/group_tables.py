@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from detectors.event_batch import Float64, Int64
 from detectors.packed_counts import PackedCounts
@@ -16,13 +15,8 @@ OTHER = "(other)"
 """Stands for the versions and segments of a window that came after the first `max_groups`."""
 
 
-@dataclass(frozen=True)
-class _Added:
-    """What the rows of some groups add, (groups, size), and the position in the log of each group's first, (groups,)."""
-
-    keys: Sequence[GroupKey]
-    sums: Float64
-    begins: Int64
+_Added = tuple[Sequence[GroupKey], Float64, Int64]
+"""Groups, what their rows add, (groups, size), and the position in the log of each group's first row, (groups,)."""
 
 
 class GroupTables:
@@ -41,6 +35,7 @@ class GroupTables:
         self._added: list[_Added] = []
         self._tables: dict[int, dict[Group, Float64 | PackedCounts]] = {}
         self._unpacked: set[int] = set()
+        self._most_groups = 0  # of any window so far; while they and all that is new are few, no name is lost
         self.changed: set[int] = set()
 
     def __contains__(self, start: int) -> bool:
@@ -58,6 +53,7 @@ class GroupTables:
     def restore(self, start: int, vectors: dict[Group, Float64]) -> None:
         """Begin a window with saved vectors."""
         self._tables[start] = dict(vectors)
+        self._most_groups = max(self._most_groups, len(vectors))
         self._unpacked.add(start)
 
     def expire(self, until: int) -> list[int]:
@@ -83,27 +79,28 @@ class GroupTables:
         sums : (groups, size) what their rows add; copied when it is settled, so it may be a part of something larger.
         begins : (groups,) position in the log of each group's first row.
         """
-        self._added.append(_Added(keys, sums, begins))
+        self._added.append((keys, sums, begins))
 
     def settle(self) -> None:
         """All that a batch adds has been added."""
-        new = sum(len(added.keys) for added in self._added)
-        full = new > self._max_groups or any(len(self._tables.get(start, ())) + new > self._max_groups for added in self._added for start, _, _ in added.keys)
-        names = self._names_in_order() if full else {}
-        for added in self._added:
-            for place, (start, version, segment) in enumerate(added.keys):
+        new = sum(len(keys) for keys, _, _ in self._added)
+        names = self._names_in_order() if self._most_groups + new > self._max_groups else {}
+        for keys, sums, _ in self._added:
+            for key, vector in zip(keys, sums, strict=True):
+                start, version, segment = key
                 table = self._tables.setdefault(start, {})
-                name = names.get((start, version, segment), (version, segment))
+                name = names[key] if names else (version, segment)
                 known = table.get(name)
-                table[name] = added.sums[place].copy() if known is None else _dense(known) + added.sums[place]
+                table[name] = vector.copy() if known is None else _dense(known) + vector
+                self._most_groups = max(self._most_groups, len(table))
                 self.changed.add(start)
         self._added = []
 
     def _names_in_order(self) -> dict[tuple[int, str, str], Group]:
         """The group that each version and segment is counted in."""
         first: dict[tuple[int, str, str], int] = {}
-        for added in self._added:
-            for key, position in zip(added.keys, added.begins.tolist(), strict=True):
+        for keys, _, begins in self._added:
+            for key, position in zip(keys, begins.tolist(), strict=True):
                 first[key] = min(position, first.get(key, position))
         begun = {start: dict.fromkeys(self._tables.get(start, ())) for start, _, _ in first}
         names = {}

@@ -57,11 +57,15 @@ class JoinInput:
 
 @dataclass(frozen=True, kw_only=True)
 class JoinOutput:
-    """What was joined, which predictions were new, and which labels repeat one already known."""
+    """What was joined, which predictions were new, and which labels repeat one already known.
+
+    With ``at_once`` the first of what was joined are all of the predictions, each with the label that it came with in time.
+    """
 
     joined: list[Joined]
     predictions: EventBatch | None
     repeated: Bool | None
+    at_once: bool
 
 
 class LabelJoin:
@@ -103,7 +107,8 @@ class LabelJoin:
         if given.labels is not None:
             late, repeated = self._label_came_later(given.labels)
             joined += late
-        return JoinOutput(joined=[self._with_features(one) for one in joined], predictions=predictions, repeated=repeated)
+        are_at_once = labelled is not None and bool(labelled.all()) and given.late is None
+        return JoinOutput(joined=[self._with_features(one) for one in joined], predictions=predictions, repeated=repeated, at_once=are_at_once)
 
     def _predictions(self, given: JoinInput) -> tuple[EventBatch | None, Bool | None]:
         """Let predictions wait for their labels, or for a correction; returns those that are new, in the order of the log, and which of them came with theirs."""

@@ -56,13 +56,14 @@ class RowGroups:
                 code = code * values + part - first
                 width *= values
         if width == 1:
-            rows, of = [0], None
+            rows, of = np.zeros(1, np.int64), None
         else:
             number, of = _distinct(code, width)
             place = np.empty(number, np.int64)
             place[of] = np.arange(n)  # some row of each group
-            rows = place.tolist()
-        return cls([(int(window[row]) * length, _text(version, row), "" if segment is None else _text(segment, row)) for row in rows], of, n)
+            rows = place
+        starts = (window[rows] * length).tolist()
+        return cls(list(zip(starts, _texts(version, rows), [""] * len(rows) if segment is None else _texts(segment, rows), strict=True)), of, n)
 
     def counts(self, cells: Int64, size: int, rows: Int64 | None = None, weights: Float64 | None = None) -> Float64:
         """Counts (or sums of weights) by group and cell.
@@ -120,6 +121,6 @@ def _distinct(code: Int64, width: int) -> tuple[int, Int64]:
     return len(used), place[code]
 
 
-def _text(column: CodedText, row: int) -> str:
-    code = int(column.codes[row])
-    return column.levels[code] if code >= 0 else ""
+def _texts(column: CodedText, rows: Int64) -> list[str]:
+    levels = (*column.levels, "")  # the code of a missing value is the last place
+    return [levels[code] for code in column.codes[rows].tolist()]
