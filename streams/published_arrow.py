@@ -13,12 +13,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streams.partitioner import partition_of
 from streams.published_event import Event, Features, Label, SourceRecord, record_time, records_of
 
 PAYS_FROM = 16
 """Events of one model; what names and types of the columns take is saved again by about so many."""
+
+_ROWS_PER_TEXT = 32
+"""A dictionary of texts that are rarer would be another one in each record, and every record would have to be read by itself."""
+
+_MAX_TEXTS = 127  # that int8 can count
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64
 _OBJECTS = ("features", "segments", "probabilities")
@@ -117,8 +123,15 @@ def _statuses(values: list[Any]) -> list[Any]:
 
 
 def _text(values: list[Any]) -> pa.Array | None:
+    """Texts; few in many rows as a dictionary in alphabetical order, so that most records begin with the same bytes and are read together."""
+    texts = sorted({value for value in values if value is not None})
+    if not texts:
+        return None
     column = pa.array(values, pa.string())
-    return None if column.null_count == len(column) else column.dictionary_encode()
+    if len(texts) > min((len(column) - column.null_count) // _ROWS_PER_TEXT, _MAX_TEXTS):
+        return column
+    dictionary = pa.array(texts, pa.string())
+    return pa.DictionaryArray.from_arrays(pc.index_in(column, dictionary).cast(pa.int8()), dictionary)
 
 
 def _column(values: list[Any], *, whole: bool = False) -> pa.Array | None:

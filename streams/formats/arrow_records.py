@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -84,6 +85,7 @@ class ArrowReader:
 
     def __init__(self) -> None:
         self._heads: dict[bytes, Head] = {}
+        self._seen: dict[bytes, None] = {}
         self._last: Outline | None = None
 
     def rows(self, records: SourceRecords, which: Sequence[int], dead: list[DeadLetter]) -> list[ArrowRows]:
@@ -140,23 +142,27 @@ class ArrowReader:
         """All of some streams of one head, or nothing."""
         first = streams[0]
         try:
-            if first.outline.is_plain:
-                head = self._head(first)
-                if head.is_readable:
-                    return head.table([(stream.value, stream.outline) for stream in streams])
+            head = self._head(first, seen=len(streams) > 1) if first.outline.is_plain else None
+            if head is not None and head.is_readable:
+                return head.table([(stream.value, stream.outline) for stream in streams])
             return pa.concat_tables([table for stream in streams for table in _alone(stream)])
         except _UNREADABLE as error:
             raise EventError(f"not an Arrow IPC stream: {error}") from None
 
-    def _head(self, stream: _Stream) -> Head:
-        """What is known of a stream's head; the least lately used is forgotten."""
+    def _head(self, stream: _Stream, *, seen: bool) -> Head | None:
+        """What is known of a stream's head, of which the least lately used is forgotten; None for one that was not seen before: a record by itself is read in less."""
         key = stream.outline.head
-        found = self._heads.pop(key, None) or Head(stream.value)
+        found = self._heads.pop(key, None) or (Head(stream.value) if seen or key in self._seen else None)
         if len(key) <= _MAX_KEPT_BYTES:
-            self._heads[key] = found
-        if len(self._heads) > _MAX_KEPT:
-            del self._heads[next(iter(self._heads))]
+            _keep(self._heads if found is not None else self._seen, key, found)
         return found
+
+
+def _keep(known: dict[bytes, Any], key: bytes, value: Any) -> None:
+    known.pop(key, None)
+    known[key] = value
+    if len(known) > _MAX_KEPT:
+        del known[next(iter(known))]
 
 
 def _alone(stream: _Stream) -> list[pa.Table]:

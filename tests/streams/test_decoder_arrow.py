@@ -439,6 +439,16 @@ def test_each_batch_of_a_record_may_have_dictionaries_of_its_own():
     assert batch.categorical["plan"].to_text().tolist() == [text for mine in texts for text in mine] * 2
 
 
+def test_a_record_is_read_alike_whatever_was_read_before_it():
+    coded = [as_arrow([event(10 * number + place, **{"features.plan": f"p{place % 2}"}) for place in range(10)], coded=True) for number in range(4)]
+    values = [*coded, in_batches(categories("p0", "p1")), GOOD, *coded, as_arrow([event(0)], batches=2), *coded]
+    decoder = Decoder(MONITORS)
+    one_by_one = [said(decode(*[None] * place, value, decoder=decoder))[0] for place, value in enumerate(values)]
+    together = decode(*values)
+    assert together.dead_letters == ()
+    assert rows(together.fetch.batches) == {place: row for found in one_by_one for place, row in found.items()}
+
+
 def test_of_records_with_one_head_only_those_are_refused_that_cannot_be_read():
     good = [as_arrow([event(10 * number + place) for place in range(10)], coded=True) for number in range(6)]
     ends = np.arange(0, 22, 2, np.int32).tobytes()  # of the ids' texts

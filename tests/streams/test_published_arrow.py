@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kafka import codec
 
 from streams import published_arrow
+from streams.formats.arrow_messages import outline
 from streams.formats.arrow_records import is_arrow
 from streams.formats.decoded import Decoded
 from streams.partitioner import partition_of
@@ -181,3 +182,19 @@ def test_the_publisher_sends_columns_compressed_where_it_was_told_to(broker: str
         records = list(stream.records(topics.inference_events))
     assert sum(len(table_of(record.value)) for record in records if is_arrow(record.value)) == 400
     assert [record.value for record in records if not is_arrow(record.value)] == [b'{"kind":"time","timestamp":1700000010000}'] * 4
+
+
+def test_records_of_the_same_texts_begin_with_the_same_bytes_so_that_they_are_read_together():
+    rng = np.random.default_rng(0)
+    heads = set()
+    for first in range(0, 5_000, 500):
+        plans, outcomes = rng.choice(["free", "paid"], 500).tolist(), rng.choice(["no", "yes", "perhaps"], 500).tolist()
+        made: list[Event] = [
+            Prediction(f"e{first + place}", "churn", START, "1", None, {"plan": plan, "rare": f"{first}-{place}"}, outcome)
+            for place, (plan, outcome) in enumerate(zip(plans, outcomes, strict=True))
+        ]
+        (record,) = arrow_records_of(made, partitions=1, now=NOW, span=PANE, max_bytes=262_144)[0]
+        heads.add(outline(record.value).head)
+        kinds = pa.ipc.open_stream(record.value).schema.field("features").type
+        assert [pa.types.is_dictionary(kinds.field(name).type) for name in ("plan", "rare")] == [True, False]
+    assert len(heads) == 1
