@@ -63,28 +63,29 @@ def suspicious(
     event_ids: Sequence[str | int],
     time: Int64,
     latest: Int64,
-    predictions: Sequence[Any],
-    labels: Sequence[Any],
-    numeric: bool,
+    predicted: Bool,
+    labelled: Bool,
+    numbers: Sequence[Sequence[Any]],
     scores: Float64,
     probabilities: Sequence[dict[str, float] | None],
     failed: Bool,
 ) -> Bool:
-    """(n,) rows that `check` has to look at; ``latest`` are the times that are still allowed, ``numeric`` says that outcomes are numbers."""
+    """(n,) rows that `check` has to look at.
+
+    ``latest`` are the times that are still allowed; ``predicted`` and ``labelled`` mark events with a prediction and a label; ``numbers`` are those, where
+    they should be numbers.
+    """
     n = len(kind)
     found = (time < FIRST_TIME) | (time > LAST_TIME) | (time > latest) | (scores < 0) | (scores > 1)
     if "" in event_ids:
         found |= np.fromiter((event_id == "" for event_id in event_ids), bool, n)
-    for of_kind, values, excused in ((PREDICTION, predictions, failed), (LABEL, labels, None)):
-        if (kind == of_kind).any() and None in values:
-            without = np.fromiter((value is None for value in values), bool, n) & (kind == of_kind)
-            found |= without if excused is None else without & ~excused
+    found |= (kind == PREDICTION) & ~(predicted | failed)
+    found |= (kind == LABEL) & ~labelled
     if any(probabilities):
         found |= np.fromiter(map(bool, probabilities), bool, n)
-    if numeric:
-        for values in (predictions, labels):
-            if not set(map(type, values)) <= {float, type(None)}:
-                found |= np.fromiter((not is_number(value) for value in values), bool, n)
+    for values in numbers:
+        if not set(map(type, values)) <= {float, type(None)}:
+            found |= np.fromiter((not is_number(value) for value in values), bool, n)
     return np.asarray(found)
 
 

@@ -16,7 +16,7 @@ import xxhash
 
 from detectors.class_names import class_name
 from detectors.coded_text import CodedText
-from detectors.event_batch import Bool, EventBatch, Float64, Int64, UInt8, UInt64
+from detectors.event_batch import Bool, EventBatch, Float64, Int64, UInt8, UInt64, present
 from streams.formats.event_checks import is_number, suspicious, times
 from streams.formats.event_schema import CONTROL, KINDS
 from streams.formats.read_events import ReadEvents
@@ -98,9 +98,9 @@ class EventColumns:
             event_ids=self._event_ids,
             time=rows.timestamp,
             latest=self._record_timestamp + max_ahead[self._read.owner],
-            predictions=self._predictions,
-            labels=self._labels,
-            numeric=self._regression,
+            predicted=present(rows.prediction),
+            labelled=present(rows.label),
+            numbers=(self._predictions, self._labels) if self._regression else (),
             scores=rows.score,
             probabilities=self._probabilities,
             failed=rows.failed,
@@ -173,9 +173,7 @@ def _numbers(values: list[Any]) -> Float64:
 
 
 def _kinds(names: list[str]) -> UInt8:
-    if names.count("prediction") == len(names):
-        return np.zeros(len(names), np.uint8)
-    return np.fromiter((CODES.get(name, UNKNOWN_CODE) for name in names), np.uint8, len(names))
+    return CodedText.of(names).cells(CODES, UNKNOWN_CODE, UNKNOWN_CODE).astype(np.uint8)
 
 
 def _segments(declared: tuple[str, ...], events: Sequence[Any]) -> CodedText:
