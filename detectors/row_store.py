@@ -19,6 +19,9 @@ from detectors.id_index import Floor, Found, IdIndex, RowKeys, Wanted
 from detectors.row_blocks import RowBlocks
 from detectors.row_bound import RowBound
 
+PART_BYTES = 16 * 1024 * 1024
+"""Of the rows that are saved as one part: a fraction of what a piece of state may take, however much was read in an epoch."""
+
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
 _WORTHWHILE = 8  # the room of rows that were given up is freed when they are such a share of all
@@ -240,12 +243,18 @@ class RowStore:
         columns |= {name: put_together([one.columns[name] for one in added]) for name in added[0].columns}
         group_of = np.floor_divide(columns["timestamp"], self._length)
         if group_of.min() == group_of.max():
-            return [self._part(int(group_of[0]), columns)]
+            return self._new_parts(int(group_of[0]), columns)
         order = np.argsort(group_of, kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
         groups, starts = np.unique(group_of[order], return_index=True)
         bounds = zip(groups.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True)
-        return [self._part(group, {name: column[first:end] for name, column in columns.items()}) for group, first, end in bounds]
+        return [part for group, first, end in bounds for part in self._new_parts(group, {name: column[first:end] for name, column in columns.items()})]
+
+    def _new_parts(self, group: int, columns: dict[str, Any]) -> list[Part]:
+        rows = len(columns["timestamp"])
+        size = sum((column.codes if isinstance(column, CodedText) else column).nbytes for column in columns.values())
+        at_once = max(rows * PART_BYTES // size, 1)
+        return [self._part(group, {name: column[first : first + at_once] for name, column in columns.items()}) for first in range(0, rows, at_once)]
 
     def _part(self, group: int, columns: dict[str, Any]) -> Part:
         number = self._parts.get(group, 0)

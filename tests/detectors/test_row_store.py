@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors import row_store as row_stores
 from detectors.coded_text import CodedText
 from detectors.id_index import RowKeys
 from detectors.row_store import Part, RowStore
@@ -201,3 +203,18 @@ def test_owners_are_bound_each_by_itself(sent: list[tuple[int, int, int]], bound
     for place, one in enumerate(alone):
         asked = RowKeys(wanted | np.uint64(place << 8), np.full(6, place, np.int32), np.full(6, 100), np.zeros(6, np.int64))
         assert store.find(asked).position.tolist() == one.find(RowKeys(asked.ids, np.zeros(6, np.int32), asked.position, asked.timestamp)).position.tolist()
+
+
+def test_what_is_saved_at_once_has_parts_of_a_bounded_size(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(row_stores, "PART_BYTES", 1_000)
+    sent = [(place % 6, 3) for place in range(200)]
+    store = row_store()
+    append(store, sent, 0, 200)
+    saved = store.unsaved()
+    assert [(part.group, part.number) for part in saved] == [(0, number) for number in range(len(saved))]
+    assert len(saved) == 8  # of 40 bytes a row
+    again = row_store()
+    for part in reversed(saved):
+        again.restore(part)
+    assert found(again, sent, 200, 0) == expected(sent, 200, 0)
+    assert again.saved()
