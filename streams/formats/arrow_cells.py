@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
 from detectors.class_names import class_name
 from detectors.coded_text import MISSING, CodedText
 from detectors.event_batch import Bool, Float64, Int64, UInt64
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME
+from streams.formats.id_hashes import id_hashes
 
 _DICTIONARY = pa.dictionary(pa.int8(), pa.string()).id
 _TEXTS = frozenset(kind.id for kind in (pa.string(), pa.large_string(), pa.string_view()))
@@ -136,16 +136,14 @@ def ids(column: pa.Array) -> tuple[UInt64, Bool]:
         return np.append(hashes, np.uint64(0))[places], np.append(odd, True)[places]
     if pa.types.is_integer(kind):
         column = column.cast(pa.string())
-    values = _filled(_encoded(column), b"").to_numpy(zero_copy_only=False).tolist()
-    hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, values), np.uint64, len(values))
-    if b"" not in values:
-        return hashes, np.zeros(len(values), bool)
-    return hashes, np.fromiter((value == b"" for value in values), bool, len(values))
-
-
-def _encoded(column: pa.Array) -> pa.Array:
-    """Texts as bytes, which are taken to Python as they are."""
-    return column.view(pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary())
+    if not len(column):
+        return np.empty(0, np.uint64), np.empty(0, bool)
+    _, starts, texts = column.buffers()
+    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
+    offsets = np.frombuffer(starts, width)[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    hashes = id_hashes(offsets, np.frombuffer(texts or b"", np.uint8))
+    odd = offsets[1:] == offsets[:-1]
+    return hashes, odd if not column.null_count else odd | ~given(column)
 
 
 def times(column: pa.Array, otherwise: Int64) -> tuple[Int64, Bool]:
