@@ -25,7 +25,6 @@ from detectors.monitor import Monitors
 from streams.connection import KafkaConnection
 from streams.detect_driver import DetectDriver
 from streams.epoch_pace import EpochPace
-from streams.freed_memory import keep_freed_memory
 from streams.monitors_reader import MonitorsReader
 from streams.piece_store import PieceStore, StateLimits
 from streams.silence import Silence
@@ -283,7 +282,6 @@ class Process(faust.Worker):
 
 def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_level: str = "INFO") -> None:
     """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
-    keep_freed_memory()
     gc.set_threshold(50_000, 20, 100)  # by default every fetch of a thousand models looks through all that is held for them, a quarter of the time it takes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
