@@ -19,8 +19,8 @@ class PackedCounts:
 
     Attributes
     ----------
-    cells : places and values of the cells that hold sums; then the counts of all cells, 0 for those.
-    sums : how many cells hold sums.
+    cells : places and values of the cells that hold sums, or counts much larger than the others; then the counts of all cells, 0 for those.
+    sums : how many cells those are.
     kind : type of the counts, as numpy writes it.
     is_squeezed : whether ``cells`` are compressed.
 
@@ -43,6 +43,9 @@ class PackedCounts:
     def of(cls, vector: Float64) -> PackedCounts:
         """Pack a vector."""
         whole = (vector == np.floor(vector)) & (vector >= 0) & (vector < 2**32)
+        small = whole & (vector < 2**8)
+        if len(vector) - np.count_nonzero(small) <= len(vector) // _SUM_BYTES:
+            whole = small  # a few large counts need not make all others wide
         if whole.all():
             counts = narrow(vector)
             return cls(counts.tobytes(), 0, counts.dtype.char)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from detectors.event_batch import Float64
+from detectors.packed_counts import PackedCounts
 
 STEPS = 30
 """A window moves in steps of a thirtieth of its length (never less than a pane): what leaves a chart's line smooth."""
@@ -16,6 +17,7 @@ class RollingWindow:
     """Sum of the panes of ``length`` milliseconds up to the end of a step: always of a whole window, whatever the step.
 
     Panes are added up between cuts: the ends of steps, and the times at which the windows that end there begin. Where the length is no multiple of the step, the two differ.
+    What lies behind the latest cut only waits to be added up again, so it is packed: of a thousand models it would be most of a worker's memory.
 
     Parameters
     ----------
@@ -35,14 +37,18 @@ class RollingWindow:
     def __init__(self, *, length: int, pane: int) -> None:
         self.length = max(length, pane)
         self.step = max(pane, -(-self.length // STEPS // pane) * pane)
-        self._sums: dict[int, Float64] = {}  # by the cut that they begin at
+        self._sums: dict[int, Float64 | PackedCounts] = {}  # by the cut that they begin at; only the latest is dense
         self._due: int | None = None  # end of the step that the last pane is in, until that has been told
 
     def add(self, start: int, counts: Float64) -> None:
         """Take a closed pane; the step that the one before is in must have been told if it ended by then."""
         self._due = start // self.step * self.step + self.step
         begin = max(self._due - self.step, (start + self.length) // self.step * self.step - self.length)
-        self._sums[begin] = self._sums[begin] + counts if begin in self._sums else counts
+        if begin in self._sums:
+            counts = _dense(self._sums[begin]) + counts
+        else:
+            self._sums = {before: _packed(sums) for before, sums in self._sums.items()}
+        self._sums[begin] = counts
 
     def completed(self, until: int) -> tuple[int, Float64] | None:
         """End and sum of the window whose last step has panes, and ended by a time; each is told once."""
@@ -51,14 +57,22 @@ class RollingWindow:
         at, self._due = self._due, None
         self._sums = {begin: counts for begin, counts in self._sums.items() if begin >= at - self.length}
         # In the order of time, so that the same panes give the same bits.
-        return at, np.asarray(sum(self._sums[begin] for begin in sorted(self._sums)))
+        return at, np.asarray(sum(_dense(self._sums[begin]) for begin in sorted(self._sums)))
 
     def state(self) -> dict[str, Any]:
         """What to save."""
         begins = sorted(self._sums)
-        return {"begins": begins, "counts": np.stack([self._sums[begin] for begin in begins]) if begins else np.empty((0, 0)), "due": self._due}
+        return {"begins": begins, "counts": np.stack([_dense(self._sums[begin]) for begin in begins]) if begins else np.empty((0, 0)), "due": self._due}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
-        self._sums = {begin: counts.copy() for begin, counts in zip(state["begins"], state["counts"], strict=True)}
+        self._sums = {begin: PackedCounts.of(counts) for begin, counts in zip(state["begins"], state["counts"], strict=True)}
         self._due = state["due"]
+
+
+def _dense(counts: Float64 | PackedCounts) -> Float64:
+    return counts.dense() if isinstance(counts, PackedCounts) else counts
+
+
+def _packed(counts: Float64 | PackedCounts) -> PackedCounts:
+    return counts if isinstance(counts, PackedCounts) else PackedCounts.of(counts)
