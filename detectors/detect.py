@@ -16,6 +16,7 @@ from detectors.gaps import Gaps
 from detectors.metric_points import SourceCounts, source_counts, source_points
 from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitors
+from detectors.panels import Panels
 from detectors.piece import Piece
 from detectors.point import Point
 from detectors.window_points import RolledWindow, window_points
@@ -45,6 +46,7 @@ class Detect:
         self._monitors = monitors
         self._metrics = metrics
         self._models: dict[tuple[str, int], ModelDetection] = {}
+        self._panels = Panels()
         self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
         self._reached = NO_TIME
         self._partitions = 0
@@ -122,8 +124,7 @@ class Detect:
         if self._reached != NO_TIME:
             self._tell_replaced()
             gaps = Gaps(tuple(span for one in (self._own_gaps, *self._gaps.values()) for span in one.spans))
-            for detection in self._models.values():
-                detection.advance(self._reached, gaps)
+            self._panels.walk_together(detection.advance(self._reached, gaps) for detection in self._models.values())
 
     def _tell_source(self, bundle: Bundle) -> None:
         if self._metrics:

@@ -18,6 +18,7 @@ from detectors.metric_points import cohort_point, monitor_points, pane_point
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
 from detectors.packed_counts import PackedCounts
+from detectors.panels import Walking
 from detectors.piece import Piece
 from detectors.point import Point
 from detectors.rolling_window import RollingWindow
@@ -107,14 +108,14 @@ class ModelDetection:
             self._late_after_close += late
             self._stepped = True
 
-    def advance(self, time: int, gaps: Gaps = Gaps()) -> None:  # noqa: B008  frozen
+    def advance(self, time: int, gaps: Gaps = Gaps()) -> Walking[None]:  # noqa: B008  frozen
         """Close the panes that every source partition has passed by a time, before lateness is taken off; those that gaps touch are not complete."""
         self._gaps = gaps
         watermark = time - self._specification.lateness
         length = self._specification.pane
         closing = sorted(start for start in self._panes if start + length <= watermark)
         if closing:
-            self._close([ClosedPane(start, _merged(self._panes.pop(start))) for start in closing])
+            yield from self._close([ClosedPane(start, _merged(self._panes.pop(start))) for start in closing])
             self._found.deletions += [Piece(self._key("pane", start), 0, None) for start in closing]
             self._changed_panes.difference_update(closing)
             self._stepped = True
@@ -134,9 +135,10 @@ class ModelDetection:
     def _closed_at(self, time: int) -> int:
         return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
 
-    def _close(self, panes: list[ClosedPane]) -> None:
+    def _close(self, panes: list[ClosedPane]) -> Walking[None]:
         watched = [pane for pane in panes if self._replaced_from is None or pane.start < self._replaced_from]
-        for judged in [*self._watch.take(watched), *(Judged(pane, pane.total()) for pane in panes[len(watched) :])]:
+        taken = yield from self._watch.take(watched)
+        for judged in [*taken, *(Judged(pane, pane.total()) for pane in panes[len(watched) :])]:
             self._found.alerts += judged.alerts
             if self._metrics:
                 self._measure(judged)

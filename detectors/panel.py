@@ -39,12 +39,14 @@ class Way:
     state : before the first pane.
     counts : (k, size) of the panes.
     sums : (k, q) what they contribute, see `WindowBank.sums_of`.
+    starts : (k,) of the panes, epoch milliseconds.
     gone : whether to say of each pane what `WindowBank.gone` says after it.
     """
 
     state: State
     counts: Float64
     sums: Float64
+    starts: Sequence[int]
     gone: bool
 
 
@@ -74,7 +76,7 @@ class Panel:
 
     Parameters
     ----------
-    banks : of one model, one at least.
+    banks : one at least, of one model or of many; their panes and ``resolve_after`` are of one length.
     """
 
     def __init__(self, banks: Sequence[WindowBank]) -> None:
@@ -88,13 +90,15 @@ class Panel:
         self._one_sided = np.concatenate([np.full(len(bank.names), bank.one_sided) for bank in banks])
         self._pane, self._resolve_after = banks[0].bank.pane, banks[0].bank.resolve_after
 
-    def walk(self, ways: Sequence[Way], starts: Sequence[int]) -> list[tuple[State, Verdicts]]:
+    def walk(self, ways: Sequence[Way]) -> list[tuple[State, Verdicts]]:
         """Take closed panes in their order; one without events is no look, but time passes for the recent effect.
 
         Parameters
         ----------
-        ways : of the banks, whose states have the same buckets, and in whose counts the same panes have events; a bank that learns its reference walks alone.
+        ways : of the banks through the same panes, whose states have the same buckets, and in whose counts the same panes have events; a bank that learns its
+            reference walks alone.
         """
+        starts = ways[0].starts
         sums = _beside([way.sums for way in ways])
         verdicts: list[list[Verdicts]] = [[] for _ in ways]
         done = 0
@@ -230,29 +234,6 @@ class Panel:
         noted = np.where(since_then[:, self._channel_monitor], inflation[first[self._channel_monitor], np.arange(inflation.shape[1])], noted)
         parts = zip(states, self._monitors, self._channels, strict=True)
         return [state | {"alarmed": alarmed[-1, mine], "inflation_at_alarm": noted[-1, channels]} for state, mine, channels in parts], alarmed, noted
-
-
-class Panels:
-    """Finds out which banks can walk side by side, and remembers their panels."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[WindowBank, ...], Panel] = {}
-
-    def walk(self, banks: Sequence[WindowBank], ways: Sequence[Way], starts: Sequence[int]) -> list[tuple[State, Verdicts]]:
-        """The same as if each bank walked its way alone."""
-        alike: dict[object, list[int]] = {}
-        for place, (bank, way) in enumerate(zip(banks, ways, strict=True)):
-            state = way.state
-            key = place if bank.learning(state) else (tuple(state["sizes"]), state["starts"].tobytes(), bank.seen(way.sums).tobytes())
-            alike.setdefault(key, []).append(place)
-        found: dict[int, tuple[State, Verdicts]] = {}
-        for places in alike.values():
-            together = tuple(banks[place] for place in places)
-            if together not in self._known:
-                self._known[together] = Panel(together)
-            panel = self._known[together]
-            found |= zip(places, panel.walk([ways[place] for place in places], starts), strict=True)
-        return [found[place] for place in range(len(banks))]
 
 
 def _slices(sizes: Sequence[int]) -> list[slice]:

@@ -18,7 +18,7 @@ from detectors.detector import Detector, State
 from detectors.event_batch import Float64
 from detectors.layout import Layout
 from detectors.lifecycle import Alarm, Lifecycle, Resolution
-from detectors.panel import Panels
+from detectors.panels import Walking
 from detectors.rfc3339 import format_time
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status, Verdicts
@@ -89,21 +89,20 @@ class Watch:
         self._layout = layout
         self._inputs, self._outputs = _by_dependence_on_version(detectors_of(specification))
         self._states: dict[str, State] = {_name(detector): detector.initial() for detector in (*self._inputs, *self._outputs)}
-        self._panels = Panels()
         self._lifecycle = Lifecycle(specification)
         self._version: str | None = None
         self._first_version = True
         self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
 
-    def take(self, panes: Sequence[ClosedPane]) -> list[Judged]:
+    def take(self, panes: Sequence[ClosedPane]) -> Walking[list[Judged]]:
         """Judge closed panes, in their order."""
         judged: list[Judged] = []
         while len(judged) < len(panes):
-            judged += self._take_some(panes[len(judged) : len(judged) + PANES_AT_ONCE])
+            judged += yield from self._take_some(panes[len(judged) : len(judged) + PANES_AT_ONCE])
         return judged
 
-    def _take_some(self, panes: Sequence[ClosedPane]) -> list[Judged]:
+    def _take_some(self, panes: Sequence[ClosedPane]) -> Walking[list[Judged]]:
         """Judge the panes of one version, up to where an alert opens or ends."""
         ended, _ = self.give_up(self._end(panes[0]) - 1)
         ended += self._follow_version(panes[0])
@@ -116,7 +115,7 @@ class Watch:
             leads.append(lead)
         totals = np.stack([pane.total() for pane in run])
         serving = totals if all(name == self._version for pane in run for name, _ in pane.groups) else np.stack([pane.of_version(self._version) for pane in run])
-        walks = self._walks([(detector, totals) for detector in self._inputs] + [(detector, serving) for detector in self._outputs], run)
+        walks = yield from self._walks([(detector, totals) for detector in self._inputs] + [(detector, serving) for detector in self._outputs], run)
         drifting = np.any([(walk.verdicts.status == Status.DRIFT).any(axis=1) for walk in walks], axis=0) if walks else np.zeros(len(run), bool)
         judged: list[Judged] = []
         well: list[str] = []
@@ -139,14 +138,14 @@ class Watch:
     def _end(self, pane: ClosedPane) -> int:
         return pane.start + self._specification.pane
 
-    def _walks(self, asked: Sequence[tuple[Detector, Float64]], panes: Sequence[ClosedPane]) -> list[_Walk]:
-        """The ways of detectors through panes; of the banks among them together."""
+    def _walks(self, asked: Sequence[tuple[Detector, Float64]], panes: Sequence[ClosedPane]) -> Walking[list[_Walk]]:
+        """The ways of detectors through panes; of the banks among them beside others."""
         starts = [pane.start for pane in panes]
         followed = [bool(self._lifecycle.held(detector.kind)) for detector, _ in asked]
         before = [self._states[_name(detector)] for detector, _ in asked]
         banks = {place: detector for place, (detector, _) in enumerate(asked) if isinstance(detector, WindowBank)}
-        ways = [bank.way(before[place], asked[place][1], starts, gone=followed[place]) for place, bank in banks.items()]
-        found = dict(zip(banks, self._panels.walk([*banks.values()], ways, starts), strict=True))
+        walked = yield [(bank, bank.way(before[place], asked[place][1], starts, gone=followed[place])) for place, bank in banks.items()]
+        found = dict(zip(banks, walked, strict=True))
         for place, (detector, counts) in enumerate(asked):
             if place not in found:
                 found[place] = detector.walk(before[place], counts, starts, gone=followed[place])

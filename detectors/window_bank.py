@@ -126,12 +126,12 @@ class WindowBank(ABC):
 
     def walk(self, state: State, counts: Float64, starts: Sequence[int], *, gone: bool = False) -> tuple[State, Verdicts]:
         """Take closed panes in their order."""
-        ((state, verdicts),) = self._alone.walk([self.way(state, counts, starts, gone=gone)], starts)
+        ((state, verdicts),) = self._alone.walk([self.way(state, counts, starts, gone=gone)])
         return state, verdicts
 
     def way(self, state: State, counts: Float64, starts: Sequence[int], *, gone: bool = False) -> Way:
         """What to walk with through closed panes, beside other banks."""
-        return Way(state, counts, self.sums_of(counts, starts), gone)
+        return Way(state, counts, self.sums_of(counts, starts), starts, gone)
 
     def seen(self, sums: Float64) -> Bool:
         """(k,) which panes had an event."""

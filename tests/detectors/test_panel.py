@@ -7,7 +7,8 @@ import pytest
 
 from detectors.bank import detectors_of
 from detectors.detector import State
-from detectors.panel import Panels
+from detectors.event_batch import Float64
+from detectors.panels import Panels, Walking
 from detectors.verdict import Verdicts
 from detectors.window_bank import WindowBank
 from tests.detectors.detect_history import PANES, specifications, vectors_of
@@ -46,7 +47,28 @@ def test_banks_that_walk_together_say_what_each_says_alone(place: int, at_once: 
         if start == 10 * at_once:
             states[0] = banks[0].restart(states[0], 0, starts[0])
         ways = [bank.way(state, panes, starts, gone=number % 2 == 0) for number, (bank, state) in enumerate(zip(banks, states, strict=True))]
-        found = panels.walk(banks, ways, starts)
+        found = panels.walk([*zip(banks, ways, strict=True)])
         for bank, way, one in zip(banks, ways, found, strict=True):
             assert same(one, bank.walk(way.state, panes, starts, gone=way.gone)), (bank.names, start)
         states = [state for state, _ in found]
+
+
+def test_models_that_are_led_together_say_what_each_says_alone() -> None:
+    """Two models have the same panes, the third has other ones; the last asks for nothing."""
+    asked: list[list[tuple[WindowBank, State, Float64, list[int]]]] = []
+    for number, specification in enumerate((*specifications(), specifications()[0])):
+        starts = [PANE * pane for pane in range(number // 2, 40)]
+        banks = [bank for bank in detectors_of(specification) if isinstance(bank, WindowBank)]
+        asked.append([(bank, bank.initial(), vectors_of(specification)[: len(starts)], starts) for bank in banks])
+    said: dict[int, list[tuple[State, Verdicts]]] = {}
+
+    def walking(number: int, parts: list[list[tuple[WindowBank, State, Float64, list[int]]]]) -> Walking[None]:
+        for part in parts:
+            walked = yield [(bank, bank.way(state, counts, starts)) for bank, state, counts, starts in part]
+            said.setdefault(number, []).extend(walked)
+
+    Panels().walk_together([*(walking(number, [mine[:1], mine[1:]]) for number, mine in enumerate(asked)), walking(len(asked), [])])
+    for number, mine in enumerate(asked):
+        for found, (bank, state, counts, starts) in zip(said[number], mine, strict=True):
+            assert same(found, bank.walk(state, counts, starts)), (number, bank.names)
+    assert sorted(said) == [0, 1, 2]
