@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from detectors.errors import EventError
@@ -11,6 +12,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=1_024)  # the points of a pane have its time, thousands of them
 def format_time(milliseconds: int) -> str:
     """RFC 3339 in UTC.
 

@@ -2,21 +2,41 @@
 
 A `StreamReader` takes what has come as objects of 64 to 256 kB, appends them to a buffer that grows, and copies the response out of it when it is
 whole: for fetches of megabytes that costs four times as much as the socket itself. Kafka says first how long a response is, so the memory can be
-there before its bytes are.
+there before its bytes are, and aiokafka decodes it where it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import struct
 from asyncio import StreamReader
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import aiokafka.conn
+import numpy as np
 
 _LENGTH = struct.Struct(">i")
 _SMALL = 65_536  # bytes; a smaller response is given as bytes, as aiokafka's authentication expects
+
+
+class LargeResponse:
+    """Reads as `io.BytesIO` does, but out of the memory into which a response was received; `io.BytesIO` would copy all of it first."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self._rest = memory
+
+    def read(self, n: int) -> bytes:
+        """The next ``n`` bytes, or as many as there are."""
+        some, self._rest = self._rest[:n], self._rest[n:]
+        return bytes(some)
+
+
+def response_reader(response: bytes | memoryview) -> io.BytesIO | LargeResponse:
+    """What aiokafka decodes a response from."""
+    return LargeResponse(response) if isinstance(response, memoryview) else io.BytesIO(response)
 
 
 class ResponseProtocol(aiokafka.conn.AIOKafkaProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]  # aiokafka has no annotations there
@@ -26,13 +46,13 @@ class ResponseProtocol(aiokafka.conn.AIOKafkaProtocol, asyncio.BufferedProtocol)
         super().__init__(closed, reader, loop=loop)
         self._reader = reader
         reader.readexactly = self._next  # type: ignore[method-assign]  # all that aiokafka asks its reader for
-        self._whole: deque[bytearray] = deque()
+        self._whole: deque[memoryview] = deque()
         self._length_told = False
-        self._expect(bytearray(_LENGTH.size), is_length=True)
+        self._expect(_LENGTH.size, is_length=True)
 
-    def _expect(self, memory: bytearray, *, is_length: bool) -> None:
-        self._memory, self._is_length = memory, is_length
-        self._missing = memoryview(memory)
+    def _expect(self, n: int, *, is_length: bool) -> None:
+        self._memory = self._missing = np.empty(n, np.uint8).data  # a bytearray would be filled with zeros first
+        self._is_length = is_length
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes belong."""
@@ -45,10 +65,10 @@ class ResponseProtocol(aiokafka.conn.AIOKafkaProtocol, asyncio.BufferedProtocol)
         if len(self._missing):
             return
         if self._is_length:
-            self._expect(bytearray(_LENGTH.unpack(self._memory)[0]), is_length=False)
+            self._expect(_LENGTH.unpack(self._memory)[0], is_length=False)
         if not len(self._missing):  # a response that has come, or one of nothing, as authentication may send
             self._whole.append(self._memory)
-            self._expect(bytearray(_LENGTH.size), is_length=True)
+            self._expect(_LENGTH.size, is_length=True)
             self._reader._wakeup_waiter()  # type: ignore[attr-defined]
 
     async def _next(self, n: int) -> Any:
@@ -68,3 +88,4 @@ class ResponseProtocol(aiokafka.conn.AIOKafkaProtocol, asyncio.BufferedProtocol)
 def install() -> None:
     """Have aiokafka receive so, in this process."""
     aiokafka.conn.AIOKafkaProtocol = ResponseProtocol
+    aiokafka.conn.io = SimpleNamespace(BytesIO=response_reader)  # it is used for responses only

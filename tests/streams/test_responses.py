@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.responses import ResponseProtocol
+from streams.responses import LargeResponse, ResponseProtocol, response_reader
 
 
 def feed(protocol: ResponseProtocol, data: bytes, cuts: list[int]) -> None:
@@ -47,6 +47,24 @@ def test_responses_come_as_they_were_sent_however_they_were_cut(sent: list[bytes
         return await asyncio.wait_for(asking, 5)
 
     assert asyncio.run(received()) == sent
+
+
+@pytest.mark.parametrize("response", [b"a small one", memoryview(b"a large one")])
+def test_a_response_is_read_like_a_file(response: bytes | memoryview):
+    reader = response_reader(response)
+    assert isinstance(reader, LargeResponse) == isinstance(response, memoryview)
+    assert [reader.read(n) for n in (2, 0, 4, 100, 1)] == [bytes(response)[:2], b"", bytes(response)[2:6], bytes(response)[6:], b""]
+
+
+def test_a_large_response_is_not_copied_before_it_is_decoded():
+    async def received() -> bytes | memoryview:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        feed(ResponseProtocol(loop.create_future(), reader, loop=loop), struct.pack(">i", 100_000) + bytes(100_000), [30_000])
+        await reader.readexactly(4)
+        return await reader.readexactly(100_000)
+
+    assert isinstance(asyncio.run(received()), memoryview)
 
 
 @pytest.mark.parametrize(("lost", "told"), [(None, asyncio.IncompleteReadError), (ConnectionResetError("gone"), ConnectionResetError)])
