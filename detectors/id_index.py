@@ -209,12 +209,12 @@ class IdIndex:
         self._add(run)
         return ~repeats
 
-    def keep(self, stays: Callable[[RowKeys], Bool], *, unless_mostly: bool = False) -> None:
-        """Keep some rows alone; with ``unless_mostly`` only in runs that they are less than half of, where that is worth the work."""
+    def keep(self, stays: Callable[[RowKeys], Bool]) -> None:
+        """Keep some rows alone."""
         runs = []
         for run in self.runs:
-            kept = stays(run.keys)
-            runs.append(run if unless_mostly and 2 * np.count_nonzero(kept) >= len(run) else run.take(kept))
+            kept = np.flatnonzero(stays(run.keys))
+            runs.append(run if len(kept) == len(run) else run.take(kept))
         self.runs = [run for run in runs if len(run)]
 
     def renumber(self, numbers: Callable[[Int64], Int64]) -> None:

@@ -24,6 +24,7 @@ PART_BYTES = 16 * 1024 * 1024
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
+_MOST_EXPIRED = 1.5  # so many times as many rows as count may be in the index: to leave out each group as it expires would cost more than all that came with it
 _WORTHWHILE = 8  # the room of rows that were given up is freed when they are such a share of all
 
 
@@ -223,7 +224,8 @@ class RowStore:
                 self._bound.expire(self._grown(group))
                 del self._sizes[group]
             horizon = self._expired_before = max(self._expired_before, (max(gone) + 1) * self._length)
-            self._index.keep(self._stays, unless_mostly=True)
+            if len(self._index) > _MOST_EXPIRED * len(self):
+                self._index.keep(self._stays)
             self._blocks.forget(horizon)
             self._keep_unsaved(lambda keys: keys.timestamp >= horizon)
         gone += sorted(self._evicted_groups.difference(gone, self._sizes))  # one that has begun anew keeps its parts until it goes for good
