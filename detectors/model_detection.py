@@ -13,7 +13,6 @@ from detectors.bundle import Bundle, Cohort, Summary
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.gaps import Gaps
-from detectors.layout import Layout
 from detectors.metric_points import cohort_point, monitor_points, pane_point
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
@@ -54,9 +53,9 @@ class ModelDetection:
     def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
         self._monitor = monitor
         self._specification = monitor.specification
-        self._digest = monitor.specification.digest
+        self._digest = monitor.digest
         self._refused: set[str] = set()
-        self._layout = Layout(monitor.specification)
+        self._layout = monitor.layout
         self._metrics = metrics
         self._watch = Watch(monitor.specification, self._layout)
         self._measures = WindowMeasures(self._layout)

@@ -9,7 +9,6 @@ from detectors.bundle import Cohort, Summary
 from detectors.contributions import Contributions
 from detectors.group_tables import GroupTables
 from detectors.labelled_rows import LabelledRows
-from detectors.layout import Layout
 from detectors.monitor import Monitor
 from detectors.piece import Piece
 
@@ -39,8 +38,8 @@ class ModelSummariser:
 
     def __init__(self, monitor: Monitor) -> None:
         self.monitor = monitor
-        self._digest = monitor.specification.digest
-        self.layout = Layout(monitor.specification)
+        self._digest = monitor.digest
+        self.layout = monitor.layout
         self.add = Contributions(self.layout)
         self.panes = GroupTables(max_groups=monitor.specification.max_groups)
         self.cohorts = GroupTables(max_groups=monitor.specification.max_groups)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from detectors.event_batch import NO_TIME, Int64
+from detectors.layout import Layout
 from detectors.specification import MonitorSpecification
 
 
@@ -23,6 +25,16 @@ class Monitor:
     def model(self) -> str:
         """The model's name."""
         return self.specification.model
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Of its summary vectors: made once for all who count by it, source partition by source partition."""
+        return Layout(self.specification)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the specification, which takes milliseconds to find."""
+        return self.specification.digest
 
 
 class Monitors:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import numpy as np
 from typing_extensions import override
@@ -50,28 +51,11 @@ class NumericDrift(WindowBank):
         columns = np.arange(m)
         channels = np.array([[columns, columns], [_FIRST * m + columns, _SECOND * m + columns], [_SECOND * m + columns, _FOURTH * m + columns]]).reshape(3, 2 * m)
         super().__init__(bank, width=4 * m, channel_sums=channels, channel_monitor=np.concatenate((columns, columns)))
-        self.profiles, self.blocks = tuple(profiles), tuple(blocks)
         self._shift, self._ratio = shift, deviation_ratio
-        bins = max(len(profile.scores) for profile in profiles)
-        # Cells are gathered into a rectangle; the padding points at a cell behind the vector that is always 0.
-        self._cells = np.full((m, bins), -1)
-        scores, weights = np.zeros((m, bins)), np.zeros((m, bins))
-        for column, (profile, block) in enumerate(zip(profiles, blocks, strict=True)):
-            size = len(profile.scores)
-            self._cells[column, :size] = np.arange(block.start, block.start + size)
-            scores[column, :size] = np.nan_to_num(profile.scores)
-            weights[column, :size] = profile.counts
-        self._binned = self._cells[self._cells >= 0]
-        self._powers = scores[..., None] ** np.arange(5)
-        self._powers[..., 0] = self._cells >= 0
-        self._n_reference = weights.sum(axis=1)
-        with np.errstate(all="ignore"):
-            mean, square = (np.nan_to_num((weights * scores**power).sum(axis=1) / self._n_reference) for power in (1, 2))
-        self._mean = mean
-        self._cycles = _Cycles([profile.cycles for profile in profiles])
-        self._variance = np.maximum(square - mean**2 - self._cycles.location_variance, 0.05 * (square - mean**2))
-        laws = [(scores[column], weights[column]) for column in range(m)]
-        self._tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
+        self._reference = reference = _reference(profiles, blocks)
+        self.profiles, self.blocks = reference.profiles, reference.blocks
+        self._n_reference, self._mean, self._variance = reference.n, reference.mean, reference.variance
+        self._cycles, self._tails = reference.cycles, reference.tails
         ease = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
         self._at_floor = normal_of_root(0 * ease, ease)
         self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))  # two channels share the budget
@@ -88,8 +72,8 @@ class NumericDrift(WindowBank):
     @override
     def sums_of(self, counts: Float64, starts: Sequence[int]) -> Float64:
         """(k, 4 m) events, and sums of the scores about the cycle's expectation to the powers 1, 2 and 4 (the cycle of squares taken off the second)."""
-        held = np.concatenate((counts, np.zeros((len(counts), 1))), axis=1)[:, self._cells]
-        raw = (held[..., None, :] @ self._powers)[..., 0, :]
+        held = np.concatenate((counts, np.zeros((len(counts), 1))), axis=1)[:, self._reference.cells]
+        raw = (held[..., None, :] @ self._reference.powers)[..., 0, :]
         n, s1, s2, s3, s4 = np.moveaxis(raw, -1, 0)
         if not self._cycles:
             return np.concatenate((n, s1, s2, s4), axis=1)
@@ -101,7 +85,7 @@ class NumericDrift(WindowBank):
     @override
     def cells_of(self, counts: Float64) -> list[Cells]:
         """Bins of all columns, one after another."""
-        return [narrow(cells) for cells in counts[:, self._binned]]
+        return [narrow(cells) for cells in counts[:, self._reference.binned]]
 
     @override
     def score(self, windows: Windows, state: State) -> Scored:
@@ -185,6 +169,52 @@ class NumericDrift(WindowBank):
             reference={"edges": edges, "counts": [float(count) for count in profile.counts], "mean": profile.mean, "deviation": profile.deviation},
             current={"edges": edges, "counts": current.tolist()},
         )
+
+
+class _Reference:
+    """What a bank needs to know of its columns, and of nothing else; the same for all models that were made from one reference.
+
+    Attributes
+    ----------
+    cells : (m, B) where each bin stands in a summary vector; gathered into a rectangle, whose padding points at a cell behind the vector that is always 0.
+    powers : (m, B, 5) of the bins' scores.
+    n, mean, variance : (m,) of each column.
+    tails : of the means, then of the variances.
+    """
+
+    def __init__(self, profiles: Sequence[NumericProfile], blocks: Sequence[slice]) -> None:
+        self.profiles, self.blocks = tuple(profiles), tuple(blocks)
+        m, bins = len(profiles), max(len(profile.scores) for profile in profiles)
+        self.cells = np.full((m, bins), -1)
+        scores, weights = np.zeros((m, bins)), np.zeros((m, bins))
+        for column, (profile, block) in enumerate(zip(profiles, blocks, strict=True)):
+            size = len(profile.scores)
+            self.cells[column, :size] = np.arange(block.start, block.start + size)
+            scores[column, :size] = np.nan_to_num(profile.scores)
+            weights[column, :size] = profile.counts
+        self.binned = self.cells[self.cells >= 0]
+        self.powers = scores[..., None] ** np.arange(5)
+        self.powers[..., 0] = self.cells >= 0
+        self.n = weights.sum(axis=1)
+        with np.errstate(all="ignore"):
+            self.mean, square = (np.nan_to_num((weights * scores**power).sum(axis=1) / self.n) for power in (1, 2))
+        self.cycles = _Cycles([profile.cycles for profile in profiles])
+        self.variance = np.maximum(square - self.mean**2 - self.cycles.location_variance, 0.05 * (square - self.mean**2))
+        laws = [(scores[column], weights[column]) for column in range(m)]
+        self.tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
+
+
+_References = WeakValueDictionary[tuple[tuple[NumericProfile, ...], tuple[int, ...]], _Reference]
+_REFERENCES: _References = WeakValueDictionary()
+"""Those in use: tails take the most memory of a model, and the most time when it begins."""
+
+
+def _reference(profiles: Sequence[NumericProfile], blocks: Sequence[slice]) -> _Reference:
+    key = tuple(profiles), tuple(block.start for block in blocks)
+    known = _REFERENCES.get(key)
+    if known is None:
+        known = _REFERENCES[key] = _Reference(profiles, blocks)
+    return known
 
 
 class _Cycles:

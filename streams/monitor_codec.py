@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+from weakref import WeakValueDictionary
+
 import msgspec
 
 from detectors.monitor import Monitor
+from detectors.profile import Profile
 from detectors.specification import MonitorSpecification
 
 
@@ -26,6 +31,31 @@ def encode_monitor(monitor: Monitor) -> bytes:
 
 def decode_monitor(data: bytes) -> Monitor:
     """The revision again."""
-    plain = msgspec.json.decode(data)
-    specification = MonitorSpecification.model_validate(plain["specification"])
-    return Monitor(specification=specification, revision=plain["revision"], effective_from=plain["effective_from"])
+    stored = _STORED.decode(data)
+    plain: dict[str, Any] = {name: msgspec.json.decode(value) for name, value in stored.specification.items() if name != "reference"}
+    if "reference" in stored.specification:
+        reference = _REFERENCE.decode(stored.specification["reference"])
+        plain["reference"] = {name: _profile(value) if name == "profile" else msgspec.json.decode(value) for name, value in reference.items()}
+    return Monitor(specification=MonitorSpecification.model_validate(plain), revision=stored.revision, effective_from=stored.effective_from)
+
+
+def _profile(data: msgspec.Raw) -> Profile | None:
+    """A profile; one object for all monitors that have the same, since a profile is nearly all of a monitor's memory."""
+    if bytes(data) == b"null":
+        return None
+    key = hashlib.sha256(data).digest()
+    known = _PROFILES.get(key)
+    if known is None:
+        known = _PROFILES[key] = Profile.model_validate(msgspec.json.decode(data))
+    return known
+
+
+class _Stored(msgspec.Struct):
+    revision: int
+    effective_from: int
+    specification: dict[str, msgspec.Raw]
+
+
+_STORED = msgspec.json.Decoder(_Stored)
+_REFERENCE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PROFILES: WeakValueDictionary[bytes, Profile] = WeakValueDictionary()

@@ -162,3 +162,12 @@ def test_a_large_deviation_is_no_likelier_than_cramers_rate_says() -> None:
     deviations = np.array([[-0.5], [0.1], [1.0], [3.0]])
     exact = np.sqrt(2 * (deviations - np.log1p(deviations))) / np.abs(deviations)
     assert found.at(deviations, np.array([0]))[0] == pytest.approx(exact, rel=0.03)
+
+
+def test_banks_of_one_reference_share_what_is_known_of_it_and_those_of_another_do_not() -> None:
+    first, second, other = (
+        numeric_bank(profile=profile)[0] for profile in (REFERENCE, REFERENCE.model_copy(), REFERENCE.model_copy(update={"counts": (1, *REFERENCE.counts[1:])}))
+    )
+    assert first._reference is second._reference
+    assert first._reference is not other._reference
+    assert numeric_bank(profile=REFERENCE, features=2)[0]._reference is not first._reference

@@ -1,0 +1,34 @@
+"""Applied monitors come back as they were, and do not hold a profile for each model."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.monitor import Monitor
+from detectors.profile import NumericProfile, Profile
+from detectors.specification import Feature, MonitorSpecification, Reference
+from streams.monitor_codec import decode_monitor, encode_monitor
+
+AGES = NumericProfile(edges=(0.5,), counts=(60, 40), scores=(-0.8, 1.2), mean=0.4, deviation=0.5, minimum=0.0, maximum=1.0)
+
+
+def monitor(model: str, *, counted: int = 60) -> Monitor:
+    """With a reference of its own object."""
+    profile = Profile(rows=100, features={"age": AGES.model_copy(update={"counts": (counted, 40)})})
+    return Monitor(
+        specification=MonitorSpecification(model=model, features={"age": Feature()}, reference=Reference(source="a.csv", profile=profile)), revision=3, effective_from=10_000
+    )
+
+
+@pytest.mark.parametrize("given", [monitor("churn"), Monitor(specification=MonitorSpecification(model="fraud"))])
+def test_a_monitor_comes_back_as_it_was(given: Monitor) -> None:
+    found = decode_monitor(encode_monitor(given))
+    assert found == given
+    assert found.digest == given.digest
+
+
+def test_models_with_one_reference_share_its_profile_and_others_do_not() -> None:
+    first, second, other = (decode_monitor(encode_monitor(one)).specification.reference.profile for one in (monitor("a"), monitor("b"), monitor("c", counted=61)))
+    assert first is second
+    assert other is not None
+    assert other != first
