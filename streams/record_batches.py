@@ -1,19 +1,60 @@
 """Kafka's record batches read straight into columns, where aiokafka would make an object of every record.
 
 A `ConsumerRecord` costs 1.2 us, as much as decoding half of its JSON; what a stage needs of it are an offset, a timestamp, a key and a value.
-Which batches count is decided as aiokafka decides it: checksums, aborted transactions and control batches are its own code.
+Which batches count is decided as aiokafka decides it: aborted transactions and control batches are its own code.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, cast
 
+import aiokafka.consumer.fetcher
+import google_crc32c
+import numpy as np
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.memory_records import MemoryRecords
 
 from streams.source_records import SourceRecords
+
+_LENGTH = struct.Struct(">8xi")  # what a batch begins with: its first offset, and the bytes that follow
+_CHECKED = 21  # bytes of a batch before those that its checksum is of
+_HAS_INSTRUCTION = google_crc32c.implementation == "c"
+
+
+class CheckedRecords:
+    """aiokafka's `MemoryRecords`, with checksums by the processor's own instruction: aiokafka's loop takes thirteen times as long, 0.5 us a kilobyte."""
+
+    def __init__(self, data: bytes) -> None:
+        self._records = MemoryRecords(data)
+        self._data = data
+        self._start = self._end = 0
+
+    def size_in_bytes(self) -> int:
+        """Of all batches, also of one that was cut off."""
+        return int(self._records.size_in_bytes())
+
+    def has_next(self) -> bool:
+        """Whether another batch is there, whole."""
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> Any:
+        """The next batch, in aiokafka's own reader."""
+        batch = self._records.next_batch()
+        self._start = self._end
+        self._end += _LENGTH.size + _LENGTH.unpack_from(self._data, self._start)[0]
+        return batch
+
+    def is_sound(self, batch: Any) -> bool:
+        """Whether the batch, which was given last, has the bytes that were sent."""
+        if not _HAS_INSTRUCTION or not isinstance(batch, DefaultRecordBatch):
+            return bool(batch.validate_crc())
+        checked = np.frombuffer(self._data, np.uint8)[self._start + _CHECKED : self._end]  # without a copy: it takes an array, but no memoryview
+        return bool(google_crc32c.value(checked) == batch.crc)
 
 
 class FetchedBatches(PartitionRecords):  # type: ignore[misc]  # aiokafka has no annotations there
@@ -32,7 +73,7 @@ class FetchedBatches(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
     def _unpack_records(self) -> Iterator[SourceRecords]:
         while self._records.has_next():
             batch = self._records.next_batch()
-            if self._check_crcs and not batch.validate_crc():
+            if self._check_crcs and not self._records.is_sound(batch):
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             if not self._is_skipped(batch):
                 columns = SourceRecords.of(batch)
@@ -70,3 +111,8 @@ class Fetches(OrderedDict[Any, Any]):
         if tp.topic in self._topics and isinstance(result, FetchResult):
             result._partition_records = FetchedBatches.instead_of(cast(PartitionRecords, result._partition_records))
         super().__setitem__(tp, result)
+
+
+def install() -> None:
+    """Have aiokafka's fetcher hand over `CheckedRecords`, in this process."""
+    aiokafka.consumer.fetcher.MemoryRecords = CheckedRecords

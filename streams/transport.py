@@ -19,7 +19,7 @@ from faust.transport import drivers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams import responses
+from streams import record_batches, responses
 from streams.record_batches import Fetches
 from streams.source_records import SourceRecords
 
@@ -68,6 +68,7 @@ def install(source: Source) -> None:
     global _source  # noqa: PLW0603  Faust makes transport and consumer itself, by URL; there is no other way to hand the worker in
     _source = source
     responses.install()
+    record_batches.install()
     drivers.TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
 
 

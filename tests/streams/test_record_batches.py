@@ -7,13 +7,14 @@ import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.record_batches import FetchedBatches
+from streams.record_batches import CheckedRecords, FetchedBatches
 from streams.source_records import SourceRecords
 
 TP = TopicPartition("inference.events", 0)
@@ -39,10 +40,10 @@ def batch(base: int, values: list[bytes | None], *, codec: str = "none", transac
 
 
 def both(data: bytes, *, start: int = 0, aborted: list[tuple[int, int]] | None = None, isolation: int = READ_UNCOMMITTED) -> tuple[PartitionRecords, FetchedBatches]:
-    def records() -> PartitionRecords:
-        return PartitionRecords(TP, MemoryRecords(data), aborted, start, None, None, True, isolation)
+    def records(kind: type) -> PartitionRecords:
+        return PartitionRecords(TP, kind(data), aborted, start, None, None, True, isolation)
 
-    return records(), FetchedBatches.instead_of(records())
+    return records(MemoryRecords), FetchedBatches.instead_of(records(CheckedRecords))
 
 
 def check_equal(theirs: PartitionRecords, ours: FetchedBatches) -> None:
@@ -74,13 +75,30 @@ def test_gaps_aborted_transactions_and_reading_from_inside_a_batch_are_as_aiokaf
     check_equal(*both(data, start=start, aborted=aborted, isolation=isolation))
 
 
-def test_a_damaged_batch_is_an_error_and_the_good_ones_before_it_are_given():
-    data = bytearray(batch(0, [b"good"]) + batch(1, [b"damaged"]))
-    data[-3] ^= 1
+@pytest.mark.parametrize("where", [17, 20, 21, 40, len(batch(1, [b"damaged"])) - 1])
+def test_a_damaged_batch_is_an_error_and_the_good_ones_before_it_are_given(where: int):
+    data = bytearray(batch(0, [b"good"]) + batch(1, [b"damaged"]) + batch(2, [b"never reached"]))
+    data[len(batch(0, [b"good"])) + where] ^= 1
     _, ours = both(bytes(data))
     assert next(ours).values == [b"good"]
     with pytest.raises(CorruptRecordException):
         next(ours)
+
+
+def legacy(values: list[bytes], magic: int) -> bytes:
+    """Messages of an old broker, each with a checksum of its own."""
+    builder = LegacyRecordBatchBuilder(magic, 0, 1 << 20)
+    for place, value in enumerate(values):
+        builder.append(place, 1_000 + place, b"k", value)
+    return bytes(builder.build())
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_messages_of_an_old_broker_are_checked_by_aiokafka(magic: int):
+    records = CheckedRecords(legacy([b"one", b"two"], magic) + b"cut off")
+    assert [records.is_sound(records.next_batch()), records.is_sound(records.next_batch()), records.has_next()] == [True, True, False]
+    damaged = CheckedRecords(legacy([b"one"], magic)[:-1] + b"X")
+    assert not damaged.is_sound(damaged.next_batch())
 
 
 def test_columns_of_records_that_are_objects_know_where_an_offset_begins():
