@@ -1,7 +1,8 @@
 """How large ``sum(weights * |x|)`` becomes by chance, for many normal laws about 0 at once: a gamma law with the exact mean and variance.
 
 The covariance of ``|x|`` and ``|y|`` at correlation r is ``(2 / pi) g(r)`` sigma sigma with ``g(r) = sqrt(1 - r^2) + r asin r - 1``. The sum over all pairs is
-what costs. Correlations of shares are products, one factor of each share, so where none is large the power series of g needs no pairs.
+what costs. Correlations of shares are products, one factor of each share, so where none is large the power series of g needs no pairs. Elsewhere each pair is
+computed in 32 bits: quantiles are then exact to 1e-6, and what taking the law for a gamma law leaves out is far more.
 """
 
 from __future__ import annotations
@@ -10,15 +11,27 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from numpy.polynomial import Chebyshev, Polynomial
 from scipy import special
 
-from detectors.event_batch import Float64, Int64
+from detectors.event_batch import Float64
 
 _FULL = np.pi / 2 - 1  # g(1)
 _FEW = 0.2  # shares up to this have correlations up to 1/4, for which `_TERMS` terms of the series are exact
 _TERMS = 12
 _NOTHING = 1e-15
-_ROWS_AT_ONCE = 8  # more would not fit the processor's caches
+_ROWS_AT_ONCE = 32  # more would not fit the processor's caches
+_STRIP = 32  # pairs are taken from strips of the square of all of them, which costs half as many again, but no gathering
+
+
+def _of_root(s: Float64) -> Float64:
+    """``g(sqrt(1 - s^2))``, which is smooth on [0, 1]; g itself is not where r is 1."""
+    value: Float64 = s + np.sqrt(1 - s * s) * np.arccos(s) - 1
+    return value
+
+
+_OF_ROOT: list[float] = Chebyshev.interpolate(_of_root, 8, domain=[0, 1]).convert(kind=Polynomial, domain=[-1, 1]).coef.tolist()
+"""A polynomial of it: off by 2e-8 at most, less than the rounding of the 32 bits in which pairs are computed."""
 
 
 def quantile_of_shares(shares: Float64, scale: Float64) -> Float64:
@@ -79,28 +92,28 @@ def _pairs_by_series(weighted: Float64, factor: Float64) -> Float64:
 
 
 def _pairs(weighted: Float64, lower: Float64, upper: Float64) -> Float64:
-    """(r,) sums of ``weighted[i] weighted[j] g(lower[i] upper[j])`` over i < j."""
-    first, second = _below(weighted.shape[1])
-    found = np.empty(len(weighted))
+    """(r,) sums of ``weighted[i] weighted[j] g(lower[i] upper[j])`` over i < j, to some seven digits."""
+    found = np.zeros(len(weighted))
     for start in range(0, len(weighted), _ROWS_AT_ONCE):
-        weights, low, high = (part[start : start + _ROWS_AT_ONCE] for part in (weighted, lower, upper))
-        correlation = low.take(first, axis=1)
-        correlation *= high.take(second, axis=1)
-        np.minimum(correlation, 1, out=correlation)
-        covariance = np.square(correlation)
-        np.subtract(1, covariance, out=covariance)
-        np.sqrt(covariance, out=covariance)
-        covariance -= 1
-        correlation *= np.arcsin(correlation)
-        covariance += correlation
-        covariance *= weights.take(first, axis=1)
-        found[start : start + _ROWS_AT_ONCE] = np.einsum("ij,ij->i", covariance, weights.take(second, axis=1))
+        weights, low, high = (part[start : start + _ROWS_AT_ONCE].astype(np.float32) for part in (weighted, lower, upper))
+        for first in range(0, weighted.shape[1], _STRIP):
+            strip = slice(first, first + _STRIP)
+            root = low[:, strip, None] * high[:, None, first:]  # of 1 - r^2, in the end
+            np.minimum(root, 1, out=root)
+            np.square(root, out=root)
+            np.subtract(1, root, out=root)
+            np.sqrt(root, out=root)
+            covariance = root * _OF_ROOT[-1]
+            for coefficient in _OF_ROOT[-2:0:-1]:
+                covariance += coefficient
+                covariance *= root
+            covariance += _OF_ROOT[0]
+            covariance *= _behind(*covariance.shape[1:])
+            found[start : start + _ROWS_AT_ONCE] += ((covariance @ weights[:, first:, None])[..., 0] * weights[:, strip]).sum(axis=1)
     return found
 
 
 @cache
-def _below(width: int) -> tuple[Int64, Int64]:
-    """Both places of every pair."""
-    first: npt.NDArray[np.int64]
-    first, second = np.triu_indices(width, 1)
-    return first, second
+def _behind(rows: int, columns: int) -> npt.NDArray[np.float32]:
+    """1 where j > i, else 0."""
+    return np.triu(np.ones((rows, columns), np.float32), 1)

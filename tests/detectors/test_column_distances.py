@@ -32,6 +32,13 @@ def columns_of(profiles: list[ColumnProfile]) -> ColumnDistances:
     return ColumnDistances(profiles, [slice(end - len(reference_counts(profile)) - 2, end) for profile, end in zip(profiles, ends, strict=True)])
 
 
+def assert_near(found: list[float], exact: list[float]) -> None:
+    """Distances are exact; what they are by chance is so to six digits."""
+    kinds = len(exact) // 2
+    assert found[:kinds] == pytest.approx(exact[:kinds], rel=1e-11, abs=1e-11, nan_ok=True)
+    assert found[kinds:] == pytest.approx(exact[kinds:], rel=1e-6, abs=1e-9, nan_ok=True)
+
+
 COUNT = st.one_of(st.just(0), st.integers(0, 20), st.integers(0, 100_000))
 COLUMN = st.lists(st.tuples(COUNT, COUNT), min_size=2, max_size=70)
 
@@ -47,7 +54,9 @@ def test_columns_of_many_windows_are_measured_as_each_is_alone(windows: list[lis
         asked.append((columns_of(profiles), vector))
         truth.append([expected(profile, current) for profile, current in zip(profiles, counts, strict=True)])
     for found, those in zip(measure(asked), truth, strict=True):
-        assert found.tolist() == [pytest.approx(one, rel=1e-9, abs=1e-9, nan_ok=True) for one in those]
+        assert len(found) == len(those)
+        for one, exact in zip(found.tolist(), those, strict=True):
+            assert_near(one, exact)
 
 
 @pytest.mark.parametrize("share", [1 / 64, 0.15, 0.2, 0.21, 0.5, 0.9, 0.999])
@@ -58,4 +67,4 @@ def test_a_column_of_which_one_bin_holds_much_is_measured_as_exactly(share: floa
     for rows in (30, 3_000):
         current = random.multinomial(rows, shares).astype(float)
         (found,) = measure([(columns_of([profile]), np.append(current, (0.0, 0.0)))])
-        assert found[0].tolist() == pytest.approx(expected(profile, current), rel=1e-11)
+        assert_near(found[0].tolist(), expected(profile, current))
