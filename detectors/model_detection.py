@@ -17,6 +17,7 @@ from detectors.metric_points import cohort_point, monitor_points, pane_point
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
 from detectors.packed_counts import PackedCounts
+from detectors.packed_table import PackedTable
 from detectors.panels import Walking
 from detectors.piece import Piece
 from detectors.point import Point
@@ -61,6 +62,8 @@ class ModelDetection:
         self._measures = WindowMeasures(self._layout)
         self._windows = {length: RollingWindow(length=length, pane=monitor.specification.pane) for length in monitor.specification.windows}
         self._panes: Panes = {}
+        self._waiting: dict[int, PackedTable[tuple[int, Group]]] = {}  # open panes that were not added to of late
+        self._latest_waiting: PackedTable[tuple[int, Group]] | None = None
         self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
         self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
         self._late_after_close = 0
@@ -79,6 +82,8 @@ class ModelDetection:
             if self._is_refused(summary, bundle.partition):
                 continue
             if summary.start >= self._closed_until:
+                if summary.start in self._waiting:
+                    self._reopen(summary.start)
                 self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = PackedCounts.of(summary.counts)
                 self._changed_panes.add(summary.start)
         for cohort in cohorts:
@@ -112,9 +117,9 @@ class ModelDetection:
         self._gaps = gaps
         watermark = time - self._specification.lateness
         length = self._specification.pane
-        closing = sorted(start for start in self._panes if start + length <= watermark)
+        closing = sorted(start for start in (*self._panes, *self._waiting) if start + length <= watermark)
         if closing:
-            yield from self._close([ClosedPane(start, _merged(self._panes.pop(start))) for start in closing])
+            yield from self._close([ClosedPane(start, self._taken(start)) for start in closing])
             self._found.deletions += [Piece(self._key("pane", start), 0, None) for start in closing]
             self._changed_panes.difference_update(closing)
             self._stepped = True
@@ -195,9 +200,20 @@ class ModelDetection:
     def _squeeze(self) -> None:
         """Panes that were not added to since the last flush wait for their end, most of them for the whole lateness."""
         for start in self._unsqueezed - self._changed_panes:
-            for partition, groups in self._panes.get(start, {}).items():
-                self._panes[start][partition] = {group: counts.squeezed() for group, counts in groups.items()}
+            if start in self._panes:
+                vectors = {(partition, group): counts for partition, groups in self._panes.pop(start).items() for group, counts in groups.items()}
+                self._waiting[start] = self._latest_waiting = PackedTable.of(vectors, like=self._latest_waiting)
         self._unsqueezed = self._changed_panes
+
+    def _reopen(self, start: int) -> None:
+        """A pane that waited is added to."""
+        partitions = self._panes[start] = {}
+        for (partition, group), counts in self._waiting.pop(start).dense().items():
+            partitions.setdefault(partition, {})[group] = PackedCounts.of(counts)
+
+    def _taken(self, start: int) -> dict[Group, Float64]:
+        """Counts of a pane that closes."""
+        return _merged(self._panes.pop(start)) if start in self._panes else _added_up(self._waiting.pop(start).dense().items())
 
     def replace(self, at: int) -> None:
         """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
@@ -239,11 +255,13 @@ class ModelDetection:
 
 def _merged(partitions: dict[int, dict[Group, PackedCounts]]) -> dict[Group, Float64]:
     """Sum over source partitions, in their order, so that every reader gets the same bits."""
+    return _added_up(((partition, group), packed.dense()) for partition, groups in partitions.items() for group, packed in groups.items())
+
+
+def _added_up(parts: Iterable[tuple[tuple[int, Group], Float64]]) -> dict[Group, Float64]:
     groups: dict[Group, Float64] = {}
-    for partition in sorted(partitions):
-        for group, packed in partitions[partition].items():
-            counts = packed.dense()
-            groups[group] = groups[group] + counts if group in groups else counts
+    for (_, group), counts in sorted(parts, key=lambda part: part[0][0]):
+        groups[group] = groups[group] + counts if group in groups else counts
     return groups
 
 

@@ -82,8 +82,8 @@ class PieceStore:
     owner: int = 0
     generation: int = 0
     epoch: int = 0
-    _keys: dict[PieceKey, set[bytes]] = field(default_factory=dict)
-    _slots: dict[PieceKey, int] = field(default_factory=dict)
+    _keys: dict[PieceKey, tuple[bytes, ...]] = field(default_factory=dict)
+    _slots: dict[PieceKey, int] = field(default_factory=dict)  # of split pieces
     _obsolete: set[bytes] = field(default_factory=set)
 
     def recover(self, entries: Iterable[tuple[bytes, bytes]], name: str) -> Recovered:
@@ -113,15 +113,14 @@ class PieceStore:
                     f"state piece {name} {piece}: the manifest names it, but no version is complete (found {sorted(versions.get(piece, {}))}); "
                     "the state topic lost records: is it compacted, not deleted?"
                 )
-        self._keys[MANIFEST] = set().union(*keys.pop(MANIFEST, {}).values())
+        self._keys[MANIFEST] = tuple(set().union(*keys.pop(MANIFEST, {}).values()))
         pieces = []
         for piece, found in newest.items():
             parts = versions[piece][found] if found is not None else []
             forgotten = ended is not None and found is not None and found[:2] <= ended[:2] and piece not in named
             if found is not None and not (len(parts) > 1 and forgotten):
                 pieces.append(Piece(piece, parts[0].covered, _decoded(parts, f"{name} {piece}")))
-                self._slots[piece] = found[-1]
-                self._keys[piece] = keys[piece].pop(found)
+                self._keep(piece, tuple(keys[piece].pop(found)), found[-1])
             self._obsolete.update(*keys[piece].values())
         self.epoch = 0 if manifest is None else int(manifest["epoch"])
         return Recovered(self.generation, self.epoch, manifest, tuple(pieces))
@@ -139,14 +138,14 @@ class PieceStore:
 
     def manifest(self, content: dict[str, Any]) -> Entry:
         """The record that ends an epoch, and makes its pieces count."""
-        split = [list(piece) for piece, slot in self._slots.items() if slot != _SINGLE]
+        split = [list(piece) for piece in self._slots]
         ((key, value),) = self._write(Piece(MANIFEST, content["covered"], {**content, "epoch": self.epoch, "split": split}))
         return key, value
 
     def _delete(self, piece: PieceKey) -> list[Entry]:
-        keys = self._keys.pop(piece, set())
+        keys = self._keys.pop(piece, ())
         if self._slots.pop(piece, _SINGLE) != _SINGLE:
-            self._obsolete |= keys  # several records do not go at once: the manifest forgets them first
+            self._obsolete.update(keys)  # several records do not go at once: the manifest forgets them first
             return []
         return [(key, None) for key in keys]
 
@@ -164,16 +163,23 @@ class PieceStore:
         slot = _SINGLE
         if len(chunks) > 1:
             slot = _SPLIT_SLOTS[self._slots.get(piece.key) == _SPLIT_SLOTS[0]]
-        self._slots[piece.key] = slot
         entries = []
         for part, chunk in enumerate(chunks):
             stored = _Stored(self.generation, self.epoch, piece.covered, part, len(chunks), chunk)
             entries.append((msgspec.msgpack.encode([list(piece.key), self.generation, self.owner, slot, part]), msgspec.msgpack.encode(stored)))
         now = {key for key, _ in entries}
-        self._obsolete |= self._keys.get(piece.key, set()) - now
+        self._obsolete.update(set(self._keys.get(piece.key, ())) - now)
         self._obsolete -= now
-        self._keys[piece.key] = now
+        self._keep(piece.key, tuple(now), slot)
         return entries
+
+    def _keep(self, piece: PieceKey, keys: tuple[bytes, ...], slot: int) -> None:
+        """Remember where a piece lies: there are many, nearly all of them in one record."""
+        self._keys[piece] = keys
+        if slot != _SINGLE:
+            self._slots[piece] = slot
+        else:
+            self._slots.pop(piece, None)
 
 
 def _newest_complete(versions: dict[_Version, list[_Stored]]) -> _Version | None:

@@ -140,3 +140,26 @@ def test_an_alert_of_a_model_whose_labels_stopped_is_given_up_a_week_later_wheth
     for pane in range(week + 201, week + 240):
         stream.pane(pane, [(1, "1", counts_of(200, errors=random.binomial(100, 0.1), labelled=100))])
     assert len(stream.alerts) == told
+
+
+@pytest.mark.parametrize("flushes", [1, 2, 3])
+def test_a_pane_that_waited_is_added_to_like_any_other(flushes: int):
+    stage = Detect(Monitors([Monitor(specification=JUDGED)]))
+
+    def told(epoch: int, high: int, *counted: tuple[str, int]) -> list[Point]:
+        points: list[Point] = []
+        for partition in range(2):
+            summaries = tuple(
+                Summary(model="churn", revision=1, digest=JUDGED.digest, version=version, segment="", start=0, counts=counts_of(predictions)) for version, predictions in counted
+            )
+            bundle = Bundle(partition=partition, partitions=2, generation=1, epoch=epoch, high=high, covered=epoch, summaries=summaries)
+            stage.absorb(bundle, 2 * epoch + partition)
+        for _ in range(flushes):
+            points += stage.flush().points
+        return points
+
+    told(1, 1_000, ("1", 40), ("2", 8))
+    told(2, 1_001, ("1", 80))
+    points = told(3, 10 * PANE + JUDGED.lateness)
+    found = {point.tags["version"]: point.fields["predictions"] for point in points if point.measurement == "traffic" and point.fields["final"]}
+    assert found == {"1": 160, "2": 16}
