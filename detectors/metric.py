@@ -83,11 +83,11 @@ def histogram_quantile(counts: Float64, edges: Float64, probability: Float64) ->
     if total <= 0:
         return np.full(probability.shape, np.nan)
     ends = np.cumsum(counts) / total
-    place = np.minimum(np.searchsorted(ends, np.clip(probability, 0.0, 1.0), side="left"), len(counts) - 1)
-    inner = np.clip(place, 1, len(counts) - 2)
+    place = np.minimum(np.searchsorted(ends, np.minimum(np.maximum(probability, 0.0), 1.0), side="left"), len(counts) - 1)
+    inner = np.minimum(np.maximum(place, 1), len(counts) - 2)
     share = counts[inner] / total
     with np.errstate(all="ignore"):
-        inside = np.clip((probability - (ends[inner] - share)) / share, 0.0, 1.0)
+        inside = np.minimum(np.maximum((probability - (ends[inner] - share)) / share, 0.0), 1.0)
         value = edges[inner - 1] * (edges[inner] / edges[inner - 1]) ** inside
     found: Float64 = np.where(place == inner, value, edges[np.where(place == 0, 0, -1)])
     return found
