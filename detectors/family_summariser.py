@@ -260,6 +260,10 @@ class FamilySummariser:
                 fresh &= (owner != place) | (start != window) | (rows.offset >= covered)
         return None if fresh.all() else fresh
 
+    def closes_between(self, before: int, now: int) -> bool:
+        """Whether a pane's end was passed while the largest record timestamp moved from one to another."""
+        return (before - self._lateness) // self.pane < (now - self._lateness) // self.pane
+
     def advance(self, high: int) -> None:
         """Move event time; state that can no longer change is given up at the next flush."""
         self._watermark = high - self._lateness

@@ -93,6 +93,12 @@ class Summarise:
         self._changes = monitors.changes
         self.covered = 0
         self.high = NO_TIME
+        self._told_high = NO_TIME
+
+    @property
+    def closes(self) -> bool:
+        """Whether event time has passed the end of a pane since the last flush, so that detection waits for the next."""
+        return self._told_high != NO_TIME and any(family.closes_between(self._told_high, self.high) for family in self._families.values())
 
     def absorb(self, fetch: Fetch) -> None:
         """Take a fetch; records before `covered` must have been left out. Rows of a model that has few of them may wait for more until the next flush."""
@@ -220,6 +226,7 @@ class Summarise:
     def flush(self) -> Flushed:
         """What changed since the last flush. Pieces of panes that closed in the last epoch are deleted in this one, so that a crash between the two still finds them."""
         self._absorb_held()
+        self._told_high = self.high
         summaries: list[Summary] = []
         cohorts: list[Cohort] = []
         examples: list[LabelledRows] = []

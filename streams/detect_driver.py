@@ -36,6 +36,11 @@ class DetectDriver:
         """Offset up to which bundles are in the state."""
         return self._stage.covered
 
+    @property
+    def pressing(self) -> bool:
+        """Whether bundles have come: a source partition writes them once an epoch, and to wait again would be to wait twice."""
+        return self._changed
+
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state."""
         return self._stage.restore(manifest, pieces)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -25,6 +27,8 @@ class MonitorsReader:
         self._consumer: AIOKafkaConsumer | None = None
         self._ends: AIOKafkaConsumer | None = None  # never fetches: on the other's connection a question waits until its fetch is over
         self._reading = asyncio.Lock()
+        self._asking = asyncio.Lock()
+        self._caught_up = -math.inf
         self._stopped = False
 
     async def start(self) -> None:
@@ -38,8 +42,21 @@ class MonitorsReader:
         self._consumer.assign([self._tp])
         await self.catch_up()
 
-    async def catch_up(self) -> None:
-        """Read up to the end that the topic has now."""
+    async def catch_up(self, arrived: float = math.inf) -> None:
+        """Read up to the end that the topic has now.
+
+        Parameters
+        ----------
+        arrived : seconds by `time.monotonic` at which the records came whose monitors must be known. Partitions that are fetched together need one question
+            to the broker between them: its answer holds for all that had come before it was asked.
+        """
+        async with self._asking:
+            asked = time.monotonic()
+            if self._caught_up < arrived:
+                await self._read_to_the_end()
+                self._caught_up = asked
+
+    async def _read_to_the_end(self) -> None:
         assert self._consumer is not None  # noqa: S101  start comes first
         assert self._ends is not None  # noqa: S101
         end = (await self._ends.end_offsets([self._tp]))[self._tp]

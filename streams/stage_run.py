@@ -49,6 +49,10 @@ class StageDriver(Protocol):
     def covered(self) -> int:
         """Offset up to which records are in the state."""
 
+    @property
+    def pressing(self) -> bool:
+        """Whether somebody waits for what the next flush tells."""
+
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state; returns the offset to read from."""
 
@@ -143,6 +147,11 @@ class StageRun:
         self._unflushed += sum(map(len, filter(None, records.values)))
         if self._unflushed >= self._max_unflushed:
             self._room.clear()
+
+    @property
+    def pressing(self) -> bool:
+        """Whether somebody waits for what the next epoch tells."""
+        return self._driver.pressing
 
     @property
     def full(self) -> bool:

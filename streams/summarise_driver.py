@@ -52,6 +52,11 @@ class SummariseDriver:
         """Offset up to which records are in the state."""
         return self._stage.covered
 
+    @property
+    def pressing(self) -> bool:
+        """Whether a pane can close by what the next bundles say."""
+        return self._stage.closes
+
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state."""
         return self._stage.restore(manifest, pieces)

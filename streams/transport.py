@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -35,13 +36,14 @@ SCHEME = "driftwarden"
 class FetchedRecords:
     """Value of a coalesced message: one partition's fetch.
 
-    ``assignment`` tells fetches of before a rebalance from those after it; ``position`` is the offset that the fetch was to begin at.
-    Where its first record is behind that, ``beginning`` is the offset at which the log begins by now, else 0.
+    ``assignment`` tells fetches of before a rebalance from those after it; ``position`` is the offset that the fetch was to begin at;
+    ``arrived``, seconds by `time.monotonic`, is when it was there. Where its first record is behind that, ``beginning`` is the offset at which the log begins by now, else 0.
     """
 
     assignment: int
     position: int
     records: SourceRecords
+    arrived: float
     beginning: int = 0
 
 
@@ -141,12 +143,13 @@ class Consumer(driver.Consumer):
         assignment = self._assignment
         await self._restore_new(active_partitions or set(), assignment)
         fetched = await super()._getmany(active_partitions, timeout)
+        arrived = time.monotonic()
         behind = [tp for tp, batches in fetched.items() if tp in self._positions and batches and int(batches[0].offsets[0]) > self._positions[tp]]
         beginnings = await self.earliest_offsets(*behind) if behind else {}
         if assignment != self._assignment:
             return {}
         self._ends |= {tp: end for tp in self._positions if tp in self.assignment() and (end := self.highwater(tp)) is not None}
-        return {tp: self._coalesce(tp, records, beginnings.get(tp, 0)) if tp.topic in self.source.topics else records for tp, records in fetched.items()}
+        return {tp: self._coalesce(tp, records, arrived, beginnings.get(tp, 0)) if tp.topic in self.source.topics else records for tp, records in fetched.items()}
 
     async def _restore_new(self, active: set[TP], assignment: int) -> None:
         new = sorted(tp for tp in active if tp.topic in self.source.topics and tp not in self._positions)
@@ -164,12 +167,12 @@ class Consumer(driver.Consumer):
             self._positions[tp] = start
             self._ends[tp] = ends[tp]
 
-    def _coalesce(self, tp: TP, batches: list[SourceRecords], beginning: int) -> list[ConsumerRecord[Any, Any]]:
+    def _coalesce(self, tp: TP, batches: list[SourceRecords], arrived: float, beginning: int) -> list[ConsumerRecord[Any, Any]]:
         if not batches or tp not in self._positions:
             return []
         records = SourceRecords.concatenate(batches)
         last = int(records.offsets[-1])
-        value = FetchedRecords(self._assignment, self._positions[tp], records, beginning)
+        value = FetchedRecords(self._assignment, self._positions[tp], records, arrived, beginning)
         self._positions[tp] = last + 1
         return [ConsumerRecord(tp.topic, tp.partition, last, int(records.timestamps[-1]), 0, None, cast(Any, value), None, 0, 0, ())]
 

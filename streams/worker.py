@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import faust
@@ -46,8 +46,11 @@ FETCH_BYTES = 4 * 1024 * 1024
 SHORTEST_PAUSE = 0.25
 """Of an epoch's length, between two epochs whose acknowledgements take longer than that."""
 
+SHORTEST = 0.5
+"""Of an epoch's length: one that begins before its time, since a pane can be closed."""
+
 GATHERING = 0.1
-"""Of an epoch's length, between the first bundle that comes and the epoch in which it is judged: the bundles of the other source partitions come then, too."""
+"""Of an epoch's length, between the first partition that presses for an epoch and that epoch: the others come then, too."""
 
 
 class _App(faust.App):
@@ -81,7 +84,7 @@ class Worker:
             self.app.agent(self._outputs[name], name=name, supervisor_strategy=CrashingSupervisor)(self._absorb)
         self.app.on_before_shutdown.connect(self._stop)
         self.app.task(self._follow_monitors)
-        self._bundles = asyncio.Event()
+        self._pressing = {name: asyncio.Event() for name in self.topics}
         self.app.task(self._summarise_epochs)
         self.app.task(self._detect_epochs)
 
@@ -170,27 +173,33 @@ class Worker:
             run = self._runs.get(event.message.tp)
             if run is not None:
                 await run.room()
-            await self._reader.catch_up()  # a monitor applied before these records were written is in force for them
+            await self._reader.catch_up(fetched.arrived)  # a monitor applied before these records were written is in force for them
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
                 with self._way_out():
                     run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
-                if event.message.tp.topic == self._names.summaries:
-                    self._bundles.set()
+                if run.pressing:
+                    self._pressing[event.message.tp.topic].set()
 
     async def _summarise_epochs(self) -> None:
-        length = self._settings.epoch / 1_000
+        length, pressing = self._settings.epoch / 1_000, self._pressing[self._names.inference_events]
         while not self.app.should_stop:
             began = time.monotonic()
+            pressing.clear()
             await self._epochs(self._names.inference_events)
-            await asyncio.sleep(max(began + length - time.monotonic(), length * SHORTEST_PAUSE))
+            await asyncio.sleep(max(began + length * SHORTEST - time.monotonic(), length * SHORTEST_PAUSE))
+            if await _is_set(pressing, timeout=began + length * (1 - GATHERING) - time.monotonic()):
+                await asyncio.sleep(length * GATHERING)
+            else:
+                await asyncio.sleep(began + length - time.monotonic())
 
     async def _detect_epochs(self) -> None:
+        bundles = self._pressing[self._names.summaries]
         while not self.app.should_stop:
-            await self._bundles.wait()
+            await bundles.wait()
             await asyncio.sleep(self._settings.epoch / 1_000 * GATHERING)
-            self._bundles.clear()
+            bundles.clear()
             if not await self._epochs(self._names.summaries):
-                self._bundles.set()
+                bundles.set()
 
     async def _epochs(self, topic: str) -> bool:
         """One turn of a stage's partitions; False where it may not be because the group has not confirmed this worker."""
@@ -211,7 +220,7 @@ class Worker:
         if not self._paces[tp].is_due(now=time.monotonic(), position=run.position, log_end=log_end, full=run.full):
             return
         if self._silence.too_long:  # stopped while another partition's epoch was made; the next turn asks
-            self._bundles.set()
+            self._pressing[tp.topic].set()
             return
         covered = await run.epoch(at_end=at_end, idle=idle)
         if covered is not None and self._runs.get(tp) is run:
@@ -249,6 +258,13 @@ class Worker:
 
     async def _stop(self, *_: Any, **__: Any) -> None:
         await self._reader.stop()
+
+
+async def _is_set(event: asyncio.Event, *, timeout: float) -> bool:
+    """Wait for an event, but no longer than so many seconds; whether it came."""
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(event.wait(), timeout)
+    return event.is_set()
 
 
 def _credentials(connection: KafkaConnection) -> Any:

@@ -100,6 +100,18 @@ def test_a_log_that_was_made_anew_stops_the_worker():
         run.absorb(10, records(0), beginning=0)
 
 
+def test_an_epoch_is_pressing_from_where_a_pane_can_be_closed_until_it_was_told():
+    run, pressing = State().run(), []
+    asyncio.run(run.restore((), beginning=0, end=10))
+    for position, offset in ((0, 25), (26, 29), (30, 30), (31, 31)):  # the pane that begins at 0 can be closed at 10 s and 20 s of lateness
+        run.absorb(position, records(offset))
+        pressing.append(run.pressing)
+        if not run.pressing:
+            asyncio.run(run.epoch(at_end=False))
+    asyncio.run(run.epoch(at_end=False))
+    assert (pressing, run.pressing) == ([False, False, True, True], False)
+
+
 def test_reading_pauses_while_an_epoch_waits_for_its_acknowledgements_and_goes_on_behind_it():
     async def happened() -> list[str]:
         acknowledged, said = asyncio.Event(), list[str]()
