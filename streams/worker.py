@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import secrets
+import threading
 import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
@@ -51,6 +53,10 @@ SHORTEST = 0.5
 
 GATHERING = 0.1
 """Of an epoch's length, between the first partition that presses for an epoch and that epoch: the others come then, too."""
+
+
+LONGEST_STOP = 8.0
+"""Seconds that the process may take to end: Docker kills after ten. Clients wait for a broker that is away for as long as their requests may take, 40 s and more."""
 
 
 class _App(faust.App):
@@ -276,7 +282,14 @@ def _credentials(connection: KafkaConnection) -> Any:
 
 
 class Process(faust.Worker):
-    """Faust's own; it would tell of a fault from five places, each time with the way that it came."""
+    """Faust's own; it would tell of a fault from five places, each time with the way that it came, and wait for a broker that is away."""
+
+    async def stop(self) -> None:
+        """End, if need be without what is still waited for: what was declared is durable, and the rest is read again."""
+        patience = threading.Timer(LONGEST_STOP, _end_now)  # a thread, as the loop may be what does not end
+        patience.daemon = True
+        patience.start()
+        await super().stop()
 
     def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
         """Tell of saved state that cannot be used in one line, since its message says all; what fails behind it fails because everything stops."""
@@ -294,6 +307,11 @@ class Process(faust.Worker):
 
         for handler in logger.handlers:
             handler.addFilter(once)
+
+
+def _end_now() -> None:
+    logger.error("did not end within %.0f s, most likely since no broker answers; waits no longer, and the next worker reads on from what was declared", LONGEST_STOP)
+    os._exit(1)
 
 
 def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_level: str = "INFO") -> None:
