@@ -139,12 +139,15 @@ class Contributions:
         rows = np.flatnonzero(score == score)  # noqa: PLR0124  nan is the one value that differs from itself
         if not len(rows):
             return
-        given = score[rows]
-        probability = np.clip(np.where(positive[rows] == 1, given, 1 - given), SMALLEST_PROBABILITY, 1)
+        of = groups.of
+        if len(rows) < len(score):
+            score, positive, of = score[rows], positive[rows], None if of is None else of[rows]
+        probability = np.clip(np.where(positive == 1, score, 1 - score), SMALLEST_PROBABILITY, 1)
         loss, brier = -np.log(probability), (1 - probability) ** 2
         block = sums[:, self._blocks["probability"]]
-        for place, values in enumerate((np.ones(len(loss)), loss, loss**2, brier, brier**2)):
-            block[:, place] += _sums(groups, values, rows)
+        block[:, 0] += groups.sizes(rows)
+        for place, values in enumerate((loss, loss**2, brier, brier**2), start=1):
+            block[:, place] += _sums(of, values, len(block))
         assert block.shape[1] == len(PROBABILITY)  # noqa: S101  the layout and the sums above name the same five
 
 
@@ -163,16 +166,17 @@ def _errors(groups: RowGroups, prediction: Float64, label: Float64) -> Float64:
         powers = (np.ones(groups.n), label, label**2, error, np.abs(error), error**2, error**4)
     rows = np.flatnonzero(np.isfinite(powers).all(axis=0))
     out = np.empty((len(groups.keys), len(REGRESSION)))
+    of = None if groups.of is None else groups.of[rows]
     for place, values in enumerate(powers):
-        out[:, place] = _sums(groups, values[rows], rows)
+        out[:, place] = _sums(of, values[rows], len(out))
     return out
 
 
-def _sums(groups: RowGroups, values: Float64, rows: Int64) -> Float64:
-    """(groups,) sums of a value of some rows."""
-    if groups.of is None:
+def _sums(of: Int64 | None, values: Float64, groups: int) -> Float64:
+    """(groups,) sums of a value by the group that each is of."""
+    if of is None:
         return np.array([values.sum()])
-    return np.bincount(groups.of[rows], weights=values, minlength=len(groups.keys)).astype(np.float64, copy=False)
+    return np.bincount(of, weights=values, minlength=groups).astype(np.float64, copy=False)
 
 
 def _add_coded(block: Float64, groups: RowGroups, column: CodedText, bins: ColumnBins) -> None:
