@@ -133,13 +133,15 @@ class Summarise:
     def _hold(self, batch: EventBatch) -> None:
         """Let rows wait, unless they can no longer wait with those that do: all rows of a model are counted in the order of the log."""
         form = (batch.numeric_names, tuple(batch.categorical), isinstance(batch.label, CodedText), batch.revisions)
-        models = batch.model_of.levels
-        if self._changes != self._monitors.changes or any(self._form_of.get(model, form) != form for model in models):
+        waiting = self._held.get(form, _Held()).revisions
+        new = [model for model in batch.model_of.levels if model not in waiting]
+        if self._changes != self._monitors.changes or any(self._form_of.get(model, form) != form for model in new):
             self._absorb_held()
-        self._form_of.update(dict.fromkeys(models, form))
+            new = list(batch.model_of.levels)
         held = self._held.setdefault(form, _Held())
         held.batches.append(batch)
-        held.revisions.update((model, tuple(self._monitors.of(model))) for model in models if model not in held.revisions)
+        self._form_of.update(dict.fromkeys(new, form))
+        held.revisions.update((model, tuple(self._monitors.of(model))) for model in new)
         held.rows += len(batch)
 
     def _absorb_held(self) -> None:
