@@ -95,7 +95,8 @@ class EventBatch:
 
     def take(self, rows: Any) -> EventBatch:
         """The same columns at some rows: a mask or positions."""
-        columns = {name: getattr(self, name)[rows] for name in _BY_ROW}
+        rows = positions(rows)
+        columns = {name: at(getattr(self, name), rows) for name in _BY_ROW}
         categorical = {name: column[rows] for name, column in self.categorical.items()}
         models = None if self.models is None else self.models[rows]
         return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, revisions=self.revisions, models=models, **columns)
@@ -179,6 +180,16 @@ def plain(column: Coded) -> Column:
 def coded(column: Column) -> Coded:
     """The opposite of `plain`."""
     return CodedText.of(column) if column.dtype == object else column
+
+
+def positions(rows: Any) -> Any:
+    """A mask as positions, which a dozen columns are taken at in half the time; positions and slices as they are."""
+    return np.flatnonzero(rows) if isinstance(rows, np.ndarray) and rows.dtype == np.bool_ else rows
+
+
+def at(column: Any, rows: Any) -> Any:
+    """A column at some positions, or a slice of it; a matrix is taken from row by row, not value by value."""
+    return column[rows] if isinstance(rows, slice) or isinstance(column, CodedText) else column.take(rows, axis=0)
 
 
 def put_together(parts: Sequence[Any]) -> Any:

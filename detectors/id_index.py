@@ -81,7 +81,7 @@ class IdRun:
         order = np.argsort(ids, kind="stable")  # finds the two sorted runs and merges them
 
         def column(of_one: Any, of_other: Any) -> Any:
-            return np.concatenate([of_one, of_other])[order]
+            return np.concatenate([of_one, of_other]).take(order)
 
         keys = RowKeys(ids[order], column(one.owner, other.owner), column(one.position, other.position), column(one.timestamp, other.timestamp))
         return cls(keys, column(earlier.row, later.row))._in_order()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import Coded, Float64, Int64, UInt64, plain, put_together
+from detectors.event_batch import Coded, Float64, Int64, UInt64, at, plain, positions, put_together
 from detectors.examples import Examples
 
 
@@ -48,7 +48,8 @@ class LabelledRows:
 
     def take(self, rows: Any) -> LabelledRows:
         """The same columns at some rows: a mask, a slice or positions."""
-        columns = {name: getattr(self, name)[rows] for name in _BY_ROW}
+        rows = positions(rows)
+        columns = {name: at(getattr(self, name), rows) for name in _BY_ROW}
         if self.labelled_at is self.predicted_at:  # as where labels came with their predictions, which spares a look at each delay
             columns["labelled_at"] = columns["predicted_at"]
         categorical = {name: column[rows] for name, column in self.categorical.items()}
