@@ -82,7 +82,7 @@ def _count(request: Counting, owners: Sequence[int], bounds: Sequence[int]) -> N
     groups = RowGroups.by(timestamp, request.length, rows.version, rows.segment if request.by_segment else None, dense)
     sums = np.zeros((len(groups.keys), request.width))
     request.fill(request.add[owners[0]], sums, groups, rows, members)
-    begins = groups.begins(rows.offset, rows.index)
-    ends = [0, len(groups.keys)] if dense is None else np.searchsorted(groups.owners(dense), np.arange(len(owners) + 1)).tolist()
-    for owner, begin, end in zip(owners, ends[:-1], ends[1:], strict=True):
-        request.tables[owner].add(groups.keys[begin:end], sums[begin:end], begins[begin:end])
+    begins = groups.begins(rows.offset, rows.index).tolist()
+    of = [0] * len(begins) if dense is None else groups.owners(dense).tolist()
+    for place, key, added, begin in zip(of, groups.keys, sums, begins, strict=True):
+        request.tables[owners[place]].add(key, added, begin)

@@ -17,7 +17,7 @@ import numpy as np
 from detectors.coded_text import CodedText
 from detectors.contributions import Contributions, Members
 from detectors.counted_together import Counting, Fill, count_together
-from detectors.event_batch import FEATURES, LABEL, NO_TIME, Bool, EventBatch, Float64, Int32, Int64, UInt64, both
+from detectors.event_batch import FEATURES, LABEL, NO_TIME, Bool, EventBatch, Float64, Int32, Int64, UInt64, both, order_of
 from detectors.group_tables import GroupTables
 from detectors.id_index import RowKeys
 from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
@@ -117,7 +117,7 @@ class FamilySummariser:
         """
         batch = replace(batch, models=CodedText(self._names, owner)).with_features(self._numeric, self._categorical)
         if (owner[1:] < owner[:-1]).any():
-            order = np.argsort(owner, kind="stable")
+            order = order_of(owner)
             batch, mine = batch.take(order), mine[order]
         is_label = batch.kind == LABEL
         labels, mine_of_labels = _rows(batch, is_label), mine[is_label]
@@ -318,7 +318,7 @@ class FamilySummariser:
         pieces, tables = (self._pane_pieces, self._panes) if kind == "pane" else (self._cohort_pieces, self._cohorts)
         for place in pieces.restore(piece, self._places):
             if kind == "cohort" or start + self.pane > self._closed_before:
-                tables[place].changed.add(start)
+                tables[place].tell_again(start)
             if piece.covered > covered:
                 self._skip[kind, place, start] = piece.covered
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-from detectors.event_batch import Float64, Int64
+from detectors.event_batch import Float64
 from detectors.packed_counts import PackedCounts
 from detectors.row_groups import GroupKey
 
@@ -15,28 +15,28 @@ OTHER = "(other)"
 """Stands for the versions and segments of a window that came after the first `max_groups`."""
 
 
-_Added = tuple[Sequence[GroupKey], Float64, Int64]
-"""Groups, what their rows add, (groups, size), and the position in the log of each group's first row, (groups,)."""
+_Begun = tuple[GroupKey, Float64, int]
+"""A group that a batch may have begun, what its rows add, (size,), and the position in the log of their first."""
 
 
 class GroupTables:
     """Windows of one kind.
 
-    Groups begin in the order of the log, so that which of them come too late does not depend on how it was cut; therefore what is added counts
+    Groups begin in the order of the log, so that which of them come too late does not depend on how it was cut; therefore a new group counts
     from `settle` on, when all that a batch adds is known.
 
     Attributes
     ----------
-    changed : starts of the windows that were added to and have not been told.
+    changed : starts of the windows that were added to and have not been told; and their groups whose vectors nobody else has seen.
     """
 
     def __init__(self, *, max_groups: int) -> None:
         self._max_groups = max_groups
-        self._added: list[_Added] = []
+        self._begun: list[_Begun] = []
         self._tables: dict[int, dict[Group, Float64 | PackedCounts]] = {}
         self._unpacked: set[int] = set()
         self._most_groups = 0  # of any window so far; while they and all that is new are few, no name is lost
-        self.changed: set[int] = set()
+        self.changed: dict[int, set[Group]] = {}
 
     def __contains__(self, start: int) -> bool:
         return start in self._tables
@@ -47,7 +47,7 @@ class GroupTables:
         return list(self._tables)
 
     def vectors(self, start: int) -> dict[Group, Float64]:
-        """A window's vectors by group; they are never changed, but replaced."""
+        """A window's vectors by group; from `told` on they are never changed, but replaced."""
         return {group: _dense(counts) for group, counts in self._tables[start].items()}
 
     def restore(self, start: int, vectors: dict[Group, Float64]) -> None:
@@ -65,47 +65,63 @@ class GroupTables:
 
     def told(self) -> None:
         """What changed has been read. A window that has not changed since the last time waits for its end, or for late rows, in little memory."""
-        for start in self._unpacked - self.changed:
+        for start in self._unpacked.difference(self.changed):
             if start in self._tables:
                 self._tables[start] = {group: counts if isinstance(counts, PackedCounts) else PackedCounts.of(counts).squeezed() for group, counts in self._tables[start].items()}
-        self._unpacked, self.changed = self.changed, set()
+        self._unpacked, self.changed = set(self.changed), {}
 
-    def add(self, keys: Sequence[GroupKey], sums: Float64, begins: Int64) -> None:
-        """Add a vector for each group of some rows.
+    def tell_again(self, start: int) -> None:
+        """Take a restored window for changed."""
+        self.changed.setdefault(start, set())
+
+    def add(self, key: GroupKey, sums: Float64, begin: int) -> None:
+        """Add to a group.
 
         Parameters
         ----------
-        keys : of the groups.
-        sums : (groups, size) what their rows add; copied when it is settled, so it may be a part of something larger.
-        begins : (groups,) position in the log of each group's first row.
+        key : of the group.
+        sums : (size,) what some of its rows add; copied, so it may be a part of something larger.
+        begin : position in the log of the first of these rows.
         """
-        self._added.append((keys, sums, begins))
+        start, version, segment = key
+        table = self._tables.get(start)
+        if table is None or (version, segment) not in table:
+            self._begun.append((key, sums.copy(), begin))
+        else:
+            self._add(start, (version, segment), sums)
 
     def settle(self) -> None:
         """All that a batch adds has been added."""
-        new = sum(len(keys) for keys, _, _ in self._added)
-        names = self._names_in_order() if self._most_groups + new > self._max_groups else {}
-        for keys, sums, _ in self._added:
-            for key, vector in zip(keys, sums, strict=True):
-                start, version, segment = key
-                table = self._tables.setdefault(start, {})
-                name = names[key] if names else (version, segment)
-                known = table.get(name)
-                table[name] = vector.copy() if known is None else _dense(known) + vector
-                self._most_groups = max(self._most_groups, len(table))
-                self.changed.add(start)
-        self._added = []
+        if not self._begun:
+            return
+        names = self._names_in_order() if self._most_groups + len(self._begun) > self._max_groups else {}
+        for key, sums, _ in self._begun:
+            start, version, segment = key
+            self._tables.setdefault(start, {})
+            self._add(start, names[key] if names else (version, segment), sums)
+            self._most_groups = max(self._most_groups, len(self._tables[start]))
+        self._begun = []
 
-    def _names_in_order(self) -> dict[tuple[int, str, str], Group]:
-        """The group that each version and segment is counted in."""
-        first: dict[tuple[int, str, str], int] = {}
-        for keys, _, begins in self._added:
-            for key, position in zip(keys, begins.tolist(), strict=True):
-                first[key] = min(position, first.get(key, position))
-        begun = {start: dict.fromkeys(self._tables.get(start, ())) for start, _, _ in first}
+    def _add(self, start: int, group: Group, sums: Float64) -> None:
+        table, unseen = self._tables[start], self.changed.setdefault(start, set())
+        counts = table.get(group)
+        if counts is None:
+            table[group] = sums.copy()
+        elif group not in unseen or isinstance(counts, PackedCounts):
+            table[group] = _dense(counts) + sums
+        else:
+            counts += sums
+        unseen.add(group)
+
+    def _names_in_order(self) -> dict[GroupKey, Group]:
+        """The group that each new version and segment is counted in."""
+        first: dict[GroupKey, int] = {}
+        for key, _, begin in self._begun:
+            first[key] = min(begin, first.get(key, begin))
+        tables = {start: dict.fromkeys(self._tables.get(start, ())) for start, _, _ in first}
         names = {}
         for start, version, segment in sorted(first, key=lambda key: (first[key], key)):
-            table = begun[start]
+            table = tables[start]
             name = name_within(table, version, segment, self._max_groups)
             table.setdefault(name)
             names[start, version, segment] = name

@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
-from detectors.event_batch import LABEL, NO_TIME, Bool, EventBatch, Int32, Int64
+from detectors.event_batch import LABEL, NO_TIME, Bool, EventBatch, Int32, Int64, order_of
 from detectors.family_summariser import FamilySummariser, family_of, needed_until
 from detectors.gaps import Gap, Gaps
 from detectors.labelled_rows import LabelledRows
@@ -153,7 +153,8 @@ class Summarise:
         held = self._held.pop(form)
         for model in held.revisions:
             del self._form_of[model]
-        batch = EventBatch.concatenate([replace(batch, model="", models=batch.model_of) for batch in held.batches])
+        batches = [replace(batch, model="", models=batch.model_of) for batch in held.batches]
+        batch = EventBatch.concatenate(batches, self._order(batches, held.revisions))
         alone = np.zeros(len(batch.model_of.levels), bool)
         for code, model in enumerate(batch.model_of.levels):
             revisions = held.revisions[model]
@@ -163,6 +164,13 @@ class Summarise:
         if alone.any():
             rows = alone[batch.model_of.codes]
             self._absorb_models(batch if rows.all() else batch.take(rows), {model: held.revisions[model][0] for code, model in enumerate(batch.model_of.levels) if alone[code]})
+
+    def _order(self, batches: Sequence[EventBatch], revisions: dict[str, tuple[Monitor, ...]]) -> Int64 | None:
+        """Rows by the places of their models, which families count them by; None where they are so."""
+        models = CodedText.concatenate([batch.model_of for batch in batches])
+        places = [self._places.get((model, revisions[model][0].revision)) if revisions[model] else None for model in models.levels]
+        place = np.array([0 if known is None else known[1] for known in places], np.int32)[models.codes]
+        return order_of(place) if (place[1:] < place[:-1]).any() else None
 
     def _absorb_models(self, batch: EventBatch, monitors: dict[str, Monitor]) -> None:
         """Give the rows of models that have one revision each to their families."""
