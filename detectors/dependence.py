@@ -69,7 +69,8 @@ class Dependence:
         for place, part in enumerate((seen, events * seen, totals_seen, totals_seen * totals / np.maximum(events, 1))):
             added[:, place] = part
         sums = self.blocks.copy()
-        np.add.at(sums, levels, added)
+        for level, block in zip(levels, added, strict=True):
+            sums[level] += block
         # One after another, so that the same panes give the same bits however many come at once.
         return Dependence(sums, np.add.accumulate((self.squares, *squares))[-1], self.inflation, self.freedom)
 

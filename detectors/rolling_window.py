@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from detectors.event_batch import Float64
 from detectors.packed_counts import PackedCounts
 
@@ -26,6 +24,7 @@ class RollingWindow:
 
     Examples
     --------
+    >>> import numpy as np
     >>> window = RollingWindow(length=60_000, pane=10_000)
     >>> for start in range(0, 90_000, 10_000):
     ...     window.add(start, np.array([1.0]))
@@ -37,7 +36,7 @@ class RollingWindow:
     def __init__(self, *, length: int, pane: int) -> None:
         self.length = max(length, pane)
         self.step = max(pane, -(-self.length // STEPS // pane) * pane)
-        self._sums: dict[int, Float64 | PackedCounts] = {}  # by the cut that they begin at; only the latest is dense
+        self._sums: dict[int, Float64 | PackedCounts] = {}  # by the cut that they begin at; only the latest may be dense
         self._due: int | None = None  # end of the step that the last pane is in, until that has been told
 
     def add(self, start: int, counts: Float64) -> None:
@@ -56,18 +55,24 @@ class RollingWindow:
             return None
         at, self._due = self._due, None
         self._sums = {begin: counts for begin, counts in self._sums.items() if begin >= at - self.length}
-        # In the order of time, so that the same panes give the same bits.
-        return at, np.asarray(sum(_dense(self._sums[begin]) for begin in sorted(self._sums)))
+        return at, PackedCounts.total(self._parts())
 
     def state(self) -> dict[str, Any]:
         """What to save."""
-        begins = sorted(self._sums)
-        return {"begins": begins, "counts": np.stack([_dense(self._sums[begin]) for begin in begins]) if begins else np.empty((0, 0)), "due": self._due}
+        parts = self._parts()
+        return {"begins": list(self._sums), "parts": [[part.cells, part.sums, part.kind] for part in parts], "due": self._due}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
-        self._sums = {begin: PackedCounts.of(counts) for begin, counts in zip(state["begins"], state["counts"], strict=True)}
+        self._sums = {begin: PackedCounts(*part) for begin, part in zip(state["begins"], state["parts"], strict=True)}
         self._due = state["due"]
+
+    def _parts(self) -> list[PackedCounts]:
+        """In the order of time, all packed."""
+        begins = sorted(self._sums)
+        parts = [_packed(self._sums[begin]) for begin in begins]
+        self._sums = dict(zip(begins, parts, strict=True))
+        return parts
 
 
 def _dense(counts: Float64 | PackedCounts) -> Float64:
