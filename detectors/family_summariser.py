@@ -19,12 +19,12 @@ from detectors.contributions import Contributions, Members
 from detectors.counted_together import Counting, Fill, count_together
 from detectors.event_batch import FEATURES, LABEL, NO_TIME, Bool, EventBatch, Float64, Int32, Int64, UInt64, both, order_of
 from detectors.group_tables import GroupTables
-from detectors.id_index import RowKeys
 from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
 from detectors.labelled_rows import LabelledRows
 from detectors.model_summariser import COHORT, Changes, ModelSummariser
 from detectors.pane import pane_start
 from detectors.piece import Piece, PieceKey
+from detectors.row_entries import RowKeys
 from detectors.row_groups import RowGroups
 from detectors.row_store import INDEX_BITS, Part, RowStore, position_of
 from detectors.specification import MonitorSpecification

@@ -1,48 +1,24 @@
 """Positions and times by event id, for millions of ids: sorted runs that are merged as they grow.
 
 A batch becomes a run, and runs are merged while one is not twice as long as the next, so there are few of them and each row is
-moved O(log n) times; merging two sorted runs costs 3 ns a row. A table of bits tells most new ids from known ones without a search.
+moved O(log n) times. What is moved is an id and the number of its entry; the rest of what is known of a row stays where it was written.
+A table of bits tells most new ids from known ones without a search.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from detectors.event_batch import NO_TIME, Bool, Int32, Int64, UInt64
+from detectors.row_entries import Entries, RowKeys
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # spreads ids that are no hashes, such as row numbers
 _SMALLEST_FILTER = 12  # bits of a place in the smallest table
 
 _SPARSE, _FULL = 32, 8  # places of the table for each id when it is made, and when it is made anew
-
-
-@dataclass(frozen=True)
-class RowKeys:
-    """What is known of ``n`` rows beside their columns.
-
-    Attributes
-    ----------
-    ids : (n,) hashes of event ids, other ones for each owner.
-    owner : (n,) whose rows they are.
-    position : (n,) where they stand in the log.
-    timestamp : (n,) event time.
-    """
-
-    ids: UInt64
-    owner: Int32
-    position: Int64
-    timestamp: Int64
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def take(self, rows: Int64 | Bool) -> RowKeys:
-        """Some of the rows."""
-        return RowKeys(self.ids[rows], self.owner[rows], self.position[rows], self.timestamp[rows])
 
 
 @dataclass(frozen=True)
@@ -63,43 +39,34 @@ class Floor:
 
 @dataclass(frozen=True)
 class IdRun:
-    """Rows sorted by (id, position)."""
+    """(n,) ids of rows and their entries, sorted by (id, position)."""
 
-    keys: RowKeys
-    row: Int64
+    ids: UInt64
+    entry: Int64
 
     @classmethod
-    def of(cls, keys: RowKeys, row: Int64) -> IdRun:
+    def of(cls, ids: UInt64, entry: Int64, entries: Entries) -> IdRun:
         """Sort rows."""
-        return cls(keys, row).take(np.argsort(keys.ids))._in_order()
+        order = np.argsort(ids)
+        return cls(ids.take(order), entry.take(order))._in_order(entries)
 
     @classmethod
-    def merged(cls, earlier: IdRun, later: IdRun) -> IdRun:
+    def merged(cls, earlier: IdRun, later: IdRun, entries: Entries) -> IdRun:
         """Both."""
-        one, other = earlier.keys, later.keys
-        ids = np.concatenate([one.ids, other.ids])
+        ids, entry = np.concatenate([earlier.ids, later.ids]), np.concatenate([earlier.entry, later.entry])
         order = np.argsort(ids, kind="stable")  # finds the two sorted runs and merges them
+        return cls(ids.take(order), entry.take(order))._in_order(entries)
 
-        def column(of_one: Any, of_other: Any) -> Any:
-            return np.concatenate([of_one, of_other]).take(order)
-
-        keys = RowKeys(ids[order], column(one.owner, other.owner), column(one.position, other.position), column(one.timestamp, other.timestamp))
-        return cls(keys, column(earlier.row, later.row))._in_order()
-
-    def _in_order(self) -> IdRun:
+    def _in_order(self, entries: Entries) -> IdRun:
         """With rows of the same id by position, where sorting by id left them otherwise."""
-        ids, position = self.keys.ids, self.keys.position
-        same = np.flatnonzero(ids[1:] == ids[:-1])
-        if len(same) and (position[same + 1] < position[same]).any():
-            return self.take(np.lexsort((position, ids)))
+        same = np.flatnonzero(self.ids[1:] == self.ids[:-1])
+        if len(same) and (entries.position[self.entry[same + 1]] < entries.position[self.entry[same]]).any():
+            order = np.lexsort((entries.position[self.entry], self.ids))
+            return IdRun(self.ids, self.entry[order])
         return self
 
-    def take(self, rows: Int64 | Bool) -> IdRun:
-        """Some of its rows, in ascending order."""
-        return IdRun(self.keys.take(rows), self.row[rows])
-
     def __len__(self) -> int:
-        return len(self.row)
+        return len(self.ids)
 
 
 class Found:
@@ -111,14 +78,15 @@ class Found:
         self.position = np.full(size, -1, np.int64)
         self.timestamp = np.full(size, NO_TIME, np.int64)
 
-    def offer(self, run: IdRun, which: Int64, rows: Int64) -> None:
-        """Take rows of a run where they are later than what was found so far."""
-        better = run.keys.position[rows] > self.position[which]
-        which, rows = which[better], rows[better]
+    def offer(self, entries: Entries, which: Int64, entry: Int64) -> None:
+        """Take rows where they are later than what was found so far."""
+        better = entries.position[entry] > self.position[which]
+        which, entry = which[better], entry[better]
         self.mask[which] = True
-        self.row[which] = run.row[rows]
-        self.position[which] = run.keys.position[rows]
-        self.timestamp[which] = run.keys.timestamp[rows]
+        if entries.row is not None:
+            self.row[which] = entries.row[entry]
+        self.position[which] = entries.position[entry]
+        self.timestamp[which] = entries.timestamp[entry]
 
 
 @dataclass(frozen=True)
@@ -139,39 +107,45 @@ class Wanted:
 
 
 class IdIndex:
-    """Rows by id; the caller gives each position once."""
+    """Rows by id; the caller gives each position once.
+
+    Attributes
+    ----------
+    entries : what is known of the rows beside their ids.
+    """
 
     def __init__(self) -> None:
-        self.runs: list[IdRun] = []
+        self.entries = Entries()
+        self._runs: list[IdRun] = []
         self._bits = _SMALLEST_FILTER
         self._known: Bool = np.zeros(1 << self._bits, bool)
         self._entered = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self.runs))
+        return len(self.entries)
 
-    def add(self, keys: RowKeys, row: Int64) -> None:
-        """Add rows, each with a number that `find` will tell."""
-        self._add(IdRun.of(keys, row))
+    def add(self, keys: RowKeys, row: Int64 | None) -> None:
+        """Add rows; with a number for each that `find` will tell, or always without."""
+        self._add(IdRun.of(keys.ids, self.entries.append(keys, row), self.entries))
 
     def _add(self, run: IdRun) -> None:
-        self.runs.append(run)
-        while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
-            later, earlier = self.runs.pop(), self.runs.pop()
-            self.runs.append(IdRun.merged(earlier, later))
+        self._runs.append(run)
+        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+            later, earlier = self._runs.pop(), self._runs.pop()
+            self._runs.append(IdRun.merged(earlier, later, self.entries))
         self._enter(run)
 
     def _enter(self, run: IdRun) -> None:
         self._entered += len(run)
         if self._entered * _FULL <= len(self._known):
-            self._known[self._places(run.keys.ids)] = True
+            self._known[self._places(run.ids)] = True
             return
         self._entered = len(self)
         while self._entered * _SPARSE > 1 << self._bits:
             self._bits += 1
         self._known = np.zeros(1 << self._bits, bool)
-        for one in self.runs:
-            self._known[self._places(one.keys.ids)] = True
+        for one in self._runs:
+            self._known[self._places(one.ids)] = True
 
     def _places(self, ids: UInt64) -> Int64:
         return ((ids * _GOLDEN) >> np.uint64(64 - self._bits)).view(np.int64)
@@ -179,13 +153,13 @@ class IdIndex:
     def find(self, wanted: Wanted) -> Found:
         """For each id the latest row that counts."""
         found = Found(len(wanted.ids))
-        if not self.runs:
+        if not self._runs:
             return found
         asked = np.flatnonzero(self._known[self._places(wanted.ids)])
         if len(asked):
             asked = asked[np.argsort(wanted.ids[asked])]  # a search for ascending ids stays in the processor's cache
-            for run in self.runs:
-                _find(run, found, asked, wanted)
+            for run in self._runs:
+                self._find(run, found, asked, wanted)
         return found
 
     def first_of_batch(self, keys: RowKeys, wanted: Wanted) -> Bool:
@@ -197,60 +171,54 @@ class IdIndex:
         wanted : for their own ids and positions.
         """
         repeats = self.find(wanted).mask
-        order = np.argsort(keys.ids)
-        run = IdRun(keys.take(order), np.zeros(len(keys), np.int64))
-        ordered = run.keys.ids
-        again = np.flatnonzero(ordered[1:] == ordered[:-1])
+        run = IdRun.of(keys.ids, self.entries.append(keys, None), self.entries)
+        again = np.flatnonzero(run.ids[1:] == run.ids[:-1])
         if len(again):
-            run = run._in_order()
             found = Found(len(keys))
-            _find(run, found, np.flatnonzero(np.isin(keys.ids, ordered[again])), wanted)
+            self._find(run, found, np.flatnonzero(np.isin(keys.ids, run.ids[again])), wanted)
             repeats |= found.mask
         self._add(run)
         return ~repeats
 
-    def keep(self, stays: Callable[[RowKeys], Bool]) -> None:
+    def keep(self, stays: Callable[[Entries], Bool]) -> None:
         """Keep some rows alone."""
-        runs = []
-        for run in self.runs:
-            kept = np.flatnonzero(stays(run.keys))
-            runs.append(run if len(kept) == len(run) else run.take(kept))
-        self.runs = [run for run in runs if len(run)]
+        kept = np.flatnonzero(stays(self.entries))
+        if len(kept) == len(self.entries):
+            return
+        place = np.full(len(self.entries), -1, np.int64)
+        place[kept] = np.arange(len(kept))
+        self.entries = self.entries.take(kept)
+        moved = [(run.ids, place.take(run.entry)) for run in self._runs]
+        self._runs = [IdRun(ids.take(rows), entry.take(rows)) for ids, entry in moved if len(rows := np.flatnonzero(entry >= 0))]
 
-    def renumber(self, numbers: Callable[[Int64], Int64]) -> None:
-        """Give all rows the numbers that are told for theirs."""
-        ends = np.cumsum([len(run) for run in self.runs])
-        told = numbers(np.concatenate([np.empty(0, np.int64), *(run.row for run in self.runs)]))
-        self.runs = [IdRun(run.keys, row) for run, row in zip(self.runs, np.split(told, ends[:-1]), strict=True)] if self.runs else []
-
-
-def _find(run: IdRun, found: Found, which: Int64, wanted: Wanted) -> None:
-    keys, ids = run.keys, wanted.ids
-    asked = ids[which]
-    row = np.searchsorted(keys.ids, asked, side="right") - 1
-    hit = np.flatnonzero((keys.ids[row] == asked) & (row >= 0))
-    which, row = which[hit], row[hit]
-    row = _before(keys, row, wanted.before[which])
-    while len(which):
-        same = np.flatnonzero((row >= 0) & (keys.ids[row] == ids[which]))
-        which, row = which[same], row[same]
-        counts = np.ones(len(row), bool) if wanted.since is None else keys.timestamp[row] >= wanted.since[which]
-        if wanted.floor is not None:
-            counts &= ~wanted.floor.take(which).is_above(keys.timestamp[row], keys.position[row])
-        found.offer(run, which[counts], row[counts])
-        which, row = which[~counts], row[~counts] - 1
+    def _find(self, run: IdRun, found: Found, which: Int64, wanted: Wanted) -> None:
+        entries, ids = self.entries, wanted.ids
+        asked = ids[which]
+        row = np.searchsorted(run.ids, asked, side="right") - 1
+        hit = np.flatnonzero((run.ids[row] == asked) & (row >= 0))
+        which, row = which[hit], row[hit]
+        row = _before(run, entries.position, row, wanted.before[which])
+        while len(which):
+            same = np.flatnonzero((row >= 0) & (run.ids[row] == ids[which]))
+            which, row = which[same], row[same]
+            entry = run.entry[row]
+            counts = np.ones(len(row), bool) if wanted.since is None else entries.timestamp[entry] >= wanted.since[which]
+            if wanted.floor is not None:
+                counts &= ~wanted.floor.take(which).is_above(entries.timestamp[entry], entries.position[entry])
+            found.offer(entries, which[counts], entry[counts])
+            which, row = which[~counts], row[~counts] - 1
 
 
-def _before(keys: RowKeys, row: Int64, before: Int64) -> Int64:
+def _before(run: IdRun, position: Int64, row: Int64, before: Int64) -> Int64:
     """From each id's last row back to its last row before a position; by bisection, for an id may be in every row."""
-    at_or_after = np.flatnonzero(keys.position[row] >= before)
+    at_or_after = np.flatnonzero(position[run.entry[row]] >= before)
     if not len(at_or_after):
         return row
     wanted = before[at_or_after]
-    low, high = np.searchsorted(keys.ids, keys.ids[row[at_or_after]], side="left"), row[at_or_after]
+    low, high = np.searchsorted(run.ids, run.ids[row[at_or_after]], side="left"), row[at_or_after]
     while (low < high).any():
         middle = (low + high) // 2
-        earlier = keys.position[middle] < wanted
+        earlier = position[run.entry[middle]] < wanted
         low, high = np.where(earlier, middle + 1, low), np.where(earlier, high, middle)
     row = row.copy()
     row[at_or_after] = low - 1

@@ -13,8 +13,9 @@ import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, Coded, EventBatch, Int64, both, coded, plain, present
-from detectors.id_index import Found, RowKeys
+from detectors.id_index import Found
 from detectors.labelled_rows import LabelledRows
+from detectors.row_entries import RowKeys
 from detectors.row_store import Part, RowStore
 from detectors.specification import MonitorSpecification
 

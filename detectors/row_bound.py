@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.event_batch import NO_TIME, Bool, Int32, Int64
-from detectors.id_index import Floor, RowKeys
+from detectors.id_index import Floor
+from detectors.row_entries import Entries, RowKeys
 
 _LAST = int(np.iinfo(np.int64).max)
 _AT_ONCE = 16  # so large a share of an owner's rows, the oldest, is looked for at a time
@@ -86,9 +87,9 @@ class RowBound:
         """Whether an owner has too many rows."""
         return bool(len(self.counts)) and int(self.counts.max()) > self._max_rows
 
-    def gone(self, keys: RowKeys) -> Bool | None:
+    def gone(self, rows: RowKeys | Entries) -> Bool | None:
         """(n,) which rows have been given up, or would have been if they had been there; None if none."""
-        return self._floor.take(keys.owner).is_above(keys.timestamp, keys.position) if self._is_any_given_up else None
+        return self._floor.take(rows.owner).is_above(rows.timestamp, rows.position) if self._is_any_given_up else None
 
     def floor(self, owner: Int32, before: Int64, oldest: Oldest) -> Floor | None:
         """(n,) up to where rows have been given up when the log is read up to some positions; None where all rows count."""

@@ -15,9 +15,10 @@ import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import NO_TIME, Bool, Coded, Int64, put_together
-from detectors.id_index import Floor, Found, IdIndex, RowKeys, Wanted
+from detectors.id_index import Floor, Found, IdIndex, Wanted
 from detectors.row_blocks import RowBlocks
 from detectors.row_bound import RowBound
+from detectors.row_entries import Entries, RowKeys
 
 PART_BYTES = 16 * 1024 * 1024
 """Of the rows that are saved as one part: a fraction of what a piece of state may take, however much was read in an epoch."""
@@ -136,8 +137,8 @@ class RowStore:
         self._turned_away = self._turned_away + np.bincount(added.keys.owner[gone], minlength=len(self.counts))
         return added.take(np.flatnonzero(~gone))
 
-    def _take(self, added: _Added, *, restored: bool = False) -> Int64:
-        """Count rows and keep their columns; returns their numbers."""
+    def _take(self, added: _Added, *, restored: bool = False) -> Int64 | None:
+        """Count rows and keep their columns; returns their numbers, None where there are no columns."""
         keys, columns = added.keys, added.columns
         counts = np.zeros(len(self.counts), np.int64)
         for group, size in self._by_group(keys):
@@ -148,7 +149,7 @@ class RowStore:
         else:
             self._bound.arrive(keys, counts)
             self._unsaved.append(added)
-        return self._blocks.append(keys.timestamp, columns) if columns else np.zeros(len(keys), np.int64)
+        return self._blocks.append(keys.timestamp, columns) if columns else None
 
     def _by_group(self, keys: RowKeys) -> list[tuple[int, Int64]]:
         """The groups of some rows, at least one, and how many rows of each owner it has."""
@@ -191,24 +192,26 @@ class RowStore:
         return given_up
 
     def _oldest(self, owner: int, count: int, before: int) -> Floor:
-        keys = [run.keys.take((run.keys.owner == owner) & (run.keys.position < before) & self._stays(run.keys)) for run in self._index.runs]
-        timestamp, position = (np.concatenate([np.empty(0, np.int64), *(getattr(one, name) for one in keys)]) for name in ("timestamp", "position"))
+        entries = self._index.entries
+        mine = np.flatnonzero((entries.owner == owner) & (entries.position < before) & self._stays(entries))
+        timestamp, position = entries.timestamp[mine], entries.position[mine]
         if count < len(timestamp):
             some = np.flatnonzero(timestamp <= np.partition(timestamp, count - 1)[count - 1])
             timestamp, position = timestamp[some], position[some]
         order = np.lexsort((position, timestamp))
         return Floor(timestamp[order], position[order])
 
-    def _stays(self, keys: RowKeys) -> Bool:
-        gone = self._bound.gone(keys)
-        stays = keys.timestamp >= self._expired_before
+    def _stays(self, entries: Entries) -> Bool:
+        gone = self._bound.gone(entries)
+        stays = entries.timestamp >= self._expired_before
         return stays if gone is None else stays & ~gone
 
     def _shed(self) -> None:
         """Free the room of what was given up."""
         self._index.keep(self._stays)
-        if self._blocks:
-            self._index.renumber(self._blocks.compact)
+        entries = self._index.entries
+        if self._blocks and entries.row is not None:
+            entries.row[:] = self._blocks.compact(entries.row)
 
     def _keep_unsaved(self, stays: Callable[[RowKeys], Bool]) -> None:
         kept = [added.take(stays(added.keys)) for added in self._unsaved]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import EventBatch
-from detectors.id_index import RowKeys
 from detectors.monitor import Monitor, Monitors
 from detectors.piece import Piece
 from detectors.row_blocks import ROWS
+from detectors.row_entries import RowKeys
 from detectors.row_store import RowStore
 from detectors.specification import Labels
 from detectors.summarise import Fetch, Summarise

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detectors import row_store as row_stores
 from detectors.coded_text import CodedText
-from detectors.id_index import RowKeys
+from detectors.row_entries import RowKeys
 from detectors.row_store import Part, RowStore
 
 LENGTH = 10

@@ -1,0 +1,88 @@
+"""What is known of rows beside their columns: appended to in place, in the order in which they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from detectors.event_batch import Bool, Int32, Int64, UInt64
+
+_FIRST = 64
+
+
+@dataclass(frozen=True)
+class RowKeys:
+    """What is known of ``n`` rows beside their columns.
+
+    Attributes
+    ----------
+    ids : (n,) hashes of event ids, other ones for each owner.
+    owner : (n,) whose rows they are.
+    position : (n,) where they stand in the log.
+    timestamp : (n,) event time.
+    """
+
+    ids: UInt64
+    owner: Int32
+    position: Int64
+    timestamp: Int64
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Int64 | Bool) -> RowKeys:
+        """Some of the rows."""
+        return RowKeys(self.ids[rows], self.owner[rows], self.position[rows], self.timestamp[rows])
+
+
+class Entries:
+    """Owners, positions and times of ``n`` rows, without their ids; with the rows' numbers, or always without.
+
+    Attributes
+    ----------
+    owner, position, timestamp : (n,) as in `RowKeys`.
+    row : (n,) numbers; None where no row has one.
+    """
+
+    def __init__(self) -> None:
+        self._room: dict[str, Any] = {"owner": np.empty(_FIRST, np.int32), "position": np.empty(_FIRST, np.int64), "timestamp": np.empty(_FIRST, np.int64)}
+        self._see(0)
+
+    def _see(self, size: int) -> None:
+        self._size = size
+        self.owner: Int32 = self._room["owner"][:size]
+        self.position: Int64 = self._room["position"][:size]
+        self.timestamp: Int64 = self._room["timestamp"][:size]
+        self.row: Int64 | None = self._room["row"][:size] if "row" in self._room else None
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, keys: RowKeys, row: Int64 | None) -> Int64:
+        """Add rows; returns the number of each one's entry."""
+        first, end = self._size, self._size + len(keys)
+        added: dict[str, Any] = {"owner": keys.owner, "position": keys.position, "timestamp": keys.timestamp}
+        if row is not None:
+            added["row"] = row
+        for name, values in added.items():
+            self._with_room(name, values.dtype, end)[first:end] = values
+        self._see(end)
+        return np.arange(first, end)
+
+    def _with_room(self, name: str, dtype: Any, end: int) -> Any:
+        array = self._room.get(name)
+        if array is None or len(array) < end:
+            room = np.empty(max(_FIRST, end, self._size * 3 // 2), dtype if array is None else array.dtype)
+            if array is not None:
+                room[: self._size] = array[: self._size]
+            self._room[name] = array = room
+        return array
+
+    def take(self, rows: Int64) -> Entries:
+        """Some of the rows; their entries have new numbers."""
+        taken = Entries()
+        taken._room = {name: array[: self._size].take(rows) for name, array in self._room.items()}
+        taken._see(len(rows))
+        return taken
