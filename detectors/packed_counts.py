@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,6 @@ from detectors.history import Cells, narrow
 _RAW = -zlib.MAX_WBITS  # without a header and a checksum
 _KINDS = (np.uint8, np.uint16, np.uint32)  # what does not fit becomes another number, whichever that is
 _SUM_BYTES = 16  # a place, and what is there
-_NUMBERS_AT_ONCE = 1 << 16  # more would not fit the processor's caches
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,46 +61,11 @@ class PackedCounts:
 
     def dense(self) -> Float64:
         """(size,) again."""
-        cells = self._loose()
+        cells = zlib.decompress(self.cells, _RAW) if self.is_squeezed else self.cells
         vector: Float64 = np.frombuffer(cells, self.kind, offset=_SUM_BYTES * self.sums).astype(np.float64)
         if self.sums:
             vector[np.frombuffer(cells, np.int64, self.sums)] = np.frombuffer(cells, np.float64, self.sums, offset=8 * self.sums)
         return vector
-
-    @staticmethod
-    def total(vectors: Sequence[PackedCounts]) -> Float64:
-        """(size,) sum of vectors of one size, one at least; added in their order, so that the same vectors give the same bits.
-
-        Examples
-        --------
-        >>> print(PackedCounts.total([PackedCounts.of(np.array([0.25, 3.0])), PackedCounts.of(np.array([0.5, 400.0]))]))
-        [  0.75 403.  ]
-        """
-        size = len(vectors[0]._counts(vectors[0]._loose()))
-        at_once = min(len(vectors), max(1, _NUMBERS_AT_ONCE // max(1, size)))
-        matrix = np.zeros((at_once + 1, size))  # in the first row, what was added before
-        for first in range(0, len(vectors), at_once):
-            some = vectors[first : first + at_once]
-            _unpack(some, matrix[1 : len(some) + 1])
-            matrix[0] = matrix[: len(some) + 1].sum(axis=0)
-        added: Float64 = matrix[0].copy()
-        return added
-
-    def _loose(self) -> bytes:
-        return zlib.decompress(self.cells, _RAW) if self.is_squeezed else self.cells
-
-    def _counts(self, cells: bytes) -> Cells:
-        return np.frombuffer(cells, self.kind, offset=_SUM_BYTES * self.sums)
-
-
-def _unpack(vectors: Sequence[PackedCounts], rows: Float64) -> None:
-    """Vectors into the rows of a table."""
-    cells = [vector._loose() for vector in vectors]
-    np.concatenate([vector._counts(own) for vector, own in zip(vectors, cells, strict=True)], out=rows.reshape(-1))
-    held = [vector.sums for vector in vectors]
-    places = b"".join([own[: 8 * sums] for own, sums in zip(cells, held, strict=True)])
-    values = b"".join([own[8 * sums : _SUM_BYTES * sums] for own, sums in zip(cells, held, strict=True)])
-    rows[np.repeat(np.arange(len(held)), held), np.frombuffer(places, np.int64)] = np.frombuffer(values, np.float64)
 
 
 def _compressed(cells: bytes) -> bytes:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors import packed_counts
 from detectors.packed_counts import PackedCounts
 
 cells = st.one_of(st.integers(0, 300).map(float), st.floats(allow_nan=True), st.sampled_from([0.0, -1.0, 2.0**16, 2.0**32 - 1, 2.0**32, 1e300, np.inf]))
@@ -18,16 +16,6 @@ def test_a_vector_survives_whatever_its_cells_hold(vector: list[float]) -> None:
     packed = PackedCounts.of(np.array(vector, float))
     np.testing.assert_array_equal(packed.dense(), vector)
     np.testing.assert_array_equal(packed.squeezed().squeezed().dense(), vector)
-
-
-@given(st.integers(2, 8).flatmap(lambda size: st.lists(st.lists(cells, min_size=size, max_size=size), min_size=1, max_size=12)), st.sampled_from([1, 20, 1 << 16]))
-def test_a_total_is_the_sum_of_vectors_in_their_order_to_the_bit(vectors: list[list[float]], at_once: int) -> None:
-    with pytest.MonkeyPatch.context() as patched, np.errstate(all="ignore"):
-        patched.setattr(packed_counts, "_NUMBERS_AT_ONCE", at_once)
-        packed = [PackedCounts.of(np.array(vector, float)) for vector in vectors]
-        one_by_one = sum(vector.dense() for vector in packed)
-        np.testing.assert_array_equal(PackedCounts.total(packed), one_by_one)
-        np.testing.assert_array_equal(PackedCounts.total([vector.squeezed() for vector in packed]), one_by_one)
 
 
 def test_small_counts_take_a_byte_each() -> None:
