@@ -287,10 +287,12 @@ class FamilySummariser:
         self._skip = {key: value for key, value in self._skip.items() if value > covered}
         return changes
 
-    def _told(self, rows: LabelledRows) -> LabelledRows:
+    @staticmethod
+    def _told(rows: LabelledRows) -> LabelledRows:
         """Joined rows, of one model or of several."""
-        owner = _owner(rows)
-        return replace(rows, model=self._names[owner[0]], models=None) if (owner == owner[0]).all() else replace(rows, model="")
+        models = rows.model_of  # put together of several batches, its codes are no places any more
+        first = models.codes[0]
+        return replace(rows, model=models.levels[first], models=None) if (models.codes == first).all() else replace(rows, model="")
 
     def _with_members(self, columns: dict[str, Any]) -> dict[str, Any]:
         """Columns as they are saved: with the names of those whose rows they are, as places change with each assignment."""

@@ -140,7 +140,7 @@ def ids(column: pa.Array) -> tuple[UInt64, Bool]:
         return np.empty(0, np.uint64), np.empty(0, bool)
     _, starts, texts = column.buffers()
     width = np.int64 if pa.types.is_large_string(column.type) else np.int32
-    offsets = np.frombuffer(starts, width)[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    offsets = np.frombuffer(starts, width, len(column) + 1, column.offset * width().itemsize).astype(np.int64)  # the buffer may have bytes beyond the last
     hashes = id_hashes(offsets, np.frombuffer(texts or b"", np.uint8))
     odd = offsets[1:] == offsets[:-1]
     return hashes, odd if not column.null_count else odd | ~given(column)

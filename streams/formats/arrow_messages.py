@@ -29,8 +29,11 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_GROWTH = 100
 """Bytes of columns for each of a record's bytes: what is compressed in the stream may take a thousandth of what it takes in memory, in each record of a fetch."""
 
+_TEXT_BYTES = 8  # that a text of a dictionary takes at least while it is looked at; nulls take none in the stream, however many it says that there are
+
 _SCHEMA, _DICTIONARY, _ROWS = 1, 2, 3  # what a message's header may be
 _HEADER_TYPE, _HEADER, _BODY_LENGTH = 1, 2, 3  # fields of a message
+_ENDIANNESS = 0  # field of a schema
 _DATA = 1  # field of a dictionary: its values, as rows of one column
 _LENGTH, _BUFFERS, _COMPRESSION = 0, 2, 3  # fields of rows
 _AS_IT_IS = 2**64 - 1  # stands before a buffer that did not become smaller
@@ -52,7 +55,7 @@ class Outline:
     head_size : bytes that the columns of the dictionaries take.
     batches : where the message of each batch of rows begins and ends.
     rows : of all batches.
-    is_plain : whether all that comes behind the head is rows, where buffers lie as they have to: then they can be read without the head.
+    is_plain : whether all that comes behind the head is rows, where buffers lie as they have to and numbers are little-endian: then they can be read without the head.
     """
 
     head: bytes
@@ -67,6 +70,7 @@ class _Message(NamedTuple):
     end: int
     rows: int
     size: int
+    is_little_endian: bool = True
 
 
 def max_bytes(value: bytes) -> int:
@@ -93,7 +97,7 @@ def outline(value: bytes, before: Outline | None = None) -> Outline:
         If it is cut off, has no rows, or has more rows than `MAX_ROWS` or than bytes, or more than `max_bytes` of columns.
     """
     try:
-        return _outline(value, before if before is not None and value.startswith(before.head) else None)
+        return _outline(value, before if before is not None and before.is_plain and value.startswith(before.head) else None)
     except (OutOfBounds, ValueError, OverflowError) as error:
         raise EventError(f"not an Arrow IPC stream: {error}") from None
 
@@ -110,7 +114,8 @@ def _outline(value: bytes, before: Outline | None) -> Outline:
     while (message := _message(value, place)) is not None:
         if (message.kind == _SCHEMA) != (place == 0):
             raise ValueError("it has to begin with its schema, and to have one")
-        size += message.size
+        size += message.size if message.kind != _DICTIONARY else max(message.size, _TEXT_BYTES * message.rows)
+        is_plain &= message.is_little_endian
         if message.kind == _ROWS:
             rows += message.rows
             batches.append((place, message.end))
@@ -151,7 +156,8 @@ def _message(value: bytes, place: int) -> _Message | None:
     if length < 0 or body_length < 0 or end > len(value):
         raise ValueError(f"a message of {length} and {body_length} bytes begins at byte {place} of {len(value)}")
     if kind == _SCHEMA:
-        return _Message(kind, end, 0, 0)
+        schema, fields = _table(metadata, _given(message, fields[_HEADER]))
+        return _Message(kind, end, 0, 0, is_little_endian=not _number(metadata, schema, fields[_ENDIANNESS], _UINT16))
     if kind not in {_DICTIONARY, _ROWS}:
         raise ValueError(f"expected messages with rows or dictionaries, got one of the kind {kind}")
     data, fields = _table(metadata, _given(message, fields[_HEADER]))

@@ -23,6 +23,7 @@ from streams.formats.decoded import DeadLetter
 from streams.source_records import SourceRecords
 
 _MAX_KEPT, _MAX_KEPT_BYTES = 16, 64 * 1024  # heads that are remembered, of so many bytes at most
+_MAX_KEPT_COLUMNS = 1024 * 1024  # bytes of a remembered head's texts: what is compressed in 64 kB may take a hundred times that
 _UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
 
@@ -153,7 +154,7 @@ class ArrowReader:
         """What is known of a stream's head, of which the least lately used is forgotten; None for one that was not seen before: a record by itself is read in less."""
         key = stream.outline.head
         found = self._heads.pop(key, None) or (Head(stream.value) if seen or key in self._seen else None)
-        if len(key) <= _MAX_KEPT_BYTES:
+        if len(key) <= _MAX_KEPT_BYTES and stream.outline.head_size <= _MAX_KEPT_COLUMNS:
             _keep(self._heads if found is not None else self._seen, key, found)
         return found
 

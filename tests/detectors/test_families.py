@@ -151,3 +151,21 @@ def test_batches_keep_whose_their_rows_are():
     (batch,) = mixed(log, 0, 6).batches
     assert EventBatch.concatenate([batch, batch]).model_of.to_text().tolist() == ["a", "b", "c"] * 4
     assert batch.take(slice(1, 3)).model_of.to_text().tolist() == ["b", "c"]
+
+
+def test_examples_of_an_epoch_keep_their_model_when_its_family_has_grown_in_it():
+    revisions = [Monitor(specification=MONITORS[0].specification, revision=revision, effective_from=10_000 * (revision - 1)) for revision in (1, 2)]
+    stage = Summarise(0, Monitors([*revisions, *MONITORS[1:3]]))  # two of the family have one name
+
+    def absorb(log: list[Sent], first: int, of: list[str]) -> None:
+        whole = fetch(log, first=first)
+        stage.absorb(replace(whole, batches=(replace(whole.batches[0], model="", models=CodedText.of(of)),)))
+
+    log = [prediction(1, 0), prediction(2, 20_000), prediction(3, 20_000), prediction(4, 20_000)]
+    absorb(log, 0, ["a", "a", "b", "b"])
+    stage.flush()
+    log += [label(3, 22_000, "yes")] * 1_000
+    absorb(log, 4, ["b"] * 1_000)
+    log += [prediction(5, 22_000)] + [label(4, 22_000, "yes")] * 2_000
+    absorb(log, 1_004, ["c"] + ["b"] * 2_000)
+    assert [(rows.model, rows.event_id.tolist()) for rows in stage.flush().examples] == [("b", [3, 4])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -102,3 +104,32 @@ def test_columns_that_take_more_than_a_record_may_are_refused_however_they_are_s
         writer.write_table(table)
     with pytest.raises(EventError, match=f"at most {MAX_BYTES} bytes of columns"):
         outline(bytes(sink.getvalue().to_pybytes()))
+
+
+def test_a_dictionary_of_nulls_is_refused_for_how_many_it_says_it_has():
+    told = 1_234_567
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int32()), pa.nulls(told))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, pa.schema({"model_version": column.type})) as writer:
+        writer.write_batch(pa.record_batch({"model_version": column}))
+    value = bytes(sink.getvalue().to_pybytes()).replace(told.to_bytes(8, "little"), (2**33).to_bytes(8, "little"))
+    with pytest.raises(EventError, match=f"got {8 * 2**33} or more"):
+        outline(value)
+
+
+def test_a_big_endian_stream_is_not_read_by_the_head_of_others():
+    table = pa.table({"event_id": [1, 2]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    value = bytes(sink.getvalue().to_pybytes())
+    (length,) = struct.unpack_from("<i", value, 4)
+    metadata = bytearray(value[8 : 8 + length]) + struct.pack("<H6x", 1)  # where the schema will say that its numbers are big-endian
+    message = struct.unpack_from("<I", metadata)[0]
+    header = message + struct.unpack_from("<H", metadata, message - struct.unpack_from("<i", metadata, message)[0] + 8)[0]
+    schema = header + struct.unpack_from("<I", metadata, header)[0]
+    struct.pack_into("<H", metadata, schema - struct.unpack_from("<i", metadata, schema)[0] + 4, length - schema)
+    numbers = np.array([1, 2])
+    big = value[:4] + struct.pack("<i", len(metadata)) + bytes(metadata) + value[8 + length :].replace(numbers.tobytes(), numbers.byteswap().tobytes())
+    assert pa.ipc.open_stream(big).read_all() == table
+    assert [outline(one, outline(one)).is_plain for one in (value, big)] == [True, False]

@@ -497,3 +497,23 @@ def test_a_long_text_that_every_row_means_is_not_written_out_for_each(name: str)
     assert dead.value == value
     assert decoded.fetch.rejected >= n - 1
     assert pa.default_memory_pool().max_memory() < 2**30
+
+
+def test_a_buffer_may_be_longer_than_what_is_in_it():
+    texts = pa.table({"event_id": ["order-0", "order-1"], "model": ["churn"] * 2, "prediction": ["no"] * 2, "timestamp": [NOW] * 2})
+    offsets = 12  # bytes
+    value = stream(texts)
+    longer = value.replace((0).to_bytes(8, "little") + offsets.to_bytes(8, "little"), (0).to_bytes(8, "little") + (offsets + 1).to_bytes(8, "little"))
+    assert longer != value
+    assert said(decode(longer, decoder=Decoder(MONITORS))) == said(decode(value, decoder=Decoder(MONITORS)))
+
+
+def test_a_head_of_many_texts_is_read_and_not_remembered():
+    many = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int32()), pa.array(["no", "x" * 2**20]))
+    table = pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": many, "timestamp": [NOW] * 2})
+    decoder, value = Decoder(MONITORS), compressed(table)
+    padded = value + bytes(20_000)  # what is behind the end of a stream is not looked at
+    for _ in range(2):
+        assert [len(batch) for batch in decode(padded, decoder=decoder).fetch.batches] == [2]
+    assert len(value) < 20_000
+    assert not decoder.arrow._heads
