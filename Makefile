@@ -84,7 +84,7 @@ $(VENV)/.installed-for-bench: pyproject.toml requirements.lock | $(BIN)/python
 bench: $(VENV)/.installed-for-bench
 	@$(if $(ROWS),,$(BIN)/python -m bench.linear)
 	code=0; $(BIN)/python -m bench $(ROWS) || code=$$?
-	$(if $(ROWS),,$(BIN)/python -m bench.beside)
+	$(if $(ROWS),,$(BIN)/python -m bench.page)
 	exit $$code
 
 bench-scale: $(VENV)/.installed-for-bench

@@ -20,6 +20,7 @@ from bench.figure import readable
 from bench.workload import PANE, Workload
 from detectors.event_batch import Float64
 from detectors.monitor import Monitor, Monitors
+from detectors.window_pieces import BUCKETS
 from streams.detect_driver import DetectDriver
 from streams.partitioner import partition_of
 from streams.piece_store import PieceStore
@@ -32,8 +33,8 @@ MODELS, PARTITIONS, EVENTS = 10_000, 128, 1_000_000
 RATE = EVENTS / MODELS / PARTITIONS
 """Events a second of one model in one partition."""
 
-FITTED = ((10, 1), (10, 4), (40, 2), (20, 6))
-HELD = ((60, 6), (80, 8))
+FITTED = ((10, 1), (10, 4), (40, 2), (20, 6), (60, 6), (30, 12), (200, 2), (500, 1))
+HELD = ((80, 8), (800, 2))
 """Models and partitions of the simulated installations."""
 
 SECONDS, STEADY = 50, 30
@@ -108,9 +109,18 @@ def _absorb(stage: _Stage, ends: list[int], number: int, values: list[bytes], ti
         stage.driver.absorb(SourceRecords(offsets=offsets, timestamps=np.array(times, np.int64), keys=keys, values=values), ends[number])
 
 
+TERMS = ("P^2", "P", "M", "T", "M P", "B P")
+
+
 def terms(models: int, partitions: int) -> Float64:
-    """What everything that is written grows with: bundles, manifests, models, and models in each partition."""
-    return np.array([partitions**2, partitions, models, models * partitions], np.float64)
+    """What everything that is written grows with.
+
+    P^2 bundles, P manifests, M models, T models that are told in a second since an event of theirs came; and in each partition M models,
+    and B buckets of models that share a record.
+    """
+    told = models * -np.expm1(-RATE * partitions)
+    buckets = BUCKETS * (1 - (1 - 1 / BUCKETS) ** models)
+    return np.array([partitions**2, partitions, models, told, models * partitions, buckets * partitions], np.float64)
 
 
 def fit(sizes: tuple[tuple[int, int], ...], figures: list[float]) -> Float64:
@@ -127,7 +137,7 @@ def main() -> int:
         print(f"simulating {size[0]} models, {size[1]} partitions", file=sys.stderr, flush=True)
         seen[size] = simulated(*size)
     table = Table(title=f"{MODELS:,} models x 20 features, {PARTITIONS} partitions, {EVENTS:,} events/s, an epoch a second: written a second", title_justify="left")
-    for heading in ("topic", "unit", "P^2", "P", "M", "M P", "formula", *(f"formula / simulated, {models} x {partitions}" for models, partitions in HELD)):
+    for heading in ("topic", "unit", *TERMS, "formula", *(f"formula / simulated, {models} x {partitions}" for models, partitions in HELD)):
         table.add_column(heading)
     worst = 0.0
     for topic, unit in sorted({key for one in seen.values() for key in one}):

@@ -54,7 +54,7 @@ def test_a_wrong_result_costs_its_row_and_no_other() -> None:
 
 
 def test_the_formula_finds_the_constants_of_what_grows_as_it_says() -> None:
-    constants = np.array([396.0, 20.0, 3_000.0, 150.0])
+    constants = np.array([396.0, 20.0, 3_000.0, 800.0, 150.0, 60.0])
     assert fit(FITTED, [float(terms(*size) @ constants) for size in FITTED]) == pytest.approx(constants)
 
 

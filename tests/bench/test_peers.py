@@ -14,9 +14,9 @@ import pytest
 
 from bench import peer_environment
 from bench.__main__ import run, show
-from bench.beside import PAGE, table, written
 from bench.figure import Found, Row, Size
 from bench.installation import BenchError
+from bench.page import PAGE, beside, written
 from bench.peer_environment import PEERS, python_of, requirements
 from bench.peer_rows import ROWS, Peer, edges_of, truth
 from bench.peers.counting import Counting, Report, Tally, Task
@@ -104,12 +104,13 @@ def test_a_yardstick_that_does_not_run_costs_no_row_and_says_why(capsys: pytest.
     capsys.readouterr()
     show(results)
     assert "could not be installed: no wheel" in capsys.readouterr().out
-    assert table(results["rows"]).count("\n") == 3
+    assert beside(results["rows"]).count("\n") == 3
 
 
-def test_the_page_has_a_place_for_the_table() -> None:
-    page = written(PAGE.read_text(), "| found |\n")
+@pytest.mark.parametrize("name", ["reached", "beside others"])
+def test_the_page_has_a_place_for_its_tables(name: str) -> None:
+    page = written(PAGE.read_text(), name, "| found |\n")
     assert page.count("| found |") == 1
-    assert written(page, "| again |\n") == page.replace("| found |", "| again |")
+    assert written(page, name, "| again |\n") == page.replace("| found |", "| again |")
     with pytest.raises(ValueError, match="has no place for the table"):
-        written("# Performance\n", "| found |\n")
+        written("# Performance\n", name, "| found |\n")
