@@ -109,8 +109,8 @@ def test_a_yardstick_that_does_not_run_costs_no_row_and_says_why(capsys: pytest.
 
 @pytest.mark.parametrize("name", ["reached", "beside others"])
 def test_the_page_has_a_place_for_its_tables(name: str) -> None:
-    page = written(PAGE.read_text(), name, "| found |\n")
-    assert page.count("| found |") == 1
-    assert written(page, name, "| again |\n") == page.replace("| found |", "| again |")
+    page = written(PAGE.read_text(), name, "| told here |\n")
+    assert page.count("| told here |") == 1
+    assert written(page, name, "| told again |\n") == page.replace("| told here |", "| told again |")
     with pytest.raises(ValueError, match="has no place for the table"):
-        written("# Performance\n", name, "| found |\n")
+        written("# Performance\n", name, "| told here |\n")
