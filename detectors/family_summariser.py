@@ -270,7 +270,7 @@ class FamilySummariser:
 
     def flush(self, covered: int) -> Changes:
         """What changed since the last flush."""
-        changes = Changes(examples=[self._told(LabelledRows.concatenate(self._examples))] if self._examples else [])
+        changes = Changes(examples=[self._told(rows) for rows in self._examples])
         self._examples = []
         changes.pieces = [*self._cohort_pieces.changed(covered), *self._pane_pieces.changed(covered)]
         panes: set[int] = set()

@@ -6,22 +6,25 @@ They are not compressed: most of their bytes are measured numbers, which no code
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import Column
+from detectors.event_batch import Column, Float64, put_together
 from detectors.examples import Examples
 from detectors.labelled_rows import LabelledRows
 
 _FEATURE = "feature:"
 _MODEL = "model"
 _OWN_RECORD = 256  # rows of a model from which on it has records of its own, whose key is its name
+_BLOCK = 1_024  # rows that stay near while one column after the other is taken out of them
+_END_BYTES = 8  # how a stream ends
 _NUMBERS = {"offset": pa.int64(), "index": pa.int64(), "event_id": pa.uint64(), "predicted_at": pa.int64(), "labelled_at": pa.int64(), "score": pa.float64()}
 _PLAIN = ("partition", "offset", "index", "event_id", "predicted_at", "labelled_at", "version", "segment", "prediction", "label", "score")
 
@@ -41,38 +44,49 @@ def encode_examples(parts: Sequence[LabelledRows], *, max_bytes: int) -> list[Ex
 
     Parameters
     ----------
-    parts : a model's rows are in one record each, in their order; those of its revisions may be in several parts.
+    parts : a model's rows are in one record each, in their order; those of its revisions may have other columns, and so other records.
     """
-    of_model = Counter(model for rows in parts for model in _models(rows))
-    alone: list[LabelledRows] = []
+    alike = [list(rows) for _, rows in groupby(parts, key=_form)]
+    of_model = Counter(model for rows in alike for model in _sizes(rows))
+    alone: list[list[LabelledRows]] = []
     sharing: dict[Any, list[LabelledRows]] = {}
-    for rows in parts:
-        model_of = rows.model_of
-        enough = np.bincount(model_of.codes, minlength=len(model_of.levels)) >= _OWN_RECORD
-        repeated = np.array([of_model[model] > 1 for model in model_of.levels])  # shared records would bring two revisions out of their order
-        by_itself = (enough | repeated)[model_of.codes]
-        alone += rows.by_model() if by_itself.all() else rows.take(by_itself).by_model()
-        if not by_itself.all():
-            outcomes = isinstance(rows.prediction, CodedText), isinstance(rows.label, CodedText)
-            others = rows.take(~by_itself) if by_itself.any() else rows
-            sharing.setdefault((rows.partition, outcomes, rows.numeric_names, tuple(rows.categorical)), []).append(others)
-    return [record for together in (*([rows] for rows in alone), *sharing.values()) if len(together[0]) for record in _records(together, max_bytes)]
+    for rows in alike:
+        sizes = _sizes(rows)
+        by_itself = {model for model, size in sizes.items() if size >= _OWN_RECORD or of_model[model] > 1}  # shared records would bring two revisions out of their order
+        if by_itself and len(sizes) == 1:
+            alone.append(rows)
+            continue
+        together = LabelledRows.concatenate([replace(part, model="", models=part.model_of) for part in rows])
+        model_of = together.model_of
+        is_alone = np.array([model in by_itself for model in model_of.levels])[model_of.codes]
+        alone += [[own] for own in together.take(is_alone).by_model()]
+        if not is_alone.all():
+            sharing.setdefault(_form(together), []).append(together.take(~is_alone) if by_itself else together)
+    return [record for rows in (*alone, *sharing.values()) for record in _records(rows, max_bytes)]
 
 
-def _models(rows: LabelledRows) -> list[str]:
-    model_of = rows.model_of
-    return [model_of.levels[code] for code in np.unique(model_of.codes).tolist()]
+def _form(rows: LabelledRows) -> Hashable:
+    """The same for rows that have the same columns."""
+    return rows.partition, isinstance(rows.prediction, CodedText), isinstance(rows.label, CodedText), rows.numeric_names, tuple(rows.categorical)
+
+
+def _sizes(parts: Sequence[LabelledRows]) -> Counter[str]:
+    """How many rows there are of each model."""
+    sizes: Counter[str] = Counter()
+    for model_of in (rows.model_of for rows in parts):
+        for level, size in zip(model_of.levels, np.bincount(model_of.codes, minlength=len(model_of.levels)).tolist(), strict=True):
+            sizes[level] += size
+    return +sizes  # without those that are only named
 
 
 def _records(parts: Sequence[LabelledRows], max_bytes: int) -> list[ExamplesRecord]:
-    rows = LabelledRows.concatenate([replace(part, model="", models=part.model_of) for part in parts])
-    models = _models(rows)
-    batch = _batch(rows, models[0] if len(models) == 1 else None)
+    models = list(_sizes(parts))
+    batch = _batch(parts, models[0] if len(models) == 1 else None)
     if len(models) > 1:
-        batch = batch.append_column(_MODEL, _texts(rows.model_of))
+        batch = batch.append_column(_MODEL, _texts([rows.model_of for rows in parts]))
     schema_bytes = 128 * batch.num_columns
-    at_once = max(1, (max_bytes - schema_bytes) * len(rows) // max(batch.nbytes, 1))
-    values = [value for first in range(0, len(rows), at_once) for value in _written(batch.slice(first, at_once), max_bytes)]
+    at_once = max(1, (max_bytes - schema_bytes) * batch.num_rows // max(batch.nbytes, 1))
+    values = [value for first in range(0, batch.num_rows, at_once) for value in _written(batch.slice(first, at_once), max_bytes)]
     return [ExamplesRecord(models[0] if len(models) == 1 else None, value) for value in values]
 
 
@@ -85,19 +99,27 @@ def _written(batch: pa.RecordBatch, max_bytes: int) -> list[bytes]:
     return [*_written(batch.slice(0, half), max_bytes), *_written(batch.slice(half), max_bytes)]
 
 
-def _batch(rows: LabelledRows, model: str | None) -> pa.RecordBatch:
-    n = len(rows)
-    outcomes = {name: pa.string() if isinstance(column, CodedText) else pa.float64() for name, column in (("prediction", rows.prediction), ("label", rows.label))}
-    schema = _schema(model, outcomes["prediction"], outcomes["label"], rows.numeric_names, tuple(rows.categorical))
-    columns: dict[str, Any] = {name: pa.array(getattr(rows, name), kind, from_pandas=False) for name, kind in _NUMBERS.items()}
-    columns["partition"] = pa.array(np.full(n, rows.partition, np.int64))
-    columns |= {name: _texts(column) for name, column in (("version", rows.version), ("segment", rows.segment))}
-    columns |= {
-        name: _texts(column) if isinstance(column, CodedText) else pa.array(column, from_pandas=False) for name, column in (("prediction", rows.prediction), ("label", rows.label))
-    }
-    numeric = np.ascontiguousarray(rows.numeric.T)  # Arrow's columns lie in one piece each
-    features = [pa.array(column, from_pandas=False) for column in numeric] + [_texts(column) for column in rows.categorical.values()]
+def _batch(parts: Sequence[LabelledRows], model: str | None) -> pa.RecordBatch:
+    """All rows of the parts, which have the same columns; each value is moved once, to where it is sent from."""
+    first = parts[0]
+    outcomes = {name: pa.string() if isinstance(getattr(first, name), CodedText) else pa.float64() for name in ("prediction", "label")}
+    schema = _schema(model, outcomes["prediction"], outcomes["label"], first.numeric_names, tuple(first.categorical))
+    columns: dict[str, Any] = {"partition": pa.array(np.full(sum(map(len, parts)), first.partition, np.int64))}
+    columns |= {name: _column([getattr(rows, name) for rows in parts]) for name in _PLAIN if name not in columns}
+    features = [pa.array(column, from_pandas=False) for column in _columns_of([rows.numeric for rows in parts])]
+    features += [_texts([rows.categorical[name] for rows in parts]) for name in first.categorical]
     return pa.RecordBatch.from_arrays([*(columns[name] for name in _PLAIN), *features], schema=schema)
+
+
+def _columns_of(matrices: Sequence[Float64]) -> Float64:
+    """(F, n) all rows of (n, F) matrices, as Arrow's columns lie: in one piece each."""
+    columns, first = np.empty((matrices[0].shape[1], sum(map(len, matrices)))), 0
+    for matrix in matrices:
+        for start in range(0, len(matrix), _BLOCK):
+            some = matrix[start : start + _BLOCK]
+            columns[:, first : first + len(some)] = some.T
+            first += len(some)
+    return columns
 
 
 @lru_cache(maxsize=4_096)
@@ -107,16 +129,23 @@ def _schema(model: str | None, prediction: pa.DataType, label: pa.DataType, nume
     return pa.schema(fields, metadata=None if model is None else {"model": model})
 
 
-def _texts(column: CodedText) -> pa.Array:
+def _column(parts: Sequence[Any]) -> pa.Array:
+    return _texts(parts) if isinstance(parts[0], CodedText) else pa.array(put_together(parts), from_pandas=False)
+
+
+def _texts(parts: Sequence[CodedText]) -> pa.Array:
+    column = CodedText.concatenate(parts)
     levels = pa.array(column.levels, pa.string())
     return levels.take(pa.array(column.codes, mask=~column.present))
 
 
 def _write(batch: pa.RecordBatch) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return bytes(sink.getvalue().to_pybytes())
+    room = pa.allocate_buffer(batch.schema.serialize().size + pa.ipc.get_record_batch_size(batch) + _END_BYTES)  # one that grows would be copied as it does
+    with pa.FixedSizeBufferWriter(room) as sink:
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        size = sink.tell()
+    return bytes(memoryview(room)[:size])
 
 
 def decode_examples(data: bytes) -> list[Examples]:

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from detectors.examples import Examples
 from detectors.group_tables import name_within
 from detectors.layout import Layout
 from detectors.model_summariser import COHORT
@@ -107,8 +108,7 @@ def test_a_label_that_came_with_its_prediction_is_corrected_where_the_monitor_sa
 def test_the_example_of_a_corrected_label_carries_its_features_and_the_new_label():
     stage = Summarise(0, monitors(corrections=True))
     stage.absorb(fetch([prediction(1, 1_000, outcome="yes", label="no", age=33.0), label(1, 120_000, "yes")]))
-    (rows,) = stage.flush().examples
-    examples = rows.examples()
+    examples = Examples.concatenate([rows.examples() for rows in stage.flush().examples])
     assert (examples.label.tolist(), examples.features["age"].tolist(), examples.event_id.tolist()) == (["no", "yes"], [33.0, 33.0], [1, 1])
 
 

@@ -49,8 +49,9 @@ def labelled(event: str, at: int, outcome: object) -> dict[str, object]:
 
 
 def rows(flushed: Flushed) -> dict[int, Examples]:
-    """Joined rows by the revision that joined them: one part of examples each, in order."""
-    return dict(enumerate((part.examples() for part in flushed.examples), 1))
+    """Joined rows by the revision that joined them: their columns differ."""
+    of_revision = [list(parts) for _, parts in itertools.groupby(flushed.examples, key=lambda part: (type(part.label), part.numeric_names, tuple(part.categorical)))]
+    return {revision: Examples.concatenate([part.examples() for part in parts]) for revision, parts in enumerate(of_revision, 1)}
 
 
 TYPES = {"none": {}, "numeric": {"age": Feature()}, "categorical": {"age": Feature(type="categorical")}}

@@ -138,3 +138,9 @@ def test_a_thousand_quiet_models_share_records_and_a_busy_one_has_its_own():
     records = encode_examples([*(rows(f"quiet-{number}", 3) for number in range(1_000)), rows("busy", 1_000)], max_bytes=10**6)
     assert [record.model for record in records] == ["busy", None]
     assert [len(examples) for examples in decode_examples(records[1].value)] == [3] * 1_000
+
+
+def test_rows_that_come_in_parts_make_the_records_of_all_of_them_together():
+    whole = part("loans", 3_000, texts=["a", "b", "c"] * 1_000)
+    parts = [whole.take(slice(first, first + 700)) for first in range(0, 3_000, 700)]
+    assert encode_examples(parts, max_bytes=50_000) == encode_examples([whole], max_bytes=50_000)
