@@ -1,4 +1,4 @@
-"""Two workers share the partitions of one source: what an event costs each of them, against one worker alone."""
+"""Two workers share the partitions of one source: what an event costs each of them, against one worker alone that has as many to read as each of the two."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def against_one(size: Size) -> Found:
         alone, alone_wall = [], []
         for _ in range(size.repeats):
             (rate,), wall, _ = _consume(installed, workload, place, workers)
-            place += workload.per_pane
+            place += len(workers) * workload.per_pane
             alone.append(rate)
             alone_wall.append(wall)
         workers.append(installed.worker("two"))
@@ -29,10 +29,10 @@ def against_one(size: Size) -> Found:
         place = _settled(installed, workload, place)
         for _ in range(size.repeats):
             rates, wall, broker = _consume(installed, workload, place, workers)
-            place += workload.per_pane
+            place += len(workers) * workload.per_pane
             told(f"  {' and '.join(f'{rate:,.0f}' for rate in rates)}, one alone {median(alone):,.0f} events per CPU second")
             figures.append(min(rates) / median(alone))
-            details = {"events_per_cpu_second_of_each": rates, "events_per_second_by_the_clock": workload.per_pane / wall, "cores_used_by_the_broker": broker / wall}
+            details = {"events_per_cpu_second_of_each": rates, "events_per_second_by_the_clock": len(workers) * workload.per_pane / wall, "cores_used_by_the_broker": broker / wall}
     details |= {"events_per_cpu_second_of_one_alone": median(alone), "events_per_second_by_the_clock_of_one_alone": workload.per_pane / median(alone_wall)}
     return Found(figures=tuple(figures), details=details)
 
@@ -45,11 +45,11 @@ def _settled(installed: Installation, workload: Workload, place: int) -> int:
 
 
 def _consume(installed: Installation, workload: Workload, place: int, workers: list[Worker]) -> tuple[list[float], float, float]:
-    """Events per CPU second of each worker over one more pane of the stream, its seconds by the clock, and the broker's CPU seconds."""
+    """Events per CPU second of each worker over one more pane of the stream for each, its seconds by the clock, and the broker's CPU seconds."""
     for worker in workers:
         worker.pause()
     before = installed.ends(installed.topics.inference_events)
-    installed.publish(workload.records(place, place + workload.per_pane))
+    installed.publish(workload.records(place, place + len(workers) * workload.per_pane))
     added = [end - start for start, end in zip(before, installed.ends(installed.topics.inference_events), strict=True)]
     cpu, broker, began = [worker.cpu for worker in workers], broker_cpu(installed.bootstrap), time.monotonic()
     for worker in workers:
