@@ -139,6 +139,13 @@ def _check_accuracy(points: list[Point], workload: Workload, end: int) -> None:
 
 
 ROWS = (
-    Row(name="core", what="pure core: a decoded batch of 10,000, 20 features, panes of 10,000, an epoch of 50", sense="at least", target=2_500_000, unit="events/CPU s", run=one_model),
+    Row(
+        name="core",
+        what="pure core: a decoded batch of 10,000, 20 features, panes of 10,000, epochs of 50",
+        sense="at least",
+        target=2_500_000,
+        unit="events/CPU s",
+        run=one_model,
+    ),
     Row(name="core-1000", what="the same with 1,000 models in the batch", sense="at least", target=500_000, unit="events/CPU s", run=thousand_models),
 )
