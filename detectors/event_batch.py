@@ -1,7 +1,7 @@
 """A batch of decoded events as columns: what a decoder makes and the summarise stage takes.
 
-All rows belong to one source partition, in log order, and to one model, or to many whose events have the same columns.
-A row is a prediction (perhaps with its label), a label, or features alone.
+All rows belong to one source partition, and to one model, or to many whose events have the same columns. A row is a prediction (perhaps with its
+label), a label, or features alone; the labels of a model are in log order, and so are its other rows.
 """
 
 from __future__ import annotations
@@ -209,8 +209,12 @@ def coded(column: Column) -> Coded:
 
 
 def positions(rows: Any) -> Any:
-    """A mask as positions, which a dozen columns are taken at in half the time; positions and slices as they are."""
-    return np.flatnonzero(rows) if isinstance(rows, np.ndarray) and rows.dtype == np.bool_ else rows
+    """A mask as positions, which a dozen columns are taken at in half the time, or as a slice, which takes none; positions and slices as they are."""
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.bool_:
+        return rows
+    found = np.flatnonzero(rows)
+    first, end = (int(found[0]), int(found[-1]) + 1) if len(found) else (0, 0)
+    return slice(first, end) if end - first == len(found) else found
 
 
 def at(column: Any, rows: Any) -> Any:

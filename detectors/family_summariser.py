@@ -111,7 +111,7 @@ class FamilySummariser:
 
         Parameters
         ----------
-        batch : n rows; those of each model in the order of the log.
+        batch : n rows; the labels of each model in the order of the log, and its other rows.
         owner : (n,) place of each row's model.
         mine : (n,) the rows whose pane this revision is in force for.
         """
@@ -206,7 +206,8 @@ class FamilySummariser:
         """Let go what the stores have no room for, and count it where each model's rows end."""
         given_up = self._ids.trim() + self._join.trim()
         for place in np.flatnonzero(given_up).tolist():
-            last = batch.take(np.flatnonzero(_owner(batch) == place)[-1:])
+            mine = np.flatnonzero(_owner(batch) == place)
+            last = batch.take(mine[[position_of(batch.offset[mine], batch.index[mine]).argmax()]])
             self._count_in_pane(partial(_fill_given_up, count=int(given_up[place])), last, last.high)
 
     def _count_joined(self, joined: Joined) -> None:

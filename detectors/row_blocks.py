@@ -14,6 +14,7 @@ ROWS = 1 << 16
 """Rows of a block. A block that begins small doubles until it holds so many, so that a thousand quiet models take little."""
 
 _FIRST = 64
+_MANY = ROWS // 8  # rows that a block begins with for which it has room for all at once: memory that is not written to yet is none
 
 
 class RowBlocks:
@@ -107,7 +108,7 @@ class _Block:
         array = self._columns.get(name)
         if array is None or len(array) < end:
             dtype = np.int32 if name in self._levels else np.float64
-            room = np.empty((min(max(_FIRST, 2 * self._size, end), ROWS), *values.shape[1:]), dtype)
+            room = np.empty((ROWS if end >= _MANY else max(_FIRST, 2 * self._size, end), *values.shape[1:]), dtype)
             if array is not None:
                 room[: self._size] = array[: self._size]
             self._columns[name] = array = room

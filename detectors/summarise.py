@@ -102,7 +102,7 @@ class Summarise:
 
     def absorb(self, fetch: Fetch) -> None:
         """Take a fetch; records before `covered` must have been left out. Rows of a model that has few of them may wait for more until the next flush."""
-        self._gaps = self._gaps.closed(min((int(batch.high[0]) for batch in fetch.batches if len(batch)), default=fetch.high))
+        self._gaps = self._gaps.closed(min((int(batch.high.min()) for batch in fetch.batches if len(batch)), default=fetch.high))
         for batch in fetch.batches:
             self._hold(batch)
         for form in [form for form, held in self._held.items() if held.rows >= ROWS_AT_ONCE * len(held.revisions)]:

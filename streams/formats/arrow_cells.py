@@ -65,16 +65,17 @@ def numbers(column: pa.Array) -> tuple[Float64, Bool | None]:
     return values, infinite if infinite.any() else None
 
 
-def number_matrix(column: pa.Array, members_of: Mapping[str, pa.Array], names: Sequence[str]) -> tuple[Float64, Bool | None]:
-    """(n, F) numbers of an object's members, nan where there is none; and the odd rows, if any, as in `numbers`.
+def number_matrix(column: pa.Array, members_of: Mapping[str, pa.Array], names: Sequence[str], rows: Int64) -> tuple[Float64, Bool | None]:
+    """(m, F) numbers of an object's members, nan where there is none; and the odd rows, if any, as in `numbers`.
 
     Parameters
     ----------
     column : (n,) the object.
     members_of : its `members`.
     names : (F,) of the members to take.
+    rows : (m,) which rows, in this order.
     """
-    odd = np.zeros(len(column), bool)
+    odd = np.zeros(len(rows), bool)
     by_member: list[Float64 | None] = []
     for name in names:
         member = members_of.get(name)
@@ -85,17 +86,18 @@ def number_matrix(column: pa.Array, members_of: Mapping[str, pa.Array], names: S
         values, found = (None, None) if member is None else numbers(member)
         by_member.append(values)
         if found is not None:
-            odd |= found
-    matrix = np.empty((len(column), len(names)))
-    for first in range(0, len(column), _BLOCK):
-        rows = slice(first, first + _BLOCK)
+            odd |= found[rows]
+    matrix = np.empty((len(rows), len(names)))
+    for first in range(0, len(rows), _BLOCK):
+        cells, some = matrix[first : first + _BLOCK], rows[first : first + _BLOCK]
         for place, values in enumerate(by_member):
-            matrix[rows, place] = np.nan if values is None else values[rows]
+            cells[:, place] = np.nan if values is None else values.take(some)
+        if np.isinf(cells).any():
+            odd[first : first + _BLOCK] |= np.isinf(cells).any(axis=1)
     if column.null_count:
-        matrix[~given(column)] = np.nan
-    infinite = np.isinf(matrix)
-    if infinite.any():
-        odd |= infinite.any(axis=1)
+        is_given = given(column)[rows]
+        matrix[~is_given] = np.nan
+        odd &= is_given
     return matrix, odd if odd.any() else None
 
 

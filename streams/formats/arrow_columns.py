@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8
+from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8, order_of
 from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times
 from streams.formats.arrow_records import ArrowRows
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
@@ -49,6 +50,7 @@ class ArrowColumns:
         self._columns = rows.columns
         self._nothing = pa.nulls(n)
         self._read: dict[tuple[str, ...], _Read] = {}
+        self._in_order = np.empty(0, np.int64)
         self.odd: Bool = np.zeros(n, bool)
         self.text_bytes: Int64 | None = None
         self._objects = {name: self._object(name) for name in ("features", "segments", "probabilities")}
@@ -130,40 +132,44 @@ class ArrowColumns:
             return []
         return [str(event_id) for event_id in column.take(pa.array(rows, pa.int64())).to_pylist() if event_id not in {None, ""}]
 
-    def by_model(self) -> list[tuple[str, Int64]]:
-        """Rows of each model, in the order of all, without the odd ones and those that only move time."""
+    def by_model(self) -> list[tuple[str, slice]]:
+        """Which of the rows in order (see `batch`) are of each model, without the odd ones and those that only move time."""
         rows = np.flatnonzero(~self.odd & (self._kind != CONTROL_CODE))
-        codes = self._models.codes[rows]
-        if not len(rows):
-            return []
-        if (codes == codes[0]).all():
-            return [(self._models.levels[codes[0]], rows)]
-        order = np.argsort(codes, kind="stable")
-        groups = np.split(rows[order], np.flatnonzero(np.diff(codes[order])) + 1)
-        return [(self._models.levels[self._models.codes[group[0]]], group) for group in groups]
+        key = 2 * self._models.codes[rows] + (self._kind[rows] == LABEL)  # apart from the others, labels need no matrix of features to be taken out of
+        if (key[1:] < key[:-1]).any():
+            order = order_of(key)
+            rows, key = rows[order], key[order]
+        self._in_order = rows
+        models = key >> 1
+        bounds = [0, *(np.flatnonzero(np.diff(models)) + 1).tolist(), len(rows)]
+        return [(self._models.levels[models[first]], slice(first, end)) for first, end in pairwise(bounds) if end > first]
 
-    def batch(self, schemas: ModelSchemas, rows: Int64) -> EventBatch:
-        """Rows of one model, without those that are odd by its specification; these are marked.
+    def batch(self, schemas: ModelSchemas, which: slice) -> EventBatch:
+        """Rows of one model, labels last, without those that are odd by its specification; these are marked.
 
         Where revisions read events in several ways, so are labels and what is not of the newest one's time.
         """
         schema = schemas.newest
         specification = schema.specification
+        rows = self._in_order[which]
         times_of_rows = self.timestamp[rows]
         odd = schemas.ahead_of(times_of_rows, self._places.record_timestamp[rows]) > 0
         if not schemas.is_uniform:
             odd |= (self._kind[rows] == LABEL) | ~schemas.is_newest(times_of_rows)
         outcomes = {name: self._once((specification.task, name), self._column(name), _OUTCOMES[specification.task]) for name in ("prediction", "label")}
         matrix, odd_numbers = self._numeric(schema.numeric)
+        matrix = matrix[which]
+        if odd_numbers is not None:
+            odd |= odd_numbers[which]
         categorical = {name: self._once(("feature", name), self._objects["features"].get(name), classes) for name in schema.categorical}
         segments = [self._once(("segment", name), self._objects["segments"].get(name), _segment_values) for name in specification.segments]
-        for found in (odd_numbers, *(found for _, found in (*outcomes.values(), *categorical.values(), *segments))):
+        for _, found in (*outcomes.values(), *categorical.values(), *segments):
             if found is not None:
                 odd |= found[rows]
         if odd.any():
             self.odd[rows[odd]] = True
-            rows = rows[~odd]
-        at: Any = slice(None) if len(rows) == len(self.odd) else rows
+            rows, matrix = rows[~odd], matrix[~odd]
+        at: Any = slice(None) if len(rows) == len(self.odd) and (rows[1:] > rows[:-1]).all() else rows
         places, n = self._places, len(rows)
         return EventBatch(
             model=specification.model,
@@ -178,7 +184,7 @@ class ArrowColumns:
             score=self._scores(specification.positive_class)[at],
             latency=self._latency[at],
             failed=self._failed[at],
-            numeric=matrix[at],
+            numeric=matrix,
             numeric_names=schema.numeric,
             revisions=schema.revisions,
             categorical={name: _taken(values, at) for name, (values, _) in categorical.items()},
@@ -186,10 +192,10 @@ class ArrowColumns:
         )
 
     def _numeric(self, names: tuple[str, ...]) -> _Read:
-        """(n, F) features that are numbers, made once for all models that have the same."""
+        """(n, F) features that are numbers of all rows in order, made once for all models that have the same."""
         key = ("numeric", *names)
         if key not in self._read:
-            self._read[key] = number_matrix(self._column("features"), self._objects["features"], names)
+            self._read[key] = number_matrix(self._column("features"), self._objects["features"], names, self._in_order)
         return self._read[key]
 
     def _once(self, key: tuple[str, ...], column: pa.Array | None, read: Callable[[pa.Array], _Read]) -> _Read:

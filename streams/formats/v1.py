@@ -17,7 +17,7 @@ import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.errors import EventError
-from detectors.event_batch import EventBatch, Int64
+from detectors.event_batch import LABEL, EventBatch, Int64
 from detectors.monitor import Monitor, Monitors
 from detectors.summarise import Fetch
 from streams.formats.arrow_columns import ArrowColumns
@@ -120,7 +120,7 @@ class _Reading:
             self._lines = self._lines.without({line for line in large if self._is_too_large(line)})
 
     def batches(self) -> list[EventBatch]:
-        """Columns of the good events, each in log order; a model's are all in one batch, or in one for each way in which its revisions read."""
+        """Columns of the good events; a model's are all in one batch, or in one for each way in which its revisions read."""
         found = self._from_lines() if len(self._lines) else []
         if not self._any_arrow:
             return found
@@ -137,7 +137,7 @@ class _Reading:
         for model, mine in columns.by_model():
             schemas = self._decoder.schemas_of(model)
             if schemas is None:
-                self._count(model, len(mine))
+                self._count(model, mine.stop - mine.start)
                 continue
             batch = columns.batch(schemas, mine)
             if len(batch):
@@ -351,11 +351,11 @@ class _Reading:
 
 
 def _in_log_order(parts: list[EventBatch]) -> EventBatch:
+    """Rows of all parts; each has its labels in the order of the log, and its other rows."""
+    if len(parts) == 1:
+        return parts[0]
     whole = EventBatch.concatenate(parts)
-    step = np.diff(whole.offset)
-    if ((step > 0) | ((step == 0) & (np.diff(whole.index) > 0))).all():
-        return whole
-    return whole.take(np.lexsort((whole.index, whole.offset)))
+    return whole.take(np.lexsort((whole.index, whole.offset, whole.kind == LABEL)))
 
 
 def _is_control(text: bytes) -> bool:
