@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 
 from detectors.piece import Piece, PieceKey
-from streams.state_codec import StateError, decode_state, encode_state
+from streams.packed_arrays import Buffer
+from streams.state_codec import StateError, decode_state, encode_buffers
 
 Entry = tuple[bytes, bytes | None]
 """Key and value of a record of the state topic; None deletes."""
@@ -58,7 +59,7 @@ class _Stored(msgspec.Struct, array_like=True):
     covered: int
     part: int
     parts: int
-    data: memoryview
+    data: list[memoryview]  # pieces of a large value are not put together before they are sent
 
 
 @dataclass(frozen=True)
@@ -150,16 +151,16 @@ class PieceStore:
         return [(key, None) for key in keys]
 
     def _write(self, piece: Piece) -> list[tuple[bytes, bytes]]:
-        data = encode_state(piece.value)
-        size = self.limits.part_bytes
-        if len(data) > self.limits.piece_bytes:
+        buffers = encode_buffers(piece.value)
+        size, whole = self.limits.part_bytes, sum(map(len, buffers))
+        if whole > self.limits.piece_bytes:
             raise StateError(
-                f"state piece {piece.key} takes {len(data)} bytes compressed, the limit is {self.limits.piece_bytes}; "
+                f"state piece {piece.key} takes {whole} bytes compressed, the limit is {self.limits.piece_bytes}; "
                 "reduce the bins, segments or classes of its monitor, or raise the limit"
             )
-        chunks = [memoryview(data)[start : start + size] for start in range(0, len(data), size)]
+        chunks = _chunks(buffers, size)
         if len(chunks) > 1 and piece.key == MANIFEST:
-            raise StateError(f"the manifest takes {len(data)} bytes compressed, which must fit one record of {size}; raise the size of a record")
+            raise StateError(f"the manifest takes {whole} bytes compressed, which must fit one record of {size}; raise the size of a record")
         slot = _SINGLE
         if len(chunks) > 1:
             slot = _SPLIT_SLOTS[self._slots.get(piece.key) == _SPLIT_SLOTS[0]]
@@ -182,12 +183,28 @@ class PieceStore:
             self._slots.pop(piece, None)
 
 
+def _chunks(buffers: Iterable[Buffer], size: int) -> list[list[memoryview]]:
+    """Buffers as chunks of so many bytes, the last of what is left."""
+    chunks: list[list[memoryview]] = []
+    room = 0
+    for buffer in buffers:
+        rest = memoryview(buffer)
+        while rest:
+            if not room:
+                chunks.append([])
+                room = size
+            some, rest = rest[:room], rest[room:]
+            chunks[-1].append(some)
+            room -= len(some)
+    return chunks
+
+
 def _newest_complete(versions: dict[_Version, list[_Stored]]) -> _Version | None:
     return max((version for version, parts in versions.items() if len(parts) == parts[0].parts), default=None)
 
 
 def _decoded(parts: list[_Stored], name: str) -> Any:
-    return decode_state(b"".join(stored.data for stored in sorted(parts, key=lambda stored: stored.part)), f"state piece {name}")
+    return decode_state(b"".join(some for stored in sorted(parts, key=lambda stored: stored.part) for some in stored.data), f"state piece {name}")
 
 
 def _read_key(key: bytes, name: str) -> tuple[PieceKey, int, int, int]:

@@ -12,18 +12,16 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import aiokafka.consumer.fetcher
-import google_crc32c
-import numpy as np
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
+from streams.checksums import HAS_INSTRUCTION, checksum
 from streams.source_records import SourceRecords
 
 _LENGTH = struct.Struct(">8xi")  # what a batch begins with: its first offset, and the bytes that follow
 _CHECKED = 21  # bytes of a batch before those that its checksum is of
-_HAS_INSTRUCTION = google_crc32c.implementation == "c"
 
 
 class CheckedRecords:
@@ -51,10 +49,9 @@ class CheckedRecords:
 
     def is_sound(self, batch: Any) -> bool:
         """Whether the batch, which was given last, has the bytes that were sent."""
-        if not _HAS_INSTRUCTION or not isinstance(batch, DefaultRecordBatch):
+        if not HAS_INSTRUCTION or not isinstance(batch, DefaultRecordBatch):
             return bool(batch.validate_crc())
-        checked = np.frombuffer(self._data, np.uint8)[self._start + _CHECKED : self._end]  # without a copy: it takes an array, but no memoryview
-        return bool(google_crc32c.value(checked) == batch.crc)
+        return bool(checksum([memoryview(self._data)[self._start + _CHECKED : self._end]]) == batch.crc)
 
 
 class FetchedBatches(PartitionRecords):  # type: ignore[misc]  # aiokafka has no annotations there

@@ -55,7 +55,7 @@ def test_one_changed_byte_is_noticed(value, data):
     damaged = bytearray(encode_state(value))
     place = data.draw(st.integers(0, len(damaged) - 1))
     damaged[place] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(StateError, match="its digest does not match"):
+    with pytest.raises(StateError, match="its checksum does not match"):
         decode_state(bytes(damaged), "a")
 
 
