@@ -23,6 +23,22 @@ Fill = Callable[[Contributions, Float64, RowGroups, Any, Members | None], None]
 """Adds what some rows contribute to (groups, width) sums; see `detectors.contributions` for members."""
 
 
+@dataclass(frozen=True)
+class Coarser:
+    """Windows that the same rows count in, too, each of which is made of whole windows of the other kind.
+
+    Attributes
+    ----------
+    tables : of each model.
+    length : of a window, milliseconds.
+    cells : (size,) places in a vector of the other kind of what theirs is made of.
+    """
+
+    tables: Sequence[GroupTables]
+    length: int
+    cells: Int64
+
+
 @dataclass(frozen=True, kw_only=True)
 class Counting:
     """A request: rows to count into tables of windows.
@@ -37,6 +53,7 @@ class Counting:
     timestamp : (n,) whose window a row counts in.
     rows : n events or labelled rows.
     by_segment : whether segments are counted apart.
+    coarser : windows without segments that get sums of what is counted here, which spares them a pass over the rows; or None.
     """
 
     tables: Sequence[GroupTables]
@@ -48,16 +65,22 @@ class Counting:
     timestamp: Int64
     rows: Any
     by_segment: bool = True
+    coarser: Coarser | None = None
 
 
 def count_together(request: Counting) -> list[int]:
     """Do what was asked for; the vectors are added to the tables. Returns the places of the models that have rows."""
-    cuts = np.flatnonzero(np.diff(request.owner)) + 1
-    bounds = [0, *cuts.tolist(), len(request.owner)]
+    bounds = _bounds(request.owner)
     owners: list[int] = request.owner[bounds[:-1]].tolist()
     for first, end in _bounded(bounds):
         _count(request, owners[first:end], bounds[first : end + 1])
     return owners
+
+
+def _bounds(owner: Int32) -> list[int]:
+    """Where the rows of each owner begin, and the end."""
+    cuts = [] if owner[0] == owner[-1] else (np.flatnonzero(owner[1:] != owner[:-1]) + 1).tolist()
+    return [0, *cuts, len(owner)]
 
 
 def _bounded(bounds: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -86,3 +109,6 @@ def _count(request: Counting, owners: Sequence[int], bounds: Sequence[int]) -> N
     of = [0] * len(begins) if dense is None else groups.owners(dense).tolist()
     for place, key, added, begin in zip(of, groups.keys, sums, begins, strict=True):
         request.tables[owners[place]].add(key, added, begin)
+    if (coarser := request.coarser) is not None:
+        for place, (start, version, _), added, begin in zip(of, groups.keys, sums[:, coarser.cells], begins, strict=True):
+            coarser.tables[owners[place]].add((start // coarser.length * coarser.length, version, ""), added, begin)

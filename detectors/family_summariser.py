@@ -16,11 +16,12 @@ import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.contributions import Contributions, Members
-from detectors.counted_together import Counting, Fill, count_together
+from detectors.counted_together import Coarser, Counting, Fill, count_together
 from detectors.event_batch import FEATURES, LABEL, NO_TIME, Bool, EventBatch, Float64, Int32, Int64, UInt64, both, order_of
 from detectors.group_tables import GroupTables
-from detectors.label_join import Corrections, Joined, JoinInput, LabelJoin
+from detectors.label_join import Corrections, Joined, JoinInput, JoinOutput, LabelJoin
 from detectors.labelled_rows import LabelledRows
+from detectors.layout import TRAFFIC
 from detectors.model_summariser import COHORT, Changes, ModelSummariser
 from detectors.pane import pane_start
 from detectors.piece import Piece, PieceKey
@@ -69,7 +70,7 @@ class FamilySummariser:
         self._categorical = tuple(name for name, feature in specification.features.items() if feature.type == "categorical")
         self._width = first.layout.size
         performance = first.layout.blocks["performance"]
-        self._cohort_width = 1 + performance.stop - performance.start
+        self._of_cohort = np.array([first.layout.blocks["traffic"].start + TRAFFIC.index("predictions"), *range(performance.start, performance.stop)])
         self._has_columns = bool(first.layout.columns)
         self._name = hashlib.blake2b(repr(family_of(first)).encode(), digest_size=8).hexdigest()
         self.models: list[ModelSummariser] = []
@@ -124,12 +125,7 @@ class FamilySummariser:
         predictions, features = self._screen(_rows(batch, mine & ~is_label))
         given = JoinInput(predictions=predictions.new, late=predictions.late, labels=labels, features=both(features.new, features.late))
         joined = self._join.absorb(given)
-        if joined.predictions is not None:
-            fill_cohort = _fill_labelled_cohort if joined.at_once else _fill_sizes
-            self._count_in_cohort(fill_cohort, joined.predictions, joined.predictions.timestamp, joined.predictions.high)
-        if predictions.new is not None:
-            fill = _fill_labelled_predictions if joined.at_once else _fill_predictions
-            self._count_in_pane(fill, predictions.new, predictions.new.timestamp)
+        self._count_predictions(predictions.new, joined)
         if features.new is not None and self._has_columns:
             self._count_in_pane(_fill_inputs, features.new, features.new.timestamp)
         for counter, some in (("duplicates", predictions.repeated), ("duplicates", features.repeated), ("late", predictions.late), ("late", features.late)):
@@ -171,6 +167,20 @@ class FamilySummariser:
     def _is_closed(self, start: Int64, high: Int64) -> Bool:
         return np.asarray(start + self.pane <= high - self._lateness)
 
+    def _count_predictions(self, new: EventBatch | None, joined: JoinOutput) -> None:
+        """Count new predictions in their panes; and in their cohorts, together with late ones: in one pass where these are sums of whole panes of the same rows."""
+        fill, fill_cohort = (_fill_labelled_predictions, _fill_labelled_cohort) if joined.at_once else (_fill_predictions, _fill_sizes)
+        if new is not None and new is joined.predictions and COHORT % self.pane == 0 and self._is_fresh(new):
+            self._count(replace(self._in_panes(fill, new, new.timestamp), coarser=Coarser(self._cohorts, COHORT, self._of_cohort)))
+            return
+        if joined.predictions is not None:
+            self._count_in_cohort(fill_cohort, joined.predictions, joined.predictions.timestamp, joined.predictions.high)
+        if new is not None:
+            self._count_in_pane(fill, new, new.timestamp)
+
+    def _is_fresh(self, events: EventBatch) -> bool:
+        return self._fresh("pane", events, events.timestamp) is None and self._fresh("cohort", events, events.timestamp, events.high) is None
+
     def _count_in_pane(self, fill: Fill, rows: EventBatch | LabelledRows, at: Int64) -> None:
         """Count rows in the panes of ``at``."""
         if not len(rows):
@@ -179,12 +189,10 @@ class FamilySummariser:
         if fresh is not None:
             rows, at = rows.take(fresh), at[fresh]
         if len(rows):
-            self._count(
-                Counting(
-                    tables=self._panes, add=self._add, fill=fill, width=self._width, length=self.pane,
-                    owner=_owner(rows), timestamp=at, rows=rows,
-                )
-            )  # fmt: skip
+            self._count(self._in_panes(fill, rows, at))
+
+    def _in_panes(self, fill: Fill, rows: EventBatch | LabelledRows, at: Int64) -> Counting:
+        return Counting(tables=self._panes, add=self._add, fill=fill, width=self._width, length=self.pane, owner=_owner(rows), timestamp=at, rows=rows)
 
     def _count_in_cohort(self, fill: Fill, rows: EventBatch | LabelledRows, predicted_at: Int64, high: Int64) -> None:
         """Count rows in the cohorts that were predicted at some times."""
@@ -194,7 +202,7 @@ class FamilySummariser:
         if len(rows):
             self._count(
                 Counting(
-                    tables=self._cohorts, add=self._add, fill=fill, width=self._cohort_width, length=COHORT,
+                    tables=self._cohorts, add=self._add, fill=fill, width=len(self._of_cohort), length=COHORT,
                     owner=_owner(rows), timestamp=predicted_at, rows=rows, by_segment=False,
                 )
             )  # fmt: skip

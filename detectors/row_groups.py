@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import Float64, Int64
+from detectors.pane import pane_start
 from detectors.row_store import position_of
 
 GroupKey = tuple[int, str, str]
@@ -45,10 +46,12 @@ class RowGroups:
         ([(0, '1', ''), (10, '1', ''), (10, '2', '')], [0, 2, 1])
         """
         n = len(timestamp)
-        window = np.floor_divide(timestamp, length)
-        code, width = np.zeros(n, np.int64), 1
+        is_one_window = int(timestamp.min()) // length == int(timestamp.max()) // length
+        window = None if is_one_window else np.floor_divide(timestamp, length)  # which takes longer than all that is asked here of a batch of one group
+        code, width = np.zeros(1, np.int64), 1
         for part in [part for part in (owner, window, version.codes, None if segment is None else segment.codes) if part is not None]:
-            first, values = int(part.min()), int(part.max()) - int(part.min()) + 1
+            first = int(part.min())
+            values = int(part.max()) - first + 1
             if values > 1:
                 if width * values > _WIDEST:
                     used, code = np.unique(code, return_inverse=True)
@@ -62,7 +65,7 @@ class RowGroups:
             place = np.empty(number, np.int64)
             place[of] = np.arange(n)  # some row of each group
             rows = place
-        starts = (window[rows] * length).tolist()
+        starts = pane_start(timestamp[rows], length).tolist()
         return cls(list(zip(starts, _texts(version, rows), [""] * len(rows) if segment is None else _texts(segment, rows), strict=True)), of, n)
 
     def counts(self, cells: Int64, size: int, rows: Int64 | None = None, weights: Float64 | None = None) -> Float64:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -142,6 +144,19 @@ def test_an_event_of_a_cohort_that_has_been_given_up_does_not_restate_it():
         stage.absorb(fetch(sent[: first + 50], first=first))
         told += [cohort.counts[0] for cohort in stage.flush().cohorts if cohort.start == 0]
     assert told == [50, 51]
+
+
+def test_cohorts_are_the_same_whether_panes_fit_into_them_or_not():
+    sent = [prediction(event, event * COHORT // 100, version=str(event % 3)) for event in range(250)]
+    labelled = [replace(one, label="yes" if one.event % 7 else "no", record=0) for one in sent]
+    told = []
+    for pane in (10_000, 7_000):
+        stage = Summarise(0, monitors(pane=pane))
+        stage.absorb(fetch(labelled))
+        told.append([(cohort.start, cohort.version, cohort.counts.tolist()) for cohort in stage.flush().cohorts])
+    assert told[0] == told[1]
+    assert [counts[0] for start, _, counts in told[0] if start == 0] == [34, 33, 33]
+    assert sum(sum(counts[1:]) for _, _, counts in told[0]) == 250
 
 
 times = st.integers(0, 12).map(lambda step: step * 5_000)
