@@ -7,7 +7,7 @@ Rows are grouped by event time, and a group is dropped as a whole when it can no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ from detectors.row_entries import Entries, RowKeys
 
 PART_BYTES = 16 * 1024 * 1024
 """Of the rows that are saved as one part: a fraction of what a piece of state may take, however much was read in an epoch."""
+
+MANY_BYTES = 1024 * 1024
+"""Of the rows of one call that are saved by themselves."""
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
@@ -241,9 +244,10 @@ class RowStore:
 
     def unsaved(self) -> list[Part]:
         """Rows added since the last call, as new parts."""
-        if not self._unsaved:
-            return []
         added, self._unsaved = self._unsaved, []
+        return [part for some in _saved_together(added) for part in self._parts_of(some)]
+
+    def _parts_of(self, added: Sequence[_Added]) -> list[Part]:
         columns: dict[str, Any] = {name: put_together([getattr(one.keys, field) for one in added]) for name, field in _KEYS.items()}
         columns |= {name: put_together([one.columns[name] for one in added]) for name in added[0].columns}
         group_of = np.floor_divide(columns["timestamp"], self._length)
@@ -257,8 +261,7 @@ class RowStore:
 
     def _new_parts(self, group: int, columns: dict[str, Any]) -> list[Part]:
         rows = len(columns["timestamp"])
-        size = sum((column.codes if isinstance(column, CodedText) else column).nbytes for column in columns.values())
-        at_once = max(rows * PART_BYTES // size, 1)
+        at_once = max(rows * PART_BYTES // _size(columns.values()), 1)
         return [self._part(group, {name: column[first : first + at_once] for name, column in columns.items()}) for first in range(0, rows, at_once)]
 
     def _part(self, group: int, columns: dict[str, Any]) -> Part:
@@ -279,6 +282,23 @@ class RowStore:
         self._turned_away[:] = 0  # they were counted when they were given up
         if part.group not in self._sizes:
             self._evicted_groups.add(part.group)
+
+
+def _saved_together(added: Iterable[_Added]) -> Iterator[list[_Added]]:
+    """Rows that came one after the other; so many by themselves that to put them together with others would cost more than a part of their own."""
+    together: list[_Added] = []
+    for one in added:
+        if _size([one.keys.ids, *one.columns.values()]) < MANY_BYTES:
+            together.append(one)
+            continue
+        yield from filter(None, (together, [one]))
+        together = []
+    if together:
+        yield together
+
+
+def _size(columns: Iterable[Coded]) -> int:
+    return sum((column.codes if isinstance(column, CodedText) else column).nbytes for column in columns)
 
 
 _KEYS = {"id": "ids", "owner": "owner", "position": "position", "timestamp": "timestamp"}
