@@ -297,7 +297,7 @@ def _saved_together(added: Iterable[_Added]) -> Iterator[list[_Added]]:
         yield together
 
 
-def _size(columns: Iterable[Coded]) -> int:
+def _size(columns: Iterable[Any]) -> int:
     return sum((column.codes if isinstance(column, CodedText) else column).nbytes for column in columns)
 
 
