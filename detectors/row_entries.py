@@ -10,6 +10,7 @@ import numpy as np
 from detectors.event_batch import Bool, Int32, Int64, UInt64
 
 _FIRST = 64
+_OF_ALL = {"ids": np.uint64, "owner": np.int32, "position": np.int64, "timestamp": np.int64}
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,21 @@ class RowKeys:
 
 
 class Entries:
-    """Owners, positions and times of ``n`` rows, without their ids; with the rows' numbers, or always without.
+    """Ids, owners, positions and times of ``n`` rows; with the rows' numbers, or always without.
 
     Attributes
     ----------
-    owner, position, timestamp : (n,) as in `RowKeys`.
+    ids, owner, position, timestamp : (n,) as in `RowKeys`.
     row : (n,) numbers; None where no row has one.
     """
 
     def __init__(self) -> None:
-        self._room: dict[str, Any] = {"owner": np.empty(_FIRST, np.int32), "position": np.empty(_FIRST, np.int64), "timestamp": np.empty(_FIRST, np.int64)}
+        self._room: dict[str, Any] = {name: np.empty(_FIRST, dtype) for name, dtype in _OF_ALL.items()}
         self._see(0)
 
     def _see(self, size: int) -> None:
         self._size = size
+        self.ids: UInt64 = self._room["ids"][:size]
         self.owner: Int32 = self._room["owner"][:size]
         self.position: Int64 = self._room["position"][:size]
         self.timestamp: Int64 = self._room["timestamp"][:size]
@@ -60,16 +62,15 @@ class Entries:
     def __len__(self) -> int:
         return self._size
 
-    def append(self, keys: RowKeys, row: Int64 | None) -> Int64:
-        """Add rows; returns the number of each one's entry."""
+    def append(self, keys: RowKeys, row: Int64 | None) -> None:
+        """Add rows; their entries have the next numbers."""
         first, end = self._size, self._size + len(keys)
-        added: dict[str, Any] = {"owner": keys.owner, "position": keys.position, "timestamp": keys.timestamp}
+        added: dict[str, Any] = {name: getattr(keys, name) for name in _OF_ALL}
         if row is not None:
             added["row"] = row
         for name, values in added.items():
             self._with_room(name, values.dtype, end)[first:end] = values
         self._see(end)
-        return np.arange(first, end)
 
     def _with_room(self, name: str, dtype: Any, end: int) -> Any:
         array = self._room.get(name)
