@@ -40,6 +40,15 @@ class RowBlocks:
             self._end += take
         return np.arange(first, self._end, dtype=np.int64)
 
+    def columns(self, rows: Int64) -> dict[str, Coded] | None:
+        """All columns at rows that `append` has given, as they lie; None where they are in several blocks."""
+        number, first = divmod(int(rows[0]), ROWS)
+        last, end = divmod(int(rows[-1]), ROWS)
+        if number != last:
+            return None
+        block = self._blocks[number]
+        return {name: block.column(name, slice(first, end + 1)) for name in block.names}
+
     def column(self, name: str, rows: Int64) -> Coded:
         """A column at some rows; at least one."""
         block_of = rows // ROWS
@@ -114,6 +123,6 @@ class _Block:
             self._columns[name] = array = room
         return array
 
-    def column(self, name: str, slots: Int64) -> Coded:
+    def column(self, name: str, slots: Int64 | slice) -> Coded:
         values = self._columns[name][slots]
         return CodedText(tuple(self._levels[name]), values) if name in self._levels else values

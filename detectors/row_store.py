@@ -151,8 +151,11 @@ class RowStore:
             self._bound.restore(counts)
         else:
             self._bound.arrive(keys, counts)
-            self._unsaved.append(added)
-        return self._blocks.append(keys.timestamp, columns) if columns else None
+        rows = self._blocks.append(keys.timestamp, columns) if columns else None
+        if not restored:
+            kept = columns if rows is None else self._blocks.columns(rows) or columns  # where they are kept, so that what was decoded can be freed
+            self._unsaved.append(_Added(keys, kept))
+        return rows
 
     def _by_group(self, keys: RowKeys) -> list[tuple[int, Int64]]:
         """The groups of some rows, at least one, and how many rows of each owner it has."""
