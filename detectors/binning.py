@@ -7,6 +7,7 @@ import numpy as np
 from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, Coded, Float64, Int64
 from detectors.profile import ColumnProfile
+from detectors.shared_arrays import shared
 from detectors.specification import Feature
 
 
@@ -34,7 +35,7 @@ class ColumnBins:
         self._edges: Float64 = np.empty(0)
         self._cells: dict[str, int] = {}
         if profile.kind == "numeric":
-            self._edges = np.asarray(profile.edges, np.float64)
+            self._edges = shared(np.asarray(profile.edges, np.float64))
             self.missing = len(profile.scores)
             self.size = self.missing + 2
         else:

@@ -12,6 +12,7 @@ from detectors.distances import KOLMOGOROV_95, NATS_TO_BITS
 from detectors.event_batch import Float64, Int64
 from detectors.folded_normal import quantile_of_distribution, quantile_of_shares
 from detectors.profile import ColumnProfile, NumericProfile
+from detectors.shared_arrays import shared
 
 _OF_CATEGORIES = ("psi", "jensen_shannon", "total_variation")
 _OF_NUMBERS = (*_OF_CATEGORIES, "kolmogorov_smirnov", "wasserstein")
@@ -44,13 +45,14 @@ class ColumnDistances:
         self.sizes = np.array([len(of_column) for of_column in counts])
         shape = len(counts), int(self.sizes.max(initial=1))
         self.ordered = any(isinstance(profile, NumericProfile) for profile in profiles)
-        self.reference, self.gaps = np.zeros(shape), np.zeros((shape[0], shape[1] - 1))
-        self._cells = np.full(shape, -1)  # the padding points at a cell behind the vector that is always 0
+        reference, gaps = np.zeros(shape), np.zeros((shape[0], shape[1] - 1))
+        cells = np.full(shape, -1)  # the padding points at a cell behind the vector that is always 0
         for column, (profile, block, of_column) in enumerate(zip(profiles, blocks, counts, strict=True)):
-            self.reference[column, : len(of_column)] = of_column
-            self._cells[column, : len(of_column)] = np.arange(block.start, block.start + len(of_column))
+            reference[column, : len(of_column)] = of_column
+            cells[column, : len(of_column)] = np.arange(block.start, block.start + len(of_column))
             if isinstance(profile, NumericProfile):
-                self.gaps[column, : len(of_column) - 1] = np.diff(profile.scores)
+                gaps[column, : len(of_column) - 1] = np.diff(profile.scores)
+        self.reference, self.gaps, self._cells = shared(reference), shared(gaps), shared(cells)
         names = _OF_NUMBERS if self.ordered else _OF_CATEGORIES
         self.fields = (*names, *(f"{name}_by_chance" for name in names), "n")
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from detectors.event_batch import Bool, Float64
 
-LEVELS = 20  # blocks of up to 2^19 panes, the largest bucket of the history
+_FEWEST_LEVELS = 2  # an estimate compares blocks of two panes with single ones
 MIN_BLOCKS = 10
 MIN_FREEDOM = 8.0
 _COUNT = 0
@@ -28,7 +28,7 @@ class Dependence:
 
     Attributes
     ----------
-    blocks : (LEVELS, 4, c) by level and channel: blocks with events, their events n, totals S, and the sum of S^2 / n.
+    blocks : (l, 4, c) by level, as many as have been completed and two at least, and channel: blocks with events, their events n, totals S, and the sum of S^2 / n.
     squares : (c,) sum of the squared values of single events.
     inflation : (c,) latest estimate of the long-run variance over the variance of single events, at least 1; nan until armed.
     freedom : (c,) its degrees of freedom.
@@ -42,7 +42,7 @@ class Dependence:
     @staticmethod
     def empty(channels: int) -> Dependence:
         """Nothing seen."""
-        return Dependence(np.zeros((LEVELS, 4, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
+        return Dependence(np.zeros((_FEWEST_LEVELS, 4, channels)), np.zeros(channels), np.full(channels, np.nan), np.zeros(channels))
 
     @staticmethod
     def of_state(state: dict[str, Any]) -> Dependence:
@@ -68,7 +68,9 @@ class Dependence:
         added = np.empty((len(events), 4, events.shape[1]))
         for place, part in enumerate((seen, events * seen, totals_seen, totals_seen * totals / np.maximum(events, 1))):
             added[:, place] = part
-        sums = self.blocks.copy()
+        known = len(self.blocks)
+        sums = np.zeros((max(known, 1 + max(levels)), *self.blocks.shape[1:]))
+        sums[:known] = self.blocks
         for level, block in zip(levels, added, strict=True):
             sums[level] += block
         # One after another, so that the same panes give the same bits however many come at once.
@@ -76,7 +78,7 @@ class Dependence:
 
     def estimated(self) -> Dependence:
         """With a fresh estimate in the channels that have enough blocks; the others keep their last one."""
-        used = max(2, int(self.blocks[:, _COUNT].any(axis=1).sum()))  # a level has blocks only if the one below has
+        used = max(_FEWEST_LEVELS, int(self.blocks[:, _COUNT].any(axis=1).sum()))  # a level has blocks only if the one below has
         count, events, totals, square = np.moveaxis(self.blocks[:used], 1, 0)
         with np.errstate(all="ignore"):
             variances = (square - totals * totals / events) / (count - 1)

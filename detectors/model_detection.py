@@ -235,7 +235,7 @@ class ModelDetection:
         kind, rest, value = piece.key[0], piece.key[3:], piece.value
         if kind == "pane":
             self._unsqueezed.add(int(rest[0]))
-            self._panes[int(rest[0])] = {partition: {(name[0], name[1]): PackedCounts.of(counts) for name, counts in groups} for partition, groups in value}
+            self._panes[int(rest[0])] = {partition: {(name[0], name[1]): PackedCounts.of_state(packed) for name, packed in groups} for partition, groups in value}
         elif kind == "cohort":
             self._cohorts[int(rest[0]), str(rest[1])] = dict(value)
         else:
@@ -266,4 +266,4 @@ def _added_up(parts: Iterable[tuple[tuple[int, Group], Float64]]) -> dict[Group,
 
 
 def _table(groups: dict[Group, PackedCounts]) -> list[list[Any]]:
-    return [[list(group), groups[group].dense()] for group in sorted(groups)]
+    return [[list(group), groups[group].as_state()] for group in sorted(groups)]

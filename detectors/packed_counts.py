@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +60,15 @@ class PackedCounts:
     def squeezed(self) -> PackedCounts:
         """The same in less memory: for a vector that is to wait, since packing it takes 10 us and unpacking 5 us."""
         return self if self.is_squeezed else PackedCounts(_compressed(self.cells), self.sums, self.kind, is_squeezed=True)
+
+    @classmethod
+    def of_state(cls, state: Sequence[Any]) -> PackedCounts:
+        """What `as_state` gave."""
+        return cls(*state)
+
+    def as_state(self) -> list[Any]:
+        """Fields in their order, to be saved: packed a vector is compressed in an eighth of the time, too."""
+        return [self.cells, self.sums, self.kind, self.is_squeezed]
 
     def dense(self) -> Float64:
         """(size,) again."""

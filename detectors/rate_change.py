@@ -18,6 +18,7 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64
 from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
+from detectors.shared_arrays import shared
 from detectors.verdict import Effect
 from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, WindowBank, interval_of, tolerance
 
@@ -108,7 +109,7 @@ class RateChange(WindowBank):
         self._declared = np.array([rate.reference is not None for rate in rates])
         self._all_declared = bool(self._declared.all())
         self._references = np.array([rate.reference or (0.0, 0.0) for rate in rates]).T
-        self._cells = np.concatenate([np.asarray([*rate.events], np.int64) for rate in rates] + [np.asarray([*rate.hits], np.int64) for rate in rates])
+        self._cells = shared(np.concatenate([np.asarray([*rate.events], np.int64) for rate in rates] + [np.asarray([*rate.hits], np.int64) for rate in rates]))
         lengths = [len(rate.events) for rate in rates] + [len(rate.hits) for rate in rates]
         if 0 in lengths:
             raise ValueError("every rate needs at least one cell for its hits and one for its events")

@@ -61,11 +61,11 @@ class RollingWindow:
     def state(self) -> dict[str, Any]:
         """What to save."""
         parts = self._parts()
-        return {"begins": list(self._sums), "parts": [[part.cells, part.sums, part.kind] for part in parts], "due": self._due}
+        return {"begins": list(self._sums), "parts": [part.as_state() for part in parts], "due": self._due}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
-        self._sums = {begin: PackedCounts(*part) for begin, part in zip(state["begins"], state["parts"], strict=True)}
+        self._sums = {begin: PackedCounts.of_state(part) for begin, part in zip(state["begins"], state["parts"], strict=True)}
         self._due = state["due"]
 
     def _parts(self) -> list[PackedCounts]:

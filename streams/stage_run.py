@@ -176,10 +176,12 @@ class StageRun:
                 return None
             entries = self._store.entries(epoch.pieces)  # encoded before anything is awaited: the stage absorbs on meanwhile, and pieces may share its arrays
             manifest = self._store.manifest(epoch.manifest)
-            await self._acknowledged([await self._send(output) for output in epoch.outputs])
+            covered, outputs = epoch.covered, epoch.outputs
+            del epoch  # while acknowledgements are awaited, its pieces would take a multiple of what they were encoded to
+            await self._acknowledged([await self._send(output) for output in outputs])
             await self._write(entries)
             await self._write([manifest])
-            return epoch.covered
+            return covered
 
     async def settle(self) -> None:
         """Wait for an epoch that is under way; none begins after it."""

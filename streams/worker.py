@@ -54,6 +54,8 @@ SHORTEST = 0.5
 GATHERING = 0.1
 """Of an epoch's length, between the first partition that presses for an epoch and that epoch: the others come then, too."""
 
+EPOCHS_AT_ONCE = 2
+"""Of a stage's partitions: each holds all that it writes until it is acknowledged. One alone would wait for the broker; more hold more, and are done no earlier."""
 
 LONGEST_STOP = 8.0
 """Seconds that the process may take to end: Docker kills after ten. Clients wait for a broker that is away for as long as their requests may take, 40 s and more."""
@@ -91,6 +93,7 @@ class Worker:
         self.app.on_before_shutdown.connect(self._stop)
         self.app.task(self._follow_monitors)
         self._pressing = {name: asyncio.Event() for name in self.topics}
+        self._turns = {name: asyncio.Semaphore(EPOCHS_AT_ONCE) for name in self.topics}
         self.app.task(self._summarise_epochs)
         self.app.task(self._detect_epochs)
 
@@ -212,8 +215,13 @@ class Worker:
         if self._silence.too_long and not await self._is_member():
             return False
         self._silence.end()
-        await asyncio.gather(*(self._epoch(tp, run) for tp, run in list(self._runs.items()) if tp.topic == topic))
+        await asyncio.gather(*(self._turn(tp, run) for tp, run in list(self._runs.items()) if tp.topic == topic))
         return True
+
+    async def _turn(self, tp: TP, run: StageRun) -> None:
+        async with self._turns[tp.topic]:
+            if self._runs.get(tp) is run:  # others' epochs came first, and it may have been revoked meanwhile
+                await self._epoch(tp, run)
 
     async def _is_member(self) -> bool:
         logger.warning("nothing was done for %.1f s; no epoch begins before the group says that its partitions are still this worker's", self._silence.seconds)
