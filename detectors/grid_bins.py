@@ -1,26 +1,27 @@
 """Bins of many numeric columns at once, by a table over a uniform grid instead of a search.
 
-A value's place on the grid is one multiplication and one addition, both monotone in floating point; the second makes a number so large that it
-is whole. Where no two edges of a column share a place, the table says which bin begins the place, and one comparison with the only edge that
-can lie in it settles the rest. The result is that of ``numpy.searchsorted(edges, x, side="right")``, exactly, at a tenth of its time.
+A value's place on the grid takes one addition, which is monotone in floating point: of a number so large that the last bit of the sum is a step
+of the grid, a power of two. Where no two edges of a column share a place, the table says which bin begins the place, and one comparison with the
+only edge that can lie in it settles the rest. The result is that of ``numpy.searchsorted(edges, x, side="right")``, exactly, at a tenth of its time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from detectors.event_batch import Float64, Int64
 
-SMALLEST_GRID, LARGEST_GRID = 8, 4_096
-"""Places of a column's grid; a column whose edges need more is searched."""
+LARGEST_GRID = 8_192
+"""Most places of a column's grid; a column whose edges need more is searched."""
 
-_CELLS_AT_ONCE = 32_768  # with fewer, calls cost more than cells; with many more, what a pass works on leaves the processor's cache
+_CELLS_AT_ONCE = 131_072  # with a quarter of them, calls cost a tenth of all; with many more, what a pass works on takes much memory, and no less time
 _OWNERS_AT_ONCE = 16  # their tables stay in the cache
-_WHOLE = 2.0**52  # from here to twice as much a float64 is a whole number, and its bits are those of this one plus what it is more
-_BITS = int(np.float64(_WHOLE).view(np.int64))
+_COARSEST = 3  # the first grid that is tried has about two to the power of this many places
+_WHOLE_BITS = 52  # from 2**52 to twice as much a float64 is a whole number, and its bits are those of 2**52 plus what it is more
 _TILE = 512  # parameters are repeated to rows of about this many cells: numpy's inner loop over 20 columns alone would be mostly overhead
 
 
@@ -45,21 +46,22 @@ class GridBins:
         self.upper = np.full(last + 1, np.nan)  # by cell: the edge above it; nothing is above the last bin, as no comparison with nan holds
         self.missing = np.array([start + len(one) + 1 for one, start in zip(edges, starts, strict=True)], np.int64)
         self._searched: list[tuple[int, Float64, int]] = []
-        parameters, tables, offset = [], [], 0
+        parameters, origins, tables, offset = [], [], [], 0
         for column, (one, start) in enumerate(zip(edges, starts, strict=True)):
-            grid = _grid(one, offset)
+            grid = _grid(one)
             if grid is None:
                 self._searched.append((column, one, start))
-                grid = (0.0, _WHOLE + offset, 1, np.empty(0, np.int64))
+                grid = _Grid(0.0, 1.0, 1.0, np.empty(0, np.int64))
             else:
                 self.upper[start : start + len(one)] = one
-            scale, shift, size, places = grid
-            parameters.append((scale, shift, _WHOLE + offset, _WHOLE + offset + size - 1))
-            tables.append(start + np.searchsorted(places, np.arange(offset, offset + size), side="left"))
-            offset += size
+            parameters.append((grid.shift, grid.low, grid.high))
+            origins.append(int(np.float64(grid.low).view(np.int64)) - offset)
+            tables.append(start + np.searchsorted(grid.places, np.arange(grid.size), side="left"))
+            offset += grid.size
         self.table: Int64 = np.concatenate([np.empty(0, np.int64), *tables])
         self._repeats = max(1, _TILE // max(self.width, 1))
-        self._parameters = np.tile(np.array(parameters, np.float64).reshape(-1, 4).T, self._repeats)
+        self._parameters = np.tile(np.array(parameters, np.float64).reshape(-1, 3).T, self._repeats)
+        self._origins = np.tile(np.array(origins, np.int64), self._repeats)
 
     @property
     def is_searched(self) -> bool:
@@ -68,8 +70,13 @@ class GridBins:
 
     @property
     def parameters(self) -> Float64:
-        """(4, F) scale and shift to places on the grid, first and last place; the last three `_WHOLE` more than they are."""
+        """(3, F) what is added to values, and the sums at the first and the last place of the grid."""
         return self._parameters[:, : self.width]
+
+    @property
+    def origins(self) -> Int64:
+        """(F,) bits of the sum that would be at the first place of the table."""
+        return self._origins[: self.width]
 
     def cells(self, matrix: Float64) -> Int64:
         """(n, F) cell of each value of an (n, F) matrix; a nan is in its column's cell for missing values."""
@@ -84,9 +91,9 @@ class GridBins:
         whole = len(values) // self._repeats * self._repeats
         if whole:
             shape = (whole // self._repeats, self._repeats * self.width)
-            np.take(self.table, _places(values[:whole].reshape(shape), self._parameters), out=out[:whole].reshape(shape), mode="clip")
+            np.take(self.table, _places(values[:whole].reshape(shape), self._parameters, self._origins), out=out[:whole].reshape(shape), mode="clip")
         if whole < len(values):
-            np.take(self.table, _places(values[whole:], self._parameters[:, : self.width]), out=out[whole:], mode="clip")
+            np.take(self.table, _places(values[whole:], self.parameters, self.origins), out=out[whole:], mode="clip")
         out += values >= self.upper.take(out)
         for column, edges, start in self._searched:
             out[:, column] = start + np.searchsorted(edges, values[:, column], side="right")
@@ -130,23 +137,22 @@ def cells_together(bins: Sequence[GridBins], owner: Int64, bounds: Sequence[int]
     return out
 
 
-def _places(values: Float64, parameters: Float64) -> Int64:
-    """Places on the grid. They are read from the bits of numbers that were made whole by being large, at a third of the time of a conversion."""
-    scale, shift, low, high = parameters
-    places: Float64 = values * scale
-    places += shift
+def _places(values: Float64, parameters: Float64, origins: Int64) -> Int64:
+    """Places on the grid. They are read from the bits of the sums, at a third of the time of a conversion."""
+    shift, low, high = parameters
+    places: Float64 = values + shift
     np.fmax(places, low, out=places)  # fmax, not maximum: a nan has to get some place, too
     np.fmin(places, high, out=places)
     bits = places.view(np.int64)
-    bits -= _BITS
+    bits -= origins
     return bits
 
 
 def _fill_together(bins: Sequence[GridBins], owner: Int64, values: Float64, out: Int64) -> None:
-    parameters = np.stack([one.parameters for one in bins], axis=1)  # (4, owners, F)
     tables, uppers = [one.table for one in bins], [one.upper for one in bins]
-    places = _places(values, parameters[:, owner])
-    places += _starts(tables)[owner, None]
+    parameters = np.stack([one.parameters for one in bins], axis=1)  # (3, owners, F)
+    origins = np.stack([one.origins for one in bins]) - _starts(tables)[:, None]
+    places = _places(values, parameters[:, owner], origins[owner])
     np.take(np.concatenate(tables), places, out=out)
     out += values >= np.concatenate(uppers)[out + _starts(uppers)[owner, None]]
     missing = np.isnan(values)
@@ -159,18 +165,32 @@ def _starts(parts: Sequence[Float64 | Int64]) -> Int64:
     return np.cumsum([0, *map(len, parts[:-1])])
 
 
-def _grid(edges: Float64, offset: int) -> tuple[float, float, int, Int64] | None:
-    """Scale, shift and size of the smallest grid that keeps the edges apart, and the places of the edges on it; None where there is none."""
+@dataclass(frozen=True)
+class _Grid:
+    """The places of a column's edges; ``low`` and ``high`` are ``shift`` more than its first and its last place."""
+
+    shift: float
+    low: float
+    high: float
+    places: Int64
+
+    @property
+    def size(self) -> int:
+        return int(self.places[-1]) + 1 if len(self.places) else 1
+
+
+def _grid(edges: Float64) -> _Grid | None:
+    """The coarsest grid that keeps the edges apart; None where there is none."""
     if len(edges) < 2:
-        return 0.0, _WHOLE + offset, 1, np.full(len(edges), offset)
-    size = SMALLEST_GRID
-    while size <= LARGEST_GRID:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            scale = (size - 1) / (edges[-1] - edges[0])
-            shift = _WHOLE + (offset - edges[0] * scale)
-        if np.isfinite(scale) and scale > 0 and np.isfinite(shift):
-            places = _places(edges, np.array([scale, shift, _WHOLE + offset, _WHOLE + offset + size - 1]).reshape(4, 1))
-            if (np.diff(places) > 0).all():
-                return float(scale), float(shift), size, places
-        size *= 2
-    return None
+        return _Grid(0.0, 1.0, 1.0, np.zeros(len(edges), np.int64))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        step = np.ldexp(1.0, np.frexp(edges[-1] - edges[0])[1] - _COARSEST)
+        while True:
+            low = np.ldexp(step, _WHOLE_BITS)
+            shift = low - np.floor(edges[0] / step) * step
+            places = (edges + shift).view(np.int64) - low.view(np.int64)
+            if not np.isfinite(shift) or places[-1] >= LARGEST_GRID:
+                return None
+            if places[0] >= 0 and (np.diff(places) > 0).all():
+                return _Grid(float(shift), float(low), float(low + places[-1] * step), places)
+            step /= 2
