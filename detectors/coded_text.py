@@ -100,6 +100,17 @@ class CodedText:
         code[used] = np.arange(len(used), dtype=np.int32)
         return CodedText(tuple(self.levels[place] for place in used.tolist()), code[self.codes])
 
+    def matches(self, text: str) -> npt.NDArray[np.bool_]:
+        """(n,) which rows have a text.
+
+        Examples
+        --------
+        >>> column = CodedText.of(["yes", None, "no"])
+        >>> column.matches("yes").tolist(), column.matches("maybe").tolist()
+        ([True, False, False], [False, False, False])
+        """
+        return np.asarray(self.codes == (self.levels.index(text) if text in self.levels else MISSING - 1))
+
     def equals(self, other: CodedText) -> npt.NDArray[np.bool_]:
         """(n,) in which rows both columns have the same text, or both none."""
         return np.asarray(self.cells({level: place for place, level in enumerate(other.levels)}, MISSING - 1, MISSING) == other.codes)

@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors.binning import ColumnBins
 from detectors.coded_text import CodedText
-from detectors.event_batch import Coded, EventBatch, Float64, Int64
+from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.grid_bins import cells_together, grid_bins
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
 from detectors.row_groups import RowGroups
@@ -123,7 +123,7 @@ class Contributions:
         """What labelled predictions add to the performance blocks."""
         sums[:, self._blocks["performance"]] += self.outcomes(groups, prediction, label)
         if self._positive is not None and isinstance(label, CodedText):
-            self._probabilities(sums, groups, label.cells({self._positive: 1}, 0, 0), score)
+            self._probabilities(sums, groups, label.matches(self._positive), score)
 
     def outcomes(self, groups: RowGroups, prediction: Coded, label: Coded) -> Float64:
         """The performance block alone: confusion counts, or sums of errors; (groups, size of the block)."""
@@ -135,14 +135,16 @@ class Contributions:
         cells += prediction.cells(self._classes, unknown, unknown)
         return groups.counts(cells, (unknown + 1) ** 2)
 
-    def _probabilities(self, sums: Float64, groups: RowGroups, positive: Int64, score: Float64) -> None:
-        rows = np.flatnonzero(score == score)  # noqa: PLR0124  nan is the one value that differs from itself
-        if not len(rows):
-            return
-        of = groups.of
-        if len(rows) < len(score):
+    def _probabilities(self, sums: Float64, groups: RowGroups, positive: Bool, score: Float64) -> None:
+        rows, of = None, groups.of
+        given = score == score  # noqa: PLR0124  nan is the one value that differs from itself
+        if not given.all():
+            rows = np.flatnonzero(given)
             score, positive, of = score[rows], positive[rows], None if of is None else of[rows]
-        probability = np.clip(np.where(positive == 1, score, 1 - score), SMALLEST_PROBABILITY, 1)
+        if not len(score):
+            return
+        probability = np.where(positive, score, 1 - score)
+        np.clip(probability, SMALLEST_PROBABILITY, 1, out=probability)
         loss, brier = -np.log(probability), (1 - probability) ** 2
         block = sums[:, self._blocks["probability"]]
         block[:, 0] += groups.sizes(rows)
