@@ -135,7 +135,7 @@ class IdIndex:
         kept = np.flatnonzero(stays(self.entries))
         if len(kept) == len(self.entries):
             return
-        self.entries = self.entries.take(kept)
+        self.entries.keep(kept)
         self._chains.anew(self.entries.ids)
 
     def _walk(self, entry: Int32, wanted: Wanted) -> Found:

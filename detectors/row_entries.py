@@ -10,6 +10,7 @@ import numpy as np
 from detectors.event_batch import Bool, Int32, Int64, UInt64
 
 _FIRST = 64
+_SHRINK = 4  # times less room at most for what is kept, since what was full once mostly fills again
 _OF_ALL = {"ids": np.uint64, "owner": np.int32, "position": np.int64, "timestamp": np.int64}
 
 
@@ -81,9 +82,13 @@ class Entries:
             self._room[name] = array = room
         return array
 
-    def take(self, rows: Int64) -> Entries:
-        """Some of the rows; their entries have new numbers."""
-        taken = Entries()
-        taken._room = {name: array[: self._size].take(rows) for name, array in self._room.items()}
-        taken._see(len(rows))
-        return taken
+    def keep(self, rows: Int64) -> None:
+        """Keep some rows, in their order; their entries have new numbers."""
+        for name, array in self._room.items():
+            kept = array.take(rows)
+            if len(array) < _SHRINK * max(len(kept), _FIRST):
+                array[: len(kept)] = kept
+            else:
+                self._room[name] = room = np.empty(len(array) // _SHRINK, array.dtype)
+                room[: len(kept)] = kept
+        self._see(len(rows))

@@ -183,3 +183,17 @@ def test_more_rows_than_have_a_number_are_refused(monkeypatch: pytest.MonkeyPatc
     chains = IdChains()
     with pytest.raises(OverflowError, match=r"at most 100 rows, got 200; lower labels\.max_waiting"):
         chains.extend(np.arange(200, dtype=np.uint64))
+
+
+@pytest.mark.parametrize("kept", [10, 300, 900])
+def test_what_is_kept_of_many_rows_is_found_with_what_comes_behind(kept: int):
+    index, position, nothing = IdIndex(), np.arange(1_000), np.zeros(1_000, np.int64)
+    index.add(RowKeys(position.astype(np.uint64), nothing.astype(np.int32), position, nothing), position * 10)
+    index.keep(lambda entries: entries.position >= 1_000 - kept)
+    index.add(RowKeys(position.astype(np.uint64), nothing.astype(np.int32), position + 1_000, nothing), position * 10 + 1)
+    first = index.find(Wanted(position.astype(np.uint64), nothing + 1_000))
+    assert np.flatnonzero(first.mask).tolist() == list(range(1_000 - kept, 1_000))
+    assert (first.row == np.where(first.mask, position * 10, 0)).all()
+    again = index.find(Wanted(position.astype(np.uint64), nothing + 2_000))
+    assert (again.position == position + 1_000).all()
+    assert (again.row == position * 10 + 1).all()
