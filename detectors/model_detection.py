@@ -201,7 +201,8 @@ class ModelDetection:
         """Panes that were not added to since the last flush wait for their end, most of them for the whole lateness."""
         for start in self._unsqueezed - self._changed_panes:
             if start in self._panes:
-                vectors = {(partition, group): counts for partition, groups in self._panes.pop(start).items() for group, counts in groups.items()}
+                partitions = sorted(self._panes.pop(start).items())  # bundles come in any order, and tables of one order share their keys
+                vectors = {(partition, group): groups[group] for partition, groups in partitions for group in sorted(groups)}
                 self._waiting[start] = self._latest_waiting = PackedTable.of(vectors, like=self._latest_waiting)
         self._unsqueezed = self._changed_panes
 
