@@ -19,6 +19,7 @@ import aiokafka.conn
 import numpy as np
 
 _LENGTH = struct.Struct(">i")
+_RECORDS = 1024 * 1024  # bytes; what is so large in a response can be nothing else
 _SMALL = 65_536  # bytes; a smaller response is given as bytes, as aiokafka's authentication expects
 
 
@@ -28,10 +29,10 @@ class LargeResponse:
     def __init__(self, memory: memoryview) -> None:
         self._rest = memory
 
-    def read(self, n: int) -> bytes:
-        """The next ``n`` bytes, or as many as there are."""
+    def read(self, n: int) -> bytes | memoryview:
+        """The next ``n`` bytes, or as many as there are; records of a partition where they are, see `streams.record_batches.CheckedRecords`."""
         some, self._rest = self._rest[:n], self._rest[n:]
-        return bytes(some)
+        return bytes(some) if n < _RECORDS else some
 
 
 def response_reader(response: bytes | memoryview) -> io.BytesIO | LargeResponse:

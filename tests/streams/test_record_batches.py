@@ -106,3 +106,18 @@ def test_columns_of_records_that_are_objects_know_where_an_offset_begins():
     columns = SourceRecords.concatenate(list(ours))
     assert columns.since(4).values == [b"y", b"z"]
     assert np.array_equal(columns.since(4).timestamps, [1_001, 1_002])
+
+
+@pytest.mark.parametrize("length", [-5, 0, 3, 20])
+def test_a_batch_that_is_too_short_to_be_one_is_an_error(length: int):
+    data = bytearray(batch(1, [b"short"]))
+    data[8:12] = length.to_bytes(4, "big", signed=True)
+    with pytest.raises(CorruptRecordException):
+        list(both(bytes(data))[1])
+
+
+def test_bytes_that_lie_within_others_are_read_where_they_are():
+    data = batch(5, [b"a", b"b"]) + batch(7, [b"c"])
+    records = CheckedRecords(memoryview(b"before" + data + data[:20])[6:])
+    found = [(batch, records.is_sound(batch)) for batch in iter(lambda: records.next_batch() if records.has_next() else None, None)]
+    assert [([record.value for record in one], sound) for one, sound in found] == [([b"a", b"b"], True), ([b"c"], True)]
