@@ -7,6 +7,7 @@ Rows are grouped by event time, and a group is dropped as a whole when it can no
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -254,13 +255,11 @@ class RowStore:
         columns: dict[str, Any] = {name: put_together([getattr(one.keys, field) for one in added]) for name, field in _KEYS.items()}
         columns |= {name: put_together([one.columns[name] for one in added]) for name in added[0].columns}
         group_of = np.floor_divide(columns["timestamp"], self._length)
-        if group_of.min() == group_of.max():
-            return self._new_parts(int(group_of[0]), columns)
-        order = np.argsort(group_of, kind="stable")
-        columns = {name: column[order] for name, column in columns.items()}
-        groups, starts = np.unique(group_of[order], return_index=True)
-        bounds = zip(groups.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True)
-        return [part for group, first, end in bounds for part in self._new_parts(group, {name: column[first:end] for name, column in columns.items()})]
+        if (group_of[1:] < group_of[:-1]).any():
+            order = np.argsort(group_of, kind="stable")
+            columns, group_of = {name: column[order] for name, column in columns.items()}, group_of[order]
+        bounds = [0, *(np.flatnonzero(group_of[1:] != group_of[:-1]) + 1).tolist(), len(group_of)]
+        return [part for first, end in itertools.pairwise(bounds) for part in self._new_parts(int(group_of[first]), {name: column[first:end] for name, column in columns.items()})]
 
     def _new_parts(self, group: int, columns: dict[str, Any]) -> list[Part]:
         rows = len(columns["timestamp"])
