@@ -47,8 +47,9 @@ class RollingWindow:
         begin = max(self._due - self.step, (start + self.length) // self.step * self.step - self.length)
         if begin in self._sums:
             counts = _dense(self._sums[begin]) + counts
-        else:
-            self._sums = {before: _packed(sums).squeezed() for before, sums in self._sums.items()}
+        elif self._sums:
+            latest = max(self._sums)
+            self._sums[latest] = _packed(self._sums[latest]).squeezed()
         self._sums[begin] = counts
 
     def completed(self, until: int) -> tuple[int, Float64] | None:
