@@ -72,6 +72,7 @@ class FetchedBatches(PartitionRecords):  # type: ignore[misc]  # aiokafka has no
         """Take the place of an iterator that nothing was read of yet."""
         replaced: FetchedBatches = cls.__new__(cls)
         replaced.__dict__ |= records.__dict__
+        records.__dict__.clear()  # it and its iterator refer to each other, and would keep megabytes until the garbage collector comes
         replaced._records_iterator = replaced._unpack_records()
         return replaced
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
@@ -121,3 +124,16 @@ def test_bytes_that_lie_within_others_are_read_where_they_are():
     records = CheckedRecords(memoryview(b"before" + data + data[:20])[6:])
     found = [(batch, records.is_sound(batch)) for batch in iter(lambda: records.next_batch() if records.has_next() else None, None)]
     assert [([record.value for record in one], sound) for one, sound in found] == [([b"a", b"b"], True), ([b"c"], True)]
+
+
+def test_what_was_fetched_is_freed_when_it_has_been_read_and_not_when_the_garbage_collector_comes():
+    memory = np.frombuffer(bytearray(batch(0, [b"a"])), np.uint8)
+    held = weakref.ref(memory)
+    gc.disable()
+    try:
+        fetched = FetchedBatches.instead_of(PartitionRecords(TP, CheckedRecords(memory.data), [], 0, None, None, True, READ_UNCOMMITTED))
+        assert [values for records in fetched for values in records.values] == [b"a"]
+        del memory, fetched
+        assert held() is None
+    finally:
+        gc.enable()
