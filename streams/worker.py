@@ -43,8 +43,8 @@ MAX_SILENCE = 10.0
 """Seconds after which the broker's last word on where a log ends says nothing any more: this process was stopped, or the broker is away."""
 
 FETCH_BYTES = 8 * 1024 * 1024
-"""Of one partition, at most. With Kafka's default of 1 MB a fetch of a thousand models has two rows of each, and what is done once for a model costs more than its rows; what is done
-once for a fetch costs some milliseconds, as much as a megabyte of Arrow batches."""
+"""Of one partition, at most. With Kafka's default of 1 MB a fetch of a thousand models has two rows of each, and what is done once for a model costs more than its rows;
+what is done once for a fetch takes as long as a megabyte of Arrow batches."""
 
 SHORTEST_PAUSE = 0.25
 """Of an epoch's length, between two epochs whose acknowledgements take longer than that."""
