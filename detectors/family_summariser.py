@@ -281,7 +281,7 @@ class FamilySummariser:
         """What changed since the last flush."""
         changes = Changes(examples=[self._told(rows) for rows in self._examples])
         self._examples = []
-        changes.pieces = [*self._cohort_pieces.changed(covered), *self._pane_pieces.changed(covered)]
+        changes.pieces = [self._as_far_as_it_reaches(piece) for piece in (*self._cohort_pieces.changed(covered), *self._pane_pieces.changed(covered))]
         panes: set[int] = set()
         cohorts: set[int] = set()
         for model in self.models:
@@ -296,10 +296,16 @@ class FamilySummariser:
         self._skip = {key: value for key, value in self._skip.items() if value > covered}
         return changes
 
+    def _as_far_as_it_reaches(self, piece: Piece) -> Piece:
+        """A window that was restored ahead of where reading went on still holds those rows; its next owner has to leave them out, too."""
+        kind, _, _, start = piece.key
+        ahead = (self._skip.get((str(kind), self._places[model, revision], int(start)), 0) for model, revision in piece.value["members"])
+        return replace(piece, covered=max(piece.covered, *ahead))
+
     @staticmethod
     def _told(rows: LabelledRows) -> LabelledRows:
         """Joined rows, of one model or of several."""
-        models = rows.model_of  # put together of several batches, its codes are no places any more
+        models = rows.model_of
         first = models.codes[0]
         return replace(rows, model=models.levels[first], models=None) if (models.codes == first).all() else replace(rows, model="")
 

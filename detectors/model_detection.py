@@ -192,7 +192,7 @@ class ModelDetection:
                 cohort = Cohort(model=self._specification.model, revision=self._monitor.revision, digest="", version=key[1], start=key[0], counts=by_partition[0][1])
                 found.points.append(cohort_point(self._layout, cohort, np.asarray(sum(counts for _, counts in by_partition))))
         if self._stepped:
-            found.pieces.append(Piece(self._key("model"), covered, self._state()))
+            found.pieces.append(Piece(self._key("model"), self.covered, self._state()))  # restored ahead of the manifest, it reaches further
         self._squeeze()
         self._changed_panes, self._changed_cohorts, self._stepped = set(), set(), False
         return found

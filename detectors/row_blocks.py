@@ -40,14 +40,12 @@ class RowBlocks:
             self._end += take
         return np.arange(first, self._end, dtype=np.int64)
 
-    def columns(self, rows: Int64) -> dict[str, Coded] | None:
-        """All columns at rows that `append` has given, as they lie; None where they are in several blocks."""
+    def numbers(self, rows: Int64) -> dict[str, Coded]:
+        """The columns of numbers at rows that `append` has given, as they lie; none where the rows are in several blocks."""
         number, first = divmod(int(rows[0]), ROWS)
         last, end = divmod(int(rows[-1]), ROWS)
-        if number != last:
-            return None
         block = self._blocks[number]
-        return {name: block.column(name, slice(first, end + 1)) for name in block.names}
+        return {name: block.column(name, slice(first, end + 1)) for name in block.numeric} if number == last else {}
 
     def column(self, name: str, rows: Int64) -> Coded:
         """A column at some rows; at least one."""
@@ -100,6 +98,10 @@ class _Block:
     @property
     def names(self) -> list[str]:
         return list(self._columns)
+
+    @property
+    def numeric(self) -> list[str]:
+        return [name for name in self._columns if name not in self._levels]
 
     def append(self, timestamp: Int64, columns: Mapping[str, Coded]) -> None:
         end = self._size + len(timestamp)

@@ -124,7 +124,8 @@ class RowStore:
         """`append` to a store without columns, and (n,) which rows repeat no row before them that still counts."""
         added = self._fresh(_Added(keys, {}))
         if len(added.keys) < len(keys):
-            self.append(keys, {})
+            if len(added.keys):
+                self._index.add(added.keys, self._take(added))
             return ~self.find(keys, since).mask
         if not len(keys):
             return np.empty(0, bool)
@@ -154,8 +155,8 @@ class RowStore:
             self._bound.arrive(keys, counts)
         rows = self._blocks.append(keys.timestamp, columns) if columns else None
         if not restored:
-            kept = columns if rows is None else self._blocks.columns(rows) or columns  # where they are kept, so that what was decoded can be freed
-            self._unsaved.append(_Added(keys, kept))
+            kept = {} if rows is None else self._blocks.numbers(rows)  # where they are kept, so that what was decoded can be freed
+            self._unsaved.append(_Added(keys, {**columns, **kept}))
         return rows
 
     def _by_group(self, keys: RowKeys) -> list[tuple[int, Int64]]:

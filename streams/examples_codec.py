@@ -24,6 +24,7 @@ _FEATURE = "feature:"
 _MODEL = "model"
 _OWN_RECORD = 256  # rows of a model from which on it has records of its own, whose key is its name
 _BLOCK = 1_024  # rows that stay near while one column after the other is taken out of them
+_CHARACTERS_AT_ONCE = 1 << 26  # of texts that become Arrow columns together; one of them holds 2 GiB at most
 _END_BYTES = 8  # how a stream ends
 _NUMBERS = {"offset": pa.int64(), "index": pa.int64(), "event_id": pa.uint64(), "predicted_at": pa.int64(), "labelled_at": pa.int64(), "score": pa.float64()}
 _PLAIN = ("partition", "offset", "index", "event_id", "predicted_at", "labelled_at", "version", "segment", "prediction", "label", "score")
@@ -80,6 +81,8 @@ def _sizes(parts: Sequence[LabelledRows]) -> Counter[str]:
 
 
 def _records(parts: Sequence[LabelledRows], max_bytes: int) -> list[ExamplesRecord]:
+    if (some := _halves(parts)) and sum(map(_characters, parts)) > _CHARACTERS_AT_ONCE:
+        return [record for half in some for record in _records(half, max_bytes)]
     models = list(_sizes(parts))
     batch = _batch(parts, models[0] if len(models) == 1 else None)
     if len(models) > 1:
@@ -88,6 +91,20 @@ def _records(parts: Sequence[LabelledRows], max_bytes: int) -> list[ExamplesReco
     at_once = max(1, (max_bytes - schema_bytes) * batch.num_rows // max(batch.nbytes, 1))
     values = [value for first in range(0, batch.num_rows, at_once) for value in _written(batch.slice(first, at_once), max_bytes)]
     return [ExamplesRecord(models[0] if len(models) == 1 else None, value) for value in values]
+
+
+def _halves(parts: Sequence[LabelledRows]) -> list[Sequence[LabelledRows]]:
+    """None of a single row."""
+    if len(parts) > 1:
+        return [parts[: len(parts) // 2], parts[len(parts) // 2 :]]
+    half = len(parts[0]) // 2
+    return [[parts[0].take(slice(half))], [parts[0].take(slice(half, None))]] if half else []
+
+
+def _characters(rows: LabelledRows) -> int:
+    """Of all texts when they are written out: a dictionary may say a long one once, and all rows mean it."""
+    texts = [column for column in (rows.version, rows.segment, rows.prediction, rows.label, *rows.categorical.values()) if isinstance(column, CodedText)]
+    return sum(int(np.array([*map(len, column.levels), 0]).take(column.codes).sum()) for column in texts)  # the code of a missing value is the last place
 
 
 def _written(batch: pa.RecordBatch, max_bytes: int) -> list[bytes]:

@@ -60,7 +60,7 @@ def decode_state(data: bytes, name: str) -> Any:
         If another release wrote it.
     """
     packed = memoryview(data)[_CHECKSUM.size :]
-    if _CHECKSUM.pack(checksum([packed])) != data[: _CHECKSUM.size]:
+    if len(packed) < _HEAD.size or _CHECKSUM.pack(checksum([packed])) != data[: _CHECKSUM.size]:
         raise StateError(f"{name}: its checksum does not match its {len(data)} bytes; it is damaged, or another program writes to it")
     if packed[0] != FORMAT:
         raise FormatError(f"{name}: format {packed[0]}, expected {FORMAT}; another release of Driftwarden wrote it")

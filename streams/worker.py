@@ -232,10 +232,11 @@ class Worker:
         log_end = self._consumer.log_end(tp)
         at_end = run.position >= log_end
         idle = self._idle(tp, at_end=at_end)
-        if not self._paces[tp].is_due(now=time.monotonic(), position=run.position, log_end=log_end, full=run.full):
-            return
         if self._silence.too_long:  # stopped while another partition's epoch was made; the next turn asks
             self._pressing[tp.topic].set()
+            return
+        self._silence.end()  # to wait for another partition's acknowledgements is none
+        if not self._paces[tp].is_due(now=time.monotonic(), position=run.position, log_end=log_end, full=run.full):
             return
         covered = await run.epoch(at_end=at_end, idle=idle)
         if covered is not None and self._runs.get(tp) is run:

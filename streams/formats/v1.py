@@ -351,11 +351,10 @@ class _Reading:
 
 
 def _in_log_order(parts: list[EventBatch]) -> EventBatch:
-    """Rows of all parts; each has its labels in the order of the log, and its other rows."""
-    if len(parts) == 1:
-        return parts[0]
+    """Rows of all parts: the labels in the order of the log, behind the other rows in that order. Records whose dictionaries differ are read in another."""
     whole = EventBatch.concatenate(parts)
-    return whole.take(np.lexsort((whole.index, whole.offset, whole.kind == LABEL)))
+    order = np.lexsort((whole.index, whole.offset, whole.kind == LABEL))
+    return whole if (order[1:] > order[:-1]).all() else whole.take(order)
 
 
 def _is_control(text: bytes) -> bool:

@@ -218,3 +218,18 @@ def test_what_is_saved_at_once_has_parts_of_a_bounded_size(monkeypatch: pytest.M
         again.restore(part)
     assert found(again, sent, 200, 0) == expected(sent, 200, 0)
     assert again.forget_parts(0) == range(8)
+
+
+def test_a_row_that_comes_below_the_bound_of_its_owner_is_given_up_once():
+    store = RowStore(group_length=10, max_rows=3)
+    store.reach(1)
+
+    def first_seen(ids: list[int], times: list[int], first: int) -> list[bool]:
+        n = len(ids)
+        keys = RowKeys(np.array(ids, np.uint64), np.zeros(n, np.int32), np.arange(first, first + n), np.array(times))
+        return store.append_first(keys, np.zeros(n, np.int64)).tolist()
+
+    first_seen([1, 2, 3, 4, 5], [50, 51, 52, 53, 54], 0)
+    assert store.trim().tolist() == [2]
+    first_seen([6], [10], 5)
+    assert store.trim().tolist() == [1]

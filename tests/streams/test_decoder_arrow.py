@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.event_batch import LABEL
 from detectors.monitor import Monitor, Monitors
 from streams.formats.arrow_messages import MAX_BYTES, max_bytes
 from streams.formats.arrow_records import ArrowRows
@@ -136,8 +137,9 @@ def test_both_forms_may_be_mixed_in_any_way(records: list[tuple[list[dict[str, A
     mixed = decode(*[as_arrow(events, coded=coded) if arrow else as_json(events) for events, arrow, coded in records])
     assert said(mixed) == said(decode(*[as_json(events) for events, _, _ in records]))
     for batch in mixed.fetch.batches:
-        place = list(zip(batch.offset.tolist(), batch.index.tolist(), strict=True))
-        assert place == sorted(place)
+        for kind in (batch.kind == LABEL, batch.kind != LABEL):
+            place = list(zip(batch.offset[kind].tolist(), batch.index[kind].tolist(), strict=True))
+            assert place == sorted(place)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

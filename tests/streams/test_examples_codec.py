@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.coded_text import CodedText
 from detectors.examples import Examples
 from detectors.labelled_rows import LabelledRows
+from streams import examples_codec
 from streams.examples_codec import decode_examples, encode_examples
 
 names = st.one_of(st.none(), st.text(max_size=4))
@@ -144,3 +146,12 @@ def test_rows_that_come_in_parts_make_the_records_of_all_of_them_together():
     whole = part("loans", 3_000, texts=["a", "b", "c"] * 1_000)
     parts = [whole.take(slice(first, first + 700)) for first in range(0, 3_000, 700)]
     assert encode_examples(parts, max_bytes=50_000) == encode_examples([whole], max_bytes=50_000)
+
+
+def test_a_long_text_that_all_rows_mean_is_written_out_in_portions(monkeypatch: pytest.MonkeyPatch):
+    rows = [part("churn", 100, texts=["long " * 100] * 100), part("churn", 50, first=100, texts=["long " * 100] * 50)]
+    expected = [one for value in encode_examples(rows, max_bytes=10**6) for one in decode_examples(value.value)]
+    monkeypatch.setattr(examples_codec, "_CHARACTERS_AT_ONCE", 10_000)
+    received = [one for value in encode_examples(rows, max_bytes=10**6) for one in decode_examples(value.value)]
+    assert max(len(one.offset) for one in received) <= 20
+    assert [offset for one in received for offset in one.offset.tolist()] == [offset for one in expected for offset in one.offset.tolist()]

@@ -70,3 +70,9 @@ def test_what_another_release_wrote_is_refused_by_its_format_before_anything_of_
     monkeypatch.undo()
     with pytest.raises(FormatError, match=f"^state piece a: format {FORMAT + 1}, expected {FORMAT}; another release of Driftwarden wrote it$"):
         decode_state(newer, "state piece a")
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0\0\0", b"\0" * 12])
+def test_too_few_bytes_are_damaged_whatever_their_checksum(data: bytes):
+    with pytest.raises(StateError, match="damaged"):
+        decode_state(data, "piece")
