@@ -8,6 +8,7 @@ closing once for a thousand batches.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from bench.figure import CheckFailedError, Found, Row, Size, expect
 from bench.processes import Stopwatch
 from bench.workload import PANE, START, Workload
 from detectors.bundle import Bundle
-from detectors.detect import Detect
+from detectors.detect import Detect, DetectFlushed
 from detectors.monitor import Monitor, Monitors
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
@@ -42,15 +43,21 @@ class Core:
         """Take a batch."""
         self._summarise.absorb(one)
 
-    def epoch(self) -> None:
-        """Hand over what is new, and judge what has closed."""
+    def epoch(self) -> DetectFlushed:
+        """Hand over what is new, and judge what has closed; returns what detection said."""
         self._epoch += 1
         flushed = self._summarise.flush()
         bundle = Bundle(
             partition=0, partitions=1, generation=1, epoch=self._epoch, high=flushed.high, covered=flushed.covered, summaries=flushed.summaries, cohorts=flushed.cohorts
         )
         self._detect.absorb(bundle, self._epoch)
-        self.points += self._detect.flush().points
+        detected = self._detect.flush()
+        self.points += detected.points
+        return detected
+
+    def manifest(self) -> dict[str, Any]:
+        """Of detection."""
+        return self._detect.manifest()
 
 
 def one_model(size: Size) -> Found:

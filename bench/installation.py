@@ -27,6 +27,7 @@ from detectors.specification import MonitorSpecification
 from streams.broker import running_broker
 from streams.child import dying_with_parent
 from streams.monitor_codec import encode_monitor, monitor_key
+from streams.piece_store import Entry
 from streams.topics import Topics, create_topics
 
 PATIENCE = 900.0
@@ -117,11 +118,17 @@ class Installation:
         self._flush()
         return count
 
+    def save(self, entries: Iterable[Entry], partition: int) -> None:
+        """Write records of detection's state."""
+        for key, value in entries:
+            self._produce(self.topics.state_of(self.topics.summaries), partition, key, value)
+        self._flush()
+
     def advance(self, timestamp: int) -> None:
         """Move event time in every partition."""
         self.publish(SourceRecord(partition, b"", b'{"kind":"time"}', timestamp) for partition in range(PARTITIONS))
 
-    def _produce(self, topic: str, partition: int, key: bytes, value: bytes, timestamp: int = 0) -> None:
+    def _produce(self, topic: str, partition: int, key: bytes, value: bytes | None, timestamp: int = 0) -> None:
         while True:
             try:
                 self._producer.produce(topic, value, key or None, partition=partition, timestamp=timestamp)

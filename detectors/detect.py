@@ -64,6 +64,11 @@ class Detect:
         """Offset up to which bundles are in; parts of a bundle that is not complete are read again."""
         return min([self._end, *(offset for parts in self._pending.values() for offset, _ in parts.values())])
 
+    @property
+    def untold(self) -> int:
+        """Bytes, about, of what the next flush tells."""
+        return sum(detection.untold for detection in self._models.values())
+
     def absorb(self, bundle: Bundle, offset: int) -> None:
         """Take a bundle, or a part of one, from an offset of the log."""
         self._end = offset + 1

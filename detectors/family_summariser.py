@@ -277,6 +277,16 @@ class FamilySummariser:
         """Move event time; state that can no longer change is given up at the next flush."""
         self._watermark = high - self._lateness
 
+    @property
+    def bytes_of_pane(self) -> int:
+        """What a pane takes while it is added to."""
+        return 8 * self._width
+
+    @property
+    def untold(self) -> int:
+        """Bytes of the panes that the next flush tells."""
+        return self.bytes_of_pane * sum(tables.open_windows for tables in self._panes)
+
     def flush(self, covered: int) -> Changes:
         """What changed since the last flush."""
         changes = Changes(examples=[self._told(rows) for rows in self._examples])
@@ -286,6 +296,9 @@ class FamilySummariser:
         cohorts: set[int] = set()
         for model in self.models:
             model.flush(changes)
+        GroupTables.told(self._panes)
+        GroupTables.told(self._cohorts)
+        for model in self.models:
             of_panes, of_cohorts = model.expire(self._watermark)
             panes.update(of_panes)
             cohorts.update(of_cohorts)

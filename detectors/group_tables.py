@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from detectors.event_batch import Float64
-from detectors.packed_counts import PackedCounts
+from detectors.packed_table import PackedTable
 from detectors.row_groups import GroupKey
 
 Group = tuple[str, str]
@@ -14,6 +14,8 @@ Group = tuple[str, str]
 OTHER = "(other)"
 """Stands for the versions and segments of a window that came after the first `max_groups`."""
 
+WINDOWS_AT_ONCE = 64
+"""Are packed together, so that they stay in the processor's cache."""
 
 _Begun = tuple[GroupKey, Float64, int]
 """A group that a batch may have begun, what its rows add, (size,), and the position in the log of their first."""
@@ -23,56 +25,75 @@ class GroupTables:
     """Windows of one kind.
 
     Groups begin in the order of the log, so that which of them come too late does not depend on how it was cut; therefore a new group counts
-    from `settle` on, when all that a batch adds is known.
+    from `settle` on, when all that a batch adds is known. A window takes the memory of its cells only while it is added to: what has been told waits
+    packed, and when nothing was added to it until the next time, squeezed.
 
     Attributes
     ----------
-    changed : starts of the windows that were added to and have not been told; and their groups whose vectors nobody else has seen.
+    changed : starts of the windows that were added to and have not been told.
     """
 
     def __init__(self, *, max_groups: int) -> None:
         self._max_groups = max_groups
         self._begun: list[_Begun] = []
-        self._tables: dict[int, dict[Group, Float64 | PackedCounts]] = {}
-        self._unpacked: set[int] = set()
+        self._open: dict[int, dict[Group, Float64]] = {}
+        self._waiting: dict[int, PackedTable[Group]] = {}
+        self._just_packed: list[int] = []
+        self._like: PackedTable[Group] | None = None  # its names are those of most windows
         self._most_groups = 0  # of any window so far; while they and all that is new are few, no name is lost
-        self.changed: dict[int, set[Group]] = {}
+        self.changed: set[int] = set()
 
     def __contains__(self, start: int) -> bool:
-        return start in self._tables
+        return start in self._open or start in self._waiting
 
     @property
     def starts(self) -> list[int]:
         """Of the windows."""
-        return list(self._tables)
+        return [*self._open, *self._waiting]
+
+    @property
+    def open_windows(self) -> int:
+        """How many windows take the memory of their cells until they are told."""
+        return len(self._open)
 
     def vectors(self, start: int) -> dict[Group, Float64]:
         """A window's vectors by group; from `told` on they are never changed, but replaced."""
-        return {group: _dense(counts) for group, counts in self._tables[start].items()}
+        return dict(self._open[start]) if start in self._open else self._waiting[start].dense()
 
     def restore(self, start: int, vectors: dict[Group, Float64]) -> None:
         """Begin a window with saved vectors."""
-        self._tables[start] = dict(vectors)
+        self._waiting[start] = self._like = PackedTable.of(vectors, like=self._like)
+        self._just_packed.append(start)
         self._most_groups = max(self._most_groups, len(vectors))
-        self._unpacked.add(start)
 
     def expire(self, until: int) -> list[int]:
         """Give up the windows that start at a time or before it; returns their starts."""
-        gone = [start for start in self._tables if start <= until]
+        gone = [start for start in self.starts if start <= until]
         for start in gone:
-            del self._tables[start]
+            self._open.pop(start, None)
+            self._waiting.pop(start, None)
         return gone
 
-    def told(self) -> None:
-        """What changed has been read. A window that has not changed since the last time waits for its end, or for late rows, in little memory."""
-        for start in self._unpacked.difference(self.changed):
-            if start in self._tables:
-                self._tables[start] = {group: counts if isinstance(counts, PackedCounts) else PackedCounts.of(counts).squeezed() for group, counts in self._tables[start].items()}
-        self._unpacked, self.changed = set(self.changed), {}
+    @staticmethod
+    def told(tables: Iterable[GroupTables]) -> None:
+        """What changed in some tables, whose vectors are of one size, has been read."""
+        opened: list[tuple[GroupTables, int]] = []
+        for one in tables:
+            for start in one._just_packed:
+                if start in one._waiting:
+                    one._waiting[start] = one._waiting[start].squeezed()
+            one._just_packed = list(one._open)
+            one.changed = set()
+            opened += [(one, start) for start in one._open]
+        for first in range(0, len(opened), WINDOWS_AT_ONCE):
+            some = opened[first : first + WINDOWS_AT_ONCE]
+            packed = PackedTable.of_each([one._open.pop(start) for one, start in some], like=some[0][0]._like)
+            for (one, start), table in zip(some, packed, strict=True):
+                one._waiting[start] = one._like = table
 
     def tell_again(self, start: int) -> None:
         """Take a restored window for changed."""
-        self.changed.setdefault(start, set())
+        self.changed.add(start)
 
     def add(self, key: GroupKey, sums: Float64, begin: int) -> None:
         """Add to a group.
@@ -84,11 +105,10 @@ class GroupTables:
         begin : position in the log of the first of these rows.
         """
         start, version, segment = key
-        table = self._tables.get(start)
-        if table is None or (version, segment) not in table:
-            self._begun.append((key, sums.copy(), begin))
+        if (version, segment) in self._groups(start):
+            self._added_to(start)[version, segment] += sums
         else:
-            self._add(start, (version, segment), sums)
+            self._begun.append((key, sums.copy(), begin))
 
     def settle(self) -> None:
         """All that a batch adds has been added."""
@@ -97,28 +117,33 @@ class GroupTables:
         names = self._names_in_order() if self._most_groups + len(self._begun) > self._max_groups else {}
         for key, sums, _ in self._begun:
             start, version, segment = key
-            self._tables.setdefault(start, {})
-            self._add(start, names[key] if names else (version, segment), sums)
-            self._most_groups = max(self._most_groups, len(self._tables[start]))
+            vectors, group = self._added_to(start), names[key] if names else (version, segment)
+            if group in vectors:
+                vectors[group] += sums
+            else:
+                vectors[group] = sums
+            self._most_groups = max(self._most_groups, len(vectors))
         self._begun = []
 
-    def _add(self, start: int, group: Group, sums: Float64) -> None:
-        table, unseen = self._tables[start], self.changed.setdefault(start, set())
-        counts = table.get(group)
-        if counts is None:
-            table[group] = sums.copy()
-        elif group not in unseen or isinstance(counts, PackedCounts):
-            table[group] = _dense(counts) + sums
-        else:
-            counts += sums
-        unseen.add(group)
+    def _groups(self, start: int) -> Collection[Group]:
+        """Of a window; none where it has not begun."""
+        if start in self._open:
+            return self._open[start]
+        return self._waiting[start].keys if start in self._waiting else ()
+
+    def _added_to(self, start: int) -> dict[Group, Float64]:
+        """Vectors of a window that nobody else has seen."""
+        if start not in self._open:
+            self._open[start] = self._waiting.pop(start).dense() if start in self._waiting else {}
+            self.changed.add(start)
+        return self._open[start]
 
     def _names_in_order(self) -> dict[GroupKey, Group]:
         """The group that each new version and segment is counted in."""
         first: dict[GroupKey, int] = {}
         for key, _, begin in self._begun:
             first[key] = min(begin, first.get(key, begin))
-        tables = {start: dict.fromkeys(self._tables.get(start, ())) for start, _, _ in first}
+        tables = {start: dict.fromkeys(self._groups(start)) for start, _, _ in first}
         names = {}
         for start, version, segment in sorted(first, key=lambda key: (first[key], key)):
             table = tables[start]
@@ -126,10 +151,6 @@ class GroupTables:
             table.setdefault(name)
             names[start, version, segment] = name
         return names
-
-
-def _dense(counts: Float64 | PackedCounts) -> Float64:
-    return counts.dense() if isinstance(counts, PackedCounts) else counts
 
 
 def name_within(table: Collection[Group], version: str, segment: str, limit: int) -> Group:

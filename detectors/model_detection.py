@@ -25,6 +25,8 @@ from detectors.rolling_window import RollingWindow
 from detectors.watch import ClosedPane, Group, Judged, Watch
 from detectors.window_points import RolledWindow, WindowMeasures
 
+_BYTES_OF_POINT = 500  # its tags and fields
+
 Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
 """Open panes: start, then source partition, then version and segment."""
 
@@ -175,6 +177,11 @@ class ModelDetection:
     def _is_complete(self, start: int) -> bool:
         return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
 
+    @property
+    def untold(self) -> int:
+        """Bytes, about, of what the next flush tells."""
+        return _BYTES_OF_POINT * len(self._found.points) + 8 * self._layout.size * len(self._found.windows)
+
     def flush(self, covered: int) -> Detected:
         """Points, alerts and state since the last flush."""
         found, self._found = self._found, Detected()
@@ -202,8 +209,8 @@ class ModelDetection:
         for start in self._unsqueezed - self._changed_panes:
             if start in self._panes:
                 partitions = sorted(self._panes.pop(start).items())  # bundles come in any order, and tables of one order share their keys
-                vectors = {(partition, group): groups[group] for partition, groups in partitions for group in sorted(groups)}
-                self._waiting[start] = self._latest_waiting = PackedTable.of(vectors, like=self._latest_waiting)
+                vectors = {(partition, group): groups[group].dense() for partition, groups in partitions for group in sorted(groups)}
+                self._waiting[start] = self._latest_waiting = PackedTable.of(vectors, like=self._latest_waiting).squeezed()
         self._unsqueezed = self._changed_panes
 
     def _reopen(self, start: int) -> None:

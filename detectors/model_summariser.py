@@ -58,8 +58,6 @@ class ModelSummariser:
         for start in sorted(self.panes.changed):
             groups = self.panes.vectors(start)
             changes.summaries += [Summary(**names, version=group[0], segment=group[1], start=start, counts=groups[group]) for group in sorted(groups)]
-        self.cohorts.told()
-        self.panes.told()
 
     def expire(self, watermark: int) -> tuple[list[int], list[int]]:
         """Give up panes and cohorts that can change no more; returns their starts."""

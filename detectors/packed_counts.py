@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from detectors.event_batch import Float64
@@ -14,25 +15,25 @@ from detectors.history import Cells, narrow
 
 _RAW = -zlib.MAX_WBITS  # without a header and a checksum
 _KINDS = (np.uint8, np.uint16, np.uint32)  # what does not fit becomes another number, whichever that is
+_WORTHWHILE = 64  # cells; fewer are kept as they are
 _SUM_BYTES = 16  # a place, and what is there
 
 
-@dataclass(frozen=True, slots=True)
-class PackedCounts:
+class PackedCounts(msgspec.Struct, frozen=True, gc=False):
     """A vector in an eighth of its memory; `squeezed`, in a fiftieth where most of its counts are 0.
 
     Attributes
     ----------
     cells : places and values of the cells that hold sums, or counts much larger than the others; then the counts of all cells, 0 for those.
     sums : how many cells those are.
-    kind : type of the counts, as numpy writes it.
+    kind : type of the counts, as numpy writes it; of few cells that of the vector itself.
     is_squeezed : whether ``cells`` are compressed.
 
     Examples
     --------
-    >>> packed = PackedCounts.of(np.array([0.0, 3.0, 0.25]))
-    >>> packed.kind, packed.sums, packed.dense()
-    ('B', 1, array([0.  , 3.  , 0.25]))
+    >>> packed = PackedCounts.of(np.array([0.0, 3.0, 0.25] + 97 * [1.0]))
+    >>> packed.kind, packed.sums, packed.dense()[:4]
+    ('B', 1, array([0.  , 3.  , 0.25, 1.  ]))
     >>> waiting = PackedCounts.of(np.random.default_rng(0).poisson(0.1, 1_600).astype(float))
     >>> len(waiting.cells), len(waiting.squeezed().cells)
     (1600, 189)
@@ -46,6 +47,8 @@ class PackedCounts:
     @classmethod
     def of(cls, vector: Float64) -> PackedCounts:
         """Pack a vector."""
+        if len(vector) < _WORTHWHILE:
+            return cls(vector.tobytes(), 0, vector.dtype.char)
         for kind in _KINDS:
             with np.errstate(invalid="ignore"):
                 counts: Cells = vector.astype(kind)
@@ -57,10 +60,30 @@ class PackedCounts:
             counts = narrow(np.where(counts == vector, vector, 0.0))
         return cls(others.tobytes() + vector[others].tobytes() + counts.tobytes(), len(others), counts.dtype.char)
 
+    @classmethod
+    def of_each(cls, vectors: Float64) -> list[PackedCounts]:
+        """Pack (k, size) vectors, in a fifth of the time that one after another takes."""
+        size = vectors.shape[1]
+        if size < _WORTHWHILE:
+            return [cls.of(vector) for vector in vectors]
+        flat = vectors.ravel()
+        with np.errstate(invalid="ignore"):
+            counts = flat.astype(_KINDS[0])
+        others = np.flatnonzero(counts != flat)
+        sums, places = flat[others], others % size
+        counts[others] = 0
+        rows = counts.reshape(vectors.shape)
+        bounds = np.searchsorted(others, np.arange(0, len(flat) + 1, size)).tolist()
+        most, kind = size // _SUM_BYTES, counts.dtype.char
+        return [
+            cls(places[first:end].tobytes() + sums[first:end].tobytes() + rows[row].tobytes(), end - first, kind) if end - first <= most else cls.of(vectors[row])
+            for row, (first, end) in enumerate(itertools.pairwise(bounds))
+        ]
+
     def squeezed(self) -> PackedCounts:
-        """The same in less memory where that is less than half: for a vector that is to wait, since packing it takes 10 us and unpacking 5 us."""
+        """The same in less memory where that is less than two thirds: for a vector that is to wait, since packing it takes 20 us and unpacking 10 us."""
         cells = self.cells if self.is_squeezed else _compressed(self.cells)
-        return PackedCounts(cells, self.sums, self.kind, is_squeezed=True) if 2 * len(cells) < len(self.cells) else self
+        return PackedCounts(cells, self.sums, self.kind, is_squeezed=True) if 3 * len(cells) < 2 * len(self.cells) else self
 
     @classmethod
     def of_state(cls, state: Sequence[Any]) -> PackedCounts:

@@ -29,7 +29,7 @@ MANY_BYTES = 1024 * 1024
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
-_MOST_EXPIRED = 1.5  # so many times as many rows as count may be in the index: to leave out each group as it expires would cost more than all that came with it
+_MOST_EXPIRED = 1.25  # so many times as many rows as count may be in the index: to leave out each group as it expires would cost more than all that came with it
 _WORTHWHILE = 8  # the room of rows that were given up is freed when they are such a share of all
 
 

@@ -26,6 +26,8 @@ from detectors.piece import Piece
 ROWS_AT_ONCE = 1_000  # of each model: with fewer, what is done once for a batch costs more than what is done for its rows
 MAX_HELD = 50_000  # rows of all models together
 
+_NEVER = np.iinfo(np.int64).max
+
 MAX_UNMONITORED = 1_000  # names of models that no monitor knows; a producer that invents names must not fill the memory
 
 
@@ -67,6 +69,12 @@ class _Held:
     batches: list[EventBatch] = field(default_factory=list)
     revisions: dict[str, tuple[Monitor, ...]] = field(default_factory=dict)
     rows: int = 0
+    earliest: int = _NEVER
+    latest: int = NO_TIME
+
+    def panes(self, pane: int) -> int:
+        """How many panes of all models the rows can be in, at most."""
+        return min(self.rows, len(self.revisions) * (self.latest // pane - self.earliest // pane + 1))
 
 
 class Summarise:
@@ -99,6 +107,13 @@ class Summarise:
     def closes(self) -> bool:
         """Whether event time has passed the end of a pane since the last flush, so that detection waits for the next."""
         return self._told_high != NO_TIME and any(family.closes_between(self._told_high, self.high) for family in self._families.values())
+
+    @property
+    def untold(self) -> int:
+        """Bytes, about, of what the next flush tells: thousands of models that catch up have thousands of panes in every second that is read."""
+        waiting, families = self._held.values(), self._families.values()
+        largest, shortest = max((family.bytes_of_pane for family in families), default=0), min((family.pane for family in families), default=1)
+        return sum(family.untold for family in families) + sum(held.panes(shortest) for held in waiting) * largest
 
     def absorb(self, fetch: Fetch) -> None:
         """Take a fetch; records before `covered` must have been left out. Rows of a model that has few of them may wait for more until the next flush."""
@@ -143,6 +158,7 @@ class Summarise:
         self._form_of.update(dict.fromkeys(new, form))
         held.revisions.update((model, tuple(self._monitors.of(model))) for model in new)
         held.rows += len(batch)
+        held.earliest, held.latest = min(held.earliest, int(batch.timestamp.min())), max(held.latest, int(batch.timestamp.max()))
 
     def _absorb_held(self) -> None:
         for form in list(self._held):

@@ -41,6 +41,11 @@ class DetectDriver:
         """Whether bundles have come: a source partition writes them once an epoch, and to wait again would be to wait twice."""
         return self._changed
 
+    @property
+    def untold(self) -> int:
+        """Bytes, about, of what the next flush tells."""
+        return self._stage.untold
+
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state."""
         return self._stage.restore(manifest, pieces)

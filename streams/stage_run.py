@@ -53,6 +53,10 @@ class StageDriver(Protocol):
     def pressing(self) -> bool:
         """Whether somebody waits for what the next flush tells."""
 
+    @property
+    def untold(self) -> int:
+        """Bytes, about, of what the next flush tells, as it lies in memory."""
+
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state; returns the offset to read from."""
 
@@ -76,7 +80,7 @@ Send = Callable[[Output], Awaitable[Awaitable[Any]]]
 class StageRun:
     """Drives one partition of one stage for one assignment.
 
-    ``max_unflushed`` bounds the bytes of records that are absorbed before the next epoch begins, by as much as one fetch: see `room`.
+    ``max_unflushed`` bounds the bytes of records that are absorbed before the next epoch begins, and of what is made of them, each by as much as one fetch: see `room`.
     """
 
     def __init__(self, driver: StageDriver, store: PieceStore, *, name: str, state_topic: str, partition: int, send: Send, max_unflushed: int = 64 * 1024 * 1024) -> None:
@@ -145,8 +149,12 @@ class StageRun:
         self._driver.absorb(records, end)
         self.position = end
         self._unflushed += sum(map(len, filter(None, records.values)))
-        if self._unflushed >= self._max_unflushed:
+        if self._ahead >= self._max_unflushed:
             self._room.clear()
+
+    @property
+    def _ahead(self) -> int:
+        return max(self._unflushed, self._driver.untold)
 
     @property
     def pressing(self) -> bool:
@@ -156,7 +164,7 @@ class StageRun:
     @property
     def full(self) -> bool:
         """Whether half of what may be read ahead was read, so that an epoch should begin before reading has to pause."""
-        return 2 * self._unflushed >= self._max_unflushed
+        return 2 * self._ahead >= self._max_unflushed
 
     async def room(self) -> None:
         """Wait until another fetch may be absorbed: while the acknowledgements of an epoch are late, what comes in must not pile up."""

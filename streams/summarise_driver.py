@@ -57,6 +57,11 @@ class SummariseDriver:
         """Whether a pane can close by what the next bundles say."""
         return self._stage.closes
 
+    @property
+    def untold(self) -> int:
+        """Bytes, about, of what the next flush tells."""
+        return self._stage.untold
+
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state."""
         return self._stage.restore(manifest, pieces)

@@ -187,7 +187,7 @@ class Worker:
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
                 with self._way_out():
                     run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
-                if run.pressing:
+                if run.pressing or run.full:
                     self._pressing[event.message.tp.topic].set()
 
     async def _summarise_epochs(self) -> None:

@@ -34,7 +34,7 @@ class WorkerSettings(BaseSettings):
         default=parse_duration("60s"), gt=0, description="after this long without a heartbeat the group gives a worker's partitions to others"
     )
     max_unflushed_bytes: int = Field(
-        default=64 * 1024 * 1024, gt=0, description="what a partition may read ahead of its next epoch; then reading pauses until the epoch before is acknowledged"
+        default=64 * 1024 * 1024, gt=0, description="what a partition may read ahead of its next epoch, or make of it; then reading pauses until the epoch before is acknowledged"
     )
     part_bytes: int = Field(default=512 * 1024, gt=0, description="size of one record of state")
     piece_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="largest piece of state; a larger one stops the worker")

@@ -52,7 +52,7 @@ def test_whatever_is_added_told_and_saved_between_the_counts_are_those_of_a_plai
         assert set(tables.changed) >= {key[0] for key, _, _ in rows}
         if rng.random() < 0.3:
             told += [(vector, vector.tolist()) for start in tables.changed for vector in tables.vectors(start).values()]
-            tables.told()
+            GroupTables.told([tables])
             assert not tables.changed
         if rng.random() < 0.1:
             saved = {start: tables.vectors(start) for start in tables.starts}
