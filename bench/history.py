@@ -14,7 +14,7 @@ from bench.core_rows import Core
 from bench.installation import Installation
 from bench.workload import BEGINNING, PANE, PARTITIONS, START, Workload
 from detectors.event_batch import NO_TIME
-from detectors.piece import Piece
+from detectors.piece import Piece, PieceKey
 from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch
 from streams.partitioner import partition_of
@@ -24,7 +24,7 @@ from streams.piece_store import PieceStore
 def write_history(installed: Installation, specifications: Sequence[MonitorSpecification], *, features: int, panes: int, per_pane: int, until: int) -> None:
     """Save what detection knows of every model after so many panes of so many events each, the last of which ended at ``until``; before a worker begins."""
     watched, *_ = specifications
-    value, manifest = _watched(watched, features=features, panes=panes, per_pane=per_pane, until=until)
+    saved, manifest = _watched(watched, features=features, panes=panes, per_pane=per_pane, until=until)
     targets = partition_of([one.model.encode() for one in specifications], PARTITIONS).tolist()
     for partition in range(PARTITIONS):
         store = PieceStore()
@@ -32,19 +32,22 @@ def write_history(installed: Installation, specifications: Sequence[MonitorSpeci
         store.epoch = 1
         mine = [one for one, target in zip(specifications, targets, strict=True) if target == partition]
         for one in mine:
-            installed.save(store.entries([Piece(("model", one.model, 1), 0, value)]), partition)
+            installed.save(store.entries([Piece((piece.key[0], one.model, *piece.key[2:]), 0, piece.value) for piece in saved]), partition)
         installed.save([store.manifest(manifest)], partition)
 
 
-def _watched(specification: MonitorSpecification, *, features: int, panes: int, per_pane: int, until: int) -> tuple[object, dict[str, object]]:
+def _watched(specification: MonitorSpecification, *, features: int, panes: int, per_pane: int, until: int) -> tuple[list[Piece], dict[str, object]]:
     """State of a model whose panes have closed up to a time, and the manifest of a stage that has read nothing since."""
+    saved: dict[PieceKey, Piece] = {}
     workload = Workload(features=features, beginning=BEGINNING // PANE * per_pane, per_pane=per_pane)
     core, shift = Core([specification]), until - panes * PANE - START
     for first in range(0, panes * per_pane, per_pane):
         one = fetch(workload, first, first + per_pane)
         batches = tuple(replace(batch, model=specification.model, timestamp=batch.timestamp + shift, high=batch.high + shift) for batch in one.batches)
         core.absorb(replace(one, batches=batches, high=one.high + shift))
-        core.epoch()
+        saved |= {piece.key: piece for piece in core.epoch().pieces}
     core.absorb(Fetch(end=panes * per_pane, high=until + specification.lateness))
-    (piece,) = (piece for piece in core.epoch().pieces if piece.key[0] == "model")
-    return piece.value, core.manifest() | {"covered": 0, "reached": NO_TIME, "partitions": PARTITIONS, "sources": [], "told": []}
+    for _ in range(2):  # what is deleted is so in the epoch after the one that needs it no more
+        saved |= {piece.key: piece for piece in core.epoch().pieces}
+    kept = [piece for piece in saved.values() if piece.value is not None and piece.key[0] in {"model", "window"}]
+    return kept, core.manifest() | {"covered": 0, "reached": NO_TIME, "partitions": PARTITIONS, "sources": [], "told": []}

@@ -198,6 +198,10 @@ class ModelDetection:
             if self._metrics:
                 cohort = Cohort(model=self._specification.model, revision=self._monitor.revision, digest="", version=key[1], start=key[0], counts=by_partition[0][1])
                 found.points.append(cohort_point(self._layout, cohort, np.asarray(sum(counts for _, counts in by_partition))))
+        for length, window in self._windows.items():
+            whole, gone = window.changes()
+            found.pieces += [Piece(self._key("window", length, begin), self.covered, part) for begin, part in whole.items()]
+            found.deletions += [Piece(self._key("window", length, begin), 0, None) for begin in gone]
         if self._stepped:
             found.pieces.append(Piece(self._key("model"), self.covered, self._state()))  # restored ahead of the manifest, it reaches further
         self._squeeze()
@@ -246,6 +250,8 @@ class ModelDetection:
             self._panes[int(rest[0])] = {partition: {(name[0], name[1]): PackedCounts.of_state(packed) for name, packed in groups} for partition, groups in value}
         elif kind == "cohort":
             self._cohorts[int(rest[0]), str(rest[1])] = dict(value)
+        elif kind == "window":
+            self._windows[int(rest[0])].restore_part(int(rest[1]), value)
         else:
             self.covered = piece.covered
             self._closed_until = max(self._closed_until, value["closed_until"])
@@ -256,6 +262,8 @@ class ModelDetection:
 
     def drop_closed(self) -> None:
         """After recovery: panes that the model's state has closed already, whose pieces had not been deleted yet."""
+        for window in self._windows.values():
+            window.restored()
         for start in [start for start in self._panes if start < self._closed_until]:
             del self._panes[start]
             self._found.deletions.append(Piece(self._key("pane", start), 0, None))

@@ -17,8 +17,8 @@ class RollingWindow:
     """Sum of the panes of ``length`` milliseconds up to the end of a step: always of a whole window, whatever the step.
 
     Panes are added up between cuts: the ends of steps, and the times at which the windows that end there begin. Where the length is no multiple of the step, the two differ.
-    What lies behind the latest cut only waits to be added up again, so it is squeezed: of a thousand models it would be most of a worker's memory, and what is saved with each
-    pane takes longer to compress than it takes to unpack what is added up.
+    What lies behind the latest cut only waits to be added up again, so it is squeezed, and saved once: of a thousand models it would be most of a worker's memory, and of what
+    it writes.
 
     Parameters
     ----------
@@ -38,44 +38,77 @@ class RollingWindow:
     def __init__(self, *, length: int, pane: int) -> None:
         self.length = max(length, pane)
         self.step = max(pane, -(-self.length // STEPS // pane) * pane)
-        self._sums: dict[int, Float64 | PackedCounts] = {}  # by the cut that they begin at; only the latest may be dense
+        self._parts: dict[int, PackedCounts] = {}  # whole, by the cut that they begin at
+        self._latest: tuple[int, Float64 | PackedCounts] | None = None  # the part that panes are added to
         self._due: int | None = None  # end of the step that the last pane is in, until that has been told
+        self._whole: list[int] = []  # parts that have not been saved, or may not have been
+        self._fresh: dict[int, list[Any]] = {}
+        self._gone: list[int] = []
 
     def add(self, start: int, counts: Float64) -> None:
         """Take a closed pane; the step that the one before is in must have been told if it ended by then."""
         self._due = start // self.step * self.step + self.step
         begin = max(self._due - self.step, (start + self.length) // self.step * self.step - self.length)
-        if begin in self._sums:
-            counts = _dense(self._sums[begin]) + counts
-        elif self._sums:
-            latest = max(self._sums)
-            self._sums[latest] = _packed(self._sums[latest]).squeezed()
-        self._sums[begin] = counts
+        if self._latest is not None:
+            known, before = self._latest
+            if known == begin:
+                counts = _dense(before) + counts
+            else:
+                self._parts[known] = _packed(before).squeezed()
+                self._whole.append(known)
+        self._latest = begin, counts
 
     def completed(self, until: int) -> tuple[int, Float64] | None:
         """End and sum of the window whose last step has panes, and ended by a time; each is told once."""
         if self._due is None or until < self._due:
             return None
         at, self._due = self._due, None
-        self._sums = {begin: counts for begin, counts in self._sums.items() if begin >= at - self.length}
-        return at, np.asarray(sum(part.dense() for part in self._parts()))  # in their order, so that the same panes give the same bits
+        gone = [begin for begin in self._parts if begin < at - self.length]
+        for begin in gone:
+            del self._parts[begin]
+        self._gone += gone
+        parts = [self._parts[begin] for begin in sorted(self._parts)]  # in their order, so that the same panes give the same bits
+        return at, np.asarray(sum(part.dense() for part in [*parts, *self._packed_latest()]))
+
+    def changes(self) -> tuple[dict[int, list[Any]], list[int]]:
+        """Parts that became whole since the last time, by the cut that they begin at, as they are saved; and those that are needed no more.
+
+        Until the next time the state has the former, too: of what is saved together any part may be lost.
+        """
+        self._fresh = {begin: self._parts[begin].as_state() for begin in self._whole if begin in self._parts}
+        gone = self._gone
+        self._whole, self._gone = [], []
+        return self._fresh, gone
 
     def state(self) -> dict[str, Any]:
-        """What to save."""
-        parts = self._parts()
-        return {"begins": list(self._sums), "parts": [part.as_state() for part in parts], "due": self._due}
+        """What to save beside the parts that are whole, which are saved once."""
+        begin = None if self._latest is None else self._latest[0]
+        return {"begin": begin, "latest": [part.as_state() for part in self._packed_latest()], "fresh": [*self._fresh.items()], "due": self._due}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
-        self._sums = {begin: PackedCounts.of_state(part) for begin, part in zip(state["begins"], state["parts"], strict=True)}
+        self._latest = None if state["begin"] is None else (state["begin"], PackedCounts.of_state(*state["latest"]))
+        for begin, part in state["fresh"]:
+            self.restore_part(begin, part)
+            self._whole.append(begin)
         self._due = state["due"]
 
-    def _parts(self) -> list[PackedCounts]:
-        """In the order of time, all packed."""
-        begins = sorted(self._sums)
-        parts = [_packed(self._sums[begin]) for begin in begins]
-        self._sums = dict(zip(begins, parts, strict=True))
-        return parts
+    def restore_part(self, begin: int, part: list[Any]) -> None:
+        """Take a part that was saved when it became whole."""
+        self._parts[begin] = PackedCounts.of_state(part)
+
+    def restored(self) -> None:
+        """All has been restored: parts that were saved ahead of the state lack nothing in it, and will be whole again."""
+        self._parts = {begin: part for begin, part in self._parts.items() if self._latest is not None and begin < self._latest[0]}
+
+    def _packed_latest(self) -> list[PackedCounts]:
+        """The part that panes are added to, if there is one."""
+        if self._latest is None:
+            return []
+        begin, counts = self._latest
+        latest = _packed(counts)
+        self._latest = begin, latest
+        return [latest]
 
 
 def _dense(counts: Float64 | PackedCounts) -> Float64:

@@ -30,6 +30,7 @@ Entry = tuple[bytes, bytes | None]
 MANIFEST: PieceKey = ("manifest",)
 _SINGLE = 0  # slot of a piece that fits one part: one record, so its overwrite is atomic by itself
 _SPLIT_SLOTS = (1, 2)
+_OWN: tuple[bytes, ...] = ()  # instead of the keys of a piece that this owner wrote in one record, as nearly all are: its key can be made again
 
 _Version = tuple[int, int, int, int, int]
 """Generation, epoch, covered offset, owner, slot; the largest is the newest."""
@@ -114,7 +115,8 @@ class PieceStore:
                     f"state piece {name} {piece}: the manifest names it, but no version is complete (found {sorted(versions.get(piece, {}))}); "
                     "the state topic lost records: is it compacted, not deleted?"
                 )
-        self._keys[MANIFEST] = tuple(set().union(*keys.pop(MANIFEST, {}).values()))
+        if MANIFEST in keys:
+            self._keys[MANIFEST] = tuple(set().union(*keys.pop(MANIFEST).values()))
         pieces = []
         for piece, found in newest.items():
             parts = versions[piece][found] if found is not None else []
@@ -144,7 +146,8 @@ class PieceStore:
         return key, value
 
     def _delete(self, piece: PieceKey) -> list[Entry]:
-        keys = self._keys.pop(piece, ())
+        keys = self._keys_of(piece)
+        self._keys.pop(piece, None)
         if self._slots.pop(piece, _SINGLE) != _SINGLE:
             self._obsolete.update(keys)  # several records do not go at once: the manifest forgets them first
             return []
@@ -167,12 +170,20 @@ class PieceStore:
         entries = []
         for part, chunk in enumerate(chunks):
             stored = _Stored(self.generation, self.epoch, piece.covered, part, len(chunks), chunk)
-            entries.append((msgspec.msgpack.encode([list(piece.key), self.generation, self.owner, slot, part]), msgspec.msgpack.encode(stored)))
+            entries.append((self._key(piece.key, slot, part), msgspec.msgpack.encode(stored)))
         now = {key for key, _ in entries}
-        self._obsolete.update(set(self._keys.get(piece.key, ())) - now)
+        self._obsolete.update(set(self._keys_of(piece.key)) - now)
         self._obsolete -= now
-        self._keep(piece.key, tuple(now), slot)
+        self._keep(piece.key, _OWN if slot == _SINGLE else tuple(now), slot)
         return entries
+
+    def _key(self, piece: PieceKey, slot: int, part: int) -> bytes:
+        return msgspec.msgpack.encode([list(piece), self.generation, self.owner, slot, part])
+
+    def _keys_of(self, piece: PieceKey) -> tuple[bytes, ...]:
+        """Under which a piece lies."""
+        keys = self._keys.get(piece)
+        return () if keys is None else keys or (self._key(piece, _SINGLE, 0),)
 
     def _keep(self, piece: PieceKey, keys: tuple[bytes, ...], slot: int) -> None:
         """Remember where a piece lies: there are many, nearly all of them in one record."""

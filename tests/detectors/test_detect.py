@@ -29,7 +29,7 @@ REFERENCE = Reference(
         label=OUTCOME.model_copy(update={"counts": (2_000, 2_000)}),
     )
 )
-SPECIFICATION = specification(lateness=5_000, windows=(60_000,)).model_copy(update={"reference": REFERENCE})
+SPECIFICATION = specification(lateness=5_000, windows=(60_000, 600_000)).model_copy(update={"reference": REFERENCE})
 MONITORS = Monitors([Monitor(specification=SPECIFICATION)])
 LAYOUT = Layout(SPECIFICATION)
 PANES, DRIFT, EVENTS = 42, 34, 200
@@ -71,6 +71,7 @@ class Said:
     alerts: dict[tuple[str, int], Alert] = field(default_factory=dict)
     panes: dict[int, dict[str, Any]] = field(default_factory=dict)
     monitors: dict[tuple[int, str], list[str]] = field(default_factory=dict)
+    windows: dict[Any, dict[str, Any]] = field(default_factory=dict)
     saved: dict[Any, tuple[int, bytes]] = field(default_factory=dict)
 
     def take(self, stage: Detect, save: Iterator[bool] | None = None) -> None:
@@ -81,6 +82,9 @@ class Said:
         for point in flushed.points:
             if point.measurement == "traffic" and point.fields["final"]:
                 assert self.panes.setdefault(point.time, point.fields) == point.fields
+            if "window" in point.tags:
+                key = point.measurement, point.time, tuple(sorted(point.tags.items()))
+                assert repr(self.windows.setdefault(key, point.fields)) == repr(point.fields)
             if point.measurement == "monitor":
                 fields = [f"{value:.9g}" if isinstance(value, float) else str(value) for value in point.fields.values()]
                 assert self.monitors.setdefault((point.time, point.tags["monitor"]), fields) == fields
@@ -96,7 +100,7 @@ class Said:
 
     @property
     def all(self) -> tuple[object, ...]:
-        return {key: repr(alert) for key, alert in self.alerts.items()}, self.panes, self.monitors
+        return {key: repr(alert) for key, alert in self.alerts.items()}, self.panes, self.monitors, {key: repr(fields) for key, fields in self.windows.items()}
 
 
 def said_of(log: Iterable[Bundle]) -> Said:

@@ -28,9 +28,17 @@ def test_every_step_with_panes_is_told_once_with_all_panes_of_the_length_before_
     window = RollingWindow(length=length * PANE, pane=PANE)
     starts = sorted(pane * PANE for pane in panes)
     before, after = ([start for start in starts if (start < cut * PANE) is earlier] for earlier in (True, False))
-    found = told(window, before, cut * PANE)
+    half = len(before) // 2
+    found = told(window, before[:half], before[half] if before else 0)
+    saved, _ = window.changes()
+    found += told(window, before[half:], cut * PANE)
+    whole, gone = window.changes()
+    saved = {begin: part for begin, part in (saved | whole).items() if begin not in gone}
     restored = RollingWindow(length=length * PANE, pane=PANE)
+    for begin, part in saved.items():
+        restored.restore_part(begin, part)
     restored.restore(window.state())
+    restored.restored()
     found += told(restored, after, 10_000)
     ends = sorted({start // window.step * window.step + window.step for start in starts})
     assert found == [(at, sum(start for start in starts if at - length * PANE <= start < at)) for at in ends]

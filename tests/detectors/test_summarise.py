@@ -53,6 +53,20 @@ def test_a_prediction_counts_in_the_pane_of_its_own_time():
     assert traffic(panes, "predictions") == {0: 2, 10_000: 1}
 
 
+def test_what_is_untold_takes_the_cells_of_every_pane_that_was_added_to_until_it_is_told():
+    stage, pane = Summarise(0, monitors()), 8 * Layout(specification()).size
+    stage.absorb(fetch([prediction(0, 0)]))
+    stage.flush()
+    assert stage.untold == 0
+    sent = [prediction(place, 10_000 * place) for place in range(1, 1_201)]
+    stage.absorb(fetch(sent[:900]))  # fewer than are worth counting by themselves: they wait
+    assert stage.untold == 900 * pane
+    stage.absorb(fetch(sent, first=900))
+    assert stage.untold == 1_200 * pane
+    stage.flush()
+    assert stage.untold == 0
+
+
 def test_values_fall_into_the_cells_of_their_bins():
     panes = panes_of([prediction(1, 0, age=19.0), prediction(2, 0, age=40.0, plan="gold"), prediction(3, 0, age=float("nan"), plan=None), prediction(4, 0, age=120.0)])
     counts = np.array(panes[0, "1"])

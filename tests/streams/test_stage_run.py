@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from aiokafka.structs import ConsumerRecord
 
+from detectors.layout import Layout
 from streams.piece_store import PieceStore
 from streams.source_records import SourceRecords
 from streams.stage_run import Output, StageRun
 from streams.state_codec import StateError
 from streams.summarise_driver import SummariseDriver
 from streams.topics import Topics
-from tests.detectors.event_samples import monitors
+from tests.detectors.event_samples import monitors, specification
 
 
 def records(*offsets: int) -> SourceRecords:
@@ -145,6 +146,21 @@ def test_reading_pauses_while_an_epoch_waits_for_its_acknowledgements_and_goes_o
     before = said[: said.index("acknowledged")]
     assert before == [f"absorbed {offset}" for offset in range(4)]  # two fill the bound, and two more while their epoch is under way
     assert [one for one in said if one.startswith("absorbed")] == [f"absorbed {offset}" for offset in range(7)]
+
+
+def test_an_epoch_is_due_when_what_it_tells_would_fill_the_memory_however_small_its_records_were():
+    panes, driver = 500, SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
+    run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=State().send, max_unflushed=8 * 500 * Layout(specification()).size)
+    asyncio.run(run.restore((), beginning=0, end=2 * panes))
+    run.absorb(0, records(0))
+    asyncio.run(run.epoch(at_end=False))
+    full = []
+    for pane in range(1, panes):
+        run.absorb(run.position, records(10 * pane))  # one event in each pane
+        full.append(run.full)
+    assert full.index(True) == pytest.approx(panes / 2, abs=2)
+    asyncio.run(run.epoch(at_end=False))
+    assert not run.full
 
 
 def test_a_partition_that_is_taken_away_lets_go_of_who_waits_for_room():
