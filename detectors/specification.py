@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from detectors.budget import Budget, FalseAlarmBudget
 from detectors.duration import Duration, format_duration, parse_duration
 from detectors.profile import Frozen, Profile
+from detectors.shared_settings import Shared
 
 Task = Literal["classification", "regression"]
 
@@ -165,16 +166,16 @@ class MonitorSpecification(Frozen):
     )
     false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
     events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
-    features: dict[str, Feature] = Field(default_factory=dict)
+    features: dict[str, Shared[Feature]] = Field(default_factory=dict)
     segments: tuple[str, ...] = ()
     max_groups: int = Field(
         default=200, gt=0, description="versions and segments that a source partition counts apart in a pane; those that come later are counted together, as `(other)`"
     )
-    labels: Labels = Labels()
+    labels: Shared[Labels] = Labels()
     reference: Reference = Reference()
-    detectors: Detectors = Detectors()
-    alerts: Alerts = Alerts()
-    retrain: Retrain = Retrain()
+    detectors: Shared[Detectors] = Detectors()
+    alerts: Shared[Alerts] = Alerts()
+    retrain: Shared[Retrain] = Retrain()
 
     @field_validator("pane")
     @classmethod
