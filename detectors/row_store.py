@@ -29,7 +29,7 @@ MANY_BYTES = 1024 * 1024
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
-_MOST_EXPIRED = 1.25  # so many times as many rows as count may be in the index: to leave out each group as it expires would cost more than all that came with it
+_MOST_EXPIRED, _FEW = 0.25, 50_000  # such a share of those that count, but so many at least, may be in the index: to leave out each group as it expires would cost more than the rows that came with it
 _WORTHWHILE = 8  # the room of rows that were given up is freed when they are such a share of all
 
 
@@ -235,7 +235,7 @@ class RowStore:
                 self._bound.expire(self._grown(group))
                 del self._sizes[group]
             horizon = self._expired_before = max(self._expired_before, (max(gone) + 1) * self._length)
-            if len(self._index) > _MOST_EXPIRED * len(self):
+            if len(self._index) - len(self) > max(_MOST_EXPIRED * len(self), _FEW):
                 self._index.keep(self._stays)
             self._blocks.forget(horizon)
             self._keep_unsaved(lambda keys: keys.timestamp >= horizon)
