@@ -29,7 +29,8 @@ MANY_BYTES = 1024 * 1024
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
-_MOST_EXPIRED, _FEW = 0.25, 50_000  # such a share of those that count, but so many at least, may be in the index: to leave out each group as it expires would cost more than the rows that came with it
+_MOST_EXPIRED = 0.25  # of those that count may be in the index besides: to leave out each group as it expires would cost more than the rows that came with it
+_FEW = 50_000  # but so many always may: their memory is not worth the time
 _WORTHWHILE = 8  # the room of rows that were given up is freed when they are such a share of all
 
 
