@@ -20,12 +20,12 @@ from streams.topics import Topics
 from tests.detectors.event_samples import monitors, specification
 
 
-def records(*offsets: int) -> SourceRecords:
-    return SourceRecords.of(record(offset) for offset in offsets)
+def records(*offsets: int, beside: int = 0) -> SourceRecords:
+    return SourceRecords.of(record(offset, b" " * beside) for offset in offsets)
 
 
-def record(offset: int) -> ConsumerRecord[bytes, bytes]:
-    value = b'{"event_id":"%d","model":"churn","prediction":"no"}' % offset
+def record(offset: int, beside: bytes = b"") -> ConsumerRecord[bytes, bytes]:
+    value = b'{"event_id":"%d","model":"churn","prediction":"no"}%b' % (offset, beside)
     return ConsumerRecord("inference.events", 0, offset, 1_000 * offset, 0, b"k", value, None, 1, len(value), ())
 
 
@@ -121,12 +121,12 @@ def test_reading_pauses_while_an_epoch_waits_for_its_acknowledgements_and_goes_o
             return acknowledged.wait()
 
         driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
-        run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=send, max_unflushed=100)
+        run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=send, max_unflushed=10_000)
 
         async def read() -> None:
             for offset in range(7):
                 await run.room()
-                run.absorb(offset, records(offset))
+                run.absorb(offset, records(offset, beside=5_000))
                 said.append(f"absorbed {offset}")
 
         async def epochs() -> None:
