@@ -18,6 +18,7 @@ from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.grid_bins import cells_together, grid_bins
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
 from detectors.row_groups import RowGroups
+from detectors.score_bins import add_scores
 
 SMALLEST_PROBABILITY = 1e-15  # the logarithm of 0 would make one sure and wrong prediction infinite; scikit-learn clips, too
 
@@ -137,20 +138,21 @@ class Contributions:
 
     def _probabilities(self, sums: Float64, groups: RowGroups, positive: Bool, score: Float64) -> None:
         rows, of = None, groups.of
-        given = score == score  # noqa: PLR0124  nan is the one value that differs from itself
+        given = (score >= 0) & (score <= 1)  # not so where there is none, or where a file has something else than a probability
         if not given.all():
             rows = np.flatnonzero(given)
             score, positive, of = score[rows], positive[rows], None if of is None else of[rows]
         if not len(score):
             return
-        probability = np.where(positive, score, 1 - score)
-        np.clip(probability, SMALLEST_PROBABILITY, 1, out=probability)
+        probability = np.abs(score - ~positive)
+        np.maximum(probability, SMALLEST_PROBABILITY, out=probability)
         loss, brier = -np.log(probability), (1 - probability) ** 2
         block = sums[:, self._blocks["probability"]]
         block[:, 0] += groups.sizes(rows)
         for place, values in enumerate((loss, loss**2, brier, brier**2), start=1):
             block[:, place] += _sums(of, values, len(block))
         assert block.shape[1] == len(PROBABILITY)  # noqa: S101  the layout and the sums above name the same five
+        add_scores(sums[:, self._blocks["score"]], groups, positive, score, rows)
 
 
 def _alike(layout: Layout) -> str:
@@ -165,7 +167,7 @@ def _alike(layout: Layout) -> str:
 def _errors(groups: RowGroups, prediction: Float64, label: Float64) -> Float64:
     error = prediction - label
     with np.errstate(over="ignore"):
-        powers = (np.ones(groups.n), label, label**2, error, np.abs(error), error**2, error**4)
+        powers = (np.ones(groups.n), label, label**2, error, np.abs(error), error**2, error**4, error * np.abs(error))
     rows = np.flatnonzero(np.isfinite(powers).all(axis=0))
     out = np.empty((len(groups.keys), len(REGRESSION)))
     of = None if groups.of is None else groups.of[rows]

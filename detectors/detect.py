@@ -13,7 +13,7 @@ from detectors.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import NO_TIME
 from detectors.gaps import Gaps
-from detectors.metric_points import SourceCounts, source_counts, source_points
+from detectors.metric_points import RestatedCohort, SourceCounts, cohort_points, source_counts, source_points
 from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitors
 from detectors.panels import Panels
@@ -169,16 +169,20 @@ class Detect:
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
         windows: list[RolledWindow] = []
+        cohorts: list[RestatedCohort] = []
         covered = self.covered
         for detection in self._models.values():
             found = detection.flush(self._end)
             points += found.points
             windows += found.windows
+            cohorts += found.cohorts
             alerts += found.alerts
             pieces += found.pieces
             refused += found.refused
             self._deletions += found.deletions
-        return DetectFlushed(covered=covered, points=(*points, *window_points(windows)), alerts=tuple(alerts), pieces=tuple(pieces), refused=tuple(refused))
+        return DetectFlushed(
+            covered=covered, points=(*points, *window_points(windows), *cohort_points(cohorts)), alerts=tuple(alerts), pieces=tuple(pieces), refused=tuple(refused)
+        )
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""

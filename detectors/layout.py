@@ -14,6 +14,7 @@ import numpy as np
 from detectors.binning import ColumnBins
 from detectors.event_batch import Float64
 from detectors.profile import ColumnProfile
+from detectors.score_bins import SIZE as SCORE_SIZE
 from detectors.specification import MonitorSpecification
 
 LATENCY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(0.1, 60_000, 48))
@@ -25,8 +26,8 @@ DELAY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(1_00
 TRAFFIC = ("predictions", "failed", "duplicates", "late", "labels", "corrections", "late_labels", "label_duplicates", "given_up")
 """Counters of the block ``traffic``, in their order; ``given_up`` are waiting rows that a full store has let go."""
 
-REGRESSION = ("rows", "label", "label_squared", "error", "absolute_error", "squared_error", "quartic_error")
-"""Sums of the block ``performance`` of a regression, in their order; ``error`` is prediction - label, ``quartic_error`` the fourth power."""
+REGRESSION = ("rows", "label", "label_squared", "error", "absolute_error", "squared_error", "quartic_error", "signed_squared_error")
+"""Sums of the block ``performance`` of a regression, in their order; ``error`` is prediction - label, ``quartic_error`` its fourth power, the last its square with its sign."""
 
 PROBABILITY = ("rows", "log_loss", "log_loss_squared", "brier", "brier_squared")
 """Sums of the block ``probability`` of a classifier with a score, in their order."""
@@ -47,6 +48,7 @@ class Layout:
     ``performance``        classification: confusion counts, ``(K + 1) x (K + 1)`` row-major, row = label, column = prediction, last = classes unknown to the reference;
                            regression: the sums `REGRESSION`
     ``probability``        classification: the sums `PROBABILITY`
+    ``score``              classification with a positive class: counts of its probability, see `detectors.score_bins`
     """
 
     specification: MonitorSpecification
@@ -63,6 +65,8 @@ class Layout:
         else:
             sizes["performance"] = (len(self.specification.classes) + 1) ** 2
             sizes["probability"] = len(PROBABILITY)
+            if self.specification.positive_class is not None:
+                sizes["score"] = SCORE_SIZE
         ends = np.cumsum(list(sizes.values())).tolist()
         return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from detectors.bundle import Bundle, Cohort
+from detectors.bundle import Bundle
 from detectors.detector import Detector
 from detectors.event_batch import Float64
-from detectors.layout import REGRESSION, TRAFFIC, Layout
+from detectors.layout import TRAFFIC, Layout
 from detectors.metric import Metric
 from detectors.model_summariser import COHORT
-from detectors.performance import classification, regression
+from detectors.performance import labelled_share, outcomes
 from detectors.point import Point
 from detectors.verdict import Status, Verdicts
 
@@ -61,17 +62,22 @@ def monitor_points(layout: Layout, at: int, detector: Detector, verdicts: Verdic
         yield Point(measurement="monitor", tags={"model": layout.specification.model, "monitor": name}, fields=fields, time=at)
 
 
-def cohort_point(layout: Layout, cohort: Cohort, counts: Float64) -> Point:
-    """Performance of the predictions of one hour, restated as their labels come."""
-    block = counts[1:]
-    if layout.specification.task == "regression":
-        metrics = regression(dict(zip(REGRESSION, block.tolist(), strict=True)))
-    else:
-        side = len(layout.specification.classes) + 1
-        metrics = classification(block.reshape(side, side), layout.specification.classes)
-    labelled = metrics[0].value
-    fields = fields_of(metrics) | {"predictions": int(counts[0]), "coverage": labelled / counts[0] if counts[0] else float("nan"), "length": COHORT}
-    return Point(measurement="cohort", tags={"model": cohort.model, "version": cohort.version}, fields=fields, time=cohort.start)
+@dataclass(frozen=True, kw_only=True)
+class RestatedCohort:
+    """Counts (1 + size of the performance block,) of the predictions that a version made in the hour from ``start`` on."""
+
+    layout: Layout
+    start: int
+    version: str
+    counts: Float64
+
+
+def cohort_points(cohorts: Sequence[RestatedCohort]) -> Iterable[Point]:
+    """Performance of the predictions of one hour, restated as their labels come; of many models at once."""
+    for cohort, found in zip(cohorts, outcomes([(cohort.layout, cohort.counts[1:]) for cohort in cohorts]), strict=True):
+        labelled, predictions = found.metrics[0].value, float(cohort.counts[0])
+        fields = fields_of((*found.metrics, labelled_share(labelled, predictions))) | {"predictions": int(predictions), "length": COHORT}
+        yield Point(measurement="cohort", tags={"model": cohort.layout.specification.model, "version": cohort.version}, fields=fields, time=cohort.start)
 
 
 def fields_of(metrics: Sequence[Metric]) -> dict[str, float | int | bool | str]:

@@ -13,7 +13,7 @@ from detectors.bundle import Bundle, Cohort, Summary
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.gaps import Gaps
-from detectors.metric_points import cohort_point, monitor_points, pane_point
+from detectors.metric_points import RestatedCohort, monitor_points, pane_point
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
 from detectors.packed_counts import PackedCounts
@@ -37,6 +37,7 @@ class Detected:
 
     points: list[Point] = field(default_factory=list)
     windows: list[RolledWindow] = field(default_factory=list)  # whose points are measured together with other models'
+    cohorts: list[RestatedCohort] = field(default_factory=list)  # as well
     alerts: list[Alert] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
@@ -196,8 +197,8 @@ class ModelDetection:
             by_partition = sorted(self._cohorts[key].items())
             found.pieces.append(Piece(self._key("cohort", *key), covered, [[partition, counts] for partition, counts in by_partition]))
             if self._metrics:
-                cohort = Cohort(model=self._specification.model, revision=self._monitor.revision, digest="", version=key[1], start=key[0], counts=by_partition[0][1])
-                found.points.append(cohort_point(self._layout, cohort, np.asarray(sum(counts for _, counts in by_partition))))
+                counts = np.asarray(sum(counts for _, counts in by_partition))
+                found.cohorts.append(RestatedCohort(layout=self._layout, start=key[0], version=key[1], counts=counts))
         for length, window in self._windows.items():
             whole, gone = window.changes()
             found.pieces += [Piece(self._key("window", length, begin), self.covered, part) for begin, part in whole.items()]

@@ -1,95 +1,107 @@
-"""How good the model is, and how its service does, from a summary vector or a sum of several."""
+"""How good models are, and how their services do, from summary vectors or sums of several."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.confusion import OF_CLASSES, OVERALL, Confusions
 from detectors.event_batch import Float64
+from detectors.intervals import metrics_of
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, Layout
-from detectors.metric import UNDEFINED, Metric, Z, mean, quantiles, rate
+from detectors.metric import UNDEFINED, Metric, mean, quantiles, rate
+from detectors.score_metrics import OF_SCORES, score_metrics
 
 
-def performance(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
-    """Metrics of the labelled predictions.
+@dataclass(frozen=True)
+class Performance:
+    """Metrics of the labelled predictions of a window, and of each class of a classifier by its name."""
+
+    metrics: tuple[Metric, ...]
+    by_class: dict[str, tuple[Metric, ...]]
+
+
+def performances(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
+    """Performance in each of several windows, of one model or of many; most steps cost the same for all of them as for one.
 
     Parameters
     ----------
-    layout : of the specification.
-    vector : (size,) counts, see `Layout`.
+    asked : layouts, and vectors of counts (size,).
 
     Returns
     -------
-    Classification: ``rows``, ``accuracy``, ``balanced_accuracy``, ``precision_macro``, ``recall_macro``, ``f1_macro``; for two classes also
-    ``precision``, ``recall``, ``f1`` of the positive one; with a score also ``log_loss`` (nats) and ``brier``.
-    Regression: ``rows``, ``mae``, ``rmse``, ``bias`` in the label's unit, ``r2``. Both: ``coverage``.
+    Classification: those of `outcomes`; with a score also ``log_loss`` (nats), ``brier`` and `detectors.score_metrics.OF_SCORES`.
+    Regression: those of `regression`. Both: ``coverage``.
     """
-    block = vector[layout.blocks["performance"]]
-    if layout.specification.task == "regression":
-        metrics = regression(dict(zip(REGRESSION, block.tolist(), strict=True)))
-    else:
-        classes = layout.specification.classes
-        side = len(classes) + 1
-        positive = layout.specification.positive_class if len(classes) == 2 else None
-        metrics = classification(block.reshape(side, side), classes, positive)
-        sums = dict(zip(PROBABILITY, vector[layout.blocks["probability"]].tolist(), strict=True))
-        metrics += mean("log_loss", sums["log_loss"], sums["log_loss_squared"], sums["rows"]), mean("brier", sums["brier"], sums["brier_squared"], sums["rows"])
-    return (*metrics, coverage(layout, vector))
+    found = outcomes([(layout, vector[layout.blocks["performance"]]) for layout, vector in asked])
+    scored = [place for place, (layout, vector) in enumerate(asked) if "score" in layout.blocks and vector[layout.blocks["score"]].any()]
+    of_scores = dict(zip(scored, score_metrics(np.stack([asked[place][1][asked[place][0].blocks["score"]] for place in scored])), strict=True)) if scored else {}
+    whole = []
+    for place, ((layout, vector), one) in enumerate(zip(asked, found, strict=True)):
+        metrics = one.metrics
+        if layout.specification.task == "classification":
+            sums = dict(zip(PROBABILITY, vector[layout.blocks["probability"]].tolist(), strict=True))
+            metrics += mean("log_loss", sums["log_loss"], sums["log_loss_squared"], sums["rows"]), mean("brier", sums["brier"], sums["brier_squared"], sums["rows"])
+        if place in of_scores:
+            metrics += metrics_of(OF_SCORES, of_scores[place])
+        whole.append(Performance((*metrics, coverage(layout, vector)), one.by_class))
+    return whole
+
+
+def performance(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
+    """Metrics of one window, see `performances`."""
+    return performances([(layout, vector)])[0].metrics
+
+
+def outcomes(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
+    """Performance by the blocks ``performance`` alone, whose size is that of each layout.
+
+    Returns
+    -------
+    Classification: `detectors.confusion.OVERALL`; for two classes also ``precision``, ``recall``, ``f1`` of the positive one; and these of every class.
+    Regression: those of `regression`.
+    """
+    found: dict[int, Performance] = {}
+    alike: dict[int, list[int]] = {}
+    for place, (layout, block) in enumerate(asked):
+        if layout.specification.task == "regression":
+            found[place] = Performance(regression(dict(zip(REGRESSION, block.tolist(), strict=True)), layout.specification.quantile), {})
+        else:
+            alike.setdefault(len(layout.specification.classes), []).append(place)
+    for classes, places in alike.items():
+        confusions = Confusions(np.stack([asked[place][1] for place in places]).reshape(-1, classes + 1, classes + 1))
+        for place, overall, by_class in zip(places, confusions.overall, confusions.by_class, strict=True):
+            specification = asked[place][0].specification
+            of_class = {name: metrics_of(OF_CLASSES, metrics) for name, metrics in zip(specification.classes, by_class, strict=True)}
+            of_positive = of_class.get(specification.positive_class or "", ()) if classes == 2 else ()
+            found[place] = Performance((*metrics_of(OVERALL, overall), *of_positive), of_class)
+    return [found[place] for place in range(len(asked))]
 
 
 def coverage(layout: Layout, vector: Float64) -> Metric:
     """Labels per prediction of the same span of event time; it passes 1 where labels of earlier predictions catch up, and has no interval then."""
-    predictions, labels = layout.traffic(vector, "predictions"), layout.traffic(vector, "labels")
+    return labelled_share(layout.traffic(vector, "labels"), layout.traffic(vector, "predictions"))
+
+
+def labelled_share(labels: float, predictions: float) -> Metric:
+    """``coverage``, from counts."""
     return rate("coverage", labels, predictions) if labels <= predictions else Metric("coverage", labels / predictions if predictions else float("nan"), predictions)
 
 
-def classification(confusion: Float64, classes: tuple[str, ...], positive: str | None = None) -> tuple[Metric, ...]:
-    """Metrics of a confusion matrix.
+def regression(sums: dict[str, float], quantile: float | None = None) -> tuple[Metric, ...]:
+    """Metrics of the sums `detectors.layout.REGRESSION`: ``rows``, ``mae``, ``rmse``, ``bias`` in the label's unit, ``r2``, whose interval holds the variance of the labels fixed.
 
-    A class that the reference does not know is never counted as right: which one it was is not in the counts. Macro averages are over the known classes
-    for which the metric is defined (scikit-learn's ``zero_division=nan``); their intervals take the classes as independent.
-
-    Parameters
-    ----------
-    confusion : (K + 1, K + 1) counts, row = label, column = prediction, last = unknown.
-    classes : (K,) names.
-    positive : the class of ``precision``, ``recall`` and ``f1``; None leaves them out.
+    For a model of a quantile q of its label also ``pinball``, the mean of ``q (y - p)`` where the label y is above the prediction p and ``(1 - q) (p - y)`` elsewhere
+    (Koenker & Bassett 1978), in the label's unit: with the error e = p - y that is ``|e| / 2 + (1 - 2 q) e / 2``, a sum of sums.
 
     Examples
     --------
-    >>> counts = np.array([[50.0, 10.0, 0.0], [5.0, 35.0, 0.0], [0.0, 0.0, 0.0]])
-    >>> [(metric.name, round(metric.value, 3)) for metric in classification(counts, ("no", "yes"), "yes")][1:3]
-    [('accuracy', 0.85), ('balanced_accuracy', 0.854)]
-    """
-    rows = float(confusion.sum())
-    right = np.diagonal(confusion)[:-1]
-    labelled, predicted = confusion.sum(axis=1)[:-1], confusion.sum(axis=0)[:-1]
-    precisions = [rate("precision", hit, n) for hit, n in zip(right.tolist(), predicted.tolist(), strict=True)]
-    recalls = [rate("recall", hit, n) for hit, n in zip(right.tolist(), labelled.tolist(), strict=True)]
-    scores = [_f1(hit, union) for hit, union in zip(right.tolist(), (labelled + predicted - right).tolist(), strict=True)]
-    metrics = (
-        Metric("rows", rows, rows, (rows, rows)),
-        rate("accuracy", float(right.sum()), rows) if classes else Metric("accuracy", float("nan"), rows),
-        _macro("balanced_accuracy", recalls, rows),
-        _macro("precision_macro", precisions, rows),
-        _macro("recall_macro", recalls, rows),
-        _macro("f1_macro", scores, rows),
-    )
-    if positive not in classes:
-        return metrics
-    place = classes.index(positive)
-    return (*metrics, precisions[place], recalls[place], scores[place])
-
-
-def regression(sums: dict[str, float]) -> tuple[Metric, ...]:
-    """Metrics of the sums `detectors.layout.REGRESSION`; the interval of R2 holds the variance of the labels fixed.
-
-    Examples
-    --------
-    >>> sums = {"rows": 2.0, "label": 4.0, "label_squared": 10.0, "error": 1.0, "absolute_error": 1.0, "squared_error": 1.0, "quartic_error": 1.0}
-    >>> [(metric.name, round(metric.value, 3)) for metric in regression(sums)]
-    [('rows', 2.0), ('mae', 0.5), ('rmse', 0.707), ('bias', 0.5), ('r2', 0.5)]
+    >>> sums = {"rows": 2.0, "label": 4.0, "label_squared": 10.0, "error": 1.0, "absolute_error": 1.0}
+    >>> sums |= {"squared_error": 1.0, "quartic_error": 1.0, "signed_squared_error": 1.0}
+    >>> [(metric.name, round(metric.value, 3)) for metric in regression(sums, quantile=0.9)]
+    [('rows', 2.0), ('mae', 0.5), ('rmse', 0.707), ('bias', 0.5), ('r2', 0.5), ('pinball', 0.05)]
     """
     n = sums["rows"]
     mse = mean("mse", sums["squared_error"], sums["quartic_error"], n)
@@ -97,13 +109,18 @@ def regression(sums: dict[str, float]) -> tuple[Metric, ...]:
     spread = sums["label_squared"] / n - (sums["label"] / n) ** 2 if n > 1 else float("nan")
     if not spread > 1e-12 * sums["label_squared"] / max(n, 1):  # rounding of the difference of two sums
         spread = float("nan")
-    return (
+    metrics = (
         Metric("rows", n, n, (n, n)),
         mean("mae", sums["absolute_error"], sums["squared_error"], n),
         Metric("rmse", float(np.sqrt(mse.value)), n, (float(np.sqrt(max(0.0, low))) if n > 1 else low, float(np.sqrt(high)))),
         mean("bias", sums["error"], sums["squared_error"], n),
         Metric("r2", 1 - mse.value / spread, n, (1 - high / spread, 1 - max(0.0, low) / spread) if n > 1 else UNDEFINED),
     )
+    if quantile is None:
+        return metrics
+    tilt = 1 - 2 * quantile
+    squares = (1 + tilt**2) * sums["squared_error"] / 4 + tilt * sums["signed_squared_error"] / 2
+    return (*metrics, mean("pinball", sums["absolute_error"] / 2 + tilt * sums["error"] / 2, squares, n))
 
 
 def service(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
@@ -121,20 +138,3 @@ def label_delay(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     """``label_delay_p50``, ``label_delay_p90``: milliseconds of event time from a prediction to its label."""
     counts, edges = vector[layout.blocks["delay"]], np.asarray(DELAY_EDGES)
     return quantiles("label_delay", counts, edges, (50, 90))
-
-
-def _f1(right: float, union: float) -> Metric:
-    """F1 = 2 J / (1 + J) rises with Jaccard's J = right / union, a rate, whose interval it takes over."""
-    jaccard = rate("f1", right, union)
-    low, high = jaccard.interval
-    return Metric("f1", 2 * jaccard.value / (1 + jaccard.value), union, (2 * low / (1 + low), 2 * high / (1 + high)))
-
-
-def _macro(name: str, parts: list[Metric], rows: float) -> Metric:
-    defined = [part for part in parts if part.n > 0]
-    if not defined:
-        return Metric(name, float("nan"), rows)
-    value = sum(part.value for part in defined) / len(defined)
-    squares = sum(((part.interval[1] - part.interval[0]) / (2 * Z)) ** 2 for part in defined)
-    half = Z * math.sqrt(squares) / len(defined)
-    return Metric(name, value, rows, (max(0.0, value - half), min(1.0, value + half)))

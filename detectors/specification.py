@@ -157,6 +157,7 @@ class MonitorSpecification(Frozen):
     model: str = Field(min_length=1, max_length=200)
     task: Task = "classification"
     positive: str | None = Field(default=None, description="class that `score` is the probability of; default: the last of a two-class reference")
+    quantile: float | None = Field(default=None, gt=0, lt=1, description="what a regression predicts of its label's law, if not its mean; it gets a pinball loss")
     pane: Duration = Field(default=parse_duration("10s"), description="length of the event-time window that counts are kept for")
     lateness: Duration = Field(default=parse_duration("5m"), ge=0, description="how long a pane waits for late events")  # p99.9 of a producer's delay
     max_ahead: Duration = Field(default=parse_duration("1h"), gt=0, description="an event this far ahead of its record's time is refused")
@@ -208,7 +209,7 @@ class MonitorSpecification(Frozen):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
-        content = self.model_dump(mode="json", exclude={"alerts", "retrain"})
+        content = self.model_dump(mode="json", exclude={"alerts", "retrain", "quantile", "objectives"})
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

@@ -70,7 +70,7 @@ def vectors_of(specification: MonitorSpecification) -> np.ndarray:
     if specification.task == "regression":
         vectors = pane_vectors(layout, PANES, data | {"prediction": u[1]})
         error = np.where(changed, 1.5, 1.0) * u[7] - 0.3
-        sums = [np.ones(EVENTS), u[1], u[1] ** 2, error, np.abs(error), error**2, error**4]
+        sums = [np.ones(EVENTS), u[1], u[1] ** 2, error, np.abs(error), error**2, error**4, error * np.abs(error)]
         for name, values in zip(REGRESSION, sums, strict=True):
             np.add.at(vectors, (pane, layout.blocks["performance"].start + REGRESSION.index(name)), values)
     else:

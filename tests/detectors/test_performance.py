@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as oracle
 
-from detectors.layout import LATENCY_EDGES, PROBABILITY, TRAFFIC, Layout
+from detectors.layout import LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout
 from detectors.metric import Metric, histogram_quantile, quantiles, wilson
-from detectors.performance import classification, coverage, label_delay, performance, regression, service
+from detectors.performance import coverage, label_delay, performance, performances, regression, service
 from detectors.profile import CategoricalProfile, Profile
 from detectors.quality import quality
 from detectors.reference import numeric_profile
@@ -22,48 +22,14 @@ def by_name(metrics: tuple[Metric, ...]) -> dict[str, float]:
 
 def sums_of_errors(prediction: np.ndarray, label: np.ndarray) -> dict[str, float]:
     error = prediction - label
-    columns = (np.ones(len(error)), label, label**2, error, np.abs(error), error**2, error**4)
-    names = ("rows", "label", "label_squared", "error", "absolute_error", "squared_error", "quartic_error")
-    return {name: float(column.sum()) for name, column in zip(names, columns, strict=True)}
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_classification_metrics_are_those_of_scikit_learn(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    classes = ["a", "b", "c"]
-    label = random.choice(classes, 300, p=[0.7, 0.25, 0.05])
-    prediction = np.where(random.random(300) < 0.7, label, random.choice(classes, 300))
-    confusion = np.zeros((4, 4))
-    confusion[:3, :3] = oracle.confusion_matrix(label, prediction, labels=classes)
-    found = by_name(classification(confusion, ("a", "b", "c"), "b"))
-    arguments = {"labels": classes, "average": "macro", "zero_division": np.nan}
-    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(label, prediction))
-    assert found["balanced_accuracy"] == pytest.approx(oracle.balanced_accuracy_score(label, prediction))
-    assert found["precision_macro"] == pytest.approx(oracle.precision_score(label, prediction, **arguments))
-    assert found["recall_macro"] == pytest.approx(oracle.recall_score(label, prediction, **arguments))
-    assert found["f1_macro"] == pytest.approx(oracle.f1_score(label, prediction, **arguments))
-    assert found["precision"] == pytest.approx(oracle.precision_score(label == "b", prediction == "b"))
-    assert found["recall"] == pytest.approx(oracle.recall_score(label == "b", prediction == "b"))
-    assert found["f1"] == pytest.approx(oracle.f1_score(label == "b", prediction == "b"))
-
-
-def test_a_class_that_nobody_predicted_has_no_precision_instead_of_zero() -> None:
-    found = classification(np.array([[10.0, 0, 0], [5, 0, 0], [0, 0, 0]]), ("no", "yes"), "yes")
-    assert math.isnan(by_name(found)["precision"])
-    assert by_name(found)["recall"] == 0
-    assert by_name(found)["precision_macro"] == pytest.approx(2 / 3)
-
-
-def test_an_unknown_class_is_never_right() -> None:
-    found = by_name(classification(np.array([[8.0, 0, 1], [0, 8, 0], [0, 0, 3]]), ("no", "yes")))
-    assert found["accuracy"] == 16 / 20
-    assert found["balanced_accuracy"] == pytest.approx((8 / 9 + 1) / 2)
+    columns = (np.ones(len(error)), label, label**2, error, np.abs(error), error**2, error**4, error * np.abs(error))
+    return {name: float(column.sum()) for name, column in zip(REGRESSION, columns, strict=True)}
 
 
 def test_without_a_row_every_metric_is_undefined() -> None:
-    for found in (classification(np.zeros((3, 3)), ("no", "yes"), "yes"), regression(dict.fromkeys(sums_of_errors(np.ones(1), np.ones(1)), 0.0))):
-        assert all(math.isnan(metric.value) for metric in found if metric.name != "rows")
-        assert all(math.isnan(bound) for metric in found if metric.name != "rows" for bound in metric.interval)
+    found = regression(dict.fromkeys(REGRESSION, 0.0), quantile=0.9)
+    assert all(math.isnan(metric.value) for metric in found if metric.name != "rows")
+    assert all(math.isnan(bound) for metric in found if metric.name != "rows" for bound in metric.interval)
 
 
 def test_regression_metrics_are_those_of_scikit_learn() -> None:
@@ -75,6 +41,18 @@ def test_regression_metrics_are_those_of_scikit_learn() -> None:
     assert found["rmse"] == pytest.approx(oracle.root_mean_squared_error(label, prediction))
     assert found["r2"] == pytest.approx(oracle.r2_score(label, prediction))
     assert found["bias"] == pytest.approx((prediction - label).mean())
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_pinball_is_that_of_scikit_learn_and_its_interval_holds_the_truth_19_times_in_20(quantile: float) -> None:
+    random = np.random.default_rng(6)
+    drawn = random.normal(size=(600, 400))
+    prediction = stats.norm.ppf(quantile)
+    truth = stats.norm.pdf(prediction)  # the smallest that a constant can have, which is that of the quantile
+    found = [regression(sums_of_errors(np.full(400, prediction), label), quantile)[-1] for label in drawn]
+    assert found[0].name == "pinball"
+    assert found[0].value == pytest.approx(oracle.mean_pinball_loss(drawn[0], np.full(400, prediction), alpha=quantile))
+    assert 0.92 <= np.mean([low <= truth <= high for low, high in (one.interval for one in found)]) <= 0.98
 
 
 def test_r2_of_constant_labels_is_undefined() -> None:
@@ -90,19 +68,6 @@ def test_intervals_hold_the_truth_19_times_in_20() -> None:
             if metric.name in truth:
                 held[metric.name] += metric.interval[0] <= truth[metric.name] <= metric.interval[1]
     assert all(0.92 <= count / 500 <= 0.98 for count in held.values())
-
-
-def test_the_f1_interval_holds_the_truth_19_times_in_20() -> None:
-    random = np.random.default_rng(3)
-    shares = np.array([0.6, 0.1, 0.1, 0.2])
-    truth = 2 * 0.2 / (2 * 0.2 + 0.1 + 0.1)
-    held = 0
-    for _ in range(500):
-        confusion = np.zeros((3, 3))
-        confusion[:2, :2] = random.multinomial(300, shares).reshape(2, 2)
-        low, high = next(metric for metric in classification(confusion, ("no", "yes"), "yes") if metric.name == "f1").interval
-        held += low <= truth <= high
-    assert 0.92 <= held / 500 <= 0.98
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (420, 1_000)])
@@ -153,6 +118,26 @@ def test_a_vector_tells_loss_coverage_service_and_quality() -> None:
     assert by_name(service(here, vector))["failed"] == 0.01
     assert by_name(quality(here, vector)) == {"missing:age": 0.25, "out_of_range:age": 0.01, "missing:city": 0.75, "unseen:city": 0.1}
     assert [metric.name for metric in label_delay(here, vector)] == ["label_delay_p50", "label_delay_p90"]
+
+
+def test_windows_of_different_models_are_measured_together_as_they_are_alone() -> None:
+    classes = CategoricalProfile(levels=("a", "b", "c"), counts=(5, 5, 5))
+    three = Layout(MonitorSpecification(model="three", reference=Reference(profile=Profile(rows=10, features={}, prediction=classes, label=classes))))
+    prices = Layout(MonitorSpecification(model="prices", task="regression", quantile=0.9))
+    none = Layout(MonitorSpecification(model="unknown"))
+    random = np.random.default_rng(7)
+    asked = [(one, random.poisson(5, one.size).astype(float)) for one in (layout(), three, prices, none, layout(), three)]
+    together = performances(asked)
+    for one, (of, vector) in zip(together, asked, strict=True):
+        (alone,) = performances([(of, vector)])
+        assert [metric.name for metric in one.metrics] == [metric.name for metric in alone.metrics]
+        numbers = [np.array([(metric.value, metric.n, *metric.interval) for metric in found.metrics]) for found in (one, alone)]
+        np.testing.assert_allclose(*numbers, rtol=1e-12)
+        assert list(one.by_class) == list(of.specification.classes)
+    assert [metric.name for metric in together[2].metrics] == ["rows", "mae", "rmse", "bias", "r2", "pinball", "coverage"]
+    assert {"roc_auc", "pr_auc", "ece"} <= set(by_name(together[0].metrics))
+    assert "roc_auc" not in by_name(together[1].metrics)
+    assert math.isnan(by_name(together[3].metrics)["accuracy"])
 
 
 def test_labels_that_catch_up_pass_a_coverage_of_one_without_an_interval() -> None:
