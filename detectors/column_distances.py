@@ -10,11 +10,11 @@ from scipy import special
 
 from detectors.distances import KOLMOGOROV_95, NATS_TO_BITS
 from detectors.event_batch import Float64, Int64
-from detectors.folded_normal import quantile_of_distribution, quantile_of_shares
+from detectors.folded_normal import quantile_of_distribution, quantile_of_largest, quantile_of_shares
 from detectors.profile import ColumnProfile, NumericProfile
 from detectors.shared_arrays import shared
 
-_OF_CATEGORIES = ("psi", "jensen_shannon", "total_variation")
+_OF_CATEGORIES = ("psi", "jensen_shannon", "hellinger", "total_variation", "l_infinity")
 _OF_NUMBERS = (*_OF_CATEGORIES, "kolmogorov_smirnov", "wasserstein")
 _ROWS_AT_ONCE = 256  # more would not fit the processor's caches
 
@@ -125,15 +125,20 @@ def _measured(reference: Float64, current: Float64, sizes: Int64, gaps: Float64 
         ratio = np.divide(smooth_current, smooth, out=np.ones_like(smooth), where=half > 0)
         middle = (p + q) / 2
         divergence = np.maximum((special.rel_entr(p, middle).sum(axis=1) + special.rel_entr(q, middle).sum(axis=1)) / 2, 0)
+        moved, pooled = np.abs(p - q), both / (n + m)[:, None]
         values: list[Float64] = [
             ((smooth_current - smooth) * np.log(ratio)).sum(axis=1),
             np.sqrt(divergence * NATS_TO_BITS),
-            np.abs(p - q).sum(axis=1) / 2,
+            np.sqrt(np.square(np.sqrt(p) - np.sqrt(q)).sum(axis=1) / 2),
+            moved.sum(axis=1) / 2,
+            moved.max(axis=1),
         ]
         by_chance: list[Float64] = [
             chi_square * scale,
             np.minimum(np.sqrt(chi_square * (scale / 8) * NATS_TO_BITS), 1),
-            quantile_of_shares(both / (n + m)[:, None], scale),
+            np.minimum(np.sqrt(chi_square * (scale / 8)), 1),
+            quantile_of_shares(pooled, scale),
+            quantile_of_largest(np.sqrt(pooled * (1 - pooled) * scale[:, None])),
         ]
         if gaps is not None:
             apart = np.abs(np.cumsum(p - q, axis=1))

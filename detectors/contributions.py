@@ -138,9 +138,8 @@ class Contributions:
 
     def _probabilities(self, sums: Float64, groups: RowGroups, positive: Bool, score: Float64) -> None:
         rows, of = None, groups.of
-        given = (score >= 0) & (score <= 1)  # not so where there is none, or where a file has something else than a probability
-        if not given.all():
-            rows = np.flatnonzero(given)
+        if not (score.min(initial=1) >= 0 and score.max(initial=0) <= 1):
+            rows = np.flatnonzero((score >= 0) & (score <= 1))  # some have none, or a file has something else than a probability
             score, positive, of = score[rows], positive[rows], None if of is None else of[rows]
         if not len(score):
             return

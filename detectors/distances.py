@@ -1,4 +1,4 @@
-"""Distances between two sets of counts, for people: PSI, Jensen-Shannon, Kolmogorov-Smirnov, Wasserstein, total variation.
+"""Distances between two sets of counts, for people: PSI, Jensen-Shannon, Hellinger, total variation, L-infinity, Kolmogorov-Smirnov, Wasserstein.
 
 None of them alarms. Each comes with the value that it exceeds once in twenty times when nothing has changed (a PSI of .1 means something else
 for 500 rows than for 50,000), and with a 95 % interval for the distance between the two laws that the counts were drawn from.
@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from detectors.event_batch import Float64
+from detectors.folded_normal import quantile_of_largest
 from detectors.metric import UNDEFINED, Z
 
 NATS_TO_BITS = 1 / np.log(2)
@@ -24,7 +25,7 @@ class Distance:
 
     Attributes
     ----------
-    name : ``psi``, ``jensen_shannon``, ``kolmogorov_smirnov``, ``wasserstein`` or ``total_variation``.
+    name : ``psi``, ``jensen_shannon``, ``hellinger``, ``total_variation``, ``l_infinity``, ``kolmogorov_smirnov`` or ``wasserstein``.
     value : nan when one side has no rows.
     n_reference, n_current : rows.
     interval : 95 %, of the distance between the laws; sampling noise alone makes `value` larger than that. nan where it was not asked for.
@@ -59,11 +60,13 @@ def distances(reference: Float64, current: Float64, scores: Float64 | None = Non
     ...     print(f"{distance.name} {distance.value:.3f}, by chance up to {distance.null_quantile:.3f}")
     psi 0.853, by chance up to 0.058
     jensen_shannon 0.383, by chance up to 0.102
+    hellinger 0.325, by chance up to 0.085
     total_variation 0.400, by chance up to 0.117
+    l_infinity 0.400, by chance up to 0.132
     kolmogorov_smirnov 0.400, by chance up to 0.166
     wasserstein 0.800, by chance up to 0.233
     """
-    found = tuple(distance(reference, current, interval=intervals) for distance in (psi, jensen_shannon, total_variation))
+    found = tuple(distance(reference, current, interval=intervals) for distance in (psi, jensen_shannon, hellinger, total_variation, l_infinity))
     if scores is None:
         return found
     return (*found, kolmogorov_smirnov(reference, current), wasserstein(reference, current, scores, interval=intervals))
@@ -124,6 +127,24 @@ def jensen_shannon(reference: Float64, current: Float64, *, interval: bool = Tru
     return Distance("jensen_shannon", float(np.sqrt(divergence * NATS_TO_BITS)), n, m, bounds, distance_of(_chi_square_quantile(degrees)))
 
 
+def hellinger(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
+    """Hellinger distance ``sqrt(sum((sqrt(p) - sqrt(q))^2) / 2)``, from 0 to 1; its square has the null law of a Jensen-Shannon divergence in nats.
+
+    Parameters
+    ----------
+    reference, current : (B,) counts.
+    """
+    n, m = float(reference.sum()), float(current.sum())
+    if min(n, m) <= 0:
+        return Distance("hellinger", float("nan"), n, m)
+    squared = float(np.square(np.sqrt(reference / n) - np.sqrt(current / m)).sum()) / 2
+    scale = (1 / n + 1 / m) / 8
+    degrees = _degrees(reference, current)
+    low, high = _chi_square_bounds(squared / scale, degrees) if interval else UNDEFINED
+    bounds = float(np.minimum(1.0, np.sqrt(low * scale))), float(np.minimum(1.0, np.sqrt(high * scale)))
+    return Distance("hellinger", float(np.sqrt(squared)), n, m, bounds, min(1.0, float(np.sqrt(_chi_square_quantile(degrees) * scale))))
+
+
 def total_variation(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
     """Half the sum of the absolute differences of the shares: the share of rows that has moved.
 
@@ -140,6 +161,23 @@ def total_variation(reference: Float64, current: Float64, *, interval: bool = Tr
     value = float(np.abs(p - q).sum() / 2)
     around = _around(value, _folded_quantile(weights, _covariance(p) / n + _covariance(q) / m), largest=1.0) if interval else UNDEFINED
     return Distance("total_variation", value, n, m, around, null)
+
+
+def l_infinity(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
+    """Largest absolute difference of the shares of a bin or level, as TensorFlow Data Validation uses it for categories.
+
+    Parameters
+    ----------
+    reference, current : (B,) counts.
+    """
+    n, m = float(reference.sum()), float(current.sum())
+    if min(n, m) <= 0:
+        return Distance("l_infinity", float("nan"), n, m)
+    p, q, pooled = reference / n, current / m, (reference + current) / (n + m)
+    value = float(np.abs(p - q).max())
+    null = float(quantile_of_largest(np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))[None])[0])
+    noise = float(quantile_of_largest(np.sqrt(p * (1 - p) / n + q * (1 - q) / m)[None])[0]) if interval else float("nan")
+    return Distance("l_infinity", value, n, m, _around(value, noise, largest=1.0) if interval else UNDEFINED, null)
 
 
 def kolmogorov_smirnov(reference: Float64, current: Float64) -> Distance:

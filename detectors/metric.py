@@ -62,40 +62,42 @@ def mean(name: str, total: float, squares: float, n: float) -> Metric:
 
 
 def histogram_quantile(counts: Float64, edges: Float64, probability: Float64) -> Float64:
-    """Quantiles of a histogram, interpolated on the logarithm inside a bin.
+    """Quantiles of histograms, interpolated on the logarithm inside a bin.
 
     Parameters
     ----------
-    counts : (B,) of the bins ``edges[b-1] <= x < edges[b]``.
+    counts : (m, B) of the bins ``edges[b-1] <= x < edges[b]``.
     edges : (B - 1,) inner edges, > 0. What lies below the first or above the last is reported as that edge.
-    probability : (...) between 0 and 1.
+    probability : (m, q) between 0 and 1.
 
     Returns
     -------
-    (...) in the unit of the edges; nan without counts.
+    (m, q) in the unit of the edges; nan without counts.
 
     Examples
     --------
-    >>> histogram_quantile(np.array([0.0, 10.0, 0.0]), np.array([1.0, 100.0]), np.array([0.5]))
-    array([10.])
+    >>> histogram_quantile(np.array([[0.0, 10.0, 0.0]]), np.array([1.0, 100.0]), np.array([[0.5]]))
+    array([[10.]])
     """
-    total = counts.sum()
-    if total <= 0:
-        return np.full(probability.shape, np.nan)
-    ends = np.cumsum(counts) / total
-    place = np.minimum(np.searchsorted(ends, np.minimum(np.maximum(probability, 0.0), 1.0), side="left"), len(counts) - 1)
-    inner = np.minimum(np.maximum(place, 1), len(counts) - 2)
-    share = counts[inner] / total
+    total = counts.sum(axis=1, keepdims=True)
     with np.errstate(all="ignore"):
-        inside = np.minimum(np.maximum((probability - (ends[inner] - share)) / share, 0.0), 1.0)
+        ends = np.cumsum(counts, axis=1) / total
+        asked = np.minimum(np.maximum(probability, 0.0), 1.0)
+        place = np.minimum((ends[:, None] < asked[..., None]).sum(axis=2), counts.shape[1] - 1)
+        inner = np.minimum(np.maximum(place, 1), counts.shape[1] - 2)
+        share = np.take_along_axis(counts, inner, axis=1) / total
+        inside = np.minimum(np.maximum((probability - (np.take_along_axis(ends, inner, axis=1) - share)) / share, 0.0), 1.0)
         value = edges[inner - 1] * (edges[inner] / edges[inner - 1]) ** inside
     found: Float64 = np.where(place == inner, value, edges[np.where(place == 0, 0, -1)])
+    found[total[:, 0] <= 0] = np.nan
     return found
 
 
-def quantiles(name: str, counts: Float64, edges: Float64, percents: Sequence[int]) -> tuple[Metric, ...]:
-    """Quantiles ``NAME_pPERCENT``, each with the 95 % interval of its order statistics."""
-    n, probability = float(counts.sum()), np.array(percents)[:, None] / 100
-    half = Z * np.sqrt(probability * (1 - probability) / n) if n > 0 else 0.0
-    found = histogram_quantile(counts, edges, probability + half * np.array([-1, 0, 1]))
-    return tuple(Metric(f"{name}_p{percent}", value, n, (low, high)) for percent, (low, value, high) in zip(percents, found.tolist(), strict=True))
+def quantiles(counts: Float64, edges: Float64, percents: Sequence[int]) -> Float64:
+    """(m, k, 4) quantiles of histograms (m, B): value, low, high and n, with the 95 % interval of order statistics."""
+    n, probability = counts.sum(axis=1)[:, None, None], np.array(percents)[:, None] / 100
+    with np.errstate(all="ignore"):
+        half = np.where(n > 0, Z * np.sqrt(probability * (1 - probability) / n), 0.0)
+    asked = probability + half * np.array([0, -1, 1])
+    found = histogram_quantile(counts, edges, asked.reshape(len(counts), -1)).reshape(asked.shape)
+    return np.concatenate([found, np.broadcast_to(n, (*found.shape[:2], 1))], axis=2)

@@ -16,12 +16,14 @@ from detectors.gaps import Gaps
 from detectors.metric_points import RestatedCohort, monitor_points, pane_point
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
+from detectors.objectives import Objectives
 from detectors.packed_counts import PackedCounts
 from detectors.packed_table import PackedTable
 from detectors.panels import Walking
 from detectors.piece import Piece
 from detectors.point import Point
 from detectors.rolling_window import RollingWindow
+from detectors.segment_windows import SegmentWindows
 from detectors.watch import ClosedPane, Group, Judged, Watch
 from detectors.window_points import RolledWindow, WindowMeasures
 
@@ -64,6 +66,8 @@ class ModelDetection:
         self._watch = Watch(monitor.specification, self._layout)
         self._measures = WindowMeasures(self._layout)
         self._windows = {length: RollingWindow(length=length, pane=monitor.specification.pane) for length in monitor.specification.windows}
+        self._segments = SegmentWindows(self._layout) if self._specification.segments else None
+        self._objectives = Objectives(self._layout) if self._specification.objectives else None
         self._panes: Panes = {}
         self._waiting: dict[int, PackedTable[tuple[int, Group]]] = {}  # open panes that were not added to of late
         self._latest_waiting: PackedTable[tuple[int, Group]] | None = None
@@ -165,6 +169,10 @@ class ModelDetection:
             self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
         for window in self._windows.values():
             window.add(start, judged.total)
+        if self._segments is not None:
+            self._segments.add(start, judged.pane.groups)
+        if self._objectives is not None:
+            self._objectives.add(start, judged.total)
         self._tell_windows(at)
 
     def _tell_windows(self, until: int) -> None:
@@ -174,6 +182,10 @@ class ModelDetection:
                 at, counts = completed
                 self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), counts=counts))
                 self._stepped = True
+        for measured in (self._segments, self._objectives):
+            told = [] if measured is None else measured.completed(until)
+            self._found.points += told
+            self._stepped |= bool(told)
 
     def _is_complete(self, start: int) -> bool:
         return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
@@ -240,6 +252,8 @@ class ModelDetection:
             "closed_until": self._closed_until,
             "late_after_close": self._late_after_close,
             "windows": {str(length): window.state() for length, window in self._windows.items()},
+            "segments": None if self._segments is None else self._segments.state(),
+            "objectives": None if self._objectives is None else self._objectives.state(),
             "watch": self._watch.state(),
         }
 
@@ -259,6 +273,10 @@ class ModelDetection:
             self._late_after_close = value["late_after_close"]
             for length, window in self._windows.items():
                 window.restore(value["windows"][str(length)])
+            if self._segments is not None:
+                self._segments.restore(value["segments"])
+            if self._objectives is not None:
+                self._objectives.restore(value["objectives"])
             self._watch.restore(value["watch"])
 
     def drop_closed(self) -> None:

@@ -14,6 +14,8 @@ from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION
 from detectors.metric import UNDEFINED, Metric, mean, quantiles, rate
 from detectors.score_metrics import OF_SCORES, score_metrics
 
+_QUANTILES = ("latency_p50", "latency_p95", "latency_p99", "label_delay_p50", "label_delay_p90")
+
 
 @dataclass(frozen=True)
 class Performance:
@@ -123,18 +125,23 @@ def regression(sums: dict[str, float], quantile: float | None = None) -> tuple[M
     return (*metrics, mean("pinball", sums["absolute_error"] / 2 + tilt * sums["error"] / 2, squares, n))
 
 
-def service(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
-    """``predictions``, ``failed`` (share), ``latency_p50``, ``latency_p95``, ``latency_p99`` in milliseconds."""
-    predictions = layout.traffic(vector, "predictions")
-    counts, edges = vector[layout.blocks["latency"]], np.asarray(LATENCY_EDGES)
-    return (
-        Metric("predictions", predictions, predictions, (predictions, predictions)),
-        rate("failed", layout.traffic(vector, "failed"), predictions),
-        *quantiles("latency", counts, edges, (50, 95, 99)),
-    )
+def services(asked: Sequence[tuple[Layout, Float64]]) -> list[tuple[Metric, ...]]:
+    """How the service did in each of several windows, of one model or of many.
 
-
-def label_delay(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
-    """``label_delay_p50``, ``label_delay_p90``: milliseconds of event time from a prediction to its label."""
-    counts, edges = vector[layout.blocks["delay"]], np.asarray(DELAY_EDGES)
-    return quantiles("label_delay", counts, edges, (50, 90))
+    Returns
+    -------
+    ``predictions``, ``failed`` (share); ``latency_p50``, ``latency_p95``, ``latency_p99`` in milliseconds; and ``label_delay_p50``, ``label_delay_p90``, milliseconds of
+    event time from a prediction to its label.
+    """
+    if not asked:
+        return []
+    measured = [
+        quantiles(np.stack([vector[layout.blocks[block]] for layout, vector in asked]), np.asarray(edges), percents)
+        for block, edges, percents in (("latency", LATENCY_EDGES, (50, 95, 99)), ("delay", DELAY_EDGES, (50, 90)))
+    ]
+    found = []
+    for (layout, vector), of_window in zip(asked, np.concatenate(measured, axis=1), strict=True):
+        predictions = layout.traffic(vector, "predictions")
+        shares = Metric("predictions", predictions, predictions, (predictions, predictions)), rate("failed", layout.traffic(vector, "failed"), predictions)
+        found.append((*shares, *metrics_of(_QUANTILES, of_window)))
+    return found

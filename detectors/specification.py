@@ -89,6 +89,21 @@ class Alerts(Frozen):
     resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
 
 
+class Objective(Frozen):
+    """Which share of events is to be good over a period; see `detectors.objectives`."""
+
+    metric: Literal["accuracy", "precision", "recall", "answered", "latency"]
+    target: float = Field(gt=0, lt=1, description="share of good events")
+    period: Duration = Field(default=parse_duration("30d"), gt=0, description="that the error budget is for, up to now")
+    below: Duration | None = Field(default=None, gt=0, description="latency of a good prediction")
+
+    @model_validator(mode="after")
+    def _latency_alone_has_a_limit(self) -> Objective:
+        if (self.metric == "latency") != (self.below is not None):
+            raise ValueError(f"below is the limit of a latency objective and of no other, got metric {self.metric} and below {self.below}; give both or neither")
+        return self
+
+
 class Gate(Frozen):
     """What a challenger has to prove before it is promoted."""
 
@@ -177,6 +192,7 @@ class MonitorSpecification(Frozen):
     detectors: Shared[Detectors] = Detectors()
     alerts: Shared[Alerts] = Alerts()
     retrain: Shared[Retrain] = Retrain()
+    objectives: dict[str, Shared[Objective]] = Field(default_factory=dict)
 
     @field_validator("pane")
     @classmethod
@@ -205,6 +221,17 @@ class MonitorSpecification(Frozen):
             got, fit = (", ".join(map(format_duration, lengths)) for lengths in (unfit, nearest))
             raise ValueError(f"windows must be whole numbers of panes ({format_duration(pane)} each), got {got}; a window is a sum of panes: the nearest that are one: {fit}")
         return tuple(sorted(windows))
+
+    @model_validator(mode="after")
+    def _objectives_can_be_measured(self) -> MonitorSpecification:
+        for name, objective in self.objectives.items():
+            needed = {"accuracy": bool(self.classes), "precision": self.positive_class in self.classes, "recall": self.positive_class in self.classes}
+            if not needed.get(objective.metric, True):
+                missing = "classes, which come with a reference" if objective.metric == "accuracy" else "a positive class; set positive"
+                raise ValueError(f"objective {name!r}: {objective.metric} needs {missing}")
+            if objective.period < self.pane:
+                raise ValueError(f"objective {name!r}: the period must be at least a pane ({format_duration(self.pane)}), got {format_duration(objective.period)}")
+        return self
 
     @property
     def digest(self) -> str:

@@ -9,7 +9,7 @@ from detectors.column_distances import ColumnDistances, measure
 from detectors.event_batch import Float64
 from detectors.layout import Layout
 from detectors.metric_points import fields_of
-from detectors.performance import label_delay, performances, service
+from detectors.performance import performances, services
 from detectors.point import Point
 from detectors.quality import quality
 
@@ -40,14 +40,14 @@ class RolledWindow:
 def window_points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
     """Points of windows, of one model or of many: distances and performance take most of the time, and less of it when they are measured together."""
     measured = iter(measure([(columns, window.counts) for window in windows for columns in window.measures.distances]))
-    performed = performances([(window.measures.layout, window.counts) for window in windows])
-    for window, of_window in zip(windows, performed, strict=True):
+    asked = [(window.measures.layout, window.counts) for window in windows]
+    for window, of_window, of_service in zip(windows, performances(asked), services(asked), strict=True):
         layout, counts, at = window.measures.layout, window.counts, window.at
         tags = {"model": layout.specification.model, "window": window.window}
         yield Point(measurement="performance", tags=tags, fields=fields_of(of_window.metrics), time=at)
         for name, metrics in of_window.by_class.items():
             yield Point(measurement="class", tags=tags | {"class": name}, fields=fields_of(metrics), time=at)
-        yield Point(measurement="service", tags=tags, fields=fields_of([*service(layout, counts), *label_delay(layout, counts)]), time=at)
+        yield Point(measurement="service", tags=tags, fields=fields_of(of_service), time=at)
         for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
             for name, values in zip(names, next(measured).tolist(), strict=True):
                 yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)

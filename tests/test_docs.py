@@ -18,7 +18,11 @@ from kafka import KafkaConsumer, KafkaProducer
 from pydantic import BaseModel
 
 from detectors.alert import Alert
-from detectors.specification import Feature, MonitorSpecification
+from detectors.layout import Layout
+from detectors.objectives import Objectives
+from detectors.performance import performance
+from detectors.profile import CategoricalProfile, Profile
+from detectors.specification import Feature, MonitorSpecification, Objective, Reference
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named
@@ -251,7 +255,8 @@ def test_every_key_of_a_monitor_is_described_with_its_default() -> None:
     page = (ROOT / "docs/specification.md").read_text()
     rows = re.findall(r"^\| `([^`]+)` \| (.+?) \| (.+) \|$", page, re.MULTILINE)
     described = {key: default for key, default, _ in rows}
-    keys = dict([*_keys(MonitorSpecification(model="m")), *_keys(Feature(), "features.NAME.")])
+    objective = Objective(metric="answered", target=0.9)
+    keys = dict([*_keys(MonitorSpecification(model="m")), *_keys(Feature(), "features.NAME."), *_keys(objective, "objectives.NAME.")])
     assert described == {key: _as_text(default) for key, default in keys.items()}
     assert len(rows) == len(described), "a key is described twice"
     assert all(len(meaning) > 20 for _, _, meaning in rows)
@@ -259,14 +264,39 @@ def test_every_key_of_a_monitor_is_described_with_its_default() -> None:
 
 def test_the_choices_of_a_key_are_named() -> None:
     page = (ROOT / "docs/specification.md").read_text()
-    for key, choices in {"task": ("classification", "regression"), "retrain.policy": ("never", "performance", "any"), "retrain.approval": ("auto", "manual")}.items():
+    metrics = ("accuracy", "precision", "recall", "answered", "latency")
+    for key, choices in {
+        "objectives.NAME.metric": metrics,
+        "task": ("classification", "regression"),
+        "retrain.policy": ("never", "performance", "any"),
+        "retrain.approval": ("auto", "manual"),
+    }.items():
         (meaning,) = re.findall(rf"^\| `{re.escape(key)}` \| .+? \| (.+) \|$", page, re.MULTILINE)
         assert all(f"`{choice}`" in meaning for choice in choices)
 
 
 def test_the_example_of_a_monitor_is_one() -> None:
-    (example,) = _blocks((ROOT / "docs/specification.md").read_text(), "yaml")
+    example, objectives = _blocks((ROOT / "docs/specification.md").read_text(), "yaml")
     assert parse_specification(example).features["salary"].minimum == 0
+    assert parse_specification(objectives).objectives["speed"].below == 250
+
+
+# --- metrics ---
+
+
+def test_every_metric_of_performance_and_every_field_of_an_objective_is_described() -> None:
+    page = (ROOT / "docs/metrics.md").read_text()
+    classes = CategoricalProfile(levels=("no", "yes"), counts=(5, 5))
+    reference = Reference(profile=Profile(rows=10, features={}, prediction=classes, label=classes))
+    objective = Objective(metric="latency", target=0.9, below=250)
+    classifier = Layout(MonitorSpecification(model="m", reference=reference, objectives={"speed": objective}))
+    regression = Layout(MonitorSpecification(model="m", task="regression", quantile=0.9))
+    named = {metric.name for layout in (classifier, regression) for metric in performance(layout, np.ones(layout.size))}
+    objectives = Objectives(classifier)
+    objectives.add(0, np.ones(classifier.size))
+    named |= {field for point in objectives.completed(86_400_000) for field in point.fields if not field.endswith(("_low", "_high", "_n"))}
+    assert len(named) > 35
+    assert [name for name in sorted(named) if f"`{name}`" not in page] == []
 
 
 # --- pages ---

@@ -21,9 +21,9 @@ MOST_POINTS = 2_000
 
 HEAT_COLUMNS = 160
 HEAT_ROWS = 40
-CLASSIFICATION = ("accuracy", "f1", "f1_macro", "log_loss")
+CLASSIFICATION = ("accuracy", "f1", "f1_macro", "roc_auc", "log_loss")
 REGRESSION = ("mae", "rmse", "r2")
-_CALLED = {"f1": "F1", "f1_macro": "macro F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+_CALLED = {"f1": "F1", "f1_macro": "macro F1", "roc_auc": "ROC AUC", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 
 
 @dataclass(frozen=True, kw_only=True)

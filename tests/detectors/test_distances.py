@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from scipy.spatial.distance import jensenshannon
+from scipy.spatial.distance import chebyshev, jensenshannon
 
-from detectors.distances import distances, jensen_shannon, kolmogorov_smirnov, psi, psi_p_value, total_variation, wasserstein
+from detectors.distances import distances, hellinger, jensen_shannon, kolmogorov_smirnov, l_infinity, psi, psi_p_value, total_variation, wasserstein
 
 COUNTS = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=2, max_size=30).filter(lambda pairs: all(sum(side) > 0 for side in zip(*pairs, strict=True)))
 
@@ -20,6 +20,9 @@ def test_distances_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
     scores = np.arange(len(pairs)) * 0.37 - 1
     assert jensen_shannon(reference, current).value == pytest.approx(jensenshannon(reference, current, base=2), abs=1e-7)
     assert wasserstein(reference, current, scores).value == pytest.approx(stats.wasserstein_distance(scores, scores, reference, current), abs=1e-9)
+    p, q = reference / reference.sum(), current / current.sum()
+    assert hellinger(reference, current).value == pytest.approx(np.sqrt(max(0, 1 - np.sqrt(p * q).sum())), abs=1e-7)
+    assert l_infinity(reference, current).value == pytest.approx(chebyshev(p, q))
     rows = [np.repeat(scores, counts.astype(int)) for counts in (reference, current)]
     assert kolmogorov_smirnov(reference, current).value == pytest.approx(stats.ks_2samp(*rows, method="asymp").statistic, abs=1e-9)
 
@@ -53,7 +56,7 @@ def test_the_null_law_and_the_interval_keep_their_promises(current: np.ndarray) 
     assert all(count / 400 >= 0.91 for count in held.values()), held
     if current is SAME:
         assert all(count / 400 <= 0.08 for count in beyond.values()), beyond
-        assert all(beyond[name] / 400 >= 0.02 for name in ("psi", "jensen_shannon", "total_variation", "wasserstein")), beyond
+        assert all(beyond[name] / 400 >= 0.02 for name in ("psi", "jensen_shannon", "hellinger", "total_variation", "l_infinity", "wasserstein")), beyond
     else:
         assert all(count / 400 > 0.9 for count in beyond.values()), beyond
 
@@ -77,4 +80,4 @@ def test_without_rows_a_distance_is_undefined() -> None:
 
 
 def test_categories_have_no_distance_that_needs_an_order() -> None:
-    assert [distance.name for distance in distances(np.ones(3), np.ones(3))] == ["psi", "jensen_shannon", "total_variation"]
+    assert [distance.name for distance in distances(np.ones(3), np.ones(3))] == ["psi", "jensen_shannon", "hellinger", "total_variation", "l_infinity"]

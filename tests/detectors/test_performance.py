@@ -9,7 +9,7 @@ from sklearn import metrics as oracle
 
 from detectors.layout import LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout
 from detectors.metric import Metric, histogram_quantile, quantiles, wilson
-from detectors.performance import coverage, label_delay, performance, performances, regression, service
+from detectors.performance import coverage, performance, performances, regression, services
 from detectors.profile import CategoricalProfile, Profile
 from detectors.quality import quality
 from detectors.reference import numeric_profile
@@ -80,15 +80,15 @@ def test_quantiles_of_a_histogram_are_within_a_bin_of_the_rows_own() -> None:
     values = np.random.default_rng(4).lognormal(4, 1, 5_000)
     edges = np.array(LATENCY_EDGES)
     counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1).astype(float)
-    for percent, found in zip((50, 95, 99), quantiles("latency", counts, edges, (50, 95, 99)), strict=True):
-        assert found.name == f"latency_p{percent}"
-        assert found.value == pytest.approx(np.quantile(values, percent / 100), rel=0.16)
-        assert found.interval[0] <= found.value <= found.interval[1]
+    for percent, (value, low, high, n) in zip((50, 95, 99), quantiles(counts[None], edges, (50, 95, 99))[0].tolist(), strict=True):
+        assert value == pytest.approx(np.quantile(values, percent / 100), rel=0.16)
+        assert low <= value <= high
+        assert n == 5_000
 
 
 @pytest.mark.parametrize(("counts", "expected"), [((0, 0, 0), math.nan), ((0, 0, 5), 2.0), ((5, 0, 0), 1.0), ((1, 2, 1), math.sqrt(2))])
 def test_what_lies_outside_of_a_histogram_is_reported_as_its_edge_and_nothing_as_undefined(counts: tuple[int, ...], expected: float) -> None:
-    assert histogram_quantile(np.array(counts, float), np.array([1.0, 2.0]), np.array([0.5])) == pytest.approx([expected], nan_ok=True)
+    assert histogram_quantile(np.array([counts], float), np.array([1.0, 2.0]), np.array([[0.5]])) == pytest.approx(np.array([[expected]]), nan_ok=True)
 
 
 def layout() -> Layout:
@@ -115,9 +115,10 @@ def test_a_vector_tells_loss_coverage_service_and_quality() -> None:
     assert found["log_loss"] == pytest.approx(oracle.log_loss(label, score))
     assert found["brier"] == pytest.approx(oracle.brier_score_loss(label, score))
     assert found["coverage"] == 0.5
-    assert by_name(service(here, vector))["failed"] == 0.01
+    (served,) = services([(here, vector)])
+    assert by_name(served)["failed"] == 0.01
     assert by_name(quality(here, vector)) == {"missing:age": 0.25, "out_of_range:age": 0.01, "missing:city": 0.75, "unseen:city": 0.1}
-    assert [metric.name for metric in label_delay(here, vector)] == ["label_delay_p50", "label_delay_p90"]
+    assert [metric.name for metric in served][2:] == ["latency_p50", "latency_p95", "latency_p99", "label_delay_p50", "label_delay_p90"]
 
 
 def test_windows_of_different_models_are_measured_together_as_they_are_alone() -> None:
