@@ -1,4 +1,4 @@
-"""The distances of `detectors.distances`, without intervals, of many columns from their references at once."""
+"""The distances of `detectors.distances` of many columns from their references at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy import special
 from detectors.distances import KOLMOGOROV_95, NATS_TO_BITS
 from detectors.event_batch import Float64, Int64
 from detectors.folded_normal import quantile_of_distribution, quantile_of_largest, quantile_of_shares
+from detectors.noncentrality import noncentrality
 from detectors.profile import ColumnProfile, NumericProfile
 from detectors.shared_arrays import shared
 
@@ -29,7 +30,8 @@ class ColumnDistances:
 
     Attributes
     ----------
-    fields : what is measured: each distance, then each ``_by_chance`` (95 % are below while nothing has changed), then ``n``, the rows.
+    fields : what is measured: each distance, then each ``_low`` and each ``_high`` (95 % interval), then each ``_by_chance`` (95 % are below while nothing has changed), then
+        ``n``, the rows.
 
     Examples
     --------
@@ -37,7 +39,7 @@ class ColumnDistances:
     >>> columns = ColumnDistances([profile], [slice(0, 4)])
     >>> (measured,) = measure([(columns, np.array([90.0, 10.0, 0.0, 0.0]))])
     >>> print({name: round(value, 3) for name, value in zip(columns.fields, measured[0].tolist()) if "wasserstein" in name})
-    {'wasserstein': 0.8, 'wasserstein_by_chance': 0.233}
+    {'wasserstein': 0.8, 'wasserstein_low': 0.567, 'wasserstein_high': 1.033, 'wasserstein_by_chance': 0.233}
     """
 
     def __init__(self, profiles: Sequence[ColumnProfile], blocks: Sequence[slice]) -> None:
@@ -54,7 +56,7 @@ class ColumnDistances:
                 gaps[column, : len(of_column) - 1] = np.diff(profile.scores)
         self.reference, self.gaps, self._cells = shared(reference), shared(gaps), shared(cells)
         names = _OF_NUMBERS if self.ordered else _OF_CATEGORIES
-        self.fields = (*names, *(f"{name}_by_chance" for name in names), "n")
+        self.fields = (*names, *(f"{name}_{part}" for part in ("low", "high", "by_chance") for name in names), "n")
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -144,9 +146,23 @@ def _measured(reference: Float64, current: Float64, sizes: Int64, gaps: Float64 
             apart = np.abs(np.cumsum(p - q, axis=1))
             values += [apart.max(axis=1), (gaps * apart[:, :-1]).sum(axis=1)]
             by_chance += [np.minimum(KOLMOGOROV_95 * np.sqrt(scale), 1), quantile_of_distribution(gaps, np.cumsum(both, axis=1)[:, :-1] / (n + m)[:, None], scale)]
-    found: Float64 = np.stack([*values, *by_chance, m], axis=1)
+        lows, highs = _intervals(values, by_chance, np.stack([scale, scale / 8, scale / 8]), np.maximum(np.count_nonzero(both, axis=1) - 1, 1))
+    found: Float64 = np.stack([*values, *lows, *highs, *by_chance, m], axis=1)
     found[np.minimum(n, m) <= 0, :-1] = np.nan
     return found
+
+
+def _intervals(values: Sequence[Float64], by_chance: Sequence[Float64], scales: Float64, degrees: Int64) -> tuple[Float64, Float64]:
+    """Bounds (k, r) of distances, in their order: of the three that have a chi-square law by its non-centrality, of the others, which are norms, by what chance adds to them."""
+    value, noise = np.array(values), np.array(by_chance)
+    squared = np.stack([value[0], value[1] ** 2 / NATS_TO_BITS, value[2] ** 2])
+    bounds = noncentrality(squared / scales, np.broadcast_to(degrees, squared.shape)) * scales
+    bounds[:, 1] *= NATS_TO_BITS
+    bounds[:, 1:] = np.minimum(np.sqrt(bounds[:, 1:]), 1)
+    lows, highs = np.maximum(value - noise, 0), value + noise
+    highs[:6] = np.minimum(highs[:6], 1)  # a Wasserstein distance, the last, has no end
+    lows[:3], highs[:3] = bounds
+    return lows, highs
 
 
 @cache

@@ -13,7 +13,8 @@ from scipy import special
 
 from detectors.event_batch import Float64
 from detectors.folded_normal import quantile_of_largest
-from detectors.metric import UNDEFINED, Z
+from detectors.metric import UNDEFINED
+from detectors.noncentrality import noncentrality
 
 NATS_TO_BITS = 1 / np.log(2)
 KOLMOGOROV_95 = 1.358099  # 95 % quantile of the largest |Brownian bridge|
@@ -28,7 +29,7 @@ class Distance:
     name : ``psi``, ``jensen_shannon``, ``hellinger``, ``total_variation``, ``l_infinity``, ``kolmogorov_smirnov`` or ``wasserstein``.
     value : nan when one side has no rows.
     n_reference, n_current : rows.
-    interval : 95 %, of the distance between the laws; sampling noise alone makes `value` larger than that. nan where it was not asked for.
+    interval : 95 %, of the distance between the laws; sampling noise alone makes `value` larger than that.
     null_quantile : 95 % of the values lie below it while nothing has changed.
     """
 
@@ -45,14 +46,13 @@ class Distance:
         return self.value > self.null_quantile
 
 
-def distances(reference: Float64, current: Float64, scores: Float64 | None = None, *, intervals: bool = True) -> tuple[Distance, ...]:
+def distances(reference: Float64, current: Float64, scores: Float64 | None = None) -> tuple[Distance, ...]:
     """All distances that the column allows.
 
     Parameters
     ----------
     reference, current : (B,) counts of the same bins or levels.
     scores : (B,) ascending standard scores of a numeric column's bins; None for categories, which have no order, so no Kolmogorov-Smirnov and no Wasserstein.
-    intervals : they cost more than all the rest.
 
     Examples
     --------
@@ -66,13 +66,13 @@ def distances(reference: Float64, current: Float64, scores: Float64 | None = Non
     kolmogorov_smirnov 0.400, by chance up to 0.166
     wasserstein 0.800, by chance up to 0.233
     """
-    found = tuple(distance(reference, current, interval=intervals) for distance in (psi, jensen_shannon, hellinger, total_variation, l_infinity))
+    found = tuple(distance(reference, current) for distance in (psi, jensen_shannon, hellinger, total_variation, l_infinity))
     if scores is None:
         return found
-    return (*found, kolmogorov_smirnov(reference, current), wasserstein(reference, current, scores, interval=intervals))
+    return (*found, kolmogorov_smirnov(reference, current), wasserstein(reference, current, scores))
 
 
-def psi(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
+def psi(reference: Float64, current: Float64) -> Distance:
     """Population stability index, with half a row added to each bin.
 
     While nothing has changed it is ``(1/n + 1/m)`` times chi-square with B - 1 degrees of freedom (Yurdakul & Naranjo 2020).
@@ -88,7 +88,7 @@ def psi(reference: Float64, current: Float64, *, interval: bool = True) -> Dista
     value = float(np.sum((q - p) * np.log(q / p)))
     scale = 1 / n + 1 / m
     degrees = _degrees(reference, current)
-    low, high = _chi_square_bounds(value / scale, degrees) if interval else UNDEFINED
+    low, high = _chi_square_bounds(value / scale, degrees)
     return Distance("psi", value, n, m, (low * scale, high * scale), _chi_square_quantile(degrees) * scale)
 
 
@@ -103,7 +103,7 @@ def psi_p_value(distance: Distance, bins: int) -> float:
     return float(special.chdtrc(bins - 1, distance.value / (1 / distance.n_reference + 1 / distance.n_current)))
 
 
-def jensen_shannon(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
+def jensen_shannon(reference: Float64, current: Float64) -> Distance:
     """Jensen-Shannon distance to base 2 (the root of the divergence), from 0 to 1, as ``scipy.spatial.distance.jensenshannon(..., base=2)``.
 
     Parameters
@@ -122,12 +122,12 @@ def jensen_shannon(reference: Float64, current: Float64, *, interval: bool = Tru
     def distance_of(bound: float) -> float:
         return float(np.minimum(1.0, np.sqrt(bound * scale * NATS_TO_BITS)))  # keeps nan
 
-    low, high = _chi_square_bounds(divergence / scale, degrees) if interval else UNDEFINED
+    low, high = _chi_square_bounds(divergence / scale, degrees)
     bounds = distance_of(low), distance_of(high)
     return Distance("jensen_shannon", float(np.sqrt(divergence * NATS_TO_BITS)), n, m, bounds, distance_of(_chi_square_quantile(degrees)))
 
 
-def hellinger(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
+def hellinger(reference: Float64, current: Float64) -> Distance:
     """Hellinger distance ``sqrt(sum((sqrt(p) - sqrt(q))^2) / 2)``, from 0 to 1; its square has the null law of a Jensen-Shannon divergence in nats.
 
     Parameters
@@ -140,12 +140,12 @@ def hellinger(reference: Float64, current: Float64, *, interval: bool = True) ->
     squared = float(np.square(np.sqrt(reference / n) - np.sqrt(current / m)).sum()) / 2
     scale = (1 / n + 1 / m) / 8
     degrees = _degrees(reference, current)
-    low, high = _chi_square_bounds(squared / scale, degrees) if interval else UNDEFINED
+    low, high = _chi_square_bounds(squared / scale, degrees)
     bounds = float(np.minimum(1.0, np.sqrt(low * scale))), float(np.minimum(1.0, np.sqrt(high * scale)))
     return Distance("hellinger", float(np.sqrt(squared)), n, m, bounds, min(1.0, float(np.sqrt(_chi_square_quantile(degrees) * scale))))
 
 
-def total_variation(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
+def total_variation(reference: Float64, current: Float64) -> Distance:
     """Half the sum of the absolute differences of the shares: the share of rows that has moved.
 
     Parameters
@@ -159,11 +159,10 @@ def total_variation(reference: Float64, current: Float64, *, interval: bool = Tr
     weights = np.full(len(p), 0.5)
     null = _folded_quantile(weights, _covariance(pooled) * (1 / n + 1 / m))
     value = float(np.abs(p - q).sum() / 2)
-    around = _around(value, _folded_quantile(weights, _covariance(p) / n + _covariance(q) / m), largest=1.0) if interval else UNDEFINED
-    return Distance("total_variation", value, n, m, around, null)
+    return Distance("total_variation", value, n, m, _around(value, null, largest=1.0), null)
 
 
-def l_infinity(reference: Float64, current: Float64, *, interval: bool = True) -> Distance:
+def l_infinity(reference: Float64, current: Float64) -> Distance:
     """Largest absolute difference of the shares of a bin or level, as TensorFlow Data Validation uses it for categories.
 
     Parameters
@@ -176,8 +175,7 @@ def l_infinity(reference: Float64, current: Float64, *, interval: bool = True) -
     p, q, pooled = reference / n, current / m, (reference + current) / (n + m)
     value = float(np.abs(p - q).max())
     null = float(quantile_of_largest(np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))[None])[0])
-    noise = float(quantile_of_largest(np.sqrt(p * (1 - p) / n + q * (1 - q) / m)[None])[0]) if interval else float("nan")
-    return Distance("l_infinity", value, n, m, _around(value, noise, largest=1.0) if interval else UNDEFINED, null)
+    return Distance("l_infinity", value, n, m, _around(value, null, largest=1.0), null)
 
 
 def kolmogorov_smirnov(reference: Float64, current: Float64) -> Distance:
@@ -195,7 +193,7 @@ def kolmogorov_smirnov(reference: Float64, current: Float64) -> Distance:
     return Distance("kolmogorov_smirnov", value, n, m, _around(value, null, largest=1.0), null)
 
 
-def wasserstein(reference: Float64, current: Float64, scores: Float64, *, interval: bool = True) -> Distance:
+def wasserstein(reference: Float64, current: Float64, scores: Float64) -> Distance:
     """Wasserstein-1 distance in units of the reference's sigma, each bin standing at its score.
 
     Parameters
@@ -210,12 +208,11 @@ def wasserstein(reference: Float64, current: Float64, scores: Float64, *, interv
     gaps = np.diff(scores)
     value = float(np.sum(gaps * np.abs(np.cumsum(p - q)[:-1])))
     null = _folded_quantile(gaps, _bridge(reference + current) * (1 / n + 1 / m))
-    around = _around(value, _folded_quantile(gaps, _bridge(reference) / n + _bridge(current) / m), largest=float("inf")) if interval else UNDEFINED
-    return Distance("wasserstein", value, n, m, around, null)
+    return Distance("wasserstein", value, n, m, _around(value, null, largest=float("inf")), null)
 
 
 def _around(value: float, noise: float, *, largest: float) -> tuple[float, float]:
-    """By the triangle inequality a norm of the observed difference is off by the norm of its noise at most."""
+    """By the triangle inequality a norm of the observed difference is off by the norm of its noise at most, which is taken to be what it is while nothing has changed."""
     return max(0.0, value - noise), min(largest, value + noise)
 
 
@@ -229,10 +226,7 @@ def _chi_square_quantile(degrees: int) -> float:
 
 
 def _chi_square_bounds(statistic: float, degrees: int) -> tuple[float, float]:
-    """95 % interval of the non-centrality."""
-    low, high = (float(special.chndtrinc(statistic, degrees, level)) if special.chdtr(degrees, statistic) > level else 0.0 for level in (0.975, 0.025))
-    if not np.isfinite(high) or high > 1e6:  # far out the law is normal, and the inverse does not converge
-        low, high = (max(0.0, (np.sqrt(statistic) + side * Z) ** 2 - degrees) for side in (-1, 1))
+    low, high = noncentrality(np.array([statistic]), np.array([degrees]))[:, 0].tolist()
     return low, high
 
 

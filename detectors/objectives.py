@@ -80,11 +80,11 @@ class _Window:
         self._sums = {begin: counts for begin, counts in self._sums.items() if begin + self._bucket > at - self.length}
         return np.asarray(sum(self._sums.values(), np.zeros_like(like)))
 
-    def state(self) -> list[Any]:
-        return [[begin, counts] for begin, counts in self._sums.items()]
+    def state(self) -> dict[str, Any]:
+        return {"begins": list(self._sums), "counts": np.array(list(self._sums.values()))}
 
-    def restore(self, state: list[Any]) -> None:
-        self._sums = {begin: np.asarray(counts, np.float64) for begin, counts in state}
+    def restore(self, state: dict[str, Any]) -> None:
+        self._sums = dict(zip(state["begins"], state["counts"], strict=True))
 
 
 class Objectives:
