@@ -16,18 +16,66 @@ from detectors.group_tables import OTHER
 from detectors.layout import Layout
 from detectors.metric import Metric, Z, rate
 from detectors.metric_points import fields_of
+from detectors.packed_counts import PackedCounts
 from detectors.performance import performances
 from detectors.point import Point
-from detectors.rolling_window import RollingWindow
+from detectors.rolling_window import STEPS
 
 LEAST_ROWS = 30
 """A value with fewer in a window is not compared: its rates are known to a third at best, so it would be the furthest apart most of the time."""
 
 
+Key = tuple[str, str]
+"""Name and value of a segment."""
+
+
+class _Sums:
+    """Sums of the panes of ``length`` milliseconds for each value, cut as by `RollingWindow`, whose windows end together."""
+
+    def __init__(self, length: int, pane: int, cells: int) -> None:
+        self._length, self._cells = length, cells
+        self._step = max(pane, -(-length // STEPS // pane) * pane)
+        self._parts: dict[int, dict[Key, Float64]] = {}
+        self._waiting: dict[int, tuple[list[Key], PackedCounts]] = {}  # of all parts but the latest
+        self._due: int | None = None
+
+    def add(self, start: int, sums: Mapping[Key, Float64]) -> None:
+        self._due = start // self._step * self._step + self._step
+        begin = max(self._due - self._step, (start + self._length) // self._step * self._step - self._length)
+        for known in [known for known in self._parts if known != begin]:
+            part = self._parts.pop(known)
+            if part:
+                self._waiting[known] = list(part), PackedCounts.of(np.concatenate(list(part.values()))).squeezed()
+        latest = self._parts.setdefault(begin, {})
+        for key, counts in sums.items():
+            latest[key] = latest[key] + counts if key in latest else counts
+
+    def completed(self, until: int) -> tuple[int, dict[Key, Float64]]:
+        """End, and sums of each value that has any."""
+        if self._due is None or until < self._due:
+            return 0, {}
+        at, self._due = self._due, None
+        self._waiting = {begin: part for begin, part in self._waiting.items() if begin >= at - self._length}
+        waiting = (zip(keys, packed.dense().reshape(len(keys), self._cells), strict=True) for keys, packed in self._waiting.values())
+        found: dict[Key, Float64] = {}
+        for key, counts in itertools.chain(*waiting, *(part.items() for part in self._parts.values())):
+            found[key] = found[key] + counts if key in found else counts
+        return at, dict(sorted(found.items()))
+
+    def state(self) -> dict[str, Any]:
+        waiting = [[begin, keys, packed.as_state()] for begin, (keys, packed) in self._waiting.items()]
+        return {"due": self._due, "waiting": waiting, "latest": [[begin, list(part), list(part.values())] for begin, part in self._parts.items()]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._due = state["due"]
+        self._waiting = {begin: ([(name, value) for name, value in keys], PackedCounts.of_state(packed)) for begin, keys, packed in state["waiting"]}
+        self._parts = {begin: {(name, value): one for (name, value), one in zip(keys, counts, strict=True)} for begin, keys, counts in state["latest"]}
+
+
 class SegmentWindows:
     """What is measured of the segments of one model.
 
-    Windows hold the cells of traffic and performance alone. Of each segment as many values are kept apart as ``max_groups``; those that come later are left out.
+    Windows hold the cells of traffic and performance alone. Of each segment as many values are told as ``max_groups``, the first by name.
 
     Parameters
     ----------
@@ -36,39 +84,31 @@ class SegmentWindows:
 
     def __init__(self, layout: Layout) -> None:
         specification = layout.specification
-        self._layout, self._pane, self._names = layout, specification.pane, specification.segments
+        self._layout, self._names = layout, specification.segments
         blocks = [layout.blocks[name] for name in ("traffic", "performance", "probability", "score") if name in layout.blocks]
         self._cells = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
-        self._windows: dict[tuple[int, str, str], RollingWindow] = {}
+        self._windows = {length: _Sums(length, specification.pane, len(self._cells)) for length in specification.windows}
 
     def add(self, start: int, groups: Mapping[tuple[str, str], Float64]) -> None:
         """Take a closed pane: counts by version and segment."""
-        sums: dict[tuple[str, str], Float64] = {}
+        sums: dict[Key, Float64] = {}
         for (_, segment), vector in sorted(groups.items()):
             for key in parsed(segment, self._names):
                 sums[key] = sums[key] + vector[self._cells] if key in sums else vector[self._cells]
-        for length in self._layout.specification.windows:
-            for key in sums:
-                known = sum((length, key[0]) == one[:2] for one in self._windows)
-                if (length, *key) not in self._windows and known < self._layout.specification.max_groups:
-                    self._windows[length, *key] = RollingWindow(length=length, pane=self._pane)
-        nothing = np.zeros(len(self._cells))
-        for (_, name, value), window in self._windows.items():
-            window.add(start, sums.get((name, value), nothing))  # so that the windows of all values end together
+        for window in self._windows.values():
+            window.add(start, sums)
 
     def completed(self, until: int) -> list[Point]:
         """Points of the windows whose last step ended by a time, each told once."""
-        found: dict[tuple[int, int, str], dict[str, Float64]] = {}
-        for (length, name, value), window in list(self._windows.items()):
-            told = window.completed(until)
-            if told is None:
-                continue
-            at, counts = told
-            if counts.any():
-                found.setdefault((at, length, name), {})[value] = counts
-            else:
-                del self._windows[length, name, value]
-        return [point for (at, length, name), values in found.items() for point in self._points(at, length, name, values)]
+        points: list[Point] = []
+        for length, window in self._windows.items():
+            at, found = window.completed(until)
+            for name in self._names:
+                values = {value: counts for (of, value), counts in found.items() if of == name}
+                told = dict(itertools.islice(values.items(), self._layout.specification.max_groups))
+                if told:
+                    points += self._points(at, length, name, told)
+        return points
 
     def _points(self, at: int, length: int, name: str, values: dict[str, Float64]) -> Iterable[Point]:
         vectors = np.zeros((len(values), self._layout.size))
@@ -92,13 +132,12 @@ class SegmentWindows:
 
     def state(self) -> list[Any]:
         """What to save."""
-        return [[*key, window.state()] for key, window in self._windows.items()]
+        return [[length, window.state()] for length, window in self._windows.items()]
 
     def restore(self, state: list[Any]) -> None:
         """Take saved state."""
-        for length, name, value, window in state:
-            self._windows[length, name, value] = RollingWindow(length=length, pane=self._pane)
-            self._windows[length, name, value].restore(window)
+        for length, window in state:
+            self._windows[length].restore(window)
 
 
 def parsed(segment: str, names: Sequence[str]) -> list[tuple[str, str]]:

@@ -71,7 +71,6 @@ def test_values_that_had_no_event_in_a_step_are_compared_until_they_leave_the_wi
         said.append({point.tags["segment"] for point in windows.completed((number + 1) * PANE)})
     assert said[5] == {"country=de", "country=fr", "country"}
     assert said[6] == {"country=de"}
-    assert len(windows.state()) == 1
 
 
 def test_no_more_values_are_kept_than_groups() -> None:
