@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,8 @@ def outcomes(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
 
     Returns
     -------
-    Classification: `detectors.confusion.OVERALL`; for two classes also ``precision``, ``recall``, ``f1`` of the positive one; and these of every class.
+    Classification: `detectors.confusion.OVERALL`; for two classes also ``precision``, ``recall``, ``f1`` of the positive one; with costs also ``cost``; and the three of every
+    class.
     Regression: those of `regression`.
     """
     found: dict[int, Performance] = {}
@@ -78,8 +79,28 @@ def outcomes(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
             specification = asked[place][0].specification
             of_class = {name: metrics_of(OF_CLASSES, metrics) for name, metrics in zip(specification.classes, by_class, strict=True)}
             of_positive = of_class.get(specification.positive_class or "", ()) if classes == 2 else ()
-            found[place] = Performance((*metrics_of(OVERALL, overall), *of_positive), of_class)
+            paid = (cost(asked[place][1], specification.classes, specification.costs),) if specification.costs else ()
+            found[place] = Performance((*metrics_of(OVERALL, overall), *of_positive, *paid), of_class)
     return [found[place] for place in range(len(asked))]
+
+
+def cost(block: Float64, classes: Sequence[str], costs: Mapping[str, Mapping[str, float]]) -> Metric:
+    """Mean ``cost`` of a labelled prediction, where label and prediction are of known classes.
+
+    Parameters
+    ----------
+    block : ((K + 1)^2,) confusion counts, row = label, column = prediction, last = unknown.
+    classes : (K,) names.
+    costs : by label, then by prediction; what is not named costs nothing.
+
+    Examples
+    --------
+    >>> cost(np.array([50.0, 10, 0, 5, 35, 0, 0, 0, 0]), ("no", "yes"), {"yes": {"no": 20}, "no": {"yes": 1}}).value
+    1.1
+    """
+    counts = block.reshape(len(classes) + 1, -1)[:-1, :-1]
+    each = np.array([[costs.get(label, {}).get(prediction, 0.0) for prediction in classes] for label in classes])
+    return mean("cost", float((counts * each).sum()), float((counts * each**2).sum()), float(counts.sum()))
 
 
 def coverage(layout: Layout, vector: Float64) -> Metric:

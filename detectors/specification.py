@@ -173,6 +173,7 @@ class MonitorSpecification(Frozen):
     task: Task = "classification"
     positive: str | None = Field(default=None, description="class that `score` is the probability of; default: the last of a two-class reference")
     quantile: float | None = Field(default=None, gt=0, lt=1, description="what a regression predicts of its label's law, if not its mean; it gets a pinball loss")
+    costs: dict[str, dict[str, float]] = Field(default_factory=dict, description="what a prediction costs, by label and then by prediction; it gets a mean cost")
     pane: Duration = Field(default=parse_duration("10s"), description="length of the event-time window that counts are kept for")
     lateness: Duration = Field(default=parse_duration("5m"), ge=0, description="how long a pane waits for late events")  # p99.9 of a producer's delay
     max_ahead: Duration = Field(default=parse_duration("1h"), gt=0, description="an event this far ahead of its record's time is refused")
@@ -223,6 +224,15 @@ class MonitorSpecification(Frozen):
         return tuple(sorted(windows))
 
     @model_validator(mode="after")
+    def _costs_are_of_classes(self) -> MonitorSpecification:
+        named = {*self.costs, *(prediction for costs in self.costs.values() for prediction in costs)}
+        strange = sorted(named.difference(self.classes))
+        if strange:
+            known = ", ".join(self.classes) or "none, which come with a reference"
+            raise ValueError(f"costs are by label and then by prediction, got {', '.join(map(repr, strange))}; the known classes are: {known}")
+        return self
+
+    @model_validator(mode="after")
     def _objectives_can_be_measured(self) -> MonitorSpecification:
         for name, objective in self.objectives.items():
             needed = {"accuracy": bool(self.classes), "precision": self.positive_class in self.classes, "recall": self.positive_class in self.classes}
@@ -236,7 +246,7 @@ class MonitorSpecification(Frozen):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
-        content = self.model_dump(mode="json", exclude={"alerts", "retrain", "quantile", "objectives"})
+        content = self.model_dump(mode="json", exclude={"alerts", "retrain", "quantile", "costs", "objectives"})
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

@@ -289,7 +289,7 @@ def test_every_metric_of_performance_and_every_field_of_an_objective_is_describe
     classes = CategoricalProfile(levels=("no", "yes"), counts=(5, 5))
     reference = Reference(profile=Profile(rows=10, features={}, prediction=classes, label=classes))
     objective = Objective(metric="latency", target=0.9, below=250)
-    classifier = Layout(MonitorSpecification(model="m", reference=reference, objectives={"speed": objective}))
+    classifier = Layout(MonitorSpecification(model="m", reference=reference, objectives={"speed": objective}, costs={"yes": {"no": 2}}))
     regression = Layout(MonitorSpecification(model="m", task="regression", quantile=0.9))
     named = {metric.name for layout in (classifier, regression) for metric in performance(layout, np.ones(layout.size))}
     objectives = Objectives(classifier)

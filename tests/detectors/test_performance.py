@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 from sklearn import metrics as oracle
 
 from detectors.layout import LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout
 from detectors.metric import Metric, histogram_quantile, quantiles, wilson
-from detectors.performance import coverage, performance, performances, regression, services
+from detectors.performance import cost, coverage, performance, performances, regression, services
 from detectors.profile import CategoricalProfile, Profile
 from detectors.quality import quality
 from detectors.reference import numeric_profile
@@ -119,6 +120,21 @@ def test_a_vector_tells_loss_coverage_service_and_quality() -> None:
     assert by_name(served)["failed"] == 0.01
     assert by_name(quality(here, vector)) == {"missing:age": 0.25, "out_of_range:age": 0.01, "missing:city": 0.75, "unseen:city": 0.1}
     assert [metric.name for metric in served][2:] == ["latency_p50", "latency_p95", "latency_p99", "label_delay_p50", "label_delay_p90"]
+
+
+def test_costs_are_those_of_the_rows_and_their_interval_holds_the_mean_19_times_in_20() -> None:
+    costs, shares = {"yes": {"no": 20.0}, "no": {"yes": 1.0}}, np.array([0.6, 0.1, 0, 0.05, 0.25, 0, 0, 0, 0])
+    random = np.random.default_rng(8)
+    found = [cost(random.multinomial(1_000, shares).astype(float), ("no", "yes"), costs) for _ in range(1_000)]
+    assert 0.92 <= np.mean([low <= 0.1 + 1.0 <= high for low, high in (one.interval for one in found)]) <= 0.98
+    assert cost(np.array([3.0, 2, 9, 1, 4, 9, 9, 9, 9]), ("no", "yes"), costs).value == (2 * 1 + 1 * 20) / 10
+    assert math.isnan(cost(np.zeros(9), ("no", "yes"), costs).value)
+    here = layout()
+    told = MonitorSpecification.model_validate(here.specification.model_dump() | {"costs": costs})
+    assert "cost" in by_name(performance(Layout(told), np.ones(here.size)))
+    assert told.digest == here.specification.digest
+    with pytest.raises(ValidationError, match=r"got 'maybe'; the known classes are: no, yes"):
+        MonitorSpecification.model_validate(here.specification.model_dump() | {"costs": {"maybe": {"no": 1}}})
 
 
 def test_windows_of_different_models_are_measured_together_as_they_are_alone() -> None:
