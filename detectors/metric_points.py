@@ -15,6 +15,8 @@ from detectors.performance import labelled_share, outcomes
 from detectors.point import Point
 from detectors.verdict import Status, Verdicts
 
+_COHORTS_AT_ONCE = 64  # more take no less time each
+
 SOURCE_STEP = 10_000
 """Time between two points of a source partition's counts, milliseconds: a default pane."""
 
@@ -74,6 +76,11 @@ class RestatedCohort:
 
 def cohort_points(cohorts: Sequence[RestatedCohort]) -> Iterable[Point]:
     """Performance of the predictions of one hour, restated as their labels come; of many models at once."""
+    for first in range(0, len(cohorts), _COHORTS_AT_ONCE):
+        yield from _of_cohorts(cohorts[first : first + _COHORTS_AT_ONCE])
+
+
+def _of_cohorts(cohorts: Sequence[RestatedCohort]) -> Iterable[Point]:
     for cohort, found in zip(cohorts, outcomes([(cohort.layout, cohort.counts[1:]) for cohort in cohorts]), strict=True):
         labelled, predictions = found.metrics[0].value, float(cohort.counts[0])
         fields = fields_of((*found.metrics, labelled_share(labelled, predictions))) | {"predictions": int(predictions), "length": COHORT}
