@@ -145,11 +145,11 @@ class Contributions:
             return
         probability = np.abs(score - ~positive)
         np.maximum(probability, SMALLEST_PROBABILITY, out=probability)
-        loss, brier = -np.log(probability), (1 - probability) ** 2
+        gain, miss = np.log(probability), 1 - probability
+        brier = miss * miss
         block = sums[:, self._blocks["probability"]]
-        block[:, 0] += groups.sizes(rows)
-        for place, values in enumerate((loss, loss**2, brier, brier**2), start=1):
-            block[:, place] += _sums(of, values, len(block))
+        told = (groups.sizes(rows), -_sums(of, gain, len(block)), _products(of, gain, gain, len(block)), _sums(of, brier, len(block)), _products(of, brier, brier, len(block)))
+        block += np.stack(told, axis=1)
         assert block.shape[1] == len(PROBABILITY)  # noqa: S101  the layout and the sums above name the same five
         add_scores(sums[:, self._blocks["score"]], groups, positive, score, rows)
 
@@ -180,6 +180,11 @@ def _sums(of: Int64 | None, values: Float64, groups: int) -> Float64:
     if of is None:
         return np.array([values.sum()])
     return np.bincount(of, weights=values, minlength=groups).astype(np.float64, copy=False)
+
+
+def _products(of: Int64 | None, values: Float64, others: Float64, groups: int) -> Float64:
+    """(groups,) sums of products."""
+    return np.array([values @ others]) if of is None else _sums(of, values * others, groups)
 
 
 def _add_coded(block: Float64, groups: RowGroups, column: CodedText, bins: ColumnBins) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.event_batch import Float64
+from detectors.intervals import metrics_of, rates
 from detectors.layout import Layout
-from detectors.metric import Metric, rate
+from detectors.metric import Metric
 
 
 def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
@@ -19,7 +20,8 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     blocks = [layout.blocks[f"feature:{name}"] for name in layout.columns]
     bounds = [bound for block in blocks for bound in (block.start, block.stop - 2, block.stop - 1)]
     counted = np.add.reduceat(vector[: blocks[-1].stop], bounds).reshape(-1, 3).tolist()
-    metrics: list[Metric] = []
+    names: list[str] = []
+    shares: list[tuple[float, float]] = []
     for (name, profile), (valued, last_but_one, last) in zip(layout.columns.items(), counted, strict=True):
         if profile.kind == "numeric":
             present, missing, flagged = valued, last_but_one, last
@@ -28,7 +30,9 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
         else:
             present, missing, flagged = valued + last_but_one, last, last_but_one
             watched, kind = True, "unseen"
-        metrics.append(rate(f"missing:{name}", missing, present + missing))
+        names.append(f"missing:{name}")
+        shares.append((missing, present + missing))
         if watched:
-            metrics.append(rate(f"{kind}:{name}", flagged, present))
-    return tuple(metrics)
+            names.append(f"{kind}:{name}")
+            shares.append((flagged, present))
+    return metrics_of(tuple(names), rates(*np.array(shares).T))

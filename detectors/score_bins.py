@@ -35,11 +35,14 @@ _OF_CLASS = _GRID + 1
 """Places of one class; the last is that of a score of 1, which is counted with what is just below."""
 
 _FIRST: Int64 = np.concatenate([_STARTS, np.add(_STARTS, _OF_CLASS)])
-_FIRST_OF_SIXTEENTH: Int64 = np.arange(SIXTEENTHS) * _SIXTEENTH
+_STEPS = round(1 / STEP / SIXTEENTHS)
+"""Of a sixteenth."""
+
+_FIRST_OF_STEP: Int64 = np.add.outer([0, _OF_CLASS], np.arange(SIXTEENTHS * _STEPS) * (_SIXTEENTH // _STEPS)).ravel()
 _BIN_OF: Int64 = np.repeat(np.arange(2 * BINS), np.diff([*_FIRST, 2 * _OF_CLASS]))
 _WITHIN: Int64 = np.minimum(np.tile(np.arange(_OF_CLASS), 2), _GRID - 1)
 _SIXTEENTH_OF: Int64 = _WITHIN // _SIXTEENTH
-_STEPS_OF: Float64 = (_WITHIN % _SIXTEENTH // 32).astype(np.float64)
+_STEPS_OF: Float64 = (_WITHIN % _SIXTEENTH // (_SIXTEENTH // _STEPS)).astype(np.float64)
 
 
 def add_scores(block: Float64, groups: RowGroups, positive: Bool, score: Float64, rows: Int64 | None) -> None:
@@ -67,4 +70,5 @@ def add_scores(block: Float64, groups: RowGroups, positive: Bool, score: Float64
     else:  # many rows are counted sooner by place first
         counts = groups.counts(place, 2 * _OF_CLASS, rows)
         block[:, : 2 * BINS] += np.add.reduceat(counts, _FIRST, axis=1)
-        block[:, 2 * BINS :] += np.add.reduceat(counts.reshape(-1, 2, _OF_CLASS).sum(axis=1) * _STEPS_OF[:_OF_CLASS], _FIRST_OF_SIXTEENTH, axis=1)
+        by_step = np.add.reduceat(counts, _FIRST_OF_STEP, axis=1).reshape(-1, 2, SIXTEENTHS, _STEPS)
+        block[:, 2 * BINS :] += by_step.sum(axis=1) @ np.arange(_STEPS)
