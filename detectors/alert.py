@@ -1,4 +1,4 @@
-"""An alert: one change, told once, with the evidence from which it can be recomputed.
+"""An alert: one change, told once, with the evidence from which it can be recomputed (`detectors.recomputation`).
 
 The records of one alert share an ``alert_id`` and count up in ``sequence``; a reader skips what it has seen. Times are event times in
 epoch milliseconds here, RFC 3339 on the wire.
@@ -33,4 +33,5 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     monitors: tuple[Evidence, ...]
     budget: str
+    events_per_pane: float | None = None  # by which a budget in events becomes one in panes
     causes: tuple[str, ...] = ()

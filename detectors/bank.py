@@ -53,8 +53,8 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     for plan in planned:
         monitors = sum(len(other.names) for other in planned if other.group == plan.group)
         share = shares[plan.group] / sum(shares.values()) / monitors
-        bank = Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, pane=specification.pane, resolve_after=specification.alerts.resolve_after)
-        made.append(plan.make(bank))
+        times = {"pane": specification.pane, "resolve_after": specification.alerts.resolve_after}
+        made.append(plan.make(Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, share=share, **times)))
     return tuple(made)
 
 

@@ -145,6 +145,7 @@ class CategoricalDrift(WindowBank):
             n_current=float(scored.events[bucket, monitor]),
             reference=dict(zip(levels, [float(count) for count in (*profile.counts, profile.unseen)], strict=True)),
             current=dict(zip(levels, current.tolist(), strict=True)),
+            basis={"detector": "categories"},
         )
 
 

@@ -179,9 +179,10 @@ class Lifecycle:
             opened_at=at,
             updated_at=at,
             change_at=change_at,
-            summary=_sentence(specification.model, monitors, change_at),
+            summary=summary_of(specification.model, monitors, change_at),
             monitors=monitors,
             budget=str(specification.false_alarms),
+            events_per_pane=specification.events_per_pane,
             causes=tuple(happened),
         )
         self._open[kind] = alert
@@ -193,7 +194,7 @@ class Lifecycle:
         renewed = {alarm.evidence.name for alarm in alarms}
         kept = (monitor for monitor in before.monitors if monitor.name not in renewed)
         monitors = (*kept, *(alarm.evidence for alarm in sorted(alarms, key=_strongest)))
-        summary = _sentence(before.model, monitors, before.change_at)
+        summary = summary_of(before.model, monitors, before.change_at)
         alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="updated", updated_at=at, monitors=monitors, summary=summary)
         self._open[kind] = alert
         watched = self._watched.get(kind, {})
@@ -237,7 +238,7 @@ def _strongest(alarm: Alarm) -> tuple[float, str]:
     return -alarm.evidence.value / alarm.evidence.threshold, alarm.evidence.name
 
 
-def _sentence(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
+def summary_of(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
     """One sentence that names the strongest change, how sure it is, and when it began."""
     first = monitors[0]
     low, high = first.effect.interval

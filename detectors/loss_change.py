@@ -117,4 +117,5 @@ class LossChange(WindowBank):
             n_current=n,
             reference={"rows": rows, "mean_absolute_error": float(np.nan_to_num(loss)), "deviation": float(np.sqrt(variance))},
             current={"rows": n, "mean_absolute_error": float(scored.detail["mean"][bucket, 0])},
+            basis={"detector": "loss"},
         )

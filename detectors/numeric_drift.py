@@ -168,6 +168,13 @@ class NumericDrift(WindowBank):
             n_current=n,
             reference={"edges": edges, "counts": [float(count) for count in profile.counts], "mean": profile.mean, "deviation": profile.deviation},
             current={"edges": edges, "counts": current.tolist()},
+            basis={
+                "detector": "numbers",
+                "scores": list(profile.scores),
+                "cycles": [cycle.model_dump(mode="json") for cycle in profile.cycles],
+                "shift": self._shift,
+                "deviation_ratio": self._ratio,
+            },
         )
 
 

@@ -201,4 +201,5 @@ class RateChange(WindowBank):
             n_current=events,
             reference={"count": reference_hits, "of": reference_events},
             current={"count": hits, "of": events},
+            basis={"detector": "rate"},
         )

@@ -20,6 +20,7 @@ class Bank:
     group, kind : see `Detector`.
     looks : closed panes between two false alarms of one monitor.
     pane, resolve_after : milliseconds.
+    share : of the model's false-alarm budget, that one monitor lives on.
     """
 
     names: tuple[str, ...]
@@ -28,6 +29,7 @@ class Bank:
     looks: float
     pane: int
     resolve_after: int
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -94,7 +96,7 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What a subclass adds to the evidence of one monitor."""
+    """What a subclass adds to the evidence of one monitor; ``basis`` names the kind of detector, and holds what of its settings stands nowhere else."""
 
     statistic: str
     effect: Effect
@@ -102,6 +104,7 @@ class Told:
     n_current: float
     reference: dict[str, object]
     current: dict[str, object]
+    basis: dict[str, object]
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One monitor's part of an alert; every figure can be recomputed from ``reference`` and ``current``."""
+    """One monitor's part of an alert; every figure can be recomputed from ``reference``, ``current`` and ``basis``, see `detectors.recomputation`."""
 
     name: str  # "feature:salary", "prediction", "error_rate", "missing:age", ...
     statistic: str
@@ -90,3 +90,4 @@ class Evidence:
     n_current: float
     reference: dict[str, object] = field(default_factory=dict)  # bins or counts
     current: dict[str, object] = field(default_factory=dict)
+    basis: dict[str, object] = field(default_factory=dict)  # budget share, sums of the window, what was known of the events' dependence

@@ -18,6 +18,7 @@ from detectors.detector import State
 from detectors.event_batch import NO_TIME, Bool, Float64, Int64
 from detectors.history import Cells, Histogram
 from detectors.panel import MIN_EVENTS, Panel, Way
+from detectors.rfc3339 import format_time
 from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import AlertKind, Effect, Evidence, Group, Verdicts
 
@@ -187,7 +188,17 @@ class WindowBank(ABC):
             n_current=told.n_current,
             reference=told.reference,
             current=told.current,
+            basis=told.basis | self._basis(histogram, monitor, bucket),
         )
+
+    def _basis(self, histogram: Histogram, monitor: int, bucket: int) -> dict[str, object]:
+        """What a statistic rests on besides the reference: the window, its sums by channel, what was known of their dependence, and the share of the budget."""
+        mine = self.channel_monitor == monitor
+        events, totals, squares = histogram.suffixes()[bucket][self.channel_sums[:, mine]].tolist()
+        inflation, freedom = (part[mine].tolist() for part in np.split(histogram.labels[bucket], 2))
+        window = {"since": format_time(int(histogram.starts[bucket])), "panes": sum(histogram.sizes[bucket:]), "pane": self.bank.pane}
+        sums = {"events": events, "totals": totals, "squares": squares, "inflation": inflation, "freedom": freedom}
+        return window | sums | {"group": self.group, "share": self.bank.share, "looks": self.bank.looks}
 
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""

@@ -56,6 +56,8 @@ def _fault(program: Any, words: list[str], *, whole: bool = True) -> str | None:
     while hasattr(command, "commands"):
         if not words and not whole:
             return None  # the text speaks of a group of commands
+        if command.invoke_without_command and words and words[0].startswith("-"):
+            break  # options of what the group does by itself
         if not words or words[0] not in command.commands:
             return f"{path} has no command {words[0] if words else '(none)'!r}; it has: {', '.join(command.commands)}"
         path += f" {words[0]}"

@@ -6,15 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 from kafka import KafkaProducer
 
 from detectors.alert import Alert
+from detectors.errors import SettingsError
 from detectors.verdict import Effect, Evidence
 from streams.topics import Topics
 from streams.wire import encode_alert
+from tests.detectors.test_explanation import ALERTS, lives
 from tests.streams.command_line import run
 
 EVIDENCE = Evidence(
@@ -84,3 +87,53 @@ def test_follow_goes_on_with_the_alerts_that_come(broker: str, topics: Topics) -
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _file(folder: Path, alerts: list[Alert], *, instead: tuple[str, str] = ("", "")) -> Path:
+    path = folder / "alerts.jsonl"
+    path.write_text("".join(encode_alert(alert).decode().replace(*instead) + "\n" for alert in alerts))
+    return path
+
+
+def test_explain_says_an_alert_of_a_file_in_words_and_that_its_figures_are_right(tmp_path: Path) -> None:
+    told = run("alerts", "explain", ALERTS[0].alert_id[:9], "--file", _file(tmp_path, ALERTS))
+    assert told.exit_code == 0, told.output
+    for part in (
+        ALERTS[0].alert_id,
+        "what changed",
+        "how surely",
+        "what was ruled out",
+        "what to do next",
+        "figures were computed again from what the alert carries, and are as stated",
+    ):
+        assert part in told.stdout
+
+
+def test_explain_as_json_has_every_figure_twice(tmp_path: Path) -> None:
+    told = json.loads(run("alerts", "explain", ALERTS[0].alert_id, "--file", _file(tmp_path, ALERTS), "--json").stdout)
+    assert (told["reproduced"], len(told["life"])) == (True, len(next(life for life in lives(ALERTS) if life[0] == ALERTS[0])))
+    assert all(figure["stated"] == pytest.approx(figure["recomputed"], rel=1e-9, abs=1e-9) for figure in told["figures"])
+
+
+def test_a_figure_that_cannot_be_reproduced_is_marked_and_the_exit_code_is_1(tmp_path: Path) -> None:
+    alert = ALERTS[0]
+    threshold = f'"threshold":{alert.monitors[0].threshold!r}'
+    told = run("alerts", "explain", alert.alert_id, "--file", _file(tmp_path, ALERTS, instead=(threshold, '"threshold":4.0')))
+    assert told.exit_code == 1
+    assert f"threshold: stated 4, recomputed {alert.monitors[0].threshold:.10g}" in told.stdout
+
+
+@pytest.mark.parametrize(("alert_id", "reason"), [("unheard-of", "no alert 'unheard-of' in"), ("", "no alert '' in")])
+def test_an_alert_that_is_not_there_is_told(tmp_path: Path, alert_id: str, reason: str) -> None:
+    error = run("alerts", "explain", alert_id, "--file", _file(tmp_path, ALERTS)).exception
+    assert isinstance(error, SettingsError)
+    assert reason in str(error)
+
+
+@pytest.mark.kafka
+def test_explain_finds_an_alert_in_the_topic(broker: str, topics: Topics) -> None:
+    life = lives(ALERTS)[0]
+    _send(broker, topics, *life, life[0])
+    told = run("alerts", "explain", life[0].alert_id, "--bootstrap", broker, "--prefix", topics.prefix)
+    assert told.exit_code == 0, told.output
+    assert life[0].summary in told.stdout.replace("\n", "")

@@ -1,0 +1,276 @@
+"""Every figure of an alert once more, from what the alert itself carries.
+
+A monitor's window is put as the only one before a detector that is built from the evidence alone: its reference, its floors and its share of the
+budget. What that detector says of it is what was said, if nothing is missing and nothing was touched. Figures that need no detector, such as a
+difference of rates or the panes that a budget comes to, are taken from the counts by themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detectors.alert import Alert
+from detectors.budget import parse_budget
+from detectors.categorical_drift import CategoricalDrift
+from detectors.errors import EventError
+from detectors.event_batch import Float64
+from detectors.history import narrow
+from detectors.lifecycle import summary_of
+from detectors.loss_change import LossChange
+from detectors.numeric_drift import NumericDrift
+from detectors.profile import CategoricalProfile, Cycle, NumericProfile, PerformanceProfile
+from detectors.rate_change import Rate, RateChange
+from detectors.rfc3339 import parse_time
+from detectors.scored_windows import Bank
+from detectors.verdict import Evidence
+from detectors.window_bank import WindowBank
+
+TOLERANCE = 1e-9
+"""Of a figure, relative to its size; sums in another order differ by less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A number that an alert states, and what it comes to when it is computed again; nan where that cannot be done."""
+
+    monitor: str
+    name: str
+    stated: float
+    recomputed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both are the same; JSON has one word for all that is not finite.
+
+        Examples
+        --------
+        >>> Figure(monitor="error_rate", name="value", stated=5.0, recomputed=5.1).agrees
+        False
+        """
+        if not (math.isfinite(self.stated) and math.isfinite(self.recomputed)):
+            return math.isfinite(self.stated) == math.isfinite(self.recomputed)
+        return math.isclose(self.stated, self.recomputed, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+class MissingEvidenceError(ValueError):
+    """An alert does not carry what its figures rest on; an earlier release may have written it."""
+
+
+def figures(life: Sequence[Alert]) -> tuple[Figure, ...]:
+    """All figures of an alert, beside what they come to.
+
+    Parameters
+    ----------
+    life : its records, in their order; what one repeats of a monitor is looked at once.
+    """
+    found: list[Figure] = []
+    seen: set[bytes] = set()
+    for record in life:
+        for evidence in record.monitors:
+            content = msgspec.json.encode((evidence, record.budget, record.events_per_pane), enc_hook=float)
+            if content not in seen:
+                seen.add(content)
+                found += [*_of_detector(evidence), *_of_counts(evidence), *_of_budget(record, evidence)]
+        found += _of_record(record)
+    return tuple(found)
+
+
+def detector_of(evidence: Evidence, *, looks: float | None = None) -> WindowBank:
+    """A detector of the one monitor, built from its evidence.
+
+    Parameters
+    ----------
+    evidence : as the alert carries it, from the wire or not.
+    looks : panes between two false alarms, instead of those that the evidence states.
+
+    Raises
+    ------
+    MissingEvidenceError
+        If something that it needs is not there.
+    """
+    basis = evidence.basis
+    make = _DETECTORS.get(str(basis.get("detector")))
+    if make is None:
+        raise MissingEvidenceError(
+            f"{evidence.name}: the evidence names the detector {basis.get('detector')!r}, expected one of {', '.join(_DETECTORS)}; another release may have written it"
+        )
+    try:
+        looks = _number(basis["looks"]) if looks is None else looks
+        group: Any = basis["group"]
+        pane = int(_number(basis["pane"]))
+        bank = Bank(names=(evidence.name,), group=group, kind="drift", looks=looks, pane=pane, resolve_after=pane, share=_number(basis["share"]))
+        return make(evidence, bank)
+    except (KeyError, TypeError, ValueError) as error:
+        raise MissingEvidenceError(f"{evidence.name}: the evidence is not complete ({type(error).__name__}: {error}); another release may have written it") from error
+
+
+def recompute(evidence: Evidence) -> Evidence:
+    """What a monitor's detector says of its window when it is asked again.
+
+    Raises
+    ------
+    MissingEvidenceError
+        If the evidence lacks something.
+    """
+    bank = detector_of(evidence)
+    basis = evidence.basis
+    try:
+        row, sums = np.zeros((1, bank.width)), np.stack([numbers_of(basis[name]) for name in ("events", "totals", "squares")])
+        row[0, bank.channel_sums] = sums
+        if (row[0, bank.channel_sums] != sums).any():
+            raise ValueError("channels that share a sum state it differently")
+        labels = np.concatenate((numbers_of(basis["inflation"]), numbers_of(basis["freedom"])))[None]
+        begins = np.array([parse_time(basis["since"])], np.int64)
+        window = {"sizes": [int(_number(basis["panes"]))], "starts": begins, "sums": row, "labels": labels, "cells": [narrow(counts_of(evidence.current))]}
+        return bank.evidence(bank.initial() | window, 0)
+    except (EventError, KeyError, TypeError, ValueError) as error:
+        raise MissingEvidenceError(f"{evidence.name}: the evidence is not complete ({type(error).__name__}: {error}); another release may have written it") from error
+
+
+def _of_record(record: Alert) -> Iterator[Figure]:
+    """What a record says of all of its monitors together."""
+    if record.status == "opened" and record.monitors:
+        began = _or_nan(lambda: min(parse_time(one.basis["since"]) for one in record.monitors))
+        yield Figure(monitor="", name="time of the change", stated=float(record.change_at), recomputed=began)
+    if record.status != "resolved" and record.monitors and math.isfinite(record.monitors[0].effect.value):  # JSON has no infinity, of which the sentence speaks
+        says = summary_of(record.model, record.monitors, record.change_at) == record.summary
+        yield Figure(monitor="", name="summary that says the figures (1: it does)", stated=1.0, recomputed=float(says))
+
+
+def _of_detector(evidence: Evidence) -> Iterator[Figure]:
+    try:
+        again = recompute(evidence)
+        found = dict(_stated(again))
+    except MissingEvidenceError:
+        found = {}
+    for name, stated in _stated(evidence):
+        yield Figure(monitor=evidence.name, name=name, stated=stated, recomputed=found.get(name, math.nan))
+
+
+def _stated(evidence: Evidence) -> Iterator[tuple[str, float]]:
+    low, high = evidence.effect.interval
+    yield "statistic", evidence.value
+    yield "threshold", evidence.threshold
+    yield evidence.effect.name, evidence.effect.value
+    yield "lower end of its interval", low
+    yield "upper end of its interval", high
+    yield "floor", evidence.effect.floor
+    yield "events of the reference", evidence.n_reference
+    yield "events since the change", evidence.n_current
+
+
+def _of_counts(evidence: Evidence) -> Iterator[Figure]:
+    """What the counts say by themselves."""
+    reference, current, basis = evidence.reference, evidence.current, evidence.basis
+
+    def figure(name: str, stated: Callable[[], float], recomputed: Callable[[], float]) -> Figure:
+        return Figure(monitor=evidence.name, name=name, stated=_or_nan(stated), recomputed=_or_nan(recomputed))
+
+    kind = basis.get("detector")
+    if kind == "rate":
+        yield figure(
+            "difference of the two rates",
+            lambda: evidence.effect.value,
+            lambda: _number(current["count"]) / _number(current["of"]) - _number(reference["count"]) / _number(reference["of"]),
+        )
+    elif kind == "loss":
+        yield figure(
+            "ratio of the two mean errors, less 1",
+            lambda: evidence.effect.value,
+            lambda: _number(current["mean_absolute_error"]) / _number(reference["mean_absolute_error"]) - 1,
+        )
+    elif kind in {"numbers", "categories"}:
+        yield figure("sum of the bins of the reference", lambda: evidence.n_reference, lambda: float(counts_of(reference).sum()))
+        yield figure("sum of the bins since the change", lambda: evidence.n_current, lambda: float(counts_of(current).sum()))
+    if kind == "categories":
+        yield figure("difference between levels and sums", lambda: 0.0, lambda: float(np.abs(counts_of(current) - numbers_of(basis["totals"])).max()))
+    if kind == "numbers" and not basis.get("cycles"):  # a cycle is taken off pane by pane, which bins do not tell
+        stated, bins = (_or_none(lambda: numbers_of(basis["totals"])), _or_none(lambda: counts_of(current) @ numbers_of(basis["scores"])[:, None] ** np.array([1, 2])))
+        for power, name in enumerate(("sum of scores", "sum of squared scores")):
+            sums = [math.nan if side is None else float(side[power]) for side in (stated, bins)]
+            yield Figure(monitor=evidence.name, name=name, stated=sums[0], recomputed=sums[1])
+
+
+def _of_budget(alert: Alert, evidence: Evidence) -> Iterator[Figure]:
+    basis = evidence.basis
+
+    def looks() -> float:
+        whole = parse_budget(alert.budget).looks(pane=int(_number(basis["pane"])), events_per_pane=alert.events_per_pane)
+        return whole / _number(basis["share"])
+
+    yield Figure(monitor=evidence.name, name="panes between false alarms", stated=_or_nan(lambda: _number(basis["looks"])), recomputed=_or_nan(looks))
+
+
+def _rate(evidence: Evidence, bank: Bank) -> WindowBank:
+    declared = _number(evidence.reference["count"]), _number(evidence.reference["of"])
+    return RateChange(bank, rates=[Rate(hits=[0], events=[0, 1], reference=declared)], floor=evidence.effect.floor)
+
+
+def _loss(evidence: Evidence, bank: Bank) -> WindowBank:
+    rows, loss, deviation = (_number(evidence.reference[name]) for name in ("rows", "mean_absolute_error", "deviation"))
+    reference = PerformanceProfile(rows=int(rows), loss=loss, deviation=deviation)
+    return LossChange(bank, block=slice(0, 7), reference=reference, relative=evidence.effect.floor)
+
+
+def _categories(evidence: Evidence, bank: Bank) -> WindowBank:
+    *levels, unseen = evidence.reference
+    counts = counts_of(evidence.reference).astype(np.int64).tolist()
+    del unseen  # the last one
+    profile = CategoricalProfile(levels=tuple(levels), counts=tuple(counts[:-1]), unseen=counts[-1])
+    return CategoricalDrift(bank, profiles=[profile], blocks=[slice(0, len(counts) + 1)], floor=evidence.effect.floor)
+
+
+def _numbers_drift(evidence: Evidence, bank: Bank) -> WindowBank:
+    basis, reference = evidence.basis, evidence.reference
+    edges, scores = numbers_of(reference["edges"]), numbers_of(basis["scores"])
+    cycles: Any = basis["cycles"]
+    profile = NumericProfile(
+        edges=tuple(edges.tolist()),
+        counts=tuple(counts_of(reference).astype(np.int64).tolist()),
+        scores=tuple(scores.tolist()),
+        mean=_number(reference["mean"]),
+        deviation=_number(reference["deviation"]),
+        minimum=-math.inf,
+        maximum=math.inf,
+        cycles=tuple(Cycle.model_validate(cycle) for cycle in cycles),
+    )
+    floors = {"shift": _number(basis["shift"]), "deviation_ratio": _number(basis["deviation_ratio"])}
+    return NumericDrift(bank, profiles=[profile], blocks=[slice(0, len(scores) + 2)], **floors)
+
+
+_DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {"rate": _rate, "loss": _loss, "categories": _categories, "numbers": _numbers_drift}
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def numbers_of(values: Any) -> Float64:
+    """(n,) of a list in an evidence; null is nan."""
+    return np.array([_number(value) for value in values])
+
+
+def counts_of(side: Mapping[str, Any]) -> Float64:
+    """Counts of bins or levels, in their order."""
+    counts = side["counts"] if isinstance(side.get("counts"), Sequence) else list(side.values())
+    return numbers_of(counts)
+
+
+def _or_nan(figure: Callable[[], float]) -> float:
+    found = _or_none(figure)
+    return math.nan if found is None else float(found)
+
+
+def _or_none(figure: Callable[[], Any]) -> Any:
+    """A figure; None where the evidence does not have what it takes."""
+    try:
+        with np.errstate(all="ignore"):
+            return figure()
+    except (EventError, KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None

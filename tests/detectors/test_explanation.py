@@ -1,0 +1,182 @@
+"""An alert explains itself: every figure comes out again from what it carries, over the wire, whatever the history; what was touched is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detectors.alert import Alert
+from detectors.duration import parse_duration
+from detectors.evidence_words import panes_by_chance
+from detectors.explanation import explain
+from detectors.layout import REGRESSION, Layout
+from detectors.panels import Panels, Walking
+from detectors.profile import Cycle, PerformanceProfile
+from detectors.reference import numeric_profile as reference_profile
+from detectors.specification import Alerts, Floors, MonitorSpecification
+from detectors.watch import ClosedPane, Judged, Watch
+from streams.wire import decode_alert, encode_alert
+from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
+
+PANES, CHANGED = 110, 70
+U = (np.arange(4_000) + 0.5) / 4_000
+DAY = (Cycle(period=200_000, location=(0.3, 0.1), square=(0.05, 0.0)),)
+COLUMNS = {
+    "even": numeric_profile(U),
+    "cyclic": numeric_profile(U - 0.5, cycles=DAY),
+    "zeros": numeric_profile(np.where(U < 0.6, 0.0, U)),
+    "constant": reference_profile(np.full(4_000, 2.0)),
+    "city": categorical_profile({"a": 0.5, "b": 0.3, "c": 0.1995, "d": 0.0005}),
+}
+
+
+@st.composite
+def settings_of_a_model(draw: st.DrawFn) -> MonitorSpecification:
+    floors = draw(st.sampled_from([Floors(), Floors(rate=0, shift=0, deviation_ratio=1, categories=0, relative_loss=0)]))
+    budget: dict[str, Any] = draw(st.sampled_from([{"false_alarms": "1 per 30d"}, {"false_alarms": "2 per 100000 events", "events_per_pane": 40.0}]))
+    regression = draw(st.booleans())
+    performance = draw(st.sampled_from([None, PerformanceProfile(rows=1_000, loss=0.1, deviation=0.09)]))
+    outputs = COLUMNS["even"] if regression else categorical_profile({"no": 0.5, "yes": 0.5})
+    alerts = Alerts(floors=floors, resolve_after=parse_duration("100s"))
+    return specification_of(COLUMNS, performance=performance, prediction=outputs, task="regression" if regression else "classification", alerts=alerts, lateness=0, **budget)
+
+
+def history(specification: MonitorSpecification, seed: int, size: float, events: int) -> np.ndarray:
+    """(PANES, size) panes that change by a size between 0 and 1."""
+    random = np.random.default_rng(seed)
+    layout, n = Layout(specification), PANES * events
+    pane = np.arange(n) // events
+    share = np.where(pane >= CHANGED, size, 0.0)
+    u = random.random((8, n)).clip(1e-6, 1 - 1e-6)
+    data = {
+        "feature:even": np.where(u[5] < 0.1 * share, np.nan, np.where(u[6] < share, 0.3 + 0.7 * u[0], u[0])),
+        "feature:cyclic": u[2] - 0.5 + 0.09 * np.sin(2 * np.pi * pane / 20) + 0.4 * share,
+        "feature:zeros": np.where(u[3] < 0.6 + 0.35 * share, 0.0, u[3]),
+        "feature:constant": np.where(u[4] < 0.5 * share, 3.0, 2.0),
+        "feature:city": np.where(u[4] < 0.5 * share, 4.0, np.searchsorted([0.5, 0.8, 0.9995], u[4]).astype(float)),
+    }
+    block = layout.blocks["performance"]
+    if specification.task == "regression":
+        vectors = pane_vectors(layout, PANES, data | {"prediction": u[1]})
+        error = 0.2 * u[7] * (1 + 2 * share)
+        for name, values in zip(REGRESSION, (np.ones(n), u[1], u[1] ** 2, error, error, error**2, error**4), strict=True):
+            np.add.at(vectors, (pane, block.start + REGRESSION.index(name)), values)
+    else:
+        label, right = (u[1] < 0.5).astype(int), u[7] > 0.1 + 0.4 * share
+        output = np.where(right, label, 1 - label)
+        vectors = pane_vectors(layout, PANES, data | {"prediction": output.astype(float)})
+        np.add.at(vectors, (pane, block.start + 3 * label + output), 1)
+    np.add.at(vectors, (pane, np.full(n, layout.blocks["traffic"].start)), 1)
+    return vectors
+
+
+def alerts_of(specification: MonitorSpecification, vectors: np.ndarray) -> list[Alert]:
+    """As a subscriber gets them."""
+    watch, judged = Watch(specification, Layout(specification)), list[Judged]()
+
+    def walking() -> Walking[None]:
+        judged.extend((yield from watch.take([ClosedPane(place * PANE, {("1", ""): row}) for place, row in enumerate(vectors)])))
+
+    Panels().walk_together([walking()])
+    return [decode_alert(encode_alert(alert)) for one in judged for alert in one.alerts]
+
+
+def lives(alerts: Sequence[Alert]) -> list[list[Alert]]:
+    return [[alert for alert in alerts if alert.alert_id == one] for one in dict.fromkeys(alert.alert_id for alert in alerts)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(specification=settings_of_a_model(), seed=st.integers(0, 2**32 - 1), size=st.floats(0.2, 1), events=st.sampled_from([12, 40, 90]))
+def test_every_alert_of_any_history_explains_itself(specification: MonitorSpecification, seed: int, size: float, events: int) -> None:
+    for life in lives(alerts_of(specification, history(specification, seed, size, events))):
+        explanation = explain(life)
+        assert explanation.wrong == ()
+        assert len(explanation.figures) >= 9 * len(life[0].monitors)
+
+
+CLASSIFIER = specification_of(COLUMNS, performance=PerformanceProfile(rows=1_000, loss=0.1, deviation=0.3), prediction=categorical_profile({"no": 0.5, "yes": 0.5}), lateness=0)
+ALERTS = alerts_of(CLASSIFIER, history(CLASSIFIER, 3, 0.8, 60))
+
+
+def test_there_are_alerts_of_every_kind_of_detector() -> None:
+    assert {evidence.basis["detector"] for alert in ALERTS for evidence in alert.monitors} == {"numbers", "categories", "rate"}
+    assert {alert.kind for alert in ALERTS} == {"drift", "performance", "quality"}
+
+
+def touched(alert: Alert, path: str, change: Any) -> Alert:
+    """The alert with one number changed, on the wire."""
+    content = msgspec.json.decode(encode_alert(alert))
+    place: Any = content
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in way:
+        place = place[part]
+    place[last] = change(place[last]) if callable(change) else change
+    return decode_alert(msgspec.json.encode(content))
+
+
+def more(value: float) -> float:
+    return 1.01 * value + 0.01
+
+
+NUMBERS_OF_ONE = ["value", "threshold", "n_reference", "n_current", "effect.value", "effect.interval.0", "effect.interval.1", "effect.floor"]
+SUMS = ["basis.events.0", "basis.totals.0", "basis.squares.0", "basis.inflation", "basis.freedom", "basis.looks", "basis.share"]
+
+
+@pytest.mark.parametrize("name", ["feature:even", "feature:city", "error_rate", "missing:even"])
+@pytest.mark.parametrize("path", [*NUMBERS_OF_ONE, *SUMS])
+def test_a_number_that_was_touched_is_found(name: str, path: str) -> None:
+    alert, place = next((alert, place) for alert in ALERTS for place, evidence in enumerate(alert.monitors) if evidence.name == name)
+    alone = msgspec.structs.replace(alert, monitors=(alert.monitors[place],), status="resolved")  # so that only the monitor's own figures are looked at
+    assert explain([alone]).wrong == ()
+    assert explain([touched(alone, f"monitors.0.{path}", lambda value: [more(one) for one in value] if isinstance(value, list) else more(value))]).wrong
+
+
+@pytest.mark.parametrize(("path", "change"), [("budget", "1 per 60d"), ("change_at", 0), ("summary", lambda text: text.replace("+", "+1", 1))])
+def test_a_touched_budget_time_or_sentence_is_found(path: str, change: Any) -> None:
+    alert = next(alert for alert in ALERTS if alert.kind == "performance")
+    assert [figure.name for figure in explain([touched(alert, path, change)]).wrong]
+
+
+def test_a_touched_bin_is_found() -> None:
+    alert = next(alert for alert in ALERTS if alert.kind == "drift")
+    for side in ("reference", "current"):
+        bins = getattr(alert.monitors[0], side)
+        path = f"monitors.0.{side}." + ("counts.3" if "counts" in bins else next(iter(bins)))
+        assert explain([touched(alert, path, lambda value: value + 5)]).wrong
+
+
+def test_an_alert_of_an_earlier_release_cannot_be_reproduced_and_says_so_without_an_error() -> None:
+    alert = ALERTS[0]
+    bare = msgspec.structs.replace(alert, monitors=tuple(replace(evidence, basis={}) for evidence in alert.monitors))
+    explanation = explain([bare])
+    assert {figure.name for figure in explanation.wrong} >= {"statistic", "threshold"}
+    assert explanation.monitors[0].changed.startswith(alert.monitors[0].effect.name)
+
+
+def test_the_words_hold_the_counts_the_budget_and_the_floor() -> None:
+    life = next(life for life in lives(ALERTS) if life[0].kind == "performance")
+    explanation = explain([*life, life[0]])
+    evidence = life[0].monitors[0]
+    assert explanation.monitors[0].changed.startswith("the rate went from 10 % (100 of 1,000) to ")
+    said = " ".join((*explanation.monitors[0].surely, *explanation.monitors[0].ruled_out))
+    for part in (f"its threshold {evidence.threshold:.3g}", "the budget of the model is 1 per 30d", "floor 0.02", "the events' dependence"):
+        assert part in said
+    assert len(explanation.life) == len(life)
+    assert any(f"driftwarden alerts acknowledge {life[0].alert_id}" in sentence for sentence in explanation.next)
+
+
+def test_the_panes_by_chance_of_a_statistic_at_its_threshold_are_those_of_the_budget() -> None:
+    for evidence in (alert.monitors[0] for alert in ALERTS):
+        assert panes_by_chance(replace(evidence, value=evidence.threshold)) == pytest.approx(evidence.basis["looks"], rel=1e-3)
+
+
+def test_records_of_two_alerts_are_refused() -> None:
+    with pytest.raises(ValueError, match="records of 3 alerts"):
+        explain(ALERTS)
