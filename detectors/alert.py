@@ -16,6 +16,13 @@ AlertStatus = Literal["opened", "updated", "resolved"]
 Severity = Literal["warning", "critical"]
 
 
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose word it is that a change is meant to stay, and why."""
+
+    by: str
+    note: str = ""
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One record in the life of an alert."""
 
@@ -35,3 +42,5 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     budget: str
     events_per_pane: float | None = None  # by which a budget in events becomes one in panes
     causes: tuple[str, ...] = ()
+    incident: str = ""  # alert_id of the first alert, of whatever kind, that may be of the same change
+    acknowledged: Acknowledged | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from detectors.acknowledgement import References, categorical_reference, loss_reference, numeric_reference, rate_reference
 from detectors.categorical_drift import CategoricalDrift
 from detectors.detector import Detector
 from detectors.layout import Layout
@@ -27,13 +29,14 @@ class _Planned:
     make: Callable[[Bank], Detector]
 
 
-def detectors_of(specification: MonitorSpecification, *, performance: PerformanceProfile | None = None) -> tuple[Detector, ...]:
+def detectors_of(specification: MonitorSpecification, *, performance: PerformanceProfile | None = None, acknowledged: References = MappingProxyType({})) -> tuple[Detector, ...]:
     """Every detector that a specification calls for.
 
     Parameters
     ----------
     specification : of the model; without a profile only a regression's loss is watched.
     performance : of the version that is watched, where it is another than the profile's; without either the stream's first labels become it.
+    acknowledged : by monitor, what is compared with instead of what the specification declares.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     gives its share to the others in proportion, and the monitors of a group share equally.
     """
     layout = Layout(specification)
-    planned = [*_drift(specification, layout), *_performance(specification, layout, performance), *_quality(specification, layout)]
+    planned = [*_drift(specification, layout, acknowledged), *_performance(specification, layout, performance, acknowledged), *_quality(specification, layout, acknowledged)]
     groups = {plan.group for plan in planned}
     shares = {group: share for group, share in specification.detectors.shares.model_dump().items() if group in groups}
     if not planned:
@@ -58,19 +61,19 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     return tuple(made)
 
 
-def _drift(specification: MonitorSpecification, layout: Layout) -> list[_Planned]:
+def _drift(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
     features = [(f"feature:{name}", profile) for name, profile in layout.columns.items()]
     prediction = [("prediction", layout.prediction)] if layout.prediction is not None else []
     plans = []
     for group, columns in (("features", features), ("performance", prediction)):
-        plans += [plan for make in (_numeric, _categorical) if (plan := make(specification, layout, group, columns)) is not None]  # type: ignore[arg-type]  # the two literals are groups
+        plans += [plan for make in (_numeric, _categorical) if (plan := make(specification, layout, group, columns, acknowledged)) is not None]  # type: ignore[arg-type]  # the two literals are groups
     return plans
 
 
-def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]]) -> _Planned | None:
+def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]], acknowledged: References) -> _Planned | None:
     chosen = [(name, profile) for name, profile in columns if isinstance(profile, NumericProfile) and not _constant(profile)]
     floors, blocks = specification.alerts.floors, [layout.blocks[name] for name, _ in chosen]
-    profiles = [profile for _, profile in chosen]
+    profiles = [numeric_reference(profile, acknowledged.get(name)) for name, profile in chosen]
 
     def make(bank: Bank) -> Detector:
         return NumericDrift(bank, profiles=profiles, blocks=blocks, shift=floors.shift, deviation_ratio=floors.deviation_ratio)
@@ -78,10 +81,10 @@ def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, 
     return _Planned(tuple(name for name, _ in chosen), group, "drift", make) if chosen else None
 
 
-def _categorical(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]]) -> _Planned | None:
+def _categorical(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]], acknowledged: References) -> _Planned | None:
     chosen = [(name, _as_categorical(profile)) for name, profile in columns if isinstance(profile, CategoricalProfile) or _constant(profile)]
     floor, blocks = specification.alerts.floors.categories, [_values_and_missing(layout.blocks[name], profile) for name, profile in chosen]
-    profiles = [profile for _, profile in chosen]
+    profiles = [categorical_reference(profile, acknowledged.get(name)) for name, profile in chosen]
 
     def make(bank: Bank) -> Detector:
         return CategoricalDrift(bank, profiles=profiles, blocks=blocks, floor=floor)
@@ -106,12 +109,12 @@ def _values_and_missing(block: slice, profile: CategoricalProfile) -> slice:
     return slice(block.start, block.start + len(profile.levels) + 2)
 
 
-def _performance(specification: MonitorSpecification, layout: Layout, performance: PerformanceProfile | None) -> list[_Planned]:
+def _performance(specification: MonitorSpecification, layout: Layout, performance: PerformanceProfile | None, acknowledged: References) -> list[_Planned]:
     profile, block, floors = specification.reference.profile, layout.blocks["performance"], specification.alerts.floors
     reference = performance if performance is not None or profile is None else profile.performance
 
     def loss(bank: Bank) -> Detector:
-        return LossChange(bank, block=block, reference=reference, relative=floors.relative_loss)
+        return LossChange(bank, block=block, reference=loss_reference(reference, acknowledged.get("loss")), relative=floors.relative_loss)
 
     if specification.task == "regression":
         return [_Planned(("loss",), "performance", "performance", loss)]
@@ -122,7 +125,8 @@ def _performance(specification: MonitorSpecification, layout: Layout, performanc
     cells = list(range(block.start, block.stop - 1))
     right = {block.start + index * (classes + 2) for index in range(classes)}
     hits = [cell for cell in cells if cell not in right]
-    rate = Rate(hits=hits, events=cells, reference=None if reference is None else (reference.loss * reference.rows, reference.rows))
+    declared = None if reference is None else (reference.loss * reference.rows, float(reference.rows))
+    rate = Rate(hits=hits, events=cells, reference=rate_reference(declared, acknowledged.get("error_rate")))
 
     def errors(bank: Bank) -> Detector:
         return RateChange(bank, rates=[rate], floor=floors.rate)
@@ -130,7 +134,7 @@ def _performance(specification: MonitorSpecification, layout: Layout, performanc
     return [_Planned(("error_rate",), "performance", "performance", errors)]
 
 
-def _quality(specification: MonitorSpecification, layout: Layout) -> list[_Planned]:
+def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
     rates: dict[str, Rate] = {}
     for name, profile in layout.columns.items():
         block, feature = layout.blocks[f"feature:{name}"], specification.features[name]
@@ -146,8 +150,9 @@ def _quality(specification: MonitorSpecification, layout: Layout) -> list[_Plann
         reference = (profile.missing, values + profile.missing) if stated is None else (stated * KNOWN, KNOWN)
         rates[f"missing:{name}"] = Rate(hits=[missing], events=[*bins, missing], reference=reference)
     floor = specification.alerts.floors.rate
+    watched = [replace(rate, reference=rate_reference(rate.reference, acknowledged.get(name))) for name, rate in rates.items()]
 
     def make(bank: Bank) -> Detector:
-        return RateChange(bank, rates=list(rates.values()), floor=floor)
+        return RateChange(bank, rates=watched, floor=floor)
 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []

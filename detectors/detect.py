@@ -128,6 +128,8 @@ class Detect:
             self._own_gaps = self._own_gaps.closed(max(time for _, _, time, _ in self._sources.values()))
         if self._reached != NO_TIME:
             self._tell_replaced()
+            for (model, _), detection in self._models.items() if self._monitors.acknowledgements else ():
+                detection.acknowledge(self._monitors.acknowledgements.get(model, {}).values())
             gaps = Gaps(tuple(span for one in (self._own_gaps, *self._gaps.values()) for span in one.spans))
             self._panels.walk_together(detection.advance(self._reached, gaps) for detection in self._models.values())
 

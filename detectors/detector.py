@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from detectors.acknowledgement import Present
 from detectors.event_batch import Bool, Float64
 from detectors.verdict import AlertKind, Evidence, Group, Verdicts
 
@@ -68,6 +69,9 @@ class Detector(Protocol):
 
     def gone(self, state: State) -> Bool:
         """(m,) whether the change that a monitor alarmed for is surely gone by the last pane; asked of monitors in open alerts only."""
+
+    def present(self, state: State, monitor: int, since: int) -> Present:
+        """What a monitor saw of late, from a time on: enough of it to be compared with, where there is so much."""
 
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state with the running history of a monitor begun anew at a time: after an alert was resolved. A learnt reference stays."""

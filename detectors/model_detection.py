@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.acknowledgement import Acknowledgement
 from detectors.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.duration import format_duration
@@ -81,6 +82,7 @@ class ModelDetection:
         self._changed_cohorts: set[tuple[int, str]] = set()
         self._stepped = False
         self._replaced_from: int | None = None
+        self._said: tuple[Acknowledgement, ...] = ()
         self.covered = 0
 
     def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort]) -> None:
@@ -132,7 +134,7 @@ class ModelDetection:
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
         self._tell_windows(self._closed_until)
-        self._give_up(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
+        self._pass_time(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
         if self._replaced_from is not None and self._closed_until >= self._replaced_from:
             resolved = self._watch.close(self._replaced_from)
             self._found.alerts += resolved
@@ -148,16 +150,16 @@ class ModelDetection:
 
     def _close(self, panes: list[ClosedPane]) -> Walking[None]:
         watched = [pane for pane in panes if self._replaced_from is None or pane.start < self._replaced_from]
-        taken = yield from self._watch.take(watched)
+        taken = yield from self._watch.take(watched, self._said)
         for judged in [*taken, *(Judged(pane, pane.total()) for pane in panes[len(watched) :])]:
             self._found.alerts += judged.alerts
             if self._metrics:
                 self._measure(judged)
 
-    def _give_up(self, until: int) -> None:
-        alerts, given_up = self._watch.give_up(until)
+    def _pass_time(self, until: int) -> None:
+        alerts, changed = self._watch.pass_time(until, self._said)
         self._found.alerts += alerts
-        self._stepped |= given_up
+        self._stepped |= changed
 
     def _measure(self, judged: Judged) -> None:
         start, at = judged.pane.start, judged.pane.start + self._specification.pane
@@ -243,6 +245,10 @@ class ModelDetection:
     def replace(self, at: int) -> None:
         """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
         self._replaced_from = at
+
+    def acknowledge(self, said: Iterable[Acknowledgement]) -> None:
+        """What was said of alerts of the model, all of it: each word counts once, from its time on."""
+        self._said = tuple(said)
 
     def _key(self, kind: str, *rest: str | int) -> tuple[str | int, ...]:
         return (kind, self._specification.model, self._monitor.revision, *rest)

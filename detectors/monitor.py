@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from detectors.acknowledgement import Acknowledgement
 from detectors.event_batch import NO_TIME, Int64
 from detectors.layout import Layout
 from detectors.specification import MonitorSpecification
@@ -51,10 +52,12 @@ class Monitors:
     Attributes
     ----------
     changes : one more with each revision that came or went.
+    acknowledgements : of alerts, by model and by what names them.
     """
 
     def __init__(self, monitors: Iterable[Monitor] = ()) -> None:
         self._of: dict[str, list[Monitor]] = {}
+        self.acknowledgements: dict[str, dict[str, Acknowledgement]] = {}
         self.changes = 0
         for monitor in monitors:
             self.add(monitor)
@@ -64,6 +67,10 @@ class Monitors:
         others = [known for known in self._of.get(monitor.model, []) if known.revision != monitor.revision]
         self.changes += 1
         self._of[monitor.model] = sorted([*others, monitor], key=lambda one: one.revision)
+
+    def acknowledge(self, one: Acknowledgement) -> None:
+        """Take somebody's word for the change of an alert; said again, it changes nothing."""
+        self.acknowledgements.setdefault(one.model, {}).setdefault(one.key, one)
 
     def remove(self, model: str, revision: int) -> None:
         """Forget a revision that no retained source record can need."""

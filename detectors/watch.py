@@ -6,20 +6,21 @@ among them, and none were opened of a kind of which none is open; where one is, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.acknowledgement import ENOUGH, Acknowledgement, Present, References
+from detectors.alert import Acknowledged, Alert
 from detectors.bank import detectors_of
 from detectors.detector import Detector, State
 from detectors.event_batch import Float64
 from detectors.layout import Layout
 from detectors.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.panels import Walking
-from detectors.rfc3339 import format_time
+from detectors.rfc3339 import format_time, parse_time
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status, Verdicts
 from detectors.window_bank import WindowBank
@@ -94,18 +95,24 @@ class Watch:
         self._first_version = True
         self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
+        self._heard: list[str] = []  # keys of acknowledgements
+        self._acknowledged: dict[str, Present] = {}  # references by monitor
+        self._learning: dict[str, int] = {}  # of them those that are too small yet, and when their change began
 
-    def take(self, panes: Sequence[ClosedPane]) -> Walking[list[Judged]]:
-        """Judge closed panes, in their order."""
+    def take(self, panes: Sequence[ClosedPane], words: Sequence[Acknowledgement] = ()) -> Walking[list[Judged]]:
+        """Judge closed panes, in their order; with what was said of alerts, each word from the pane on from which it counts."""
         judged: list[Judged] = []
         while len(judged) < len(panes):
-            judged += yield from self._take_some(panes[len(judged) : len(judged) + PANES_AT_ONCE])
+            judged += yield from self._take_some(panes[len(judged) : len(judged) + PANES_AT_ONCE], words)
         return judged
 
-    def _take_some(self, panes: Sequence[ClosedPane]) -> Walking[list[Judged]]:
-        """Judge the panes of one version, up to where an alert opens or ends."""
-        ended, _ = self.give_up(self._end(panes[0]) - 1)
+    def _take_some(self, panes: Sequence[ClosedPane], words: Sequence[Acknowledgement]) -> Walking[list[Judged]]:
+        """Judge the panes of one version, up to where an alert opens or ends, or was acknowledged."""
+        ended, _ = self.pass_time(panes[0].start, words)
+        ended += self.give_up(self._end(panes[0]) - 1)[0]
         ended += self._follow_version(panes[0])
+        next_word = min((word.effective_from for word in words if word.key not in self._heard), default=None)
+        panes = panes[:1] if self._learning else panes if next_word is None else [pane for pane in panes if pane.start < next_word]
         run, leads = [panes[0]], [self._lead]
         for pane in panes[1:]:
             version, lead = self._followed(pane, leads[-1])
@@ -133,6 +140,7 @@ class Watch:
         for walk in walks:
             self._states[_name(walk.detector)] = walk.state_after(len(judged) - 1)
         self._restart(dict.fromkeys(well, self._end(judged[-1].pane)))
+        self._learn(self._end(judged[-1].pane))
         return judged
 
     def _end(self, pane: ClosedPane) -> int:
@@ -195,12 +203,59 @@ class Watch:
             self._happened = [*self._happened[-9:], (self._lead.at, takeover)]
             self._lead = None
             self._first_version = False
-            alerts = self._lifecycle.drop({name for detector in self._outputs for name in detector.names}, self._end(pane), takeover)
-            self._outputs = _of_a_later_version(self._specification)
+            outputs = {name for detector in self._outputs for name in detector.names}
+            alerts = self._lifecycle.drop(outputs, self._end(pane), takeover)
+            self._acknowledged = {name: present for name, present in self._acknowledged.items() if name not in outputs}
+            self._learning = {name: since for name, since in self._learning.items() if name not in outputs}
+            self._outputs = _of_a_later_version(self._specification, self._acknowledged)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()
         self._version = served
         return alerts
+
+    def pass_time(self, until: int, words: Sequence[Acknowledgement] = ()) -> tuple[list[Alert], bool]:
+        """Do what is due by a time though no pane may say so: alerts are acknowledged, or given up; returns their records, and whether anything has changed."""
+        alerts: list[Alert] = []
+        due = sorted((word for word in words if word.effective_from <= until and word.key not in self._heard), key=lambda word: (word.effective_from, word.key))
+        for word in due:
+            alerts += self.give_up(word.effective_from)[0]
+            alerts += self._acknowledge(word)
+        given_up, changed = self.give_up(until)
+        return alerts + given_up, changed or bool(due)
+
+    def _acknowledge(self, word: Acknowledgement) -> list[Alert]:
+        """Resolve the alert, if it is still open; what its monitors saw since the change is what they compare with from now on."""
+        self._heard.append(word.key)
+        alert = self._lifecycle.open_alert(word.alert_id)
+        if alert is None:
+            return []
+        began = {evidence.name: parse_time(evidence.basis.get("since", alert.change_at)) for evidence in alert.monitors}
+        for name, since in began.items():
+            self._acknowledged[name], self._learning[name] = Present(), since
+        at = max(word.effective_from, alert.updated_at)
+        self._learn(at, [*began])
+        return [self._lifecycle.acknowledge(word.alert_id, word.effective_from, Acknowledged(by=word.by, note=word.note))]
+
+    def _learn(self, at: int, fresh: Collection[str] = ()) -> None:
+        """Let acknowledged references that have become large enough count from a time on; those of fresh acknowledgements begin, large enough or not."""
+        learnt = {}
+        for detector in (*self._inputs, *self._outputs) if self._learning else ():
+            for place, name in enumerate(detector.names):
+                if name in self._learning:
+                    found = detector.present(self._states[_name(detector)], place, self._learning[name])
+                    if found.events >= ENOUGH:
+                        learnt[name] = found
+        if learnt or fresh:
+            self._acknowledged |= learnt
+            self._learning = {name: since for name, since in self._learning.items() if name not in learnt}
+            self._make_detectors()
+            self._restart(dict.fromkeys([*learnt, *fresh], at))
+
+    def _make_detectors(self) -> None:
+        """The detectors, with the references that were acknowledged."""
+        self._inputs, self._outputs = _by_dependence_on_version(detectors_of(self._specification, acknowledged=self._acknowledged))
+        if not self._first_version:
+            self._outputs = _of_a_later_version(self._specification, self._acknowledged)
 
     def give_up(self, until: int) -> tuple[list[Alert], bool]:
         """Resolve alerts that had nothing to judge by for long, though no pane may say so; returns them, and whether anything has changed."""
@@ -229,6 +284,9 @@ class Watch:
             "happened": [list(item) for item in self._happened],
             "detectors": dict(self._states),
             "alerts": self._lifecycle.state(),
+            "heard": list(self._heard),
+            "acknowledged": {name: present.plain() for name, present in self._acknowledged.items()},
+            "learning": dict(self._learning),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -236,8 +294,10 @@ class Watch:
         self._version, self._first_version = state["version"], state["first_version"]
         self._lead = None if state["lead"] is None else _Lead(*state["lead"])
         self._happened = [(when, sentence) for when, sentence in state["happened"]]
-        if not self._first_version:
-            self._outputs = _of_a_later_version(self._specification)
+        self._heard, self._learning = list(state["heard"]), dict(state["learning"])
+        self._acknowledged = {name: Present(*plain) for name, plain in state["acknowledged"].items()}
+        if self._acknowledged or not self._first_version:
+            self._make_detectors()
         self._states = dict(state["detectors"])
         self._lifecycle.restore(state["alerts"])
 
@@ -277,10 +337,10 @@ def _by_dependence_on_version(detectors: Iterable[Detector]) -> tuple[tuple[Dete
     return tuple(one for one in every if one.group != "performance"), tuple(one for one in every if one.group == "performance")
 
 
-def _of_a_later_version(specification: MonitorSpecification) -> tuple[Detector, ...]:
+def _of_a_later_version(specification: MonitorSpecification, acknowledged: References) -> tuple[Detector, ...]:
     """Error monitors that learn a later version's errors; its outputs are not compared with those of the version that the reference was declared for."""
     profile = specification.reference.profile
     if profile is not None:
         unmeasured = profile.model_copy(update={"performance": None})
         specification = specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": unmeasured})})
-    return tuple(one for one in _by_dependence_on_version(detectors_of(specification))[1] if one.kind == "performance")
+    return tuple(one for one in _by_dependence_on_version(detectors_of(specification, acknowledged=acknowledged))[1] if one.kind == "performance")

@@ -10,9 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from detectors.acknowledgement import Present
 from detectors.dependence import Dependence
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Bool, Float64, Int64
@@ -23,6 +25,7 @@ from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import AlertKind, Effect, Evidence, Group, Verdicts
 
 MIN_REFERENCE = 100  # values
+REFERENCE_EVENTS = 2_000  # of an acknowledged reference: its mean is known to .022 sigma, a quarter of the default floor
 WARNING_RATE = 10  # times the budget's rate
 REFERENCE_ERRORS = 5  # half of them, within which an effect must be to be gone, hold 99 of 100 references
 
@@ -199,6 +202,21 @@ class WindowBank(ABC):
         window = {"since": format_time(int(histogram.starts[bucket])), "panes": sum(histogram.sizes[bucket:]), "pane": self.bank.pane}
         sums = {"events": events, "totals": totals, "squares": squares, "inflation": inflation, "freedom": freedom}
         return window | sums | {"group": self.group, "share": self.bank.share, "looks": self.bank.looks}
+
+    def present(self, state: State, monitor: int, since: int) -> Present:
+        """What a monitor saw of late: the newest window from a time on that holds `REFERENCE_EVENTS`, or all that came since."""
+        histogram = Histogram.of_state(state)
+        sums = histogram.suffixes()[:, self.channel_sums[:, self.channel_monitor == monitor]]
+        first = int(np.searchsorted(histogram.starts, since))
+        if first == len(sums):
+            return Present()
+        enough = np.flatnonzero(sums[:, 0, 0] >= REFERENCE_EVENTS)
+        bucket = max(first, int(enough[-1])) if len(enough) else first
+        found: dict[str, list[float]] = dict(zip(("events", "totals", "squares"), sums[bucket].tolist(), strict=True))
+        with np.errstate(all="ignore"):  # there may be no reference
+            scored = self.score(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), state)
+            counts: Any = self.tell(state, monitor, bucket, scored).current.get("counts")
+        return Present(float(sums[bucket, 0, 0]), found if counts is None else found | {"counts": counts})
 
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""

@@ -98,30 +98,30 @@ def apply_monitor(specification: MonitorSpecification, connection: KafkaConnecti
     """
     thresholds = thresholds_of(specification)
     monitors = read_monitors(connection)
-    partitions, latest = _source(connection)
+    partitions, latest = source_of(connection)
     before = monitors.latest(specification.model)
     new = before is None or before.specification.model_dump() != specification.model_dump()
     if before is not None and not new:
         monitor = before
     else:
-        start = _start_after(latest, specification.pane)
+        start = start_after(latest, specification.pane)
         revision, earliest = (1, NO_TIME) if before is None else (before.revision + 1, before.effective_from)
         monitor = _written(Monitor(specification=specification, revision=revision, effective_from=max(start, earliest)), connection)
     return Applied(monitor=monitor, new=new, thresholds=thresholds, partitions=partitions, state_bytes=state_bytes(specification, partitions))
 
 
-def _start_after(latest: int, pane: int) -> int:
+def start_after(latest: int, pane: int) -> int:
     """Start of the first pane that lies wholly after a time.
 
     Examples
     --------
-    >>> _start_after(12_345, 10_000), _start_after(20_000, 10_000)
+    >>> start_after(12_345, 10_000), start_after(20_000, 10_000)
     (20000, 30000)
     """
     return NO_TIME if latest == NO_TIME else (latest // pane + 1) * pane
 
 
-def _source(connection: KafkaConnection) -> tuple[int, int]:
+def source_of(connection: KafkaConnection) -> tuple[int, int]:
     """Partitions of the source topic, and its largest record timestamp (`NO_TIME` while it is empty)."""
     topic = connection.topics.inference_events
     with explained(connection):
@@ -141,10 +141,10 @@ def _source(connection: KafkaConnection) -> tuple[int, int]:
 def _written(monitor: Monitor, connection: KafkaConnection) -> Monitor:
     """Write a revision, and read back which one it became: the first that was written, which may be of another command."""
     key, mine = monitor_key(monitor.model, monitor.revision), encode_monitor(monitor)
-    _write(key, mine, connection)
+    write_record(key, mine, connection)
     values = [record.value for record in records_of(connection, connection.topics.monitors) if record.key == key]
     if values[-1] != values[0]:
-        _write(key, values[0], connection)  # compaction, and so a worker that starts, keeps the last
+        write_record(key, values[0], connection)  # compaction, and so a worker that starts, keeps the last
     first = decode_monitor(values[0])
     if first.specification.model_dump() != monitor.specification.model_dump():
         raise DriftwardenError(
@@ -154,7 +154,8 @@ def _written(monitor: Monitor, connection: KafkaConnection) -> Monitor:
     return first
 
 
-def _write(key: bytes, value: bytes, connection: KafkaConnection) -> None:
+def write_record(key: bytes, value: bytes, connection: KafkaConnection) -> None:
+    """Write a record to the topic ``monitors``, acknowledged."""
     with explained(connection):
         producer = KafkaProducer(**connection.client_arguments(), acks="all", bootstrap_timeout_ms=10_000, max_request_size=4 << 20)
         try:

@@ -1,4 +1,4 @@
-"""Applied monitors to records of the ``monitors`` topic and back."""
+"""Applied monitors, and acknowledgements of their alerts, to records of the ``monitors`` topic and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from detectors.monitor import Monitor
+from detectors.acknowledgement import Acknowledgement
+from detectors.monitor import Monitor, Monitors
 from detectors.profile import Profile
 from detectors.specification import MonitorSpecification
 
@@ -16,12 +17,6 @@ from detectors.specification import MonitorSpecification
 def monitor_key(model: str, revision: int) -> bytes:
     """Key of a revision; compaction keeps every revision until it is deleted."""
     return msgspec.json.encode([model, revision])
-
-
-def decode_monitor_key(key: bytes) -> tuple[str, int]:
-    """Model and revision again."""
-    model, revision = msgspec.json.decode(key)
-    return str(model), int(revision)
 
 
 def encode_monitor(monitor: Monitor) -> bytes:
@@ -50,12 +45,43 @@ def _profile(data: msgspec.Raw) -> Profile | None:
     return known
 
 
+def acknowledgement_key(one: Acknowledgement) -> bytes:
+    """Key of an acknowledgement, beside those of revisions."""
+    return msgspec.json.encode([one.model, one.alert_id, one.sequence])
+
+
+def encode_acknowledgement(one: Acknowledgement) -> bytes:
+    """Bytes of an acknowledgement."""
+    return msgspec.json.encode(one)
+
+
+def decode_record(value: bytes) -> Monitor | Acknowledgement:
+    """What a record of the topic says: a revision, or that somebody has acknowledged an alert."""
+    return _ACKNOWLEDGEMENT.decode(value) if "alert_id" in _PARTS.decode(value) else decode_monitor(value)
+
+
+def take_record(monitors: Monitors, key: bytes | None, value: bytes | None) -> None:
+    """Take a record of the topic: a revision, its deletion, or an acknowledgement."""
+    if value is None:
+        name = msgspec.json.decode(key or b"[]")
+        if len(name) == 2:
+            monitors.remove(str(name[0]), int(name[1]))
+        return
+    found = decode_record(value)
+    if isinstance(found, Monitor):
+        monitors.add(found)
+    else:
+        monitors.acknowledge(found)
+
+
 class _Stored(msgspec.Struct):
     revision: int
     effective_from: int
     specification: dict[str, msgspec.Raw]
 
 
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ACKNOWLEDGEMENT = msgspec.json.Decoder(Acknowledgement)
 _STORED = msgspec.json.Decoder(_Stored)
 _REFERENCE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PROFILES: WeakValueDictionary[bytes, Profile] = WeakValueDictionary()

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from detectors.monitor import Monitors
 from streams.connection import KafkaConnection
-from streams.monitor_codec import decode_monitor, decode_monitor_key
+from streams.monitor_codec import take_record
 
 POLL_MILLISECONDS = 200
 
@@ -77,10 +77,7 @@ class MonitorsReader:
         assert self._consumer is not None  # noqa: S101  start comes first
         for records in (await self._consumer.getmany(self._tp, timeout_ms=POLL_MILLISECONDS)).values():
             for record in records:
-                if record.value is None:
-                    self._monitors.remove(*decode_monitor_key(record.key or b""))
-                else:
-                    self._monitors.add(decode_monitor(record.value))
+                take_record(self._monitors, record.key, record.value)
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from detectors.acknowledgement import Acknowledgement
 from detectors.alert import Alert
 from detectors.errors import EventError
 from detectors.examples import Examples
@@ -25,7 +26,7 @@ from retrainer.trainers import trainer_named
 from retrainer.versions import Request, Version
 from streams.connection import KafkaConnection
 from streams.examples_codec import decode_examples
-from streams.monitor_codec import decode_monitor
+from streams.monitor_codec import decode_record
 from streams.wire import decode_alert, decode_request, decode_version, encode_points, encode_version
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class RetrainerProcess:
         self._consumer = KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_bytes=2**24)
         self._producer = KafkaProducer(**connection.client_arguments(), acks="all", enable_idempotence=True)
         self._handlers: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], None]]] = {
-            self._names.monitors: (decode_monitor, self._on_monitor),
+            self._names.monitors: (decode_record, self._on_monitor),
             self._names.versions: (decode_version, self._on_version),
             self._names.requests: (decode_request, self._on_request),
             self._names.alerts: (decode_alert, self._on_alert),
@@ -107,7 +108,9 @@ class RetrainerProcess:
         else:
             take(item)
 
-    def _on_monitor(self, monitor: Monitor) -> None:
+    def _on_monitor(self, monitor: Monitor | Acknowledgement) -> None:
+        if isinstance(monitor, Acknowledgement):
+            return  # the alert's own record says that it is over
         specification = monitor.specification
         self._specifications[specification.model] = specification
         if specification.model in self._loops:

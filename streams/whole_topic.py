@@ -13,7 +13,7 @@ from detectors.errors import DriftwardenError, EventError
 from detectors.monitor import Monitors
 from retrainer.versions import Version
 from streams.connection import KafkaConnection
-from streams.monitor_codec import decode_monitor, decode_monitor_key
+from streams.monitor_codec import take_record
 from streams.wire import decode_version
 
 _POLL_MILLISECONDS = 500
@@ -63,13 +63,10 @@ def records_of(connection: KafkaConnection, topic: str) -> list[Any]:
 
 
 def read_monitors(connection: KafkaConnection) -> Monitors:
-    """All revisions of all applied monitors."""
+    """All revisions of all applied monitors, and what was acknowledged."""
     monitors = Monitors()
     for record in records_of(connection, connection.topics.monitors):
-        if record.value is None:
-            monitors.remove(*decode_monitor_key(record.key or b""))
-        else:
-            monitors.add(decode_monitor(record.value))
+        take_record(monitors, record.key, record.value)
     return monitors
 
 

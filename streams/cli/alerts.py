@@ -14,6 +14,7 @@ from detectors.errors import EventError, SettingsError
 from detectors.explanation import Explanation
 from detectors.explanation import explain as explain_alert
 from detectors.rfc3339 import format_time
+from streams.acknowledge import acknowledge as acknowledge_alert
 from streams.alert_subscriber import AlertSubscriber
 from streams.cli.options import Bootstrap, Json, Prefix, messages, print_json, results
 from streams.connection import KafkaConnection, connect
@@ -77,6 +78,29 @@ def explain(
         _tell(explanation)
     if explanation.wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def acknowledge(
+    alert_id: Annotated[str, typer.Argument(metavar="ID", help="Of the alert, or its first digits.")],
+    by: Annotated[str, typer.Option(help="Whose word it is; it stands in the alert.")],
+    note: Annotated[str, typer.Option(help="Why the change is meant to stay.", show_default=False)] = "",
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    json: Json = False,
+) -> None:
+    """Say that an alert's change is meant to stay: it is resolved, and what comes in now is what its monitors compare with from then on."""
+    connection = connect(bootstrap, topic_prefix=prefix)
+    done = acknowledge_alert(records_of_alert(_kept(connection), alert_id, source="the topic of alerts"), by=by, note=note, connection=connection)
+    word = done.acknowledgement
+    if json:
+        print_json({"alert_id": word.alert_id, "model": word.model, "by": word.by, "note": word.note, "effective_from": format_time(word.effective_from), "new": done.new})
+    elif done.new:
+        results().print(
+            f"alert {word.alert_id} of '{word.model}' is acknowledged; it is resolved when event time has passed {format_time(word.effective_from)}", soft_wrap=True, markup=False
+        )
+    else:
+        results().print(f"{word.by} has acknowledged alert {word.alert_id} already, as of {format_time(word.effective_from)}; nothing was written", soft_wrap=True, markup=False)
 
 
 def records_of_alert(alerts: Iterable[Alert], alert_id: str, *, source: str) -> list[Alert]:

@@ -23,7 +23,7 @@ from tests.detectors.reference_samples import PANE, categorical_profile, numeric
 SAID = Path(__file__).parent / "said_before.json"
 PANES, EVENTS = 200, 20_000
 CHANGED, BACK, PROMOTED = 90, 130, 160  # panes: everything changes, is as before, and another version serves
-EXPLAINED_ELSEWHERE = ("events_per_pane",)  # of an alert, and the basis of its monitors: tests/detectors/test_explanation.py computes by them
+EXPLAINED_ELSEWHERE = ("events_per_pane", "incident", "acknowledged")  # of an alert, and the basis of its monitors: tests/detectors/test_explanation.py computes by them
 _EVERY = 13  # panes whose points are kept, in the file
 
 

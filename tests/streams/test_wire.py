@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from detectors.alert import Alert
+from detectors.alert import Acknowledged, Alert
 from detectors.errors import EventError
 from detectors.event_batch import NO_TIME
 from detectors.point import Point
@@ -51,6 +51,8 @@ ALERTS = st.builds(
     budget=st.just("1 per 30d"),
     monitors=st.lists(EVIDENCE, max_size=2).map(tuple),
     causes=st.lists(TEXT, max_size=2).map(tuple),
+    incident=TEXT,
+    acknowledged=st.none() | st.builds(Acknowledged, by=TEXT, note=TEXT),
 )
 VERSIONS = st.builds(Version, model=TEXT, version=TEXT, at=TIMES, metrics=st.dictionaries(TEXT, NUMBERS), digest=st.just("sha256:" + "0" * 64), revision=st.integers(0, 9))
 REQUESTS = st.builds(Request, request_id=TEXT, model=TEXT, requested_at=TIMES, since=st.none() | TIMES, until=st.none() | TIMES)
