@@ -5,7 +5,7 @@ Whatever is said is computed again from what the alert carries; figures that can
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from detectors.alert import Alert
@@ -61,12 +61,13 @@ class Explanation:
         return tuple(figure for figure in self.figures if not figure.agrees)
 
 
-def explain(records: Sequence[Alert]) -> Explanation:
+def explain(records: Sequence[Alert], others: Iterable[Alert] = ()) -> Explanation:
     """Explain an alert by its records.
 
     Parameters
     ----------
     records : of one alert, at least one, in any order; those that repeat another are left out.
+    others : records of whatever alerts; of those that may be of the same change is told.
 
     Raises
     ------
@@ -83,10 +84,20 @@ def explain(records: Sequence[Alert]) -> Explanation:
         headline=_headline(last),
         life=tuple(_event(record) for record in life),
         monitors=tuple(_monitor(evidence, last) for evidence in last.monitors),
-        happened=last.causes,
+        happened=(*last.causes, *_of_the_same_change(last, others)),
         next=tuple(_what_next(last)),
         figures=figures(life),
     )
+
+
+def _of_the_same_change(last: Alert, others: Iterable[Alert]) -> list[str]:
+    latest: dict[str, Alert] = {}
+    for other in sorted(others, key=lambda one: one.sequence):
+        if last.incident and other.incident == last.incident and other.alert_id != last.alert_id:
+            latest[other.alert_id] = other
+    return [
+        f"{other.kind} alert {other.alert_id}, which may be of the same change: {other.summary}" for other in sorted(latest.values(), key=lambda one: (one.opened_at, one.alert_id))
+    ]
 
 
 def _headline(last: Alert) -> str:

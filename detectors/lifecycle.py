@@ -226,7 +226,7 @@ class Lifecycle:
             monitors=monitors,
             budget=str(specification.false_alarms),
             events_per_pane=specification.events_per_pane,
-            causes=tuple(happened),
+            causes=_causes((), happened, monitors),
             incident=self._incident(at, alarms) or alert_id,
         )
         self._open[alert_id] = alert
@@ -245,7 +245,7 @@ class Lifecycle:
         kept = (monitor for monitor in before.monitors if monitor.name not in renewed)
         monitors = (*kept, *(alarm.evidence for alarm in sorted(alarms, key=_strongest)))
         summary = summary_of(before.model, monitors, before.change_at)
-        causes = (*before.causes, *(sentence for sentence in happened if sentence not in before.causes))
+        causes = _causes(before.causes, happened, monitors)
         alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="updated", updated_at=at, monitors=monitors, summary=summary, causes=causes)
         self._open[alert_id] = alert
         watched = self._watched.get(alert_id, {})
@@ -286,6 +286,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"evidence holds a {type(value).__name__}, expected numbers, text, lists and dicts")
+
+
+def _causes(before: Sequence[str], happened: Sequence[str], monitors: Sequence[Evidence]) -> tuple[str, ...]:
+    """What is told now, then what was told before of anything else; not of the alert's own monitors, whose evidence it carries."""
+    told = {sentence.partition(": ")[0]: sentence for sentence in (*happened, *before)}
+    told |= {sentence.partition(": ")[0]: sentence for sentence in happened}
+    return tuple(sentence for name, sentence in told.items() if name not in {monitor.name for monitor in monitors})
 
 
 def _strongest(alarm: Alarm) -> tuple[float, str]:

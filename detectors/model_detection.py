@@ -11,6 +11,7 @@ import numpy as np
 from detectors.acknowledgement import Acknowledgement
 from detectors.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
+from detectors.closed_pane import ClosedPane, Group
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.gaps import Gaps
@@ -25,7 +26,7 @@ from detectors.piece import Piece
 from detectors.point import Point
 from detectors.rolling_window import RollingWindow
 from detectors.segment_windows import SegmentWindows
-from detectors.watch import ClosedPane, Group, Judged, Watch
+from detectors.watch import Judged, Watch
 from detectors.window_points import RolledWindow, WindowMeasures
 
 _BYTES_OF_POINT = 500  # its tags and fields

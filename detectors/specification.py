@@ -26,6 +26,7 @@ class Feature(Frozen):
     minimum: float | None = Field(default=None, description="smaller values count as out of range")
     maximum: float | None = Field(default=None, description="larger values count as out of range")
     max_missing: float | None = Field(default=None, ge=0, le=1, description="expected share of missing values; default: the reference's")
+    importance: float | None = Field(default=None, ge=0, description="how much the model leans on the column, in any unit; by it the causes of an alert are ranked")
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Feature:
@@ -246,7 +247,8 @@ class MonitorSpecification(Frozen):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
-        content = self.model_dump(mode="json", exclude={"alerts", "retrain", "quantile", "costs", "objectives"})
+        others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "objectives"), True)
+        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance"}}})
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

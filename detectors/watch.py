@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from detectors.acknowledgement import ENOUGH, Acknowledgement, Present, References
+from detectors.acknowledged_references import AcknowledgedReferences
+from detectors.acknowledgement import Acknowledgement, References
 from detectors.alert import Acknowledged, Alert
 from detectors.bank import detectors_of
+from detectors.causes import Seen, causes_of
+from detectors.closed_pane import ClosedPane
 from detectors.detector import Detector, State
 from detectors.event_batch import Float64
 from detectors.layout import Layout
@@ -29,26 +32,6 @@ PANES_AT_ONCE = 64
 """Of these, all behind an alert that opens or ends are judged again."""
 
 LEAD_PANES, LEAD_PREDICTIONS = 5, 30  # by chance two versions at 50/50 pass both once in months, whatever their traffic
-
-Group = tuple[str, str]
-"""Model version and segment."""
-
-
-@dataclass(frozen=True)
-class ClosedPane:
-    """Start, epoch milliseconds, and the counts of each version and segment."""
-
-    start: int
-    groups: dict[Group, Float64]
-
-    def total(self) -> Float64:
-        """(size,) counts of all of them."""
-        return _sum(counts for _, counts in sorted(self.groups.items()))
-
-    def of_version(self, version: str | None) -> Float64:
-        """(size,) counts of one version; 0 where it had no event."""
-        mine = [counts for (name, _), counts in sorted(self.groups.items()) if name == version]
-        return _sum(mine) if mine else np.zeros_like(next(iter(self.groups.values())))
 
 
 @dataclass(frozen=True)
@@ -95,9 +78,7 @@ class Watch:
         self._first_version = True
         self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
-        self._heard: list[str] = []  # keys of acknowledgements
-        self._acknowledged: dict[str, Present] = {}  # references by monitor
-        self._learning: dict[str, int] = {}  # of them those that are too small yet, and when their change began
+        self._acknowledged = AcknowledgedReferences()
 
     def take(self, panes: Sequence[ClosedPane], words: Sequence[Acknowledgement] = ()) -> Walking[list[Judged]]:
         """Judge closed panes, in their order; with what was said of alerts, each word from the pane on from which it counts."""
@@ -111,8 +92,8 @@ class Watch:
         ended, _ = self.pass_time(panes[0].start, words)
         ended += self.give_up(self._end(panes[0]) - 1)[0]
         ended += self._follow_version(panes[0])
-        next_word = min((word.effective_from for word in words if word.key not in self._heard), default=None)
-        panes = panes[:1] if self._learning else panes if next_word is None else [pane for pane in panes if pane.start < next_word]
+        next_word = self._acknowledged.next_from(words)
+        panes = panes[:1] if self._acknowledged.learning else panes if next_word is None else [pane for pane in panes if pane.start < next_word]
         run, leads = [panes[0]], [self._lead]
         for pane in panes[1:]:
             version, lead = self._followed(pane, leads[-1])
@@ -175,7 +156,16 @@ class Watch:
                 state = walk.state_after(place)
                 alarms += [Alarm(kind=detector.kind, evidence=detector.evidence(state, monitor), change_at=int(verdicts.change_at[monitor])) for monitor in unknown]
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
+        if alarms:
+            happened += self._causes(at, min(alarm.change_at for alarm in alarms), walks, place)
         return self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
+
+    def _causes(self, at: int, change_at: int, walks: Sequence[_Walk], place: int) -> list[str]:
+        """What else changed with what goes into the model, when alarms of a pane began."""
+        inputs = [walk for walk in walks if walk.detector.group != "performance"]
+        seen = [Seen(walk.detector, walk.state_after(place)) for walk in inputs if isinstance(walk.detector, WindowBank)]
+        importance = {name: feature.importance for name, feature in self._specification.features.items() if feature.importance is not None}
+        return causes_of(seen, at=at, change_at=change_at, pane=self._specification.pane, importance=importance)
 
     def _followed(self, pane: ClosedPane, lead: _Lead | None) -> tuple[str | None, _Lead | None]:
         """The version whose errors are watched from a pane on: the first, until another has led it clearly for a stretch; and who leads it."""
@@ -205,9 +195,8 @@ class Watch:
             self._first_version = False
             outputs = {name for detector in self._outputs for name in detector.names}
             alerts = self._lifecycle.drop(outputs, self._end(pane), takeover)
-            self._acknowledged = {name: present for name, present in self._acknowledged.items() if name not in outputs}
-            self._learning = {name: since for name, since in self._learning.items() if name not in outputs}
-            self._outputs = _of_a_later_version(self._specification, self._acknowledged)
+            self._acknowledged.drop(outputs)
+            self._outputs = _of_a_later_version(self._specification, self._acknowledged.references)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()
         self._version = served
@@ -216,7 +205,7 @@ class Watch:
     def pass_time(self, until: int, words: Sequence[Acknowledgement] = ()) -> tuple[list[Alert], bool]:
         """Do what is due by a time though no pane may say so: alerts are acknowledged, or given up; returns their records, and whether anything has changed."""
         alerts: list[Alert] = []
-        due = sorted((word for word in words if word.effective_from <= until and word.key not in self._heard), key=lambda word: (word.effective_from, word.key))
+        due = self._acknowledged.due(words, until)
         for word in due:
             alerts += self.give_up(word.effective_from)[0]
             alerts += self._acknowledge(word)
@@ -225,37 +214,26 @@ class Watch:
 
     def _acknowledge(self, word: Acknowledgement) -> list[Alert]:
         """Resolve the alert, if it is still open; what its monitors saw since the change is what they compare with from now on."""
-        self._heard.append(word.key)
         alert = self._lifecycle.open_alert(word.alert_id)
         if alert is None:
             return []
         began = {evidence.name: parse_time(evidence.basis.get("since", alert.change_at)) for evidence in alert.monitors}
-        for name, since in began.items():
-            self._acknowledged[name], self._learning[name] = Present(), since
-        at = max(word.effective_from, alert.updated_at)
-        self._learn(at, [*began])
+        self._acknowledged.begin(began)
+        self._learn(max(word.effective_from, alert.updated_at), fresh=began)
         return [self._lifecycle.acknowledge(word.alert_id, word.effective_from, Acknowledged(by=word.by, note=word.note))]
 
     def _learn(self, at: int, fresh: Collection[str] = ()) -> None:
-        """Let acknowledged references that have become large enough count from a time on; those of fresh acknowledgements begin, large enough or not."""
-        learnt = {}
-        for detector in (*self._inputs, *self._outputs) if self._learning else ():
-            for place, name in enumerate(detector.names):
-                if name in self._learning:
-                    found = detector.present(self._states[_name(detector)], place, self._learning[name])
-                    if found.events >= ENOUGH:
-                        learnt[name] = found
+        """Let acknowledged references that are large enough count from a time on; monitors of a fresh acknowledgement begin anew in any case."""
+        learnt = self._acknowledged.learn((*self._inputs, *self._outputs), self._states)
         if learnt or fresh:
-            self._acknowledged |= learnt
-            self._learning = {name: since for name, since in self._learning.items() if name not in learnt}
             self._make_detectors()
             self._restart(dict.fromkeys([*learnt, *fresh], at))
 
     def _make_detectors(self) -> None:
         """The detectors, with the references that were acknowledged."""
-        self._inputs, self._outputs = _by_dependence_on_version(detectors_of(self._specification, acknowledged=self._acknowledged))
+        self._inputs, self._outputs = _by_dependence_on_version(detectors_of(self._specification, acknowledged=self._acknowledged.references))
         if not self._first_version:
-            self._outputs = _of_a_later_version(self._specification, self._acknowledged)
+            self._outputs = _of_a_later_version(self._specification, self._acknowledged.references)
 
     def give_up(self, until: int) -> tuple[list[Alert], bool]:
         """Resolve alerts that had nothing to judge by for long, though no pane may say so; returns them, and whether anything has changed."""
@@ -284,9 +262,7 @@ class Watch:
             "happened": [list(item) for item in self._happened],
             "detectors": dict(self._states),
             "alerts": self._lifecycle.state(),
-            "heard": list(self._heard),
-            "acknowledged": {name: present.plain() for name, present in self._acknowledged.items()},
-            "learning": dict(self._learning),
+            "acknowledged": self._acknowledged.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -294,9 +270,8 @@ class Watch:
         self._version, self._first_version = state["version"], state["first_version"]
         self._lead = None if state["lead"] is None else _Lead(*state["lead"])
         self._happened = [(when, sentence) for when, sentence in state["happened"]]
-        self._heard, self._learning = list(state["heard"]), dict(state["learning"])
-        self._acknowledged = {name: Present(*plain) for name, plain in state["acknowledged"].items()}
-        if self._acknowledged or not self._first_version:
+        self._acknowledged.restore(state["acknowledged"])
+        if self._acknowledged.references or not self._first_version:
             self._make_detectors()
         self._states = dict(state["detectors"])
         self._lifecycle.restore(state["alerts"])
@@ -320,11 +295,6 @@ class _Walk:
             return self.after
         state, _ = self.detector.walk(self.before, self.counts[: place + 1], self.starts[: place + 1])
         return state
-
-
-def _sum(parts: Iterable[Float64]) -> Float64:
-    first, *others = parts
-    return sum(others, first)
 
 
 def _name(detector: Detector) -> str:

@@ -169,13 +169,15 @@ class WindowBank(ABC):
         inflation, freedom = np.split(labels, 2, axis=1)
         return Windows(sums, noted, inflation, freedom)
 
-    def evidence(self, state: State, monitor: int) -> Evidence:
-        """Evidence for a monitor's last verdict."""
+    def evidence(self, state: State, monitor: int, since: int | None = None) -> Evidence:
+        """Evidence for a monitor's last verdict; or from the window that begins at a time, whatever it says."""
         histogram = Histogram.of_state(state)
         scored, usable = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
         column = np.where(usable[:, monitor], scored.statistic[:, monitor], -1.0)
         nothing = not (column >= 0).any()
         bucket = 0 if nothing else int(np.argmax(column))
+        if since is not None and len(column):
+            bucket = min(int(np.searchsorted(histogram.starts, since)), len(column) - 1)
         threshold = float(self.thresholds[0][monitor])
         if not len(column):
             effect = Effect(name="none", value=np.nan, interval=(np.nan, np.nan), floor=float(self.floors[monitor]))
@@ -218,6 +220,16 @@ class WindowBank(ABC):
             counts: Any = self.tell(state, monitor, bucket, scored).current.get("counts")
         return Present(float(sums[bucket, 0, 0]), found if counts is None else found | {"counts": counts})
 
+    def statistics_since(self, state: State, since: int) -> Float64:
+        """(m,) statistic of every monitor in the one window that begins at a time; nan where it holds too little."""
+        histogram = Histogram.of_state(state)
+        bucket = int(np.searchsorted(histogram.starts, since))
+        if bucket == len(histogram.sizes):
+            return np.full(len(self.names), np.nan)
+        scored, usable = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
+        found: Float64 = np.where(usable[bucket] & self.ready(state), scored.statistic[bucket], np.nan)
+        return found
+
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""
         since, measured, alarmed = state["since"].copy(), state["measured_since"].copy(), state["alarmed"].copy()
@@ -238,7 +250,7 @@ class WindowBank(ABC):
 
 def interval_of(value: float, error: float) -> tuple[float, float]:
     """95 % interval of a normal estimate."""
-    return (value - 1.96 * error, value + 1.96 * error)
+    return (float(value - 1.96 * error), float(value + 1.96 * error))  # python's own, as they come back from saved state
 
 
 def tolerance(floor: float, reference_error: Float64) -> Float64:

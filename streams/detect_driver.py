@@ -20,6 +20,7 @@ from streams.wire import encode_alert, encode_points
 logger = logging.getLogger(__name__)
 
 POINTS_PER_RECORD = 500
+MAX_ALERT_BYTES = 900_000  # below Kafka's default limit; more bins than those of some 150 columns would stop the worker
 
 
 class DetectDriver:
@@ -79,7 +80,7 @@ class DetectDriver:
 
     def _alerts(self, alerts: Iterable[Alert]) -> Iterable[Output]:
         for alert in alerts:
-            yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert), partition=self._partition)
+            yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert, max_bytes=MAX_ALERT_BYTES), partition=self._partition)
 
     def _points(self, points: Iterable[Point]) -> Iterable[Output]:
         by_model: dict[str | None, list[Point]] = {}

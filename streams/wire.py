@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import resources
 from typing import Any, Literal, TypeVar
 
@@ -35,9 +36,25 @@ def schema(name: SchemaName) -> dict[str, Any]:
     return content
 
 
-def encode_alert(alert: Alert) -> bytes:
-    """One JSON object."""
-    return _encode(_with_times(alert, _ALERT_TIMES))
+def encode_alert(alert: Alert, *, max_bytes: int | None = None) -> bytes:
+    """One JSON object.
+
+    Parameters
+    ----------
+    max_bytes : where it would be more, the bins of the weakest monitors are left out; their figures then cannot be computed again.
+    """
+    encoded = _encode(_with_times(alert, _ALERT_TIMES))
+    if max_bytes is None or len(encoded) <= max_bytes:
+        return encoded
+    bare = [replace(evidence, reference={}, current={}, basis={}) for evidence in alert.monitors]
+    costs = [len(_encode(whole)) - len(_encode(small)) for whole, small in zip(alert.monitors, bare, strict=True)]
+    left = max_bytes - len(encoded) + sum(costs)
+    for place in sorted(range(len(bare)), key=lambda place: -alert.monitors[place].value / alert.monitors[place].threshold):
+        left -= costs[place]
+        if left < 0:
+            break
+        bare[place] = alert.monitors[place]
+    return _encode(_with_times(msgspec.structs.replace(alert, monitors=tuple(bare)), _ALERT_TIMES))
 
 
 def decode_alert(value: bytes | str) -> Alert:

@@ -71,7 +71,7 @@ def explain(
 ) -> None:
     """Say an alert in words, and compute every figure of it again from what it carries. Exit code 1: some figure could not be reproduced."""
     alerts = _kept(connect(bootstrap, topic_prefix=prefix)) if file is None else _of_file(file)
-    explanation = explain_alert(records_of_alert(alerts, alert_id, source=str(file) if file is not None else "the topic of alerts"))
+    explanation = explain_alert(records_of_alert(alerts, alert_id, source=str(file) if file is not None else "the topic of alerts"), alerts)
     if json:
         print_json(_content(explanation))
     else:

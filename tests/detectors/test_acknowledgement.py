@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from detectors.acknowledgement import ENOUGH, Acknowledgement
 from detectors.alert import Alert
+from detectors.closed_pane import ClosedPane
+from detectors.detect import Detect
 from detectors.explanation import explain
 from detectors.layout import REGRESSION, Layout
 from detectors.monitor import Monitor, Monitors
@@ -19,10 +21,11 @@ from detectors.panels import Panels, Walking
 from detectors.profile import PerformanceProfile
 from detectors.specification import Alerts, MonitorSpecification
 from detectors.verdict import Status
-from detectors.watch import ClosedPane, Judged, Watch
+from detectors.watch import Judged, Watch
 from streams.monitor_codec import acknowledgement_key, encode_acknowledgement, encode_monitor, monitor_key, take_record
 from streams.state_codec import decode_state, encode_state
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
+from tests.detectors.test_detect import LOG, MONITORS, STRAIGHT, Said
 
 U = (np.arange(4_000) + 0.5) / 4_000
 COLUMNS = {"even": numeric_profile(U), "city": categorical_profile({"a": 0.5, "b": 0.3, "c": 0.2})}
@@ -151,6 +154,31 @@ def test_a_monitor_with_too_few_events_since_the_change_learns_until_there_are_e
     seen = 12 * (learning[-1] + 1 - CHANGED)
     assert ENOUGH <= seen <= ENOUGH + 12 * 6
     assert statuses[PANES - 1] == Status.OK
+
+
+def said_with(words: Sequence[Acknowledgement], *cuts: int) -> Said:
+    """What the stage says of a log of bundles, restored at every cut."""
+    monitors = Monitors(MONITORS.of("churn"))
+    for word in words:
+        monitors.acknowledge(word)
+    said, manifest = Said(), None
+    for cut in [*cuts, len(LOG)]:
+        stage = Detect(monitors)
+        for offset in range(stage.restore(manifest, said.pieces()), cut):
+            stage.absorb(LOG[offset], offset)
+        said.take(stage)
+        manifest = stage.manifest()
+    return said
+
+
+def test_the_detect_stage_takes_words_from_the_monitors_and_restarts_change_nothing() -> None:
+    (alert, *_) = STRAIGHT.alerts.values()
+    word = Acknowledgement(model="churn", alert_id=alert.alert_id, sequence=0, by="ann", effective_from=alert.opened_at + 20_000)
+    said = said_with([word])
+    assert [(one.status, one.updated_at) for one in said.alerts.values() if one.acknowledged is not None] == [("resolved", word.effective_from)]
+    for cuts in ((100,), (140, 150), tuple(range(130, len(LOG), 3))):
+        assert said_with([word], *cuts).all == said.all
+    assert said_with([]).all == STRAIGHT.all
 
 
 def test_acknowledgements_and_revisions_share_a_topic() -> None:

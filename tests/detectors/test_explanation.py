@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.alert import Alert
+from detectors.closed_pane import ClosedPane
 from detectors.duration import parse_duration
 from detectors.evidence_words import panes_by_chance
 from detectors.explanation import explain
@@ -21,7 +22,7 @@ from detectors.panels import Panels, Walking
 from detectors.profile import Cycle, PerformanceProfile
 from detectors.reference import numeric_profile as reference_profile
 from detectors.specification import Alerts, Floors, MonitorSpecification
-from detectors.watch import ClosedPane, Judged, Watch
+from detectors.watch import Judged, Watch
 from streams.wire import decode_alert, encode_alert
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
 
@@ -175,6 +176,14 @@ def test_the_words_hold_the_counts_the_budget_and_the_floor() -> None:
 def test_the_panes_by_chance_of_a_statistic_at_its_threshold_are_those_of_the_budget() -> None:
     for evidence in (alert.monitors[0] for alert in ALERTS):
         assert panes_by_chance(replace(evidence, value=evidence.threshold)) == pytest.approx(evidence.basis["looks"], rel=1e-3)
+
+
+def test_other_alerts_of_the_same_change_are_told() -> None:
+    mine, *others = lives(ALERTS)
+    assert {alert.incident for alert in ALERTS} == {mine[0].incident}
+    happened = explain(mine, ALERTS).happened
+    assert [sum(other[0].alert_id in sentence for sentence in happened) for other in others] == [1] * len(others)
+    assert not any(mine[0].alert_id in sentence for sentence in happened)
 
 
 def test_records_of_two_alerts_are_refused() -> None:

@@ -14,9 +14,14 @@ from kafka import KafkaProducer
 
 from detectors.alert import Alert
 from detectors.errors import SettingsError
+from detectors.monitor import Monitor
 from detectors.verdict import Effect, Evidence
+from streams.connection import connect
+from streams.monitor_codec import encode_monitor, monitor_key
 from streams.topics import Topics
+from streams.whole_topic import read_monitors
 from streams.wire import encode_alert
+from tests.detectors.event_samples import specification
 from tests.detectors.test_explanation import ALERTS, lives
 from tests.streams.command_line import run
 
@@ -137,3 +142,22 @@ def test_explain_finds_an_alert_in_the_topic(broker: str, topics: Topics) -> Non
     told = run("alerts", "explain", life[0].alert_id, "--bootstrap", broker, "--prefix", topics.prefix)
     assert told.exit_code == 0, told.output
     assert life[0].summary in told.stdout.replace("\n", "")
+
+
+@pytest.mark.kafka
+def test_an_alert_is_acknowledged_once_beside_the_monitors(broker: str, topics: Topics) -> None:
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    _send(broker, topics, _alert("churn", 2), _alert("fraud", 1), _alert("fraud", 1, sequence=1))
+    refused = run("alerts", "acknowledge", "churn2", "--by", "ann", *options)
+    assert "no monitor of 'churn' is applied" in str(refused.exception)
+    producer = KafkaProducer(bootstrap_servers=broker)
+    producer.send(topics.monitors, key=monitor_key("churn", 1), value=encode_monitor(Monitor(specification=specification()))).get(10)
+    producer.close()
+    done = json.loads(run("alerts", "acknowledge", "churn2", "--by", "ann", "--note", "new market", *options, "--json").stdout)
+    assert done == {"alert_id": "churn2", "model": "churn", "by": "ann", "note": "new market", "effective_from": "1970-01-01T00:00:10.000Z", "new": True}
+    assert "ann has acknowledged alert churn2 already" in run("alerts", "acknowledge", "churn2", "--by", "bob", *options).stdout
+    (word,) = read_monitors(connect(broker, topic_prefix=topics.prefix)).acknowledgements["churn"].values()
+    assert (word.by, word.sequence, word.effective_from) == ("ann", 0, 10_000)
+    over = run("alerts", "acknowledge", "fraud1", "--by", "ann", *options)
+    assert "alert fraud1 is resolved since" in str(over.exception)
+    assert "--by is empty" in str(run("alerts", "acknowledge", "churn2", "--by", " ", *options).exception)
