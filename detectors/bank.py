@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -59,6 +59,21 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
         times = {"pane": specification.pane, "resolve_after": specification.alerts.resolve_after}
         made.append(plan.make(Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, share=share, **times)))
     return tuple(made)
+
+
+def by_dependence_on_version(detectors: Iterable[Detector]) -> tuple[tuple[Detector, ...], tuple[Detector, ...]]:
+    """Detectors of what goes into the model, and of what it makes of it; the latter begin anew with a new version."""
+    every = tuple(detectors)
+    return tuple(one for one in every if one.group != "performance"), tuple(one for one in every if one.group == "performance")
+
+
+def of_a_later_version(specification: MonitorSpecification, acknowledged: References) -> tuple[Detector, ...]:
+    """Error monitors that learn a later version's errors; its outputs are not compared with those of the version that the reference was declared for."""
+    profile = specification.reference.profile
+    if profile is not None:
+        unmeasured = profile.model_copy(update={"performance": None})
+        specification = specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": unmeasured})})
+    return tuple(one for one in by_dependence_on_version(detectors_of(specification, acknowledged=acknowledged))[1] if one.kind == "performance")
 
 
 def _drift(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:

@@ -11,7 +11,6 @@ opens the alert again; not so after an acknowledgement, which was of the change 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ import msgspec
 import numpy as np
 
 from detectors.alert import Acknowledged, Alert
+from detectors.alert_summary import summary_of
 from detectors.duration import format_duration, parse_duration
 from detectors.rfc3339 import format_time
 from detectors.specification import MonitorSpecification
@@ -297,16 +297,3 @@ def _causes(before: Sequence[str], happened: Sequence[str], monitors: Sequence[E
 
 def _strongest(alarm: Alarm) -> tuple[float, str]:
     return -alarm.evidence.value / alarm.evidence.threshold, alarm.evidence.name
-
-
-def summary_of(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
-    """One sentence that names the strongest change, how sure it is, and when it began."""
-    first = monitors[0]
-    low, high = first.effect.interval
-    change = "became constant" if first.effect.value == -math.inf else f"changed by {first.effect.value:+.3g}"  # a ratio of deviations of which one is 0
-    interval = "" if math.isinf(low) else f"; 95 % {low:+.3g} to {high:+.3g}"
-    others = f", and {len(monitors) - 1} more" if len(monitors) > 1 else ""
-    return (
-        f"{model}: {first.name} {change} ({first.effect.name}{interval}, floor {first.effect.floor:.3g}, "
-        f"n {first.n_current:,.0f} against {first.n_reference:,.0f}){others}, since about {format_time(change_at)}"
-    )

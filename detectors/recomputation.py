@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from detectors.alert import Alert
+from detectors.alert_summary import summary_of
 from detectors.budget import parse_budget
 from detectors.categorical_drift import CategoricalDrift
 from detectors.errors import EventError
 from detectors.event_batch import Float64
 from detectors.history import narrow
-from detectors.lifecycle import summary_of
 from detectors.loss_change import LossChange
 from detectors.numeric_drift import NumericDrift
 from detectors.profile import CategoricalProfile, Cycle, NumericProfile, PerformanceProfile
@@ -101,11 +101,8 @@ def detector_of(evidence: Evidence, *, looks: float | None = None) -> WindowBank
             f"{evidence.name}: the evidence names the detector {basis.get('detector')!r}, expected one of {', '.join(_DETECTORS)}; another release may have written it"
         )
     try:
-        looks = _number(basis["looks"]) if looks is None else looks
-        group: Any = basis["group"]
-        pane = int(_number(basis["pane"]))
-        bank = Bank(names=(evidence.name,), group=group, kind="drift", looks=looks, pane=pane, resolve_after=pane, share=_number(basis["share"]))
-        return make(evidence, bank)
+        settings: Any = {setting.name: basis[setting.name] for setting in fields(Bank) if setting.name != "names"}
+        return make(evidence, Bank(names=(evidence.name,), **(settings if looks is None else settings | {"looks": looks})))
     except (KeyError, TypeError, ValueError) as error:
         raise MissingEvidenceError(f"{evidence.name}: the evidence is not complete ({type(error).__name__}: {error}); another release may have written it") from error
 

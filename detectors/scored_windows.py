@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -36,6 +36,10 @@ class Bank:
             raise ValueError("a bank needs at least one monitor, got none; leave the bank out instead")
         if not self.looks > 0 or self.pane <= 0 or self.resolve_after <= 0:
             raise ValueError(f"looks, pane and resolve_after must be > 0, got {self.looks}, {self.pane} ms and {self.resolve_after} ms")
+
+    def settings(self) -> dict[str, object]:
+        """All but the names, which a bank of one of its monitors has in common with it."""
+        return {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name != "names"}
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,16 @@ among them, and none were opened of a kind of which none is open; where one is, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from detectors.acknowledged_references import AcknowledgedReferences
-from detectors.acknowledgement import Acknowledgement, References
+from detectors.acknowledgement import Acknowledgement
 from detectors.alert import Acknowledged, Alert
-from detectors.bank import detectors_of
+from detectors.bank import by_dependence_on_version, detectors_of, of_a_later_version
 from detectors.causes import Seen, causes_of
 from detectors.closed_pane import ClosedPane
 from detectors.detector import Detector, State
@@ -71,7 +71,7 @@ class Watch:
     def __init__(self, specification: MonitorSpecification, layout: Layout) -> None:
         self._specification = specification
         self._layout = layout
-        self._inputs, self._outputs = _by_dependence_on_version(detectors_of(specification))
+        self._inputs, self._outputs = by_dependence_on_version(detectors_of(specification))
         self._states: dict[str, State] = {_name(detector): detector.initial() for detector in (*self._inputs, *self._outputs)}
         self._lifecycle = Lifecycle(specification)
         self._version: str | None = None
@@ -196,7 +196,7 @@ class Watch:
             outputs = {name for detector in self._outputs for name in detector.names}
             alerts = self._lifecycle.drop(outputs, self._end(pane), takeover)
             self._acknowledged.drop(outputs)
-            self._outputs = _of_a_later_version(self._specification, self._acknowledged.references)
+            self._outputs = of_a_later_version(self._specification, self._acknowledged.references)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()
         self._version = served
@@ -231,9 +231,9 @@ class Watch:
 
     def _make_detectors(self) -> None:
         """The detectors, with the references that were acknowledged."""
-        self._inputs, self._outputs = _by_dependence_on_version(detectors_of(self._specification, acknowledged=self._acknowledged.references))
+        self._inputs, self._outputs = by_dependence_on_version(detectors_of(self._specification, acknowledged=self._acknowledged.references))
         if not self._first_version:
-            self._outputs = _of_a_later_version(self._specification, self._acknowledged.references)
+            self._outputs = of_a_later_version(self._specification, self._acknowledged.references)
 
     def give_up(self, until: int) -> tuple[list[Alert], bool]:
         """Resolve alerts that had nothing to judge by for long, though no pane may say so; returns them, and whether anything has changed."""
@@ -299,18 +299,3 @@ class _Walk:
 
 def _name(detector: Detector) -> str:
     return ",".join(detector.names)
-
-
-def _by_dependence_on_version(detectors: Iterable[Detector]) -> tuple[tuple[Detector, ...], tuple[Detector, ...]]:
-    """Detectors of what goes into the model, and of what it makes of it; the latter begin anew with a new version."""
-    every = tuple(detectors)
-    return tuple(one for one in every if one.group != "performance"), tuple(one for one in every if one.group == "performance")
-
-
-def _of_a_later_version(specification: MonitorSpecification, acknowledged: References) -> tuple[Detector, ...]:
-    """Error monitors that learn a later version's errors; its outputs are not compared with those of the version that the reference was declared for."""
-    profile = specification.reference.profile
-    if profile is not None:
-        unmeasured = profile.model_copy(update={"performance": None})
-        specification = specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": unmeasured})})
-    return tuple(one for one in _by_dependence_on_version(detectors_of(specification, acknowledged=acknowledged))[1] if one.kind == "performance")

@@ -201,9 +201,9 @@ class WindowBank(ABC):
         mine = self.channel_monitor == monitor
         events, totals, squares = histogram.suffixes()[bucket][self.channel_sums[:, mine]].tolist()
         inflation, freedom = (part[mine].tolist() for part in np.split(histogram.labels[bucket], 2))
-        window = {"since": format_time(int(histogram.starts[bucket])), "panes": sum(histogram.sizes[bucket:]), "pane": self.bank.pane}
+        window = {"since": format_time(int(histogram.starts[bucket])), "panes": sum(histogram.sizes[bucket:])}
         sums = {"events": events, "totals": totals, "squares": squares, "inflation": inflation, "freedom": freedom}
-        return window | sums | {"group": self.group, "share": self.bank.share, "looks": self.bank.looks}
+        return window | sums | self.bank.settings()
 
     def present(self, state: State, monitor: int, since: int) -> Present:
         """What a monitor saw of late: the newest window from a time on that holds `REFERENCE_EVENTS`, or all that came since."""
