@@ -25,7 +25,7 @@ from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import AlertKind, Effect, Evidence, Group, Verdicts
 
 MIN_REFERENCE = 100  # values
-REFERENCE_EVENTS = 2_000  # of an acknowledged reference: its mean is known to .022 sigma, a quarter of the default floor
+REFERENCE_EVENTS = 10_000  # of an acknowledged reference: its mean is known to .01 sigma, a tenth of the default floor
 WARNING_RATE = 10  # times the budget's rate
 REFERENCE_ERRORS = 5  # half of them, within which an effect must be to be gone, hold 99 of 100 references
 

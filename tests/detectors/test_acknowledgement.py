@@ -114,6 +114,25 @@ def test_an_alert_after_an_acknowledgement_explains_itself_against_the_acknowled
     assert {evidence.name: evidence.n_reference for alert in later for evidence in alert.monitors}["feature:city"] < 3_000
 
 
+def test_a_slow_drift_of_two_columns_is_one_alert_and_acknowledged_it_is_another_where_it_has_moved_on() -> None:
+    specification = specification_of(dict.fromkeys("ab", COLUMNS["even"]), lateness=0, false_alarms="1 per 100000 events", events_per_pane=60.0)
+    panes, n = 1_500, 90_000
+    random, layout = np.random.default_rng(3), Layout(specification)
+    level = 0.3 * np.clip((np.arange(n) - 0.1 * n) / (0.9 * n), 0, 1)  # up to a sigma
+    vectors = pane_vectors(layout, panes, {f"feature:{name}": random.random(n) + share * level for name, share in (("a", 1.0), ("b", 0.7))})
+    history_of_both = [ClosedPane(place * PANE, {("1", ""): row}) for place, row in enumerate(vectors)]
+    alerts = alerts_of(specification, history_of_both)
+    assert [alert.status for alert in alerts] == ["opened", "updated"]
+    assert {evidence.name for evidence in alerts[1].monitors} == {"feature:a", "feature:b"}
+    said = 800 * PANE
+    word = Acknowledgement(model="loans", alert_id=alerts[0].alert_id, sequence=1, by="ann", effective_from=said)
+    acknowledged = alerts_of(specification, history_of_both, [word])
+    assert [alert.status for alert in acknowledged].count("resolved") == 1
+    later = [alert for alert in acknowledged if alert.updated_at > said]
+    assert [alert.status for alert in later if alert.sequence == 0] == ["opened"]
+    assert later[0].opened_at >= said + 100 * PANE
+
+
 PANES_OF_CLASSIFIER = history(CLASSIFIER)
 WORDS = words_for(alerts_of(CLASSIFIER, PANES_OF_CLASSIFIER))
 WHOLE = alerts_of(CLASSIFIER, PANES_OF_CLASSIFIER, WORDS)

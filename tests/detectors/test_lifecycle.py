@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from detectors.alert import Alert
+from detectors.alert import Acknowledged, Alert
 from detectors.lifecycle import SILENCE, Alarm, Lifecycle, Resolution
 from detectors.verdict import Effect, Evidence
 from tests.detectors.event_samples import specification
@@ -50,6 +50,41 @@ def test_a_second_monitor_joins_the_open_alert() -> None:
     (second,) = step(lifecycle, 11 * MINUTE, alarm("salary", 8 * MINUTE, value=9.0))
     assert (second.alert_id, second.sequence, second.status) == (first.alert_id, 1, "updated")
     assert [monitor.name for monitor in second.monitors] == ["age", "salary"]
+
+
+def test_a_change_that_surely_came_later_is_an_alert_of_its_own_while_the_first_is_open() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    (first,) = step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    (second,) = step(lifecycle, 45 * MINUTE, alarm("salary", 40 * MINUTE))
+    assert (second.status, second.sequence) == ("opened", 0)
+    assert second.alert_id != first.alert_id
+    assert lifecycle.held("drift") == {"age", "salary"}
+    (third,) = step(lifecycle, 47 * MINUTE, alarm("height", 30 * MINUTE))
+    assert (third.alert_id, third.status) == (second.alert_id, "updated")  # it may have begun with the second, not with the first
+    restarted = Lifecycle(SPECIFICATION)
+    restarted.restore(lifecycle.state())
+    for minute in range(48, 54):
+        restarted.step(minute * MINUTE, "1", [], {"age": WELL, "salary": ILL, "height": ILL})
+    assert restarted.held("drift") == {"salary", "height"}
+    assert restarted.open_alert(first.alert_id) is None
+
+
+def test_alerts_of_other_kinds_that_may_be_of_the_same_change_share_an_incident() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    (first,) = step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    (same,) = step(lifecycle, 12 * MINUTE, replace(alarm("error_rate", 9 * MINUTE), kind="performance"))
+    (later,) = step(lifecycle, 45 * MINUTE, replace(alarm("missing:age", 41 * MINUTE), kind="quality"))
+    assert len({alert.alert_id for alert in (first, same, later)}) == 3
+    assert (first.incident, same.incident, later.incident) == (first.alert_id, first.alert_id, later.alert_id)
+
+
+def test_an_acknowledged_alert_is_over_and_its_change_is_not_opened_again() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    (first,) = step(lifecycle, 10 * MINUTE, alarm("age", 8 * MINUTE))
+    over = lifecycle.acknowledge(first.alert_id, 12 * MINUTE, Acknowledged(by="ann"))
+    assert (over.status, over.acknowledged, over.updated_at) == ("resolved", Acknowledged(by="ann"), 12 * MINUTE)
+    (other,) = step(lifecycle, 13 * MINUTE, alarm("age", 12 * MINUTE))
+    assert other.alert_id != first.alert_id
 
 
 def test_a_column_that_became_constant_is_told_in_words() -> None:
