@@ -59,15 +59,15 @@ def causes_of(seen: Sequence[Seen], *, at: int, change_at: int, pane: int, impor
     """
     typical = float(np.mean(list(importance.values()))) if importance else 1.0
     suspects = []
-    for one, monitor in _differing(seen, change_at):
-        began = parse_time(one.detector.evidence(one.state, monitor).basis["since"])
-        if began + _slack(began, at, pane) < change_at - _slack(change_at, at, pane):
-            continue
-        evidence = one.detector.evidence(one.state, monitor, change_at)
-        declared = importance.get(evidence.name.removeprefix("feature:"))
-        floor = evidence.effect.floor or float(one.detector.floors[monitor])
-        score = abs(evidence.effect.value) / floor * (typical if declared is None else declared)
-        suspects.append(_Suspect(evidence, score, declared if evidence.name.startswith("feature:") else None))
+    for one, differing in _differing(seen, change_at):
+        strongest = zip(differing, one.detector.evidences(one.state, differing), strict=True)
+        began = [(monitor, parse_time(evidence.basis["since"])) for monitor, evidence in strongest]
+        new = [monitor for monitor, start in began if start + _slack(start, at, pane) >= change_at - _slack(change_at, at, pane)]
+        for monitor, evidence in zip(new, one.detector.evidences(one.state, new, change_at), strict=True):
+            declared = importance.get(evidence.name.removeprefix("feature:"))
+            floor = evidence.effect.floor or float(one.detector.floors[monitor])
+            score = abs(evidence.effect.value) / floor * (typical if declared is None else declared)
+            suspects.append(_Suspect(evidence, score, declared if evidence.name.startswith("feature:") else None))
     suspects.sort(key=lambda suspect: (-suspect.score, suspect.evidence.name))
     told = [_told(suspect) for suspect in suspects[:MOST]]
     if len(suspects) > MOST:
@@ -75,17 +75,18 @@ def causes_of(seen: Sequence[Seen], *, at: int, change_at: int, pane: int, impor
     return [*told, *_traffic(seen, change_at)]
 
 
-def _differing(seen: Sequence[Seen], change_at: int) -> list[tuple[Seen, int]]:
-    """Monitors that differ by more than their floors in the window since a time."""
-    monitors = [(one, place) for one in seen for place in range(len(one.detector.names))]
-    if not monitors:
+def _differing(seen: Sequence[Seen], change_at: int) -> list[tuple[Seen, list[int]]]:
+    """Monitors that differ by more than their floors in the window since a time, of each detector that has some."""
+    if not seen:
         return []
-    statistics = np.concatenate([one.detector.statistics_since(one.state, change_at) for one in seen])
-    chance = np.minimum(_TAILS * special.ndtr(-np.nan_to_num(statistics, nan=-np.inf)), 1.0)
-    order = np.argsort(chance, kind="stable")
-    allowed = FALSE_CAUSES * np.arange(1, len(order) + 1) / len(order)
-    passed = np.flatnonzero(chance[order] <= allowed)
-    return [monitors[place] for place in sorted(order[: passed[-1] + 1].tolist())] if len(passed) else []
+    statistics = [one.detector.statistics_since(one.state, change_at) for one in seen]
+    chance = [np.minimum(_TAILS * special.ndtr(-np.nan_to_num(of_one, nan=-np.inf)), 1.0) for of_one in statistics]
+    ordered = np.sort(np.concatenate(chance))
+    passed = np.flatnonzero(ordered <= FALSE_CAUSES * np.arange(1, len(ordered) + 1) / len(ordered))
+    if not len(passed):
+        return []
+    found = [(one, np.flatnonzero(of_one <= ordered[passed[-1]]).tolist()) for one, of_one in zip(seen, chance, strict=True)]
+    return [(one, monitors) for one, monitors in found if monitors]
 
 
 def _slack(began: int, at: int, pane: int) -> int:

@@ -67,6 +67,9 @@ class Detector(Protocol):
     def evidence(self, state: State, monitor: int) -> Evidence:
         """Evidence for a monitor's last verdict, from the state after that step."""
 
+    def evidences(self, state: State, monitors: Sequence[int]) -> list[Evidence]:
+        """The same for some monitors, at little more than the cost of one."""
+
     def gone(self, state: State) -> Bool:
         """(m,) whether the change that a monitor alarmed for is surely gone by the last pane; asked of monitors in open alerts only."""
 

@@ -115,9 +115,10 @@ def panes_by_chance(evidence: Evidence) -> float:
     try:
         if not math.isfinite(evidence.value):
             return math.nan
+        _ = detector_of(evidence)  # while it lives, those that follow share its reference
         if height(high) <= evidence.value:
             return _LARGEST_LOOKS
-        for _ in range(30):
+        for _round in range(20):
             middle = (low + high) / 2
             low, high = (middle, high) if height(middle) < evidence.value else (low, middle)
     except MissingEvidenceError:

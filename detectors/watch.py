@@ -154,7 +154,8 @@ class Watch:
             unknown = [monitor for monitor in drifted if not self._lifecycle.knows(detector.kind, detector.names[monitor])]
             if unknown:
                 state = walk.state_after(place)
-                alarms += [Alarm(kind=detector.kind, evidence=detector.evidence(state, monitor), change_at=int(verdicts.change_at[monitor])) for monitor in unknown]
+                found = zip(unknown, detector.evidences(state, unknown), strict=True)
+                alarms += [Alarm(kind=detector.kind, evidence=evidence, change_at=int(verdicts.change_at[monitor])) for monitor, evidence in found]
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
         if alarms:
             happened += self._causes(at, min(alarm.change_at for alarm in alarms), walks, place)

@@ -169,10 +169,18 @@ class WindowBank(ABC):
         inflation, freedom = np.split(labels, 2, axis=1)
         return Windows(sums, noted, inflation, freedom)
 
-    def evidence(self, state: State, monitor: int, since: int | None = None) -> Evidence:
-        """Evidence for a monitor's last verdict; or from the window that begins at a time, whatever it says."""
+    def evidence(self, state: State, monitor: int) -> Evidence:
+        """Evidence for a monitor's last verdict."""
+        (found,) = self.evidences(state, [monitor])
+        return found
+
+    def evidences(self, state: State, monitors: Sequence[int], since: int | None = None) -> list[Evidence]:
+        """Evidence for the last verdicts of some monitors; or from the window that begins at a time, whatever it says."""
         histogram = Histogram.of_state(state)
         scored, usable = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
+        return [self._evidence(state, monitor, histogram, scored, usable, since) for monitor in monitors]
+
+    def _evidence(self, state: State, monitor: int, histogram: Histogram, scored: Scored, usable: Bool, since: int | None) -> Evidence:
         column = np.where(usable[:, monitor], scored.statistic[:, monitor], -1.0)
         nothing = not (column >= 0).any()
         bucket = 0 if nothing else int(np.argmax(column))

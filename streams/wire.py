@@ -19,6 +19,7 @@ from detectors.errors import EventError
 from detectors.event_batch import NO_TIME
 from detectors.point import Point
 from detectors.rfc3339 import format_time, parse_time
+from detectors.verdict import Evidence
 from retrainer.versions import Request, Version
 
 _Record = TypeVar("_Record", Alert, Request, Version, Point)
@@ -41,10 +42,15 @@ def encode_alert(alert: Alert, *, max_bytes: int | None = None) -> bytes:
 
     Parameters
     ----------
-    max_bytes : where it would be more, the bins of the weakest monitors are left out; their figures then cannot be computed again.
+    max_bytes : where it would be more, the edges of current bins are left out, which are the reference's; then the bins of the weakest monitors, whose figures cannot be
+        computed again.
     """
     encoded = _encode(_with_times(alert, _ALERT_TIMES))
     if max_bytes is None or len(encoded) <= max_bytes:
+        return encoded
+    alert = msgspec.structs.replace(alert, monitors=tuple(_without_edges_twice(evidence) for evidence in alert.monitors))
+    encoded = _encode(_with_times(alert, _ALERT_TIMES))
+    if len(encoded) <= max_bytes:
         return encoded
     bare = [replace(evidence, reference={}, current={}, basis={}) for evidence in alert.monitors]
     costs = [len(_encode(whole)) - len(_encode(small)) for whole, small in zip(alert.monitors, bare, strict=True)]
@@ -55,6 +61,12 @@ def encode_alert(alert: Alert, *, max_bytes: int | None = None) -> bytes:
             break
         bare[place] = alert.monitors[place]
     return _encode(_with_times(msgspec.structs.replace(alert, monitors=tuple(bare)), _ALERT_TIMES))
+
+
+def _without_edges_twice(evidence: Evidence) -> Evidence:
+    if evidence.current.get("edges") != evidence.reference.get("edges"):
+        return evidence
+    return replace(evidence, current={name: value for name, value in evidence.current.items() if name != "edges"})
 
 
 def decode_alert(value: bytes | str) -> Alert:
