@@ -118,14 +118,14 @@ def test_of_two_specifications_applied_at_the_same_moment_the_first_written_is_i
     first, later = (MonitorSpecification(model="loans", lateness=lateness) for lateness in (10_000, 20_000))
     path = tmp_path / "monitor.yaml"
     save_specification(later, path)
-    source = streams.apply._source
+    source = streams.apply.source_of
 
     def first_comes_in_between(asked: KafkaConnection) -> tuple[int, int]:
         monkeypatch.undo()
         apply_monitor(first, connection)
         return source(asked)
 
-    monkeypatch.setattr(streams.apply, "_source", first_comes_in_between)
+    monkeypatch.setattr(streams.apply, "source_of", first_comes_in_between)
     refused = run("monitor", "apply", path, *options)
     assert isinstance(refused.exception, DriftwardenError)
     assert f"(digest {first.digest}, yours is {later.digest}) became revision 1 of 'loans'" in str(refused.exception)
@@ -133,7 +133,7 @@ def test_of_two_specifications_applied_at_the_same_moment_the_first_written_is_i
     assert run("monitor", "apply", path, *options).exit_code == 0
     assert [one.specification.lateness for one in read_monitors(connection).of("loans")] == [10_000, 20_000]
 
-    monkeypatch.setattr(streams.apply, "_source", first_comes_in_between)
+    monkeypatch.setattr(streams.apply, "source_of", first_comes_in_between)
     assert apply_monitor(first, connection).monitor.revision == 3, "both say the same"
     assert [one.specification.lateness for one in read_monitors(connection).of("loans")] == [10_000, 20_000, 10_000]
 
