@@ -21,6 +21,7 @@ import numpy as np
 from detectors.alert import Acknowledged, Alert
 from detectors.alert_summary import summary_of
 from detectors.duration import format_duration, parse_duration
+from detectors.event_batch import NO_TIME
 from detectors.rfc3339 import format_time
 from detectors.specification import MonitorSpecification
 from detectors.verdict import AlertKind, Evidence
@@ -30,11 +31,12 @@ SILENCE = parse_duration("7d")  # so that a model that rests at weekends keeps i
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """A monitor that came into alarm on a pane."""
+    """A monitor that came into alarm on a pane; its change began at ``change_at``, or ``earliest`` (that time where it is not known better)."""
 
     kind: AlertKind
     change_at: int
     evidence: Evidence
+    earliest: int = NO_TIME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,8 @@ class Lifecycle:
 
     def _earliest(self, alarm: Alarm, at: int) -> int:
         """When the change may have begun: the history is known in buckets, of up to half the age of the window behind them."""
-        return alarm.change_at - max(self._specification.pane, (at - alarm.change_at) // 2)
+        began = alarm.change_at if alarm.earliest == NO_TIME else alarm.earliest
+        return began - max(self._specification.pane, (at - began) // 2)
 
     def _is_gone(self, alert_id: str, at: int, resolutions: Mapping[str, Resolution]) -> bool:
         watched = self._watched[alert_id]

@@ -155,7 +155,10 @@ class Watch:
             if unknown:
                 state = walk.state_after(place)
                 found = zip(unknown, detector.evidences(state, unknown), strict=True)
-                alarms += [Alarm(kind=detector.kind, evidence=evidence, change_at=int(verdicts.change_at[monitor])) for monitor, evidence in found]
+                alarms += [
+                    Alarm(kind=detector.kind, evidence=evidence, change_at=int(verdicts.change_at[monitor]), earliest=parse_time(evidence.basis["earliest"]))
+                    for monitor, evidence in found
+                ]
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
         if alarms:
             happened += self._causes(at, min(alarm.change_at for alarm in alarms), walks, place)

@@ -201,7 +201,7 @@ class WindowBank(ABC):
             n_current=told.n_current,
             reference=told.reference,
             current=told.current,
-            basis=told.basis | self._basis(histogram, monitor, bucket),
+            basis=told.basis | {"earliest": format_time(earliest_start(column**2 * (column > 0), bucket, histogram.starts))} | self._basis(histogram, monitor, bucket),
         )
 
     def _basis(self, histogram: Histogram, monitor: int, bucket: int) -> dict[str, object]:
@@ -254,6 +254,27 @@ class WindowBank(ABC):
         np.maximum(scored.statistic, 0, out=scored.statistic)  # keeps nan; ties at 0 go to the longest window
         usable = (scored.events >= MIN_EVENTS) & (scored.statistic >= 0) & (begins[..., None] >= state["since"])
         return scored, usable
+
+
+def earliest_start(squares: Float64, bucket: int, starts: Int64) -> int:
+    """Earliest time at which a change may have begun, with a confidence of 95 %.
+
+    A start is as likely as its window's statistic is large: where the squares of two differ by more than 2 c the smaller one is out, and of all such sets
+    ``(1 - exp(-c)) ** 2`` hold the true start (Siegmund 1988).
+
+    Parameters
+    ----------
+    squares : (b,) of the statistics of the windows, the longest first; 0 where one says nothing.
+    bucket : of the window that the change is told of.
+    starts : (b,) of the windows, epoch milliseconds.
+
+    Examples
+    --------
+    >>> earliest_start(np.array([5.0, 20.0, 24.0, 9.0]), 2, np.array([0, 10, 20, 30]))
+    10
+    """
+    allowed = squares >= squares[bucket] + 2 * np.log(1 - np.sqrt(0.95))
+    return int(starts[min(bucket, int(np.argmax(allowed)))])
 
 
 def interval_of(value: float, error: float) -> tuple[float, float]:
