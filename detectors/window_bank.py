@@ -191,6 +191,8 @@ class WindowBank(ABC):
             effect = Effect(name="none", value=np.nan, interval=(np.nan, np.nan), floor=float(self.floors[monitor]))
             return Evidence(name=self.names[monitor], statistic="none", value=np.nan, threshold=threshold, effect=effect, n_reference=np.nan, n_current=0.0)
         told = self.tell(state, monitor, bucket, scored)
+        unknown = np.isnan(scored.statistic[:, monitor]) & (histogram.starts >= state["since"][monitor])
+        squares = np.where(unknown, np.nan, np.maximum(column, 0) ** 2)
         return Evidence(
             name=self.names[monitor],
             statistic=told.statistic,
@@ -201,7 +203,7 @@ class WindowBank(ABC):
             n_current=told.n_current,
             reference=told.reference,
             current=told.current,
-            basis=told.basis | {"earliest": format_time(earliest_start(column**2 * (column > 0), bucket, histogram.starts))} | self._basis(histogram, monitor, bucket),
+            basis=told.basis | {"earliest": format_time(earliest_start(squares, bucket, histogram.starts))} | self._basis(histogram, monitor, bucket),
         )
 
     def _basis(self, histogram: Histogram, monitor: int, bucket: int) -> dict[str, object]:
@@ -257,24 +259,24 @@ class WindowBank(ABC):
 
 
 def earliest_start(squares: Float64, bucket: int, starts: Int64) -> int:
-    """Earliest time at which a change may have begun, with a confidence of 95 %.
+    """Earliest time at which a change may have begun, with a confidence of 99.9 %: two alerts for one change are worse than one for two.
 
     A start is as likely as its window's statistic is large: where the squares of two differ by more than 2 c the smaller one is out, and of all such sets
-    ``(1 - exp(-c)) ** 2`` hold the true start (Siegmund 1988).
+    ``(1 - exp(-c)) ** 2`` hold the true start (Siegmund 1988). Nothing is out of which nothing is known.
 
     Parameters
     ----------
-    squares : (b,) of the statistics of the windows, the longest first; 0 where one says nothing.
+    squares : (b,) of the statistics of the windows, the longest first; nan where they are not known.
     bucket : of the window that the change is told of.
     starts : (b,) of the windows, epoch milliseconds.
 
     Examples
     --------
-    >>> earliest_start(np.array([5.0, 20.0, 24.0, 9.0]), 2, np.array([0, 10, 20, 30]))
+    >>> earliest_start(np.array([5.0, 12.0, 24.0, 9.0]), 2, np.array([0, 10, 20, 30]))
     10
     """
-    allowed = squares >= squares[bucket] + 2 * np.log(1 - np.sqrt(0.95))
-    return int(starts[min(bucket, int(np.argmax(allowed)))])
+    out = squares < squares[bucket] + 2 * np.log(1 - np.sqrt(0.999))
+    return int(starts[min(bucket, int(np.argmin(out)))])
 
 
 def interval_of(value: float, error: float) -> tuple[float, float]:
