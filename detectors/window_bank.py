@@ -262,7 +262,7 @@ def earliest_start(squares: Float64, bucket: int, starts: Int64) -> int:
     """Earliest time at which a change may have begun, with a confidence of 99.9 %: two alerts for one change are worse than one for two.
 
     A start is as likely as its window's statistic is large: where the squares of two differ by more than 2 c the smaller one is out, and of all such sets
-    ``(1 - exp(-c)) ** 2`` hold the true start (Siegmund 1988). Nothing is out of which nothing is known.
+    ``(1 - exp(-c)) ** 2`` hold the true start (Siegmund 1988). Those just before, of which nothing is known yet, are not out.
 
     Parameters
     ----------
@@ -272,11 +272,14 @@ def earliest_start(squares: Float64, bucket: int, starts: Int64) -> int:
 
     Examples
     --------
-    >>> earliest_start(np.array([5.0, 12.0, 24.0, 9.0]), 2, np.array([0, 10, 20, 30]))
-    10
+    >>> earliest_start(np.array([np.nan, 5.0, 12.0, 24.0, 9.0]), 3, np.array([0, 10, 20, 30, 40]))
+    20
     """
-    out = squares < squares[bucket] + 2 * np.log(1 - np.sqrt(0.999))
-    return int(starts[min(bucket, int(np.argmin(out)))])
+    likely = squares >= squares[bucket] + 2 * np.log(1 - np.sqrt(0.999))
+    first = min(bucket, int(np.argmax(likely)))
+    while first > 0 and np.isnan(squares[first - 1]):
+        first -= 1
+    return int(starts[first])
 
 
 def interval_of(value: float, error: float) -> tuple[float, float]:
