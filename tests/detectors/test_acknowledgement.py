@@ -160,9 +160,9 @@ def test_a_word_for_an_alert_that_is_over_or_unknown_changes_nothing() -> None:
 
 def test_a_monitor_with_too_few_events_since_the_change_learns_until_there_are_enough() -> None:
     panes = history(CLASSIFIER, events=12, back=PANES, seed=2)
-    at = 76
-    words = [word for word in words_for(alerts_of(CLASSIFIER, panes), at) if word.alert_id]
-    assert words
+    alerts = alerts_of(CLASSIFIER, panes)
+    at = next(alert.updated_at // PANE for alert in alerts if alert.kind == "performance") + 2
+    words = words_for(alerts, at)
     statuses: dict[int, int] = {}
     for one in taken(Watch(CLASSIFIER, Layout(CLASSIFIER)), panes, words):
         for detector, verdicts in one.verdicts:
