@@ -20,6 +20,8 @@ _NAMES = {
     "total_variation": "total variation",
     "kolmogorov_smirnov": "Kolmogorov-Smirnov distance",
     "wasserstein": "Wasserstein distance (sigma)",
+    "hellinger": "Hellinger distance",
+    "l_infinity": "L-infinity distance",
 }
 _UNITS = {"shift in sigma": " sigma", "difference of rates": "", "relative change of mean absolute error": "", "total variation": "", "log ratio of deviations": ""}
 
@@ -89,7 +91,7 @@ def ruled_out(evidence: Evidence) -> Iterator[str]:
         yield f"not the cycle of {periods}: it is taken off"
     measured = bin_distances(evidence)
     if measured:
-        told = "; ".join(f"{_NAMES[one.name]} {one.value:.3g} (chance alone: up to {one.null_quantile:.3g})" for one in measured)
+        told = "; ".join(f"{_NAMES.get(one.name, one.name)} {one.value:.3g} (chance alone: up to {one.null_quantile:.3g})" for one in measured)
         yield f"the whole distribution: {told}"
 
 

@@ -47,7 +47,7 @@ def history(specification: MonitorSpecification, *, events: int = 60, seed: int 
     data = {"feature:even": even, "feature:city": np.where(changed & (u[3] < 0.4), 3.0, city)}
     if specification.task == "regression":
         vectors, error = pane_vectors(layout, PANES, data), 0.2 * u[4] * np.where(changed, 2.0, 1.0)
-        for name, values in zip(REGRESSION, (np.ones(n), u[5], u[5] ** 2, error, error, error**2, error**4), strict=True):
+        for name, values in zip(REGRESSION[:7], (np.ones(n), u[5], u[5] ** 2, error, error, error**2, error**4), strict=True):
             np.add.at(vectors, (pane, layout.blocks["performance"].start + REGRESSION.index(name)), values)
     else:
         vectors = pane_vectors(layout, PANES, data, errors=u[4] < np.where(changed, 0.4, 0.1))

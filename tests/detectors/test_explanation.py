@@ -67,7 +67,7 @@ def history(specification: MonitorSpecification, seed: int, size: float, events:
     if specification.task == "regression":
         vectors = pane_vectors(layout, PANES, data | {"prediction": u[1]})
         error = 0.2 * u[7] * (1 + 2 * share)
-        for name, values in zip(REGRESSION, (np.ones(n), u[1], u[1] ** 2, error, error, error**2, error**4), strict=True):
+        for name, values in zip(REGRESSION[:7], (np.ones(n), u[1], u[1] ** 2, error, error, error**2, error**4), strict=True):
             np.add.at(vectors, (pane, block.start + REGRESSION.index(name)), values)
     else:
         label, right = (u[1] < 0.5).astype(int), u[7] > 0.1 + 0.4 * share
