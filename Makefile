@@ -5,6 +5,7 @@
 #   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher"
 #   make check         ruff, mypy, import rules, then every test
 #   make bench         how fast it is, with its results checked                      ROWS="single join"
+#   make bench-detection  how soon changes are told, at how many false alarms           SIZE=0.1 DETECTION="--row sigma"
 #   make bench-scale   what 10,000 models and a million events a second would take
 #   make install | make lock | make clean
 
@@ -22,12 +23,14 @@ FIRST ?= 1
 LAST ?= 20
 ARGS ?=
 ROWS ?=
+SIZE ?= 1
+DETECTION ?=
 
 BIN := $(VENV)/bin
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-seeds test lint check bench bench-scale lock clean
+.PHONY: help install demo demo-seeds test lint check bench bench-detection bench-scale lock clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
@@ -86,6 +89,10 @@ bench: $(VENV)/.installed-for-bench
 	code=0; $(BIN)/python -m bench $(ROWS) || code=$$?
 	$(if $(ROWS),,$(BIN)/python -m bench.page)
 	exit $$code
+
+bench-detection: $(VENV)/.installed-for-bench
+	$(BIN)/python -m bench.detection --size $(SIZE) $(DETECTION)
+	$(if $(filter 1,$(SIZE)),$(if $(DETECTION),,$(BIN)/python -m bench.detection.page))
 
 bench-scale: $(VENV)/.installed-for-bench
 	@$(BIN)/python -m bench.scale

@@ -57,19 +57,19 @@ def beside(rows: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def written(page: str, name: str, found: str) -> str:
-    """The page with another table between its marks.
+def written(page: str, name: str, found: str, *, by: str = "bench.page") -> str:
+    """The page with another table between its marks, which name the module that writes it.
 
     Raises
     ------
     ValueError
         If the page has no place for it.
     """
-    begin, end = f"<!-- {name}: begin, by python -m bench.page -->\n", f"<!-- {name}: end -->\n"
+    begin, end = f"<!-- {name}: begin, by python -m {by} -->\n", f"<!-- {name}: end -->\n"
     before, begun, rest = page.partition(begin)
     _, ended, after = rest.partition(end)
     if not begun or not ended:
-        raise ValueError(f"{PAGE.name} has no place for the table {name!r}; it must hold the lines {begin.strip()!r} and {end.strip()!r}, in this order")
+        raise ValueError(f"the page has no place for the table {name!r}; it must hold the lines {begin.strip()!r} and {end.strip()!r}, in this order")
     return before + begin + found + end + after
 
 

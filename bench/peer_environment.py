@@ -31,20 +31,33 @@ def version(peer: str) -> str:
     >>> version("quix").partition("==")[0]
     'quixstreams'
     """
-    return requirements(peer).read_text().splitlines()[0]
+    return version_in(requirements(peer))
+
+
+def version_in(wanted: Path) -> str:
+    """The first line of a file of exact versions."""
+    return wanted.read_text().splitlines()[0]
 
 
 def python_of(peer: str) -> Path:
-    """The interpreter of its environment, which is made on the first call (10-30 s).
+    """The interpreter of its environment, see `environment_of`."""
+    return environment_of(requirements(peer))
+
+
+def environment_of(wanted: Path) -> Path:
+    """The interpreter of an environment with exact versions, which is made on the first call (10-30 s).
+
+    Parameters
+    ----------
+    wanted : file of requirements, named like what is compared.
 
     Raises
     ------
     BenchError
         If pip cannot install it here; with pip's own reason.
     """
-    wanted = requirements(peer)
     digest = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    folder = user_cache() / "bench-peers" / f"{peer}-{digest}"
+    folder = user_cache() / "bench-peers" / f"{wanted.stem}-{digest}"
     whole = folder / "installed"
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +68,7 @@ def python_of(peer: str) -> Path:
             command = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "install", "--only-binary", ":all:", "--requirement", str(wanted)]
             pip = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own command
             if pip.returncode:
-                raise BenchError(f"{version(peer)} could not be installed: {reason(pip.stderr)}")
+                raise BenchError(f"{version_in(wanted)} could not be installed: {reason(pip.stderr)}")
             whole.touch()
     return python
 

@@ -1,0 +1,175 @@
+"""The tables of docs/detection.md, made from what the bench found: ``python -m bench.detection.page [RESULTS]``."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.detection.picture import picture
+from bench.detection.row import DetectionRow
+from bench.detection.rows import ROWS
+from bench.page import written
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, PICTURE = DOCS / "detection.md", DOCS / "detection.svg"
+RESULTS = Path(__file__).parent / "results.json"
+_BY = "bench.detection.page"
+Results = dict[str, dict[str, Any]]
+
+
+def events(figure: float) -> str:
+    """A delay as it is read: whole events, and words where there is none.
+
+    Examples
+    --------
+    >>> events(160.5), events(math.inf), events(math.nan)
+    ('160', 'not found', 'undefined')
+    """
+    return "undefined" if math.isnan(figure) else "not found" if math.isinf(figure) else f"{figure:,.0f}"
+
+
+def rate(found: dict[str, Any]) -> str:
+    """False alarms per 100,000 events, with the interval.
+
+    Examples
+    --------
+    >>> rate({"rate": 0.75, "rate_interval": [0.506, 1.071]}), rate({"rate": 428.4, "rate_interval": [401.7, 455.2]})
+    ('.75 (.51 to 1.1)', '430 (400 to 460)')
+    """
+    low, high = found["rate_interval"]
+    return f"{_two(found['rate'])} ({_two(low)} to {_two(high)})"
+
+
+def _two(figure: float) -> str:
+    if math.isnan(figure):
+        return "undefined"
+    short = f"{float(f'{figure:.2g}'):,.10g}"
+    return short.removeprefix("0") if short.startswith("0.") else short
+
+
+def share(found: float) -> str:
+    """A share in percent, rounded down so that not all is never told as all.
+
+    Examples
+    --------
+    >>> share(0.9975), share(1.0)
+    ('99.7 %', '100 %')
+    """
+    return "undefined" if math.isnan(found) else f"{math.floor(1_000 * found + 1e-9) / 10:g} %"
+
+
+def wanted(row: DetectionRow, results: Results) -> float | None:
+    """Median delay that a row must reach; nan where the row that it is measured by was not run."""
+    if row.target is None or row.of_row is None:
+        return row.target
+    other = results.get(row.of_row, {}).get("ours")
+    return math.nan if other is None else row.target * float(other["median"])
+
+
+def misses(row: DetectionRow, results: Results) -> list[str]:
+    """What a row does not reach, in words."""
+    found, target = results[row.name]["ours"], wanted(row, results)
+    told = []
+    if not row.only_false_alarms:
+        if target is not None and not found["median"] <= target:
+            told.append("late")
+        if target is not None and not found["found"] >= 0.99:
+            told.append("not all found")
+        if found["learning"] > 6_000:
+            told.append("learns too long")
+    if not found["rate"] <= row.allowed:
+        told.append("too many false alarms")
+    return told
+
+
+def table(results: Results) -> str:
+    """Delay rows, ours beside target and oracle; what was not run is left out."""
+    lines = ["| row | change | at most | median delay | found | oracle | false alarms | learning | |", "|---|---|---|---|---|---|---|---|---|"]
+    for row in ROWS:
+        found, oracle = results.get(row.name, {}).get("ours"), results.get(row.name, {}).get("oracle")
+        if found is None or row.only_false_alarms:
+            continue
+        target = wanted(row, results)
+        low, high = found["median_interval"]
+        cells = [
+            f"`{row.name}`",
+            row.what,
+            "" if target is None else events(target),
+            f"{events(found['median'])} ({events(low)} to {events(high)})",
+            share(found["found"]) + ("" if row.limit == 1_000 else f" in {row.limit:,}"),
+            "" if oracle is None else events(oracle["median"]),
+            rate(found),
+            events(found["learning"]),
+            _missed(row, results),
+        ]
+        lines.append(_line(cells))
+    return "\n".join(lines) + "\n"
+
+
+def only_false_alarms(results: Results) -> str:
+    """Rows in which nothing is to be found."""
+    lines = ["| row | nothing changes | at most | false alarms | events | |", "|---|---|---|---|---|---|"]
+    for row in ROWS:
+        found = results.get(row.name, {}).get("ours")
+        if found is not None and row.only_false_alarms:
+            lines.append(_line([f"`{row.name}`", row.what, _two(row.allowed), rate(found), f"{found['events']:,}", _missed(row, results)]))
+    return "\n".join(lines) + "\n"
+
+
+def _missed(row: DetectionRow, results: Results) -> str:
+    told = misses(row, results)
+    return f"**{', '.join(told)}**" if told else ""
+
+
+def floors(results: Results) -> str:
+    """Delays with the default floors."""
+    lines = ["| row | median delay without floors | with the default floors | found | false alarms |", "|---|---|---|---|---|"]
+    for row in ROWS:
+        without, found = (results.get(row.name, {}).get(part) for part in ("ours", "floors"))
+        if without is not None and found is not None:
+            lines.append(_line([f"`{row.name}`", events(without["median"]), events(found["median"]), share(found["found"]), rate(found)]))
+    return "\n".join(lines) + "\n"
+
+
+def beside(results: Results) -> str:
+    """Every detector on the rows that others were run on, those at an equal rate first."""
+    parts = []
+    for row in ROWS:
+        found = results.get(row.name, {})
+        if "rivals" not in found or "ours" not in found:
+            continue
+        lines = [f"\n**{row.what[0].upper()}{row.what[1:]}** (`{row.name}`)\n", "| detector | median delay | found | false alarms |", "|---|---|---|---|"]
+        if "oracle" in found:
+            lines.append(_line(["*oracle*", f"*{events(found['oracle']['median'])}*", "", ""]))
+        detectors = [{"name": "**Driftwarden**", "setting": 1.0} | found["ours"], *found["rivals"]]
+        for one in sorted(detectors, key=lambda one: (one["setting"] is None, one["median"])):
+            setting = "" if one["setting"] in {None, 1.0} else f", {one['setting']:.3g}"
+            lines.append(_line([f"{one['name']}{setting}", events(one["median"]), share(one["found"]), rate(one)]))
+        parts.append("\n".join(lines) + "\n")
+    return "".join(parts)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
+
+
+def main() -> int:
+    """Write the tables and the picture; 1 where there are no results."""
+    results_file = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
+    if not results_file.exists():
+        print(f"{results_file} is not there; run: python -m bench.detection", file=sys.stderr)
+        return 1
+    results: Results = json.loads(results_file.read_text())
+    page = PAGE.read_text()
+    for name, found in {"reached": table, "nothing changes": only_false_alarms, "floors": floors, "beside others": beside}.items():
+        page = written(page, name, found(results), by=_BY)
+    PAGE.write_text(page)
+    PICTURE.write_text(picture(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
