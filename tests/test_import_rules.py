@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = {"calibration_simulation.py"}  # run by hand to write the table that the package ships
-PURE = [path for path in sorted((ROOT / "detectors").glob("*.py")) if path.name not in PROGRAMS] + [
+PURE = [path for path in sorted((ROOT / "detectors").rglob("*.py")) if path.name not in PROGRAMS] + [
     ROOT / f"retrainer/{name}.py" for name in ("decide", "gate", "loop", "messages", "row_buffer", "stage", "training_set", "trial", "versions")
 ]
 MAY_READ_ITS_OWN_TABLE = {"calibration.py"}  # a file of the package, by importlib.resources

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.detection.rivals import RIVALS, Rival
 from bench.detection.row import BUDGET, LENGTH, DetectionRow, Size
+from bench.installation import BenchError
 from detectors.evaluation import (
     Delays,
     FalseAlarms,
@@ -59,7 +60,8 @@ class Bench:
             elif part == "oracle" and not row.only_false_alarms:
                 found[part] = self.oracle(row)
             elif part == "rivals" and row.rivals:
-                found[part] = [self.rival(rival, row) for rival in self._rivals if row.column in rival.columns]
+                beside = (self.rival(rival, row) for rival in self._rivals if row.column in rival.columns)
+                found[part] = [one for one in beside if one is not None]
         return found
 
     def ours(self, row: DetectionRow, *, floors: bool = False) -> dict[str, Any]:
@@ -84,9 +86,9 @@ class Bench:
             oracle = oracle_at(row.law, budget=BUDGET / row.share, events=events, seed=_ORACLE)
             return _delay(delays_of(oracle.watch(streams), streams.change), row.limit) | {"height": oracle.height}
 
-    def rival(self, rival: Rival, row: DetectionRow) -> dict[str, Any]:
-        """Another detector, on the same streams (the first ones, if it needs much longer)."""
-        with _timed(f"{row.name}, {rival.name}"):
+    def rival(self, rival: Rival, row: DetectionRow) -> dict[str, Any] | None:
+        """Another detector, on the same streams (the first ones, if it needs much longer); None where it does not run here, which says nothing of us."""
+        with _timed(f"{row.name}, {rival.name}"), _told():
             key = (rival.name, _null_law(row.law))
             if key not in self._settings:
                 self._settings[key] = self._setting(rival, row.law)
@@ -94,6 +96,7 @@ class Bench:
             streams = _first(changed(row, self._size.seeds), max(round(self._size.seeds * rival.part), 1))
             delays = delays_of(rival.make(setting).watch(streams), streams.change)
             return {"name": rival.name, "setting": setting if rival.is_tuned else None} | _rate(false_alarms) | _delay(delays, row.limit)
+        return None
 
     def _setting(self, rival: Rival, law: Law) -> tuple[float, FalseAlarms]:
         """The strictness, and false alarms with it on null streams of their own."""
@@ -135,6 +138,14 @@ def _delay(delays: Delays, limit: int) -> dict[str, Any]:
         "left_out": delays.left_out,
         "delays": [float(delay) for delay in np.quantile(delays.delays, np.linspace(0, 1, 41), method="inverted_cdf")],
     }
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BenchError as error:
+        print(f"  {error}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.installation import BenchError
 from bench.peer_environment import environment_of, version_in
+from bench.peer_rows import last_line
 from detectors.evaluation import LabelledStreams, Watched
 from streams.child import dying_with_parent
 
@@ -52,7 +53,7 @@ class Frouros:
             command = dying_with_parent([str(python), "-P", str(PROGRAM), task])  # without this folder on its path
             said = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": ""})  # noqa: S603  our own program
             if said.returncode:
-                raise BenchError(f"{version()} ended with exit code {said.returncode}: {said.stderr.strip().splitlines()[-1:]}")
+                raise BenchError(f"{version()} ended with exit code {said.returncode}: {last_line(said.stderr)}")
             stream, seen = np.load(folder / "alarms.npy")
         events, count = streams.values.shape
         return Watched(stream, seen, events, count, np.zeros(count, np.int64), restarts=True)

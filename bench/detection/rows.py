@@ -89,7 +89,7 @@ ROWS = (
         rivals=True,
     ),
     DetectionRow(name="small-reference", what="mean + .5 sigma, reference of 500 rows", column="numeric", law=Moved(shift=0.5), reference=500, allowed=1.0),
-    DetectionRow(name="zeros", what="60 % zeros become 50 %", column="numeric", law=ManyZeros(0.6, 0.5), allowed=1.0, rivals=True),
+    DetectionRow(name="zeros", what="60 % zeros become 40 %", column="numeric", law=ManyZeros(0.6, 0.4), allowed=1.0, rivals=True),
     DetectionRow(name="integers", what="integers with 5 values, mean + .4", column="numeric", law=Levels(_FIVE, _FIVE_AFTER), allowed=1.0, rivals=True),
     DetectionRow(name="rare", what="rate .002 -> .01", column="rate", law=Rate(0.002, 0.01), limit=5_000, allowed=1.0, rivals=True),
     DetectionRow(name="learnt", what="error rate .1 -> .2, no declared reference", column="rate", law=Rate(0.1, 0.2), reference=0),
