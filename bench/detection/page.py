@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,26 @@ def misses(row: DetectionRow, results: Results) -> list[str]:
     if not found["rate"] <= row.allowed:
         told.append("too many false alarms")
     return told
+
+
+def sizes(results: Results) -> str:
+    r"""How much was run.
+
+    Examples
+    --------
+    >>> sizes({"sigma": {"ours": {"streams": 390, "left_out": 10, "events": 39_000_000}, "rivals": [{"events": 2_000_000}]}})
+    'These figures rest on 400 streams with a change for each row, and on 39,000,000 events without one; of others on 2,000,000.\n'
+    """
+    ours = [found["ours"] for row in ROWS if "streams" in (found := results.get(row.name, {})).get("ours", {})]
+    theirs = [one["events"] for found in results.values() for one in found.get("rivals", ())]
+    streams, null = _range(one["streams"] + one["left_out"] for one in ours), _range(one["events"] for one in ours)
+    others = f"; of others on {_range(theirs)}" if theirs else ""
+    return f"These figures rest on {streams} streams with a change for each row, and on {null} events without one{others}.\n"
+
+
+def _range(counts: Iterable[int]) -> str:
+    ordered = sorted(counts) or [0]
+    return f"{ordered[0]:,}" if ordered[0] == ordered[-1] else f"{ordered[0]:,} to {ordered[-1]:,}"
 
 
 def table(results: Results) -> str:
@@ -164,7 +185,7 @@ def main() -> int:
         return 1
     results: Results = json.loads(results_file.read_text())
     page = PAGE.read_text()
-    for name, found in {"reached": table, "nothing changes": only_false_alarms, "floors": floors, "beside others": beside}.items():
+    for name, found in {"sizes": sizes, "reached": table, "nothing changes": only_false_alarms, "floors": floors, "beside others": beside}.items():
         page = written(page, name, found(results), by=_BY)
     PAGE.write_text(page)
     PICTURE.write_text(picture(results))

@@ -2,7 +2,7 @@
 
 Three figures belong together, and none says anything without the others: the delay after a change, the share of changes found, and the false alarms while
 nothing changes. `delays_of` and `false_alarms_of` count them, each with an interval; `at_rate` brings detectors to one false-alarm rate, so that their
-delays can be compared; `Oracle` shows what cannot be beaten.
+delays can be compared; `Oracle` shows what cannot be beaten. `detectors.evaluation.nab` scores alarms as the Numenta Anomaly Benchmark does.
 
 Examples
 --------

@@ -178,7 +178,7 @@ def test_the_tables_show_what_was_found_and_leave_out_what_was_not_run() -> None
     assert names == ["detector", "*oracle*", "**Driftwarden**", "river ADWIN, tuned, 7.1", "river ADWIN, default"]
 
 
-@pytest.mark.parametrize("name", ["reached", "nothing changes", "floors", "beside others"])
+@pytest.mark.parametrize("name", ["sizes", "reached", "nothing changes", "floors", "beside others"])
 def test_the_page_has_a_place_for_its_tables(name: str) -> None:
     assert written(PAGE.read_text(), name, "| told here |\n", by="bench.detection.page").count("| told here |") == 1
 
