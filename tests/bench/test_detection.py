@@ -183,6 +183,25 @@ def test_the_page_has_a_place_for_its_tables(name: str) -> None:
     assert written(PAGE.read_text(), name, "| told here |\n", by="bench.detection.page").count("| told here |") == 1
 
 
+class Cumulative:
+    """What the page calls ``MyDetector``."""
+
+    def __init__(self, height: float) -> None:
+        self._height, self._sum = height, 0.0
+
+    def __call__(self, value: float) -> bool:
+        self._sum = max(0.0, self._sum + value - 0.25)
+        return self._sum > self._height
+
+
+def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    exec(example, {"MyDetector": Cumulative})  # noqa: S102  our own page
+    median, *_, found = capsys.readouterr().out.split()
+    assert 10 < float(median) < 60
+    assert float(found) == 1
+
+
 def test_the_picture_has_a_row_for_each_change_and_a_curve_for_each_detector() -> None:
     drawn = ElementTree.fromstring(picture(RESULTS))  # noqa: S314  our own
     svg = "{http://www.w3.org/2000/svg}"
