@@ -9,9 +9,9 @@ from typing import Any
 from bench.detection.rows import ROWS
 
 Point = tuple[float, float]
-_WIDTH, _NAMES, _LINE, _TOP = 900, 190, 20, 40
+_WIDTH, _NAMES, _LINE, _TOP = 900, 280, 20, 40
 _SHORTEST, _LONGEST = 10.0, 10_000.0
-_OURS, _ORACLE, _RIVAL, _GREY = "#2563eb", "#111827", "#d97706", "#9ca3af"
+_OURS, _ORACLE, _RIVAL, _TARGET, _GREY = "#2563eb", "#111827", "#d97706", "#86efac", "#9ca3af"
 SPREAD = ("rate-10-20", "mean-half", "sigma")
 """Rows whose delays are drawn one by one."""
 _BESIDE = "river ADWIN, tuned"
@@ -20,7 +20,7 @@ _BESIDE = "river ADWIN, tuned"
 def picture(results: dict[str, dict[str, Any]]) -> str:
     """Medians of every row that has a delay, and below them the spread of some."""
     rows = [row for row in ROWS if "median" in results.get(row.name, {}).get("ours", {})]
-    dots = _medians([(row.what, results[row.name]) for row in rows])
+    dots = _medians([(row.what, row.target if row.of_row is None else None, results[row.name]) for row in rows])
     below = _TOP + _LINE * len(rows) + 50
     spread = [results[name] | {"what": next(row.what for row in ROWS if row.name == name)} for name in SPREAD if name in results and "median" in results[name].get("ours", {})]
     height = below + (220 if spread else 0)
@@ -41,17 +41,19 @@ def at(delay: float) -> float:
     return _NAMES + 80 + part * (_WIDTH - _NAMES - 110)
 
 
-def _medians(rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
+def _medians(rows: Sequence[tuple[str, float | None, dict[str, Any]]]) -> str:
     bottom = _TOP + _LINE * len(rows)
     parts = [_text(_WIDTH / 2, 14, "middle", "median delay in events, at one false alarm per 100,000 events", bold=True)]
     for delay in (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0):
         parts += [f'<path d="M{at(delay):.1f} {_TOP - 10}V{bottom}" stroke="#e5e7eb"/>\n', _text(at(delay), bottom + 14, "middle", f"{delay:,.0f}")]
-    legend = ((_ORACLE, "oracle"), (_OURS, "Driftwarden, with the interval"), (_RIVAL, "river, frouros; tuned"))
+    legend = ((_ORACLE, "oracle"), (_OURS, "Driftwarden, with its interval"), (_RIVAL, "river, frouros; tuned"), (_TARGET, "to be reached"))
     for place, (colour, name) in enumerate(legend):
-        x = _NAMES + 100 + 210 * place
+        x = _NAMES - 60 + 175 * place
         parts += [f'<circle cx="{x}" cy="24" r="4" fill="{colour}"/>\n', _text(x + 8, 28, "start", name)]
-    for place, (what, found) in enumerate(rows):
+    for place, (what, target, found) in enumerate(rows):
         y = _TOP + _LINE * place + 8
+        if target is not None:
+            parts.append(f'<path d="M{at(target):.1f} {y - 8}V{y + 8}" stroke="{_TARGET}" stroke-width="3"/>\n')
         parts.append(_text(_NAMES + 70, y + 4, "end", what))
         parts += [_dot(one["median"], y, _RIVAL, 3) for one in found.get("rivals", ()) if one["setting"] is not None and not one["name"].startswith("alarm")]
         if "oracle" in found:

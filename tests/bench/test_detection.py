@@ -206,7 +206,7 @@ def test_the_picture_has_a_row_for_each_change_and_a_curve_for_each_detector() -
     drawn = ElementTree.fromstring(picture(RESULTS))  # noqa: S314  our own
     svg = "{http://www.w3.org/2000/svg}"
     assert len(drawn.findall(f"{svg}polyline")) == 3
-    assert len(drawn.findall(f"{svg}circle")) == 3 + 3 + 1  # the legend; oracle, ours and a rival; ours alone
+    assert len(drawn.findall(f"{svg}circle")) == 4 + 3 + 1  # the legend; oracle, ours and a rival; ours alone
     assert any(text.text == "error rate .1 -> .2" for text in drawn.findall(f"{svg}text"))
 
 
