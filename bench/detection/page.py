@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE = DOCS / "detection.md", DOCS / "detection.svg"
 RESULTS = Path(__file__).parent / "results.json"
 _BY = "bench.detection.page"
+_NOTHING = "Not run yet.\n"
 Results = dict[str, dict[str, Any]]
 
 
@@ -127,7 +128,7 @@ def table(results: Results) -> str:
             _missed(row, results),
         ]
         lines.append(_line(cells))
-    return "\n".join(lines) + "\n"
+    return _rows(lines)
 
 
 def only_false_alarms(results: Results) -> str:
@@ -137,7 +138,7 @@ def only_false_alarms(results: Results) -> str:
         found = results.get(row.name, {}).get("ours")
         if found is not None and row.only_false_alarms:
             lines.append(_line([f"`{row.name}`", row.what, _two(row.allowed), rate(found), f"{found['events']:,}", _missed(row, results)]))
-    return "\n".join(lines) + "\n"
+    return _rows(lines)
 
 
 def _missed(row: DetectionRow, results: Results) -> str:
@@ -152,7 +153,7 @@ def floors(results: Results) -> str:
         without, found = (results.get(row.name, {}).get(part) for part in ("ours", "floors"))
         if without is not None and found is not None:
             lines.append(_line([f"`{row.name}`", events(without["median"]), events(found["median"]), share(found["found"]), rate(found)]))
-    return "\n".join(lines) + "\n"
+    return _rows(lines)
 
 
 def beside(results: Results) -> str:
@@ -170,7 +171,12 @@ def beside(results: Results) -> str:
             setting = "" if one["setting"] in {None, 1.0} else f", {one['setting']:.3g}"
             lines.append(_line([f"{one['name']}{setting}", events(one["median"]), share(one["found"]), rate(one)]))
         parts.append("\n".join(lines) + "\n")
-    return "".join(parts)
+    return "".join(parts) or _NOTHING
+
+
+def _rows(lines: list[str]) -> str:
+    """A table, if it has more than its head."""
+    return "\n".join(lines) + "\n" if len(lines) > 2 else _NOTHING
 
 
 def _line(cells: list[str]) -> str:

@@ -174,6 +174,7 @@ def test_the_tables_show_what_was_found_and_leave_out_what_was_not_run() -> None
     assert "**late, too many false alarms** |" in table(RESULTS)
     assert only_false_alarms(RESULTS).splitlines()[2:] == ["| `features-200` | 200 independent features with the whole budget | 1.5 | .75 (.67 to .84) | 40,000,000 | |"]
     assert floors(RESULTS).splitlines()[2:] == ["| `rate-10-20` | 150 | 190 | 100 % | .75 (.67 to .84) |"]
+    assert {told({}) for told in (table, only_false_alarms, floors, beside)} == {"Not run yet.\n"}
     names = [line.split("|")[1].strip() for line in beside(RESULTS).splitlines() if line.startswith("| ")]
     assert names == ["detector", "*oracle*", "**Driftwarden**", "river ADWIN, tuned, 7.1", "river ADWIN, default"]
 
