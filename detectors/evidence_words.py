@@ -65,6 +65,10 @@ def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
         if found > looks:
             shown = f"more than {_LARGEST_LOOKS:.0e}" if found >= _LARGEST_LOOKS else f"{found:.2g}"
             yield f"without a material change a statistic as large as this comes once in {shown} panes"
+    measured = bin_distances(evidence)
+    if measured:
+        told = "; ".join(f"{_NAMES.get(one.name, one.name)} {one.value:.3g} (chance alone: up to {one.null_quantile:.3g})" for one in measured)
+        yield f"distances of the whole distribution: {told}"
 
 
 def ruled_out(evidence: Evidence) -> Iterator[str]:
@@ -89,10 +93,6 @@ def ruled_out(evidence: Evidence) -> Iterator[str]:
     if basis.get("cycles"):
         periods = ", ".join(format_duration(int(cycle["period"])) for cycle in _dicts(basis["cycles"]))
         yield f"not the cycle of {periods}: it is taken off"
-    measured = bin_distances(evidence)
-    if measured:
-        told = "; ".join(f"{_NAMES.get(one.name, one.name)} {one.value:.3g} (chance alone: up to {one.null_quantile:.3g})" for one in measured)
-        yield f"the whole distribution: {told}"
 
 
 def bin_distances(evidence: Evidence) -> tuple[Distance, ...]:
@@ -148,7 +148,7 @@ def _numbers(evidence: Evidence) -> str:
         return f"its values spread {math.exp(evidence.effect.value):.3g} times as wide as in the reference"
     mean, deviation = (_float(evidence.reference[name]) for name in ("mean", "deviation"))
     direction = "up" if evidence.effect.value > 0 else "down"
-    return f"its mean went {direction} by {abs(evidence.effect.value):.3g} sigma of the reference: from {mean:.4g} to about {mean + deviation * evidence.effect.value:.4g}"
+    return f"its mean went {direction} by {abs(evidence.effect.value):.3g} sigma of the reference: from {_plain(mean)} to about {_plain(mean + deviation * evidence.effect.value)}"
 
 
 def _categories(evidence: Evidence) -> str:
@@ -157,6 +157,18 @@ def _categories(evidence: Evidence) -> str:
     moved = np.argsort(-np.abs(now - before), kind="stable")[:3]
     named = ", ".join(f"{levels[place]} from {_percent(before[place])} to {_percent(now[place])}" for place in moved.tolist() if now[place] != before[place])
     return f"{_percent(np.abs(now - before).sum() / 2)} of its values moved between levels; most of all {named}"
+
+
+def _plain(value: float) -> str:
+    """Four digits, without an exponent where people would write none.
+
+    Examples
+    --------
+    >>> _plain(49_876.5), _plain(0.12345)
+    ('49,880', '0.1235')
+    """
+    rounded = float(f"{value:.4g}")
+    return f"{rounded:,.0f}" if 1_000 <= abs(rounded) < 1e12 else f"{rounded:.4g}"
 
 
 def _percent(share: float) -> str:
