@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detectors.bank import detectors_of
 from detectors.binning import encode
+from detectors.budget import FalseAlarmBudget
 from detectors.categorical_drift import CategoricalDrift
 from detectors.detector import Detector
 from detectors.evaluation.labelled_streams import LabelledStreams
@@ -19,8 +21,9 @@ from detectors.profile import CategoricalProfile
 from detectors.rate_change import Rate, RateChange
 from detectors.reference import profile_of
 from detectors.scored_windows import Bank
-from detectors.specification import Feature
+from detectors.specification import Feature, MonitorSpecification
 from detectors.verdict import Status
+from detectors.window_bank import WindowBank
 
 EVENT = 100  # milliseconds from one event to the next
 _PANES_AT_ONCE = 256  # a multiple of what a bank scores at once; more would only need more memory
@@ -43,14 +46,7 @@ class Monitored(ABC):
         """Pane after pane; events behind the last whole pane are not seen."""
         length, count = streams.values.shape
         panes = length // self.pane
-        bank = Bank(
-            names=tuple(f"stream:{place}" for place in range(count)),
-            group="features",
-            kind="drift",
-            looks=self.budget / self.pane,
-            pane=self.pane * EVENT,
-            resolve_after=100 * self.pane * EVENT,
-        )
+        bank = self._bank(count)
         detector, counts_of = self.prepare(bank, streams.reference)
         state = detector.initial()
         status = np.empty((panes, count), np.uint8)
@@ -61,6 +57,14 @@ class Monitored(ABC):
             status[first:end] = verdicts.status
         learning = (status == Status.LEARNING).sum(axis=0, dtype=np.int64) * self.pane
         return Watched.of_first_alarms(status == Status.DRIFT, pane=self.pane, learning=learning)
+
+    def _bank(self, monitors: int) -> Bank:
+        """What a specification gives to its only monitor, for each of so many."""
+        budget = FalseAlarmBudget(alarms=1, events=round(self.budget))
+        pane = self.pane * EVENT
+        specification = MonitorSpecification(model="evaluation", task="regression", pane=pane, windows=(pane,), false_alarms=budget, events_per_pane=float(self.pane))
+        (bank,) = (detector.bank for detector in detectors_of(specification) if isinstance(detector, WindowBank))
+        return replace(bank, names=tuple(f"stream:{place}" for place in range(monitors)))
 
     @abstractmethod
     def prepare(self, bank: Bank, reference: Float64) -> tuple[Detector, Callable[[Float64], Float64]]:
