@@ -12,6 +12,7 @@ from detectors.detector import Detector
 from detectors.layout import Layout
 from detectors.loss_change import LossChange
 from detectors.numeric_drift import NumericDrift
+from detectors.panel import MIN_EVENTS
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile
 from detectors.rate_change import KNOWN, Rate, RateChange
 from detectors.scored_windows import Bank
@@ -52,12 +53,13 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     starved = sorted(group for group, share in shares.items() if share == 0)
     planned = [plan for plan in planned if plan.group not in starved]  # a share of 0 is how a group is switched off
     looks = specification.false_alarms.looks(pane=specification.pane, events_per_pane=specification.events_per_pane)
+    smallest = MIN_EVENTS / specification.events_per_pane if specification.events_per_pane else 1.0
     made = []
     for plan in planned:
         monitors = sum(len(other.names) for other in planned if other.group == plan.group)
         share = shares[plan.group] / sum(shares.values()) / monitors
         times = {"pane": specification.pane, "resolve_after": specification.alerts.resolve_after}
-        made.append(plan.make(Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, share=share, **times)))
+        made.append(plan.make(Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, share=share, smallest=max(smallest, 1.0), **times)))
     return tuple(made)
 
 

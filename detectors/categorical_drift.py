@@ -1,6 +1,7 @@
 """Drift of categorical columns against the declared reference: two-sample likelihood ratio, and total variation against the floor.
 
-Unseen levels together are one level. Levels that a window expects fewer than five of are one level there, judged by an exact binomial tail.
+Unseen levels together are one level. Levels that a window expects fewer than five of are judged by exact binomial tails there, those that it
+expects less than two of as one level.
 The window must differ surely (G2, brought to the normal scale by Wilson and Hilferty, corrected for dependence as Rao and Scott do) and by more
 than the floor (total variation less what chance alone makes of it); the statistic is the smaller of the two.
 """
@@ -23,7 +24,7 @@ from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, tolerance
 
 RESOLUTION = 0.025  # stands in for a floor of 0 where an alert is resolved
-_FEW = 5.0
+_FEW, _FEWER = 5.0, 2.0  # expected values: below the first a level is judged by an exact tail, below the second together with others that are
 
 
 class CategoricalDrift(WindowBank):
@@ -54,7 +55,8 @@ class CategoricalDrift(WindowBank):
         # Rao and Scott's first-order correction: the mean of the levels' inflations, weighted by 1 - p.
         weights = (1 - self._rates) * (self._rates > 0)
         self._weights = weights / np.maximum(self._of_columns(weights), 1e-12)[self._column]
-        self._thresholds = tuple(np.array([threshold_of_many(looks, int(size) - 1) for size in sizes]) for looks in (bank.looks, bank.looks / WARNING_RATE))
+        levels_of = (self._of_columns((self._counts > 0).astype(np.float64)) - 1).astype(int).tolist()
+        self._thresholds = tuple(np.array([threshold_of_many(looks, levels, smallest=bank.smallest) for levels in levels_of]) for looks in (bank.looks, bank.looks / WARNING_RATE))
 
     def _of_columns(self, values: Float64) -> Float64:
         """(..., levels) summed to (..., m)."""
@@ -99,20 +101,25 @@ class CategoricalDrift(WindowBank):
     def _sure(self, n: Float64, counts: Float64, inflation: Float64, freedom: Float64) -> Float64:
         """(..., w, m) how surely the windows differ, by the likelihood ratio, from their values (..., w, m) and the counts of their levels."""
         n_level, n0_level = n[..., self._column], self._n_reference[self._column]
-        common = n_level * self._rates >= _FEW
+        expected = n_level * self._rates
+        common = expected >= _FEW
+        single = (expected >= _FEWER) & ~common
         shared = (counts + self._counts) / (n_level + n0_level)
         terms = np.where(common, _entropy_term(counts, n_level * shared) + _entropy_term(self._counts, n0_level * shared), 0)
         in_common, ref_common, levels = self._of_columns(common * np.stack(np.broadcast_arrays(counts, self._counts, 1.0)))
-        hits, reference_hits = n - in_common, self._n_reference - ref_common
+        hits, reference_hits = self._of_columns(~(common | single) * np.stack(np.broadcast_arrays(counts, self._counts)))
         # G2 among the common levels, given how many values are common at all ...
         both = (in_common + ref_common) / (n + self._n_reference)
         ratio = 2 * (self._of_columns(terms) - _entropy_term(in_common, n * both) - _entropy_term(ref_common, self._n_reference * both))
-        # ... plus rare against common, with an exact tail where little is expected.
-        surprise = excess(np.stack((hits, in_common)), n, np.stack((reference_hits, ref_common)), self._n_reference, 0.0).max(axis=0)
-        degrees = np.maximum(levels - 1, 0) + (levels < self._sizes)
-        degrees = np.maximum(degrees, 1)
+        # ... plus each level of few against the others, and what is rarer together, with exact tails.
+        more, less = np.where(single, counts, 0), np.where(single, n_level - counts, 0)
+        alone = np.maximum(excess(more, n_level, self._counts, n0_level, 0.0), excess(less, n_level, n0_level - self._counts, n0_level, 0.0))
+        surprise = excess(np.stack((hits, n - hits)), n, np.stack((reference_hits, self._n_reference - reference_hits)), self._n_reference, 0.0).max(axis=0)
+        # Their squares add up as Pearson's do, whose variances are those of Poisson counts: 1 / (1 - p) times a binomial's.
+        rare = self._of_columns((1 - self._rates) * alone**2) + (1 - reference_hits / self._n_reference) * surprise**2
+        degrees = np.maximum(levels + self._of_columns(single * np.ones(1)) + (hits + reference_hits > 0) - 1, 1)
         williams = 1 + self._of_columns(np.where(common, 1 / (n_level * np.maximum(self._rates, 1e-12)), 0)) / (6 * degrees)
-        chi_square = (np.maximum(ratio, 0) / williams + surprise**2) / inflation
+        chi_square = (np.maximum(ratio, 0) / williams + rare) / inflation
         spread = 2 / (9 * degrees)
         return normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
 

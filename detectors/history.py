@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.calibration import price
 from detectors.event_batch import Float64, Int64
 
 BUCKETS_OF_A_SIZE = 3
@@ -136,7 +137,7 @@ class GrowingHistogram:
         self.origins = list(range(self._items))
 
     def append(self, start: int, sums: Float64, noted: int) -> list[tuple[int, int, Float64]]:
-        """Add a pane; returns the blocks that merging completed: (level, start, sums) each."""
+        """Add a pane; returns the pairs of buckets that were merged: level of each of the two, start of the older one, and the sums (2, q) of both."""
         end = len(self.sizes)
         self._sums[end] = sums
         self.starts.append(start)
@@ -144,17 +145,17 @@ class GrowingHistogram:
         self.origins.append(self._items)
         self._items += 1
         self.sizes, merges, drop = merges_after([*self.sizes, 1])
-        completed = []
+        merged = []
         # From the newest on, so that the positions of the older ones stay as they are.
         for merge in merges:
             position = merge.position
+            merged.append((merge.level - 1, self.starts[position], self._sums[position : position + 2].copy()))
             self._sums[position] += self._sums[position + 1]
-            completed.append((merge.level, self.starts[position], self._sums[position].copy()))
             self._remove(position + 1, end)
             end -= 1
         if drop:
             self._remove(0, end)
-        return completed
+        return merged
 
     def _remove(self, position: int, end: int) -> None:
         self._sums[position:end] = self._sums[position + 1 : end + 1]
@@ -168,6 +169,10 @@ class GrowingHistogram:
         if end:
             self._sums[end - 1 :: -1].cumsum(axis=0, out=windows[::-1])
         return windows
+
+    def prices(self) -> Float64:
+        """(b,) of the recent windows, see `price`."""
+        return price(np.cumsum(self.sizes[::-1], dtype=np.int64)[::-1])
 
     @property
     def sums(self) -> Float64:

@@ -15,8 +15,8 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64
 from detectors.layout import REGRESSION
+from detectors.learnt_reference import LEARN_EVENTS, grown, grows
 from detectors.profile import PerformanceProfile
-from detectors.rate_change import LEARN_EVENTS
 from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import Effect
 from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, WindowBank, interval_of, tolerance
@@ -42,7 +42,7 @@ class LossChange(WindowBank):
         self._cells = block.start + np.array([REGRESSION.index(name) for name in ("rows", "absolute_error", "squared_error")])
         self._relative = relative
         self._declared = reference
-        self._thresholds = tuple(np.array([threshold(looks, sides=1)]) for looks in (bank.looks, bank.looks / WARNING_RATE))
+        self._thresholds = tuple(np.array([threshold(looks, smallest=bank.smallest)]) for looks in (bank.looks, bank.looks / WARNING_RATE))
 
     @property
     def floors(self) -> Float64:
@@ -77,13 +77,18 @@ class LossChange(WindowBank):
 
     @override
     def learning(self, state: State) -> bool:
-        """Whether there is no declared reference, and too few labelled events so far."""
-        return self._declared is None and bool(state["learnt"][0] < LEARN_EVENTS)
+        """Whether there is no declared reference, and the learnt one still grows."""
+        rows, total, _ = state["learnt"]
+        growing = bool(grows(state["learnt"][:1], state).all()) and (total > 0 or rows < LEARN_EVENTS)  # what is a multiple of 0 is not worth waiting for
+        return self._declared is None and growing
 
     @override
     def learn(self, state: State, sums: Float64, start: int) -> State:
-        """Take the first events into the reference; windows begin behind them."""
-        return state | {"learnt": state["learnt"] + sums, "since": np.maximum(state["since"], start + self.bank.pane)}
+        """Take the first events into the reference, then the older part of the history; windows begin behind them."""
+        if state["learnt"][0] < LEARN_EVENTS:
+            return state | {"learnt": state["learnt"] + sums, "since": np.maximum(state["since"], start + self.bank.pane)}
+        (larger,), older, behind = grown(state["sums"][:, :1], state["learnt"][:1], state["sums"][..., None], state["starts"])
+        return state | {"learnt": older[:, 0], "since": np.maximum(state["since"], behind)} if larger else state
 
     def score(self, windows: Windows, state: State) -> Scored:
         """Mean absolute error of every window against the reference's, raised by the floor."""

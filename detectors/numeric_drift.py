@@ -20,7 +20,7 @@ from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Float64, Int64
 from detectors.history import Cells, Histogram, narrow
-from detectors.large_deviation import SMALLEST_ROOT, DeviationTable, normal_of_root
+from detectors.large_deviation import DeviationTable, normal_of_root
 from detectors.panel import MIN_EVENTS
 from detectors.profile import Cycle, NumericProfile
 from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
@@ -28,6 +28,7 @@ from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, tolerance
 
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
+WIDER, NARROWER = 0.0, 1.5  # handicaps of the sides of the scale, see `threshold`: a shift has two sides without one; a column seldom narrows, and it harms less
 _N, _FIRST, _SECOND, _FOURTH = range(4)
 
 
@@ -55,10 +56,11 @@ class NumericDrift(WindowBank):
         self._reference = reference = _reference(profiles, blocks)
         self.profiles, self.blocks = reference.profiles, reference.blocks
         self._n_reference, self._mean, self._variance = reference.n, reference.mean, reference.variance
-        self._cycles, self._tails = reference.cycles, reference.tails
+        self._cycles, self._tails, self._stretch = reference.cycles, reference.tails, reference.stretch
         ease = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
         self._at_floor = normal_of_root(0 * ease, ease)
-        self._thresholds = tuple(np.full(m, threshold(2 * looks, sides=2)) for looks in (bank.looks, bank.looks / WARNING_RATE))  # two channels share the budget
+        levels = [threshold(looks, sides=2, handicaps=(WIDER, NARROWER), smallest=bank.smallest) for looks in (bank.looks, bank.looks / WARNING_RATE)]
+        self._thresholds = tuple(np.full(m, level) for level in levels)
 
     @property
     def floors(self) -> Float64:
@@ -99,7 +101,8 @@ class NumericDrift(WindowBank):
         beyond = np.copysign(np.maximum(np.abs(shift) - self._shift, 0), shift)
         # Under the floor's ratio R the window's squares follow the reference's law times R^2, so they are scaled back before they are compared.
         squared = self._ratio**2
-        more, less = variance / squared - self._variance, variance * squared - self._variance
+        # A window's own mean takes a degree of freedom from the squares about it.
+        more, less = variance * (n / np.maximum(n - 1, 1)) / squared - self._variance, variance * squared - self._variance
         change = np.where(more > 0, more, np.minimum(less, 0))
         log_ratio = 0.5 * np.log(variance / self._variance)
         # Most windows are within the floors: what lies beyond is looked up, one place at a time.
@@ -109,21 +112,22 @@ class NumericDrift(WindowBank):
             flat = np.flatnonzero((n >= MIN_EVENTS) & (deviation != 0))
             if not len(flat):
                 continue
-            values, of_window = deviation.ravel()[flat], variance.ravel()[flat]
+            window, column = np.divmod(flat, m)
+            law = channel * m + column
+            values, of_window, events = deviation.ravel()[flat], variance.ravel()[flat], n.ravel()[flat]
             if channel == 1:
                 of_window = np.maximum(m4.ravel()[flat] - m2.ravel()[flat] ** 2, 0) * np.where(values > 0, squared**-2, squared**2)
-            steepest = of_window**-0.5
-            error, freedom = self._error(windows, flat // m, channel * m + flat % m, n.ravel()[flat])
-            most = np.maximum(np.abs(values) * steepest / error, SMALLEST_ROOT)
+            error, freedom = self._error(windows, window, law, events)
+            # The law's spread is known as well as its reference is large; a window that is as large says how wide the law is, too.
+            share = (events / (events + self._n_reference[column])) ** 2
+            wider = np.maximum(1 + share * (of_window * (self._stretch[law] / self._tails.scale[law]) ** 2 - 1), 1)
             counts = error > 0  # the dependence is known
-            if channel == 1:  # where the location says more than the scale can, the tail of the scale need not be known
-                counts &= ~(most <= location.ravel()[flat])
-            window, column = np.divmod(flat[counts], m)
-            law = channel * m + column
-            slope, ease = self._tails.at(values[counts], law)
-            root = np.abs(values[counts]) * np.minimum(slope, steepest[counts]) / error[counts]
-            both.reshape(-1, 2 * m)[window, law] = normal_of_student(normal_of_root(root, ease), freedom[counts])
-        statistic = np.where(np.isnan(scale), location, np.maximum(location, scale))
+            stretched = values[counts] * self._stretch[law[counts]]
+            slope, ease = self._tails.at(stretched, law[counts])
+            root = np.abs(stretched) * slope / (error[counts] * np.sqrt(wider[counts]))
+            both.reshape(-1, 2 * m)[window[counts], law[counts]] = normal_of_student(normal_of_root(root, ease), freedom[counts])
+        handicapped = np.sqrt(np.maximum(scale * scale - 2 * np.where(change < 0, NARROWER, WIDER), 0))
+        statistic = np.where(np.isnan(scale), location, np.maximum(location, handicapped))
         detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance}
         return Scored(windows, n, statistic, np.fmax(np.abs(shift), np.abs(log_ratio) * self._shift_per_log_ratio), detail)
 
@@ -187,6 +191,7 @@ class _Reference:
     powers : (m, B, 5) of the bins' scores.
     n, mean, variance : (m,) of each column.
     tails : of the means, then of the variances.
+    stretch : (2 m,) by which deviations are multiplied where a cycle is taken off, before they are looked up in the tails.
     """
 
     def __init__(self, profiles: Sequence[NumericProfile], blocks: Sequence[slice]) -> None:
@@ -209,6 +214,12 @@ class _Reference:
         self.variance = np.maximum(square - self.mean**2 - self.cycles.location_variance, 0.05 * (square - self.mean**2))
         laws = [(scores[column], weights[column]) for column in range(m)]
         self.tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
+        # What is left when a cycle is taken off has a law of about the same shape, but narrower; its squares spread as those of a normal law at least.
+        location, scale = np.split(self.tails.scale, 2)
+        with np.errstate(all="ignore"):
+            left = np.where(self.cycles.location_variance > 0, self.variance / location**2, 1.0)
+            narrower = np.where(left < 1, np.maximum(left, np.sqrt(2) * self.variance / scale), 1.0)
+        self.stretch = 1 / np.concatenate((np.sqrt(left), narrower))
 
 
 _References = WeakValueDictionary[tuple[tuple[NumericProfile, ...], tuple[int, ...]], _Reference]

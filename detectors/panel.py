@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.calibration import paid
 from detectors.dependence import Dependence
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Bool, Float64, Int64
@@ -24,7 +25,7 @@ from detectors.verdict import Status, Verdicts
 if TYPE_CHECKING:
     from detectors.window_bank import WindowBank
 
-MIN_EVENTS = 30  # a window with fewer says nothing
+MIN_EVENTS = 20  # a window with fewer says nothing
 PANES_AT_ONCE = 64  # many more would not fit the processor's caches
 _NEVER = np.iinfo(np.int64).max
 _OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))
@@ -60,6 +61,7 @@ class _Grown:
     labels : (r, 2 c) inflation and freedom as they were known, in the order in which they became known.
     latest : (k,) the row that was known on each pane.
     windows, noted, begins : of each pane, see `Windows`.
+    prices : (k, w) of the windows of each pane.
     """
 
     histogram: GrowingHistogram
@@ -69,6 +71,7 @@ class _Grown:
     windows: Float64
     noted: Int64
     begins: Int64
+    prices: Float64
 
 
 class Panel:
@@ -126,7 +129,7 @@ class Panel:
             for bank, state, of_sums, of_channels in zip(self._banks, states, self._sums, self._channels, strict=True):
                 inflation, freedom = grown.labels[:, :channels][:, of_channels], grown.labels[:, channels:][:, of_channels]
                 scored.append(bank.score(Windows(grown.windows[..., of_sums], grown.noted, inflation, freedom), state))
-            verdicts = self._verdicts(states, scored, grown.begins, np.array(starts), self._armed(grown))
+            verdicts = self._verdicts(states, scored, grown, np.array(starts))
         states, alarmed, inflation = self._note_alarms(states, verdicts, grown.labels[grown.latest, :channels], starts)
         found = []
         for bank, way, state, one, monitors, of_channels in zip(self._banks, ways, states, scored, self._monitors, self._channels, strict=True):
@@ -137,37 +140,52 @@ class Panel:
 
     def _grown(self, states: Sequence[State], sums: Float64, starts: Sequence[int], seen: Bool) -> _Grown:
         before = [Dependence.of_state(state) for state in states]
-        dependence = Dependence(*(_beside([getattr(one, name) for one in before]) for name in ("blocks", "squares", "inflation", "freedom")))
+        dependence = Dependence(*(_beside([getattr(one, name) for one in before]) for name in ("contrasts", "within", "inflation", "freedom")))
         sizes = states[0]["sizes"]
         histogram = GrowingHistogram(sizes, states[0]["starts"], _beside([state["sums"] for state in states]), room=len(starts))
         noted_before = [(state["labels"], mine.stop - mine.start) for state, mine in zip(states, self._channels, strict=True)]
         halves = [labels[:, :width] for labels, width in noted_before] + [labels[:, width:] for labels, width in noted_before]
         fresh = [np.concatenate((dependence.inflation, dependence.freedom))]  # labels of the panes that are added
         since = _beside([state["measured_since"] for state in states])[self._channel_monitor]
-        windows, noted, begins, latest = [], [], [], []
-        waiting: list[tuple[int, int, Float64]] = []  # blocks not yet in the dependence: level, last time at which measuring may have begun, sums
-        squared: list[Float64] = []
+        windows, noted, begins, prices, latest = [], [], [], [], []
+        panes: list[tuple[int, Float64]] = []  # not yet in the dependence: last time at which measuring may have begun, sums
+        merged: list[tuple[int, int, Float64]] = []  # the same of pairs of buckets
 
         def observed() -> Dependence:
-            blocks = np.array([block for _, _, block in waiting])
-            counted = since <= np.array([[began] for _, began, _ in waiting])
-            return dependence.observe([level for level, _, _ in waiting], blocks[:, self._events], blocks[:, self._totals], np.array(squared)[:, self._squares], counted)
+            of_panes = np.array([of_pane for _, of_pane in panes])
+            counted = since <= np.array([[began] for began, _ in panes])
+            seen = dependence.with_panes(of_panes[:, self._events], of_panes[:, self._totals], of_panes[:, self._squares], counted)
+            if not merged:
+                return seen
+            pairs = np.stack([pair for _, _, pair in merged], axis=1)
+            counted = since <= np.array([[began] for _, began, _ in merged])
+            return seen.with_contrasts([level for level, _, _ in merged], pairs[..., self._events], pairs[..., self._totals], counted)
 
         for place, start in enumerate(starts):
             if seen[place]:
-                completed = histogram.append(start, sums[place], len(sizes) + len(fresh) - 1)
-                waiting += [(0, start + self._pane - 1, sums[place]), *completed]
-                squared.append(sums[place])
-                if any(level >= 3 for level, _, _ in completed):  # every eight panes is often enough, and the first time is when there is enough
-                    dependence, waiting, squared = observed().estimated(), [], []
+                pairs = histogram.append(start, sums[place], len(sizes) + len(fresh) - 1)
+                panes.append((start + self._pane - 1, sums[place]))
+                merged += pairs
+                if any(level >= 2 for level, _, _ in pairs):  # every eight panes is often enough, and the first time is when there is enough
+                    dependence, panes, merged = observed().estimated(), [], []
                     fresh.append(np.concatenate((dependence.inflation, dependence.freedom)))
             windows.append(histogram.suffixes())
             noted.append(np.array(histogram.noted, np.int64))
             begins.append(np.array(histogram.starts, np.int64))
+            prices.append(histogram.prices())
             latest.append(len(sizes) + len(fresh) - 1)
-        if waiting:
+        if panes:
             dependence = observed()
-        return _Grown(histogram, dependence, np.concatenate((_beside(halves), fresh)), latest, _rectangle(windows, 0.0), _rectangle(noted, 0), _rectangle(begins, _NEVER))
+        return _Grown(
+            histogram,
+            dependence,
+            np.concatenate((_beside(halves), fresh)),
+            latest,
+            _rectangle(windows, 0.0),
+            _rectangle(noted, 0),
+            _rectangle(begins, _NEVER),
+            _rectangle(prices, 0.0),
+        )
 
     def _after(self, place: int, grown: _Grown, state: State, counts: Float64) -> State:
         """The state of one bank after the panes, of which ``counts`` had events."""
@@ -188,17 +206,19 @@ class Panel:
         armed = {row: np.bincount(self._channel_monitor, unarmed[row], len(self._one_sided)) == 0 for row in set(grown.latest)}
         return np.array([armed[row] for row in grown.latest])
 
-    def _verdicts(self, states: Sequence[State], scored: Sequence[Scored], begins: Int64, starts: Int64, armed: Bool) -> Verdicts:
+    def _verdicts(self, states: Sequence[State], scored: Sequence[Scored], grown: _Grown, starts: Int64) -> Verdicts:
+        begins, armed = grown.begins, self._armed(grown)
         since, ready = _beside([state["since"] for state in states]), _beside([bank.ready(state) for bank, state in zip(self._banks, states, strict=True)])
         events, effects = _beside([one.events for one in scored]), _beside([one.effect for one in scored])
         values = np.maximum(_beside([one.statistic for one in scored]), 0)  # keeps nan; ties at 0 go to the longest window
         inside, learnt = begins[..., None] >= since, ready & armed
         enough = events >= MIN_EVENTS
-        statistics = np.where(enough & inside & (values >= 0) & learnt[:, None], values, -1.0)
+        statistics = np.where(enough & inside & (values >= 0) & learnt[:, None], paid(values, grown.prices[..., None]), -1.0)
         best = statistics.argmax(axis=1)
         panes, monitors = np.arange(len(starts))[:, None], np.arange(len(since))
         largest = statistics[panes, best, monitors]
         known = largest >= 0
+        largest = np.sqrt(np.maximum(largest, 0))
         status = np.where(learnt, _INSUFFICIENT, _LEARNING)
         status[known] = _OK
         status[largest > self._warning] = _WARNING

@@ -1,8 +1,9 @@
 """A rate that rose: error rate, missing values, values out of range, unseen categories. One-sided, as only harm counts.
 
 The statistic is the signed root of the binomial likelihood ratio of a window against the reference's rate plus the floor, shrunk by the
-reference's own error; where fewer than five events are expected, the exact binomial tail takes its place. Without a declared reference the
-first `LEARN_EVENTS` events become one. Not for rates of correlated events in fewer than a few hundred panes: dependence is measured first.
+reference's own error; where fewer than five hits are expected, or fewer than five misses seen, the exact binomial tail takes its place. Without a
+declared reference the first `LEARN_EVENTS` events become one, which grows (`detectors.learnt_reference`). Not for rates of correlated events in
+fewer than a few hundred panes: dependence is measured first.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from typing_extensions import override
 from detectors.calibration import normal_of_student, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64
+from detectors.learnt_reference import LEARN_EVENTS, grown, grows
 from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.shared_arrays import shared
 from detectors.verdict import Effect
 from detectors.window_bank import MIN_REFERENCE, WARNING_RATE, WindowBank, interval_of, tolerance
 
-LEARN_EVENTS = 500
 RESOLUTION = 0.01  # stands in for a floor of 0 where an alert is resolved
 KNOWN = 1e12  # "events" behind a rate that was stated, not measured
 _FEW = 5.0
+_RARE = 0.03  # as good as Poisson
+_SMALLEST = 1e-290  # tail that can be told; beyond it the root has to do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +58,13 @@ def excess(hits: Float64, events: Float64, reference_hits: Float64, reference_ev
     Examples
     --------
     >>> excess(np.array([60.0]), np.array([400.0]), np.array([1000.0]), np.array([10_000.0]), 0.0).round(1)
-    array([3.])
+    array([3.1])
     >>> excess(np.array([1.0]), np.array([400.0]), np.array([0.0]), np.array([10_000.0]), 0.0).round(1)
-    array([1.8])
+    array([2.1])
     """
     base = (reference_hits + 0.5) / (reference_events + 1)
     null = np.minimum(base + floor, 1 - 1e-9)
-    rose = np.maximum(hits - 0.5, 0) > events * null  # continuity: P(K >= k) lies between the values k - 1 and k
+    rose = hits > events * null
     value = np.where(events > 0, np.zeros(rose.shape), np.nan)
     if rose.any():
         parts = (np.broadcast_to(part, rose.shape)[rose] for part in (hits, events, reference_hits, reference_events, base, null))
@@ -70,22 +73,39 @@ def excess(hits: Float64, events: Float64, reference_hits: Float64, reference_ev
 
 
 def _excess_of_risen(hits: Float64, events: Float64, reference_hits: Float64, reference_events: Float64, base: Float64, null: Float64, *, floor: float) -> Float64:
-    """(n,) `excess` where the rate is above ``null``, which is ``base`` plus the floor."""
-    expected, halfway = events * null, hits - 0.5
-    rate = np.clip(halfway / events, 1e-300, 1 - 1e-16)
-    divergence = halfway * np.log(rate / null) + (events - halfway) * np.log((1 - rate) / (1 - null))
+    """(n,) `excess` where the rate is above ``null``, which is ``base`` plus the floor.
+
+    Half the chance of exactly so many hits counts as "more": with all of it, or with hits less a half, windows of few events would hardly ever alarm. The
+    root is brought to that by its saddlepoint correction (Barndorff-Nielsen's, which without a correction for continuity is of the middle).
+    """
+    expected, misses = events * null, events - hits
+    rate = np.minimum(hits / events, 1 - 0.25 / events)
+    odds = np.log(rate / null) - np.log((1 - rate) / (1 - null))
+    divergence = hits * odds + events * np.log((1 - rate) / (1 - null))
+    root = np.sqrt(2 * np.maximum(divergence, 1e-12))
+    steep = np.maximum(odds * np.sqrt(events * rate * (1 - rate)), 1e-6)
+    # Near 0 both go to the same number and their ratio to 1, which rounding would not show.
+    root = np.where(root > 0.1, root + np.log(steep / root) / np.maximum(root, 0.1), root)
     # The reference's error widens the difference: Var = p(1-p)/n + p0(1-p0)/n0.
     own, other = null * (1 - null) / events, base * (1 - base) / (reference_events + 1)
     shrink = np.sqrt(own / (own + other))
-    value: Float64 = np.sqrt(2 * np.maximum(divergence, 0)) * shrink
-    few = expected < _FEW
+    value: Float64 = np.maximum(root, 0) * shrink
+    few = np.minimum(expected, misses) < _FEW
     if few.any():
         k, n, k0, n0 = (part[few] for part in (hits, events, reference_hits, reference_events))
-        # Without a floor, given k + k0 hits altogether, k is binomial: exact whatever the common rate is.
-        tail = special.betainc(k, k0 + 1, n / (n + n0)) if floor == 0 else special.betainc(k, n - k + 1, null[few])
-        exact = np.maximum(-special.ndtri(np.maximum(tail, 1e-300)), 0)
-        value[few] = np.minimum(value[few], exact * shrink[few]) if floor > 0 else exact
+        # Without a floor, given k + k0 hits of rare ones altogether, k is binomial: exact whatever the common rate is.
+        rare = (null[few] < _RARE) & (floor == 0)
+        others, chance = np.where(rare, k0, n - k), np.where(rare, n / (n + n0), null[few])
+        tail, beyond = (_tail(k + more, others + 1 - more, chance) for more in (0, 1))
+        exact = np.maximum(-special.ndtri((tail + beyond) / 2), 0)
+        value[few] = np.where(tail > _SMALLEST, exact * np.where(rare, 1, shrink[few]), value[few])
     return value
+
+
+def _tail(hits: Float64, others: Float64, chance: Float64) -> Float64:
+    """P(K >= hits) of a binomial of ``hits + others - 1`` trials; 0 where there are fewer."""
+    tail: Float64 = np.where(others > 0, special.betainc(hits, np.maximum(others, 1e-300), chance), 0.0)
+    return tail
 
 
 class RateChange(WindowBank):
@@ -114,7 +134,7 @@ class RateChange(WindowBank):
         if 0 in lengths:
             raise ValueError("every rate needs at least one cell for its hits and one for its events")
         self._first = np.cumsum([0, *lengths[:-1]])
-        self._thresholds = tuple(np.full(m, threshold(looks, sides=1)) for looks in (bank.looks, bank.looks / WARNING_RATE))
+        self._thresholds = tuple(np.full(m, threshold(looks, smallest=bank.smallest)) for looks in (bank.looks, bank.looks / WARNING_RATE))
 
     @property
     def floors(self) -> Float64:
@@ -146,20 +166,21 @@ class RateChange(WindowBank):
 
     @override
     def learning(self, state: State) -> bool:
-        """Whether a rate without a declared reference has had too few events."""
-        return not self._all_declared and bool(self._is_learning(state).any())
-
-    def _is_learning(self, state: State) -> Bool:
-        learning: Bool = ~self._declared & (state["learnt"][1] < LEARN_EVENTS)
-        return learning
+        """Whether the reference of a rate without a declared one still grows."""
+        return not self._all_declared and bool((~self._declared & grows(state["learnt"][1], state)).any())
 
     @override
     def learn(self, state: State, sums: Float64, start: int) -> State:
-        """Take the first events into the reference; windows begin behind them."""
-        learning = self._is_learning(state)
+        """Take the first events into the reference, then the older part of the history; windows begin behind them."""
+        learnt, since = state["learnt"], state["since"]
+        growing = ~self._declared & grows(learnt[1], state)
+        first = growing & (learnt[1] < LEARN_EVENTS)
         events, hits = np.split(sums, 2)
-        learnt = state["learnt"] + np.where(learning, (hits, events), 0.0)
-        return state | {"learnt": learnt, "since": np.where(learning, np.maximum(state["since"], start + self.bank.pane), state["since"])}
+        of_buckets = np.stack(np.split(state["sums"], 2, axis=1)[::-1], axis=1)
+        larger, older, behind = grown(of_buckets[:, 1], learnt[1], of_buckets, state["starts"])
+        later = growing & ~first & larger
+        learnt = np.where(first, learnt + np.stack((hits, events)), np.where(later, older, learnt))
+        return state | {"learnt": learnt, "since": np.where(first, np.maximum(since, start + self.bank.pane), np.where(later, np.maximum(since, behind), since))}
 
     def score(self, windows: Windows, state: State) -> Scored:
         """Excess over the reference's rate in every window."""

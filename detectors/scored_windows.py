@@ -21,6 +21,7 @@ class Bank:
     looks : closed panes between two false alarms of one monitor.
     pane, resolve_after : milliseconds.
     share : of the model's false-alarm budget, that one monitor lives on.
+    smallest : panes of the smallest window that has enough events to say something; 1 where that is not known.
     """
 
     names: tuple[str, ...]
@@ -30,6 +31,7 @@ class Bank:
     pane: int
     resolve_after: int
     share: float = 1.0
+    smallest: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.names:

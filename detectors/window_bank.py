@@ -1,8 +1,8 @@
 """What all banks share: how windows are scored and what is told of them; `detectors.panel` walks banks through panes.
 
 Every window of the history (from a bucket's start until now) is compared with the reference; the statistic of a monitor is the largest
-``(|effect| - floor) / standard error`` over windows, clipped at 0, and the start of that window is the estimated time of the change. A subclass
-says which sums a pane contributes and how a window is scored.
+``(|effect| - floor) / standard error`` over windows, clipped at 0, of which short windows pay a price (`detectors.calibration.price`), and the start
+of that window is the estimated time of the change. A subclass says which sums a pane contributes and how a window is scored.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from detectors.acknowledgement import Present
+from detectors.calibration import paid, price
 from detectors.dependence import Dependence
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Bool, Float64, Int64
@@ -181,7 +182,8 @@ class WindowBank(ABC):
         return [self._evidence(state, monitor, histogram, scored, usable, since) for monitor in monitors]
 
     def _evidence(self, state: State, monitor: int, histogram: Histogram, scored: Scored, usable: Bool, since: int | None) -> Evidence:
-        column = np.where(usable[:, monitor], scored.statistic[:, monitor], -1.0)
+        prices = price(np.cumsum(histogram.sizes[::-1], dtype=np.int64)[::-1])
+        column = np.where(usable[:, monitor], paid(scored.statistic[:, monitor], prices), -1.0)
         nothing = not (column >= 0).any()
         bucket = 0 if nothing else int(np.argmax(column))
         if since is not None and len(column):
@@ -192,11 +194,11 @@ class WindowBank(ABC):
             return Evidence(name=self.names[monitor], statistic="none", value=np.nan, threshold=threshold, effect=effect, n_reference=np.nan, n_current=0.0)
         told = self.tell(state, monitor, bucket, scored)
         unknown = np.isnan(scored.statistic[:, monitor]) & (histogram.starts >= state["since"][monitor])
-        squares = np.where(unknown, np.nan, np.maximum(column, 0) ** 2)
+        squares = np.where(unknown, np.nan, np.where(usable[:, monitor], scored.statistic[:, monitor], 0) ** 2)
         return Evidence(
             name=self.names[monitor],
             statistic=told.statistic,
-            value=np.nan if nothing else float(column[bucket]),
+            value=np.nan if nothing else float(np.sqrt(max(column[bucket], 0.0))),
             threshold=threshold,
             effect=told.effect,
             n_reference=told.n_reference,

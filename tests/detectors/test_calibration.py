@@ -4,35 +4,52 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.calibration import chi_square_height, normal_of_student, table, threshold, threshold_of_many
+from detectors.calibration import chi_square_height, normal_of_student, paid, price, table, threshold, threshold_of_many
 from detectors.calibration_simulation import largest_statistics, run_lengths, thresholds
 from detectors.history import BUCKETS_OF_A_SIZE, merges_after
 
 
 def test_the_shipped_table_holds_on_streams_that_it_was_not_made_from() -> None:
-    noted = largest_statistics(600, (400, 4_000), seed=11)
-    for sides in (1, 2):
+    noted = largest_statistics(400, (400, 4_000), seed=11)
+    for smallest in (1, 3, 10):
         for looks in (1_000, 10_000, 50_000):
-            counted = run_lengths(noted, np.array([threshold(looks, sides=sides)]), sides=sides)[0]
+            counted = run_lengths(noted, np.array([threshold(looks, smallest=smallest)]), smallest=smallest)[0]
             assert 0.7 < counted / looks < 1.5
 
 
-@pytest.mark.parametrize("sides", [1, 2])
-def test_the_extrapolated_thresholds_lie_between_one_window_and_the_union_of_all_windows(sides) -> None:
+def test_the_extrapolated_thresholds_lie_between_one_window_and_the_union_of_all_windows() -> None:
+    prices = price(np.unique(np.geomspace(1, 2**19, 60).astype(np.int64)))
     for looks in (1e7, 1e8, 1e9):
-        one, all_of_them = (stats.norm.isf(1 / looks / windows / sides) for windows in (1, 60))
-        assert one < threshold(looks, sides=sides) < all_of_them
+        height = threshold(looks)
+        assert stats.norm.isf(1 / looks) < height < stats.norm.isf(1 / looks / len(prices))
+        assert stats.norm.sf(np.sqrt(height**2 + prices)).sum() > 1 / looks  # the union bound says less
 
 
-def test_thresholds_rise_with_the_run_length_and_two_sides_cost_more_than_one() -> None:
-    for _, heights in table().values():
-        assert (np.diff(heights) > 0).all()
-    assert all(threshold(looks, sides=2) > threshold(looks, sides=1) for looks in (1e2, 1e5, 1e9, 1e12))
+def test_thresholds_rise_with_the_run_length_and_fall_with_the_smallest_window() -> None:
+    _, _, heights = table()
+    assert (np.diff(heights, axis=1) > 0).all()
+    assert (np.diff(heights, axis=0) <= 0).all()
+
+
+def test_sides_share_the_looks_and_a_handicapped_side_takes_less_of_them() -> None:
+    for looks in (1e3, 1e5, 1e9, 1e12):
+        assert threshold(looks, sides=2) == pytest.approx(threshold(2 * looks), abs=1e-6)
+        one, half, two = (threshold(looks, handicaps=handicaps) for handicaps in ((50.0,), (1.5,), (0.0,)))
+        assert one == pytest.approx(threshold(looks), abs=1e-6)
+        assert one < half < two == pytest.approx(threshold(looks, sides=2), abs=1e-6)
+
+
+def test_a_longer_window_is_cheaper_and_a_statistic_never_counts_for_more_than_it_is() -> None:
+    prices = price(np.array([1, 2, 10, 100, 10_000]))
+    assert (np.diff(prices) <= 0).all()
+    assert (paid(np.full(5, 5.0), prices) <= 25).all()
+    assert paid(np.array([0.0, np.nan]), np.array([0.0, 0.0])).tolist()[0] == 0
+    assert np.isnan(paid(np.array([np.nan]), prices[:1])).all()
 
 
 def test_beyond_the_table_the_threshold_goes_on_smoothly() -> None:
     end = 10**10
-    steps = [threshold(end * factor, sides=1) - threshold(end * factor / 2, sides=1) for factor in (1, 2, 4)]
+    steps = [threshold(end * factor) - threshold(end * factor / 2) for factor in (1, 2, 4)]
     assert steps[0] == pytest.approx(steps[1], rel=0.1)
     assert steps[0] > steps[1] > steps[2] > 0
 
@@ -40,11 +57,11 @@ def test_beyond_the_table_the_threshold_goes_on_smoothly() -> None:
 @pytest.mark.parametrize("looks", [0, -1, float("nan")])
 def test_a_run_length_of_nothing_is_refused(looks) -> None:
     with pytest.raises(ValueError, match="looks must be > 0"):
-        threshold(looks, sides=1)
+        threshold(looks)
 
 
 def test_the_simulation_is_reproducible_from_its_seed() -> None:
-    one, again = (thresholds(largest_statistics(300, (250, 2_000), seed=3), sides=2) for _ in range(2))
+    one, again = (thresholds(largest_statistics(300, (250, 2_000), seed=3)) for _ in range(2))
     assert one == again
 
 
@@ -62,7 +79,7 @@ def test_a_student_value_keeps_its_tail_on_the_normal_scale(value, freedom) -> N
 def test_more_directions_need_a_higher_threshold() -> None:
     heights = [threshold_of_many(1e6, directions) for directions in (1, 3, 10, 50)]
     assert heights == sorted(heights)
-    assert heights[0] == pytest.approx(threshold(1e6, sides=1), abs=0.15)
+    assert heights[0] == pytest.approx(threshold(1e6), abs=0.15)
 
 
 @given(st.integers(1, 3_000))

@@ -11,11 +11,12 @@ from detectors.categorical_drift import CategoricalDrift
 from detectors.detector import Detector
 from detectors.event_batch import Float64
 from detectors.layout import REGRESSION
+from detectors.learnt_reference import LEARN_EVENTS
 from detectors.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.loss_change import LossChange
 from detectors.numeric_drift import NumericDrift
 from detectors.profile import CategoricalProfile, PerformanceProfile
-from detectors.rate_change import KNOWN, LEARN_EVENTS, Rate, RateChange
+from detectors.rate_change import KNOWN, Rate, RateChange
 from detectors.scored_windows import Bank
 from detectors.verdict import AlertKind, Group, Status
 from tests.detectors.event_samples import specification

@@ -15,7 +15,7 @@ from detectors.specification import Alerts, Floors
 from tests.detectors.reference_samples import categorical_profile, specification_of
 
 NOMINAL = (1e-2, 1e-3, 1e-4)
-SIZES = (10, 30, 100, 300)
+SIZES = (MIN_EVENTS, 30, 100, 300)
 WITHOUT_FLOORS = Alerts(floors=Floors(shift=0, deviation_ratio=1, categories=0, rate=0, relative_loss=0))
 ONLY_FEATURES = {"shares": {"performance": 0, "quality": 0}}
 NUMERIC = {
@@ -102,13 +102,16 @@ def test_no_small_window_of_an_unchanged_loss_passes_a_height_more_often_than_a_
 
 
 @pytest.mark.parametrize("rate", [0.002, 0.01, 0.1, 0.3, 0.5])
-@pytest.mark.parametrize("events", [10, 30, 100, 300, 1_000, 10_000])
-def test_a_rate_passes_heights_up_to_six_sigma_no_more_often_than_a_normal_value_by_the_exact_binomial(rate, events) -> None:
+@pytest.mark.parametrize("events", [MIN_EVENTS, 30, 100, 300, 1_000, 10_000])
+def test_a_rate_passes_heights_up_to_six_sigma_about_as_often_as_a_normal_value_by_the_exact_binomial(rate, events) -> None:
     hits = np.arange(events + 1.0)
     value = excess(hits, np.full(len(hits), float(events)), np.array([rate * 1e12]), np.array([1e12]), 0.0)
     chances = stats.binom.pmf(hits, events, rate)
-    for nominal in (1e-3, 1e-4, 1e-6, 1e-9):
-        assert chances[value > stats.norm.isf(nominal)].sum() <= 1.05 * nominal
+    nominal = np.geomspace(1e-9, 1e-3, 600)
+    often = np.array([chances[value > height].sum() for height in stats.norm.isf(nominal)]) / nominal
+    assert often.max() <= 2.6  # half of the chance of exactly so many hits may be too much ...
+    assert often.mean() <= 1.1  # ... at one height, but over all of them it is not
+    assert often.mean() > 0.5 or events < 100
 
 
 def windows_of_lattice(chances: np.ndarray, events: int) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""How much events depend on each other, as a bank measures it while panes come."""
+
+import numpy as np
+import pytest
+
+from detectors.dependence import INDEPENDENT, Dependence
+from detectors.history import GrowingHistogram
+
+
+def measured(values: np.ndarray, per_pane: int) -> Dependence:
+    """After streams (events, c) went through panes of so many events."""
+    panes = values.reshape(-1, per_pane, values.shape[1])
+    sums = np.stack((np.full(panes.shape[::2], float(per_pane)), panes.sum(axis=1), (panes**2).sum(axis=1)), axis=1)
+    histogram = GrowingHistogram([], np.empty(0, np.int64), np.empty((0, sums[0].size)), room=len(sums))
+    dependence = Dependence.empty(values.shape[1])
+    for place, pane in enumerate(sums):
+        dependence = dependence.with_panes(pane[:1], pane[1:2], pane[2:], np.ones((1, 1), bool))
+        for level, _, pair in histogram.append(place, pane.ravel(), 0):
+            both = pair.reshape(2, 1, *pane.shape)
+            dependence = dependence.with_contrasts([level], both[:, :, 0], both[:, :, 1], np.ones((1, 1), bool))
+        if place % 8 == 7:
+            dependence = dependence.estimated()
+    return dependence
+
+
+def autoregressive(generator: np.random.Generator, correlation: float, shape: tuple[int, int]) -> np.ndarray:
+    from scipy.signal import lfilter
+
+    return lfilter([1], [1, -correlation], generator.normal(size=shape) * np.sqrt(1 - correlation**2), axis=0)
+
+
+@pytest.mark.parametrize("per_pane", [1, 10, 100])
+def test_independent_events_are_not_inflated(per_pane) -> None:
+    dependence = measured(np.random.default_rng(1).normal(size=(400 * per_pane, 200)), per_pane)
+    independent = dependence.inflation == 1
+    assert independent.mean() > 0.9
+    assert (dependence.freedom[independent] == INDEPENDENT).mean() > 0.95
+    assert dependence.inflation.max() < 1.8
+
+
+@pytest.mark.parametrize(("correlation", "per_pane"), [(0.3, 10), (0.7, 10), (0.7, 1), (0.9, 10), (0.9, 100)])
+def test_an_autoregression_is_inflated_by_its_long_run_variance(correlation, per_pane) -> None:
+    dependence = measured(autoregressive(np.random.default_rng(2), correlation, (1_000 * per_pane, 100)), per_pane)
+    truth = (1 + correlation) / (1 - correlation)
+    assert 0.93 * truth < np.median(dependence.inflation) < 1.15 * truth
+    assert (dependence.inflation > 0.6 * truth).all()
+    assert (dependence.freedom < 1_500).all()
+
+
+@pytest.mark.parametrize("jump", [0.5, 3.0, 100.0])
+@pytest.mark.parametrize("pane", [20, 32, 45, 100])
+def test_one_jump_is_not_taken_for_dependence(jump, pane) -> None:
+    values = np.random.default_rng(3).normal(size=(200 * 10, 100))
+    values[pane * 10 + 3 :] += jump
+    dependence = measured(values, 10)
+    assert np.median(dependence.inflation) == 1
+    assert (dependence.inflation < 2).mean() > 0.95
+
+
+def test_a_column_that_is_constant_is_independent() -> None:
+    dependence = measured(np.ones((600, 2)), 10)
+    assert (dependence.inflation == 1).all()
+
+
+def test_leaving_the_largest_contrast_out_of_each_length_lowers_no_variance() -> None:
+    dependence = measured(np.random.default_rng(4).normal(size=(1_000 * 10, 300)), 10)
+    count, total, largest = np.moveaxis(dependence.contrasts[:6], 1, 0)
+    assert (largest <= total).all()
+    assert dependence.inflation.mean() == pytest.approx(1, abs=0.02)
+    # With so many panes a fifth more variance than that of independent events is told from none.
+    wider = Dependence(dependence.contrasts * np.array([1, 1.25, 1.25])[:, None], dependence.within, dependence.inflation, dependence.freedom).estimated()
+    assert np.median(wider.inflation) == pytest.approx(1.25 / (1 + 0.25 / 10), abs=0.08)
+    assert count[0, 0] == pytest.approx(500, abs=5)
