@@ -171,7 +171,7 @@ def test_a_monitor_with_too_few_events_since_the_change_learns_until_there_are_e
     learning = [pane for pane, status in statuses.items() if status == Status.LEARNING and pane >= at]
     assert (learning[0], len(learning)) == (at, learning[-1] - at + 1)
     seen = 12 * (learning[-1] + 1 - CHANGED)
-    assert ENOUGH <= seen <= ENOUGH + 12 * 6
+    assert ENOUGH <= seen <= ENOUGH + 12 * 24  # how much events depend on each other is measured meanwhile
     assert statuses[PANES - 1] == Status.OK
 
 
