@@ -29,6 +29,8 @@ from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, toleran
 
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
 WIDER, NARROWER = 0.0, 1.5  # handicaps of the sides of the scale, see `threshold`: a shift has two sides without one; a column seldom narrows, and it harms less
+SWING = 0.1  # of a spread, from which on a variance with its cycle taken off need not be positive, so that the tail of its law says nothing
+PHASES = 96  # of the longest cycle; the shortest one that is told apart from the others has some of them, too
 _N, _FIRST, _SECOND, _FOURTH = range(4)
 
 
@@ -57,6 +59,7 @@ class NumericDrift(WindowBank):
         self.profiles, self.blocks = reference.profiles, reference.blocks
         self._n_reference, self._mean, self._variance = reference.n, reference.mean, reference.variance
         self._cycles, self._tails, self._stretch = reference.cycles, reference.tails, reference.stretch
+        self._crest, self._swings = reference.crest, reference.crest > 1 + SWING
         ease = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
         self._at_floor = normal_of_root(0 * ease, ease)
         levels = [threshold(looks, sides=2, handicaps=(WIDER, NARROWER), smallest=bank.smallest) for looks in (bank.looks, bank.looks / WARNING_RATE)]
@@ -124,7 +127,8 @@ class NumericDrift(WindowBank):
             counts = error > 0  # the dependence is known
             stretched = values[counts] * self._stretch[law[counts]]
             slope, ease = self._tails.at(stretched, law[counts])
-            root = np.abs(stretched) * slope / (error[counts] * np.sqrt(wider[counts]))
+            slope = np.where(self._swings[law[counts]], np.minimum(slope, 1 / self._tails.scale[law[counts]]), slope)
+            root = np.abs(stretched) * slope / (error[counts] * np.sqrt(wider[counts]) * self._crest[law[counts]])
             both.reshape(-1, 2 * m)[window[counts], law[counts]] = normal_of_student(normal_of_root(root, ease), freedom[counts])
         handicapped = np.sqrt(np.maximum(scale * scale - 2 * np.where(change < 0, NARROWER, WIDER), 0))
         statistic = np.where(np.isnan(scale), location, np.maximum(location, handicapped))
@@ -192,6 +196,7 @@ class _Reference:
     n, mean, variance : (m,) of each column.
     tails : of the means, then of the variances.
     stretch : (2 m,) by which deviations are multiplied where a cycle is taken off, before they are looked up in the tails.
+    crest : (2 m,) by how much wider than on average they spread where the variance has a cycle, too, at its highest: a window may be all of that part of it.
     """
 
     def __init__(self, profiles: Sequence[NumericProfile], blocks: Sequence[slice]) -> None:
@@ -220,6 +225,9 @@ class _Reference:
             left = np.where(self.cycles.location_variance > 0, self.variance / location**2, 1.0)
             narrower = np.where(left < 1, np.maximum(left, np.sqrt(2) * self.variance / scale), 1.0)
         self.stretch = 1 / np.concatenate((np.sqrt(left), narrower))
+        with np.errstate(all="ignore"):
+            crest = 1 + np.nan_to_num(self.cycles.largest_square() / self.variance)
+        self.crest = np.concatenate((np.sqrt(crest), crest))
 
 
 _References = WeakValueDictionary[tuple[tuple[NumericProfile, ...], tuple[int, ...]], _Reference]
@@ -255,6 +263,12 @@ class _Cycles:
 
     def __bool__(self) -> bool:
         return bool(self._periods)
+
+    def largest_square(self) -> Float64:
+        """(m,) the most that the variance is expected to exceed its mean by."""
+        times = np.linspace(0, max(self._periods, default=0), PHASES, endpoint=False).astype(np.int64).tolist()
+        largest: Float64 = np.max([self.at(time)[1] for time in times], axis=0)
+        return np.maximum(largest, 0)
 
     def at(self, time: int) -> tuple[Float64, Float64]:
         """(m,) each: expected score, and what the variance is expected to differ by from its mean over the cycle."""

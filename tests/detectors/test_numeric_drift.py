@@ -133,6 +133,20 @@ def test_a_learnt_swing_of_one_sigma_is_no_drift_and_a_shift_on_top_of_it_is() -
     assert PANES // 2 <= int(np.argmax(shifted == Status.DRIFT)) <= PANES // 2 + 20
 
 
+def test_a_learnt_swing_of_the_spread_is_no_drift_and_one_that_lasts_is() -> None:
+    generator, panes, events = np.random.default_rng(8), 2_000, 30
+    swing = 1 + 0.6 * np.sin(2 * np.pi * np.arange(panes * events) / (160 * events))
+    reference, values = generator.uniform(-1, 1, (2, panes * events)) * swing
+    # The square of the standard score is the square of the swing, 1.18 + 1.2 sin - .18 cos 2, over its mean.
+    cycle = Cycle(period=160 * PANE, location=(0.0, 0.0, 0.0, 0.0), square=(0.0, 1.2 / 1.18, -0.18 / 1.18, 0.0))
+    profile = numeric_profile(reference, cycles=(cycle,))
+    learnt, _ = statuses(values, panes=panes, profile=profile)
+    assert Status.DRIFT not in learnt
+    values[len(values) // 2 :] *= 1.5
+    wider, _ = statuses(values, panes=panes, profile=profile)
+    assert panes // 2 <= int(np.argmax(wider == Status.DRIFT)) <= panes // 2 + 60
+
+
 def test_the_recent_effect_falls_when_the_change_is_over_while_the_evidence_stays() -> None:
     values = np.random.default_rng(7).normal(size=60_000)
     values[30_000:40_000] += 1
