@@ -9,7 +9,7 @@ from typing import Any
 from bench.detection.rows import ROWS
 
 Point = tuple[float, float]
-_WIDTH, _NAMES, _LINE, _TOP = 900, 280, 20, 40
+_WIDTH, _NAMES, _LINE, _TOP = 920, 300, 20, 40
 _SHORTEST, _LONGEST = 10.0, 10_000.0
 _OURS, _ORACLE, _RIVAL, _TARGET, _GREY = "#2563eb", "#111827", "#d97706", "#86efac", "#9ca3af"
 SPREAD = ("rate-10-20", "mean-half", "sigma")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from bench.detection.row import DetectionRow
 from detectors.bank import detectors_of
-from detectors.evaluation import Autoregressive, Common, Cycle, Levels, ManyZeros, Moved, Rate, Student
+from detectors.evaluation import Autoregressive, Common, Cycle, Levels, ManyZeros, Moved, Noise, Normal, Rate, Student
 from detectors.reference import performance_profile, profile_of
 from detectors.specification import Feature, MonitorSpecification
 from detectors.window_bank import WindowBank
 
 FEATURES = 200
 PERIOD = 500
-_HEAVY = Student(2.5)
+_NORMAL, _DEPENDENT, _HEAVY, _CYCLIC = Normal(), Autoregressive(0.7), Student(2.5), Cycle(PERIOD)
 _SKEWED, _SKEWED_AFTER = (0.5, 0.25, 0.15, 0.07, 0.03), (0.4, 0.25, 0.15, 0.07, 0.13)
 _FIVE, _FIVE_AFTER = (0.1, 0.2, 0.4, 0.2, 0.1), (0.05, 0.15, 0.3, 0.3, 0.2)
 
@@ -36,8 +37,8 @@ def _error_looks(columns: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]
     return next(detector.bank.looks for detector in detectors_of(specification) if isinstance(detector, WindowBank) and "error_rate" in detector.names)
 
 
-def _shift(name: str, what: str, shift: float, target: float, **more: float) -> DetectionRow:
-    return DetectionRow(name=name, what=what, column="numeric", law=Moved(shift=shift), target=target, **more)  # type: ignore[arg-type]  # fields by their names
+def _shift(name: str, what: str, shift: float, target: float | None, *, noise: Noise = _NORMAL, **more: Any) -> DetectionRow:
+    return DetectionRow(name=name, what=what, column="numeric", law=Moved(shift, noise=noise), target=target, **more)
 
 
 ROWS = (
@@ -45,9 +46,9 @@ ROWS = (
     DetectionRow(name="rate-20-35", what="error rate .2 -> .35", column="rate", law=Rate(0.2, 0.35), target=125, rivals=True),
     DetectionRow(name="ramp-10-20", what="error rate .1 -> .2, a ramp of 1,000", column="rate", law=Rate(0.1, 0.2), target=850, ramp=1_000, limit=5_000, rivals=True),
     DetectionRow(name="ramp-20-35", what="error rate .2 -> .35, a ramp of 1,000", column="rate", law=Rate(0.2, 0.35), target=705, ramp=1_000, limit=5_000, rivals=True),
-    DetectionRow(name="mean-quarter", what="mean + .25 sigma", column="numeric", law=Moved(shift=0.25), target=270, rivals=True),
-    DetectionRow(name="mean-half", what="mean + .5 sigma", column="numeric", law=Moved(shift=0.5), target=85, rivals=True),
-    DetectionRow(name="mean-one", what="mean + 1 sigma", column="numeric", law=Moved(shift=1.0), target=29, rivals=True),
+    _shift("mean-quarter", "mean + .25 sigma", 0.25, 270, rivals=True),
+    _shift("mean-half", "mean + .5 sigma", 0.5, 85, rivals=True),
+    _shift("mean-one", "mean + 1 sigma", 1.0, 29, rivals=True),
     DetectionRow(name="sigma", what="sigma x 1.5", column="numeric", law=Moved(scale=1.5), target=65, rivals=True),
     DetectionRow(name="categories", what="5 categories, .1 of mass moves from the largest to the smallest", column="categorical", law=Levels(_SKEWED, _SKEWED_AFTER), target=125),
     DetectionRow(name="categories-even", what="5 even categories, .1 of mass moves from one to another", column="categorical", law=Levels((0.2,) * 5, (0.1, 0.2, 0.2, 0.2, 0.3))),
@@ -57,38 +58,12 @@ ROWS = (
     DetectionRow(
         name="errors-of-200", what="error rate .1 -> .2 of that model", column="rate", law=Rate(0.1, 0.2), target=1.15, of_row="rate-10-20", share=share_of_errors(), rivals=False
     ),
-    DetectionRow(name="ar-half", what="AR(1) .7, mean + .5 sigma", column="numeric", law=Moved(0.5, noise=Autoregressive(0.7)), target=400, allowed=1.0, rivals=True),
-    DetectionRow(name="ar-one", what="AR(1) .7, mean + 1 sigma", column="numeric", law=Moved(1.0, noise=Autoregressive(0.7)), target=120, allowed=1.0, rivals=True),
-    DetectionRow(
-        name="cycle-half",
-        what="cycle of 1 sigma every 500 events, mean + .5 sigma",
-        column="numeric",
-        law=Moved(0.5, noise=Cycle(PERIOD)),
-        target=500,
-        cycles=(PERIOD,),
-        allowed=1.0,
-        rivals=True,
-    ),
-    DetectionRow(
-        name="cycle-one",
-        what="cycle of 1 sigma every 500 events, mean + 1 sigma",
-        column="numeric",
-        law=Moved(1.0, noise=Cycle(PERIOD)),
-        target=150,
-        cycles=(PERIOD,),
-        allowed=1.0,
-        rivals=True,
-    ),
-    DetectionRow(
-        name="heavy-tails",
-        what="t(2.5), half an interquartile range",
-        column="numeric",
-        law=Moved(_HEAVY.interquartile_range / 2, noise=_HEAVY),
-        target=150,
-        allowed=1.0,
-        rivals=True,
-    ),
-    DetectionRow(name="small-reference", what="mean + .5 sigma, reference of 500 rows", column="numeric", law=Moved(shift=0.5), reference=500, allowed=1.0),
+    _shift("ar-half", "AR(1) .7, mean + .5 sigma", 0.5, 400, noise=_DEPENDENT, allowed=1.0, rivals=True),
+    _shift("ar-one", "AR(1) .7, mean + 1 sigma", 1.0, 120, noise=_DEPENDENT, allowed=1.0, rivals=True),
+    _shift("cycle-half", "cycle of 1 sigma every 500 events, mean + .5 sigma", 0.5, 500, noise=_CYCLIC, cycles=(PERIOD,), allowed=1.0, rivals=True),
+    _shift("cycle-one", "cycle of 1 sigma every 500 events, mean + 1 sigma", 1.0, 150, noise=_CYCLIC, cycles=(PERIOD,), allowed=1.0, rivals=True),
+    _shift("heavy-tails", "t(2.5), half an interquartile range", _HEAVY.interquartile_range / 2, 150, noise=_HEAVY, allowed=1.0, rivals=True),
+    _shift("small-reference", "mean + .5 sigma, reference of 500 rows", 0.5, None, reference=500, allowed=1.0),
     DetectionRow(name="zeros", what="60 % zeros become 40 %", column="numeric", law=ManyZeros(0.6, 0.4), allowed=1.0, rivals=True),
     DetectionRow(name="integers", what="integers with 5 values, mean + .4", column="numeric", law=Levels(_FIVE, _FIVE_AFTER), allowed=1.0, rivals=True),
     DetectionRow(name="rare", what="rate .002 -> .01", column="rate", law=Rate(0.002, 0.01), limit=5_000, allowed=1.0, rivals=True),
