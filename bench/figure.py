@@ -81,7 +81,7 @@ class Row:
         >>> Row(name="wait", what="waiting", unit="s", run=lambda size: Found(figures=(2.0,))).wanted
         'a yardstick, s'
         """
-        return f"a yardstick, {self.unit}" if self.target is None else f"{self.sense} {readable(self.target)} {self.unit}"
+        return f"a yardstick, {self.unit}" if self.target is None else f"{self.sense} {self.target:,g} {self.unit}"
 
     def holds(self, figure: float) -> bool:
         """Whether a figure reaches the target; nan never does, and what has no target always holds.

@@ -31,7 +31,7 @@ def reached(rows: dict[str, Any]) -> str:
         found = rows.get(row.name)
         if found is None or row.target is None:
             continue
-        wanted = f"{found['sense']} {readable(found['target'])} {found['unit']}"
+        wanted = f"{found['sense']} {found['target']:,g} {found['unit']}"
         told = f"{readable(found['figure'])} | {spread(found['figures'])}" if "figure" in found else f"{found['error']} | "
         lines.append(f"| `{row.name}` | {wanted} | {told} | {'' if found['holds'] else '**missed**'} |".replace("|  |", "| |"))
     return "\n".join(lines) + "\n"
