@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.box import SIMPLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Shown
 
+from detectors.alert import Alert
 from detectors.errors import SettingsError
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
@@ -198,16 +199,26 @@ def _show(replayed: Replayed, names: ColumnNames, *, retrained: bool) -> None:
         )
         for heading in ("opened, resolved", "kind", "what"):
             table.add_column(heading, no_wrap=heading != "what")
-        resolved = {alert.alert_id: alert.updated_at for alert in replayed.alerts if alert.status == "resolved"}
-        latest = {alert.alert_id: alert for alert in replayed.alerts if alert.status != "resolved"}
-        for alert in latest.values():
-            until = moment(resolved[alert.alert_id], rows=by_row) if alert.alert_id in resolved else "open"
+        for alert, resolved_at in lives(replayed.alerts):
+            until = "open" if resolved_at is None else moment(resolved_at, rows=by_row)
             table.add_row(f"{moment(alert.opened_at, rows=by_row)}\n{until}", f"{alert.kind}\n{alert.severity}", _sentence(alert.summary, alert.change_at, by_row=by_row))
         out.print(table)
     else:
         out.print(f"no alert (budget {replayed.specification.false_alarms})")
     if retrained:
         _show_versions(replayed.versions, replayed.fits, by_row=by_row)
+
+
+def lives(alerts: Iterable[Alert]) -> list[tuple[Alert, int | None]]:
+    """Each alert as it was told last while it was open, and when it was resolved; None for one that is open, be it again."""
+    told: dict[str, Alert] = {}
+    resolved: dict[str, int | None] = {}
+    for alert in alerts:
+        if alert.status == "resolved":
+            resolved[alert.alert_id] = alert.updated_at
+        else:
+            told[alert.alert_id], resolved[alert.alert_id] = alert, None
+    return [(alert, resolved[name]) for name, alert in told.items()]
 
 
 def _sentence(summary: str, change_at: int, *, by_row: bool) -> str:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
@@ -15,6 +16,7 @@ import streams.replay as replay_module
 from detectors.errors import SettingsError
 from detectors.specification import MonitorSpecification
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from streams.cli.replay import lives
 from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
 from streams.file_settings import for_file
 from streams.infer import infer
@@ -115,6 +117,10 @@ def test_the_files_that_are_asked_for_hold_what_was_found(specification: Monitor
     assert done.stderr == "", "a progress bar belongs on a terminal"
     assert "row 1 to row 2,000" in done.stdout
     assert "2 alerts" in done.stdout
+    one = next(alert for alert in alerts if alert.status == "opened")
+    life = [msgspec.structs.replace(one, status=status, updated_at=at) for status, at in (("opened", 10), ("resolved", 20), ("updated", 30))]
+    assert lives(life[:2]) == [(life[0], 20)]
+    assert lives(life) == [(life[2], None)], "it was opened again"
 
 
 def test_on_a_terminal_of_80_columns_times_are_whole(specification: MonitorSpecification, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
