@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,35 @@ STEPS = 30
 """A window moves in steps of a thirtieth of its length (never less than a pane): what leaves a chart's line smooth."""
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """Where rolling windows of ``length`` milliseconds are cut: where steps end, and where the windows that end there begin.
+
+    Where the length is no multiple of the step, the two differ.
+    """
+
+    length: int
+    pane: int
+
+    @cached_property
+    def step(self) -> int:
+        """Milliseconds between the ends of two windows."""
+        return max(self.pane, -(-self.length // STEPS // self.pane) * self.pane)
+
+    def due(self, start: int) -> int:
+        """End of the step that a pane is in."""
+        return start // self.step * self.step + self.step
+
+    def begin(self, start: int) -> int:
+        """The cut before a pane, or at its start."""
+        return max(self.due(start) - self.step, (start + self.length) // self.step * self.step - self.length)
+
+
 class RollingWindow:
     """Sum of the panes of ``length`` milliseconds up to the end of a step: always of a whole window, whatever the step.
 
-    Panes are added up between cuts: the ends of steps, and the times at which the windows that end there begin. Where the length is no multiple of the step, the two differ.
-    What lies behind the latest cut only waits to be added up again, so it is squeezed, and saved once: of a thousand models it would be most of a worker's memory, and of what
-    it writes.
+    Panes are added up between `Cuts`. What lies behind the latest cut only waits to be added up again, so it is squeezed, and saved once: of a thousand models it would be
+    most of a worker's memory, and of what it writes.
 
     Parameters
     ----------
@@ -36,8 +61,7 @@ class RollingWindow:
     """
 
     def __init__(self, *, length: int, pane: int) -> None:
-        self.length = max(length, pane)
-        self.step = max(pane, -(-self.length // STEPS // pane) * pane)
+        self.cuts = Cuts(max(length, pane), pane)
         self._parts: dict[int, PackedCounts] = {}  # whole, by the cut that they begin at
         self._latest: tuple[int, Float64 | PackedCounts] | None = None  # the part that panes are added to
         self._due: int | None = None  # end of the step that the last pane is in, until that has been told
@@ -47,8 +71,7 @@ class RollingWindow:
 
     def add(self, start: int, counts: Float64) -> None:
         """Take a closed pane; the step that the one before is in must have been told if it ended by then."""
-        self._due = start // self.step * self.step + self.step
-        begin = max(self._due - self.step, (start + self.length) // self.step * self.step - self.length)
+        self._due, begin = self.cuts.due(start), self.cuts.begin(start)
         if self._latest is not None:
             known, before = self._latest
             if known == begin:
@@ -63,7 +86,7 @@ class RollingWindow:
         if self._due is None or until < self._due:
             return None
         at, self._due = self._due, None
-        gone = [begin for begin in self._parts if begin < at - self.length]
+        gone = [begin for begin in self._parts if begin < at - self.cuts.length]
         for begin in gone:
             del self._parts[begin]
         self._gone += gone

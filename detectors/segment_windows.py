@@ -19,7 +19,7 @@ from detectors.metric_points import fields_of
 from detectors.packed_counts import PackedCounts
 from detectors.performance import performances
 from detectors.point import Point
-from detectors.rolling_window import STEPS
+from detectors.rolling_window import Cuts
 
 LEAST_ROWS = 30
 """A value with fewer in a window is not compared: its rates are known to a third at best, so it would be the furthest apart most of the time."""
@@ -30,18 +30,16 @@ Key = tuple[str, str]
 
 
 class _Sums:
-    """Sums of the panes of ``length`` milliseconds for each value, cut as by `RollingWindow`, whose windows end together."""
+    """Sums of the panes of ``length`` milliseconds for each value, whose windows end together."""
 
     def __init__(self, length: int, pane: int, cells: int) -> None:
-        self._length, self._cells = length, cells
-        self._step = max(pane, -(-length // STEPS // pane) * pane)
+        self._cuts, self._cells = Cuts(length, pane), cells
         self._parts: dict[int, dict[Key, Float64]] = {}
         self._waiting: dict[int, tuple[list[Key], PackedCounts]] = {}  # of all parts but the latest
         self._due: int | None = None
 
     def add(self, start: int, sums: Mapping[Key, Float64]) -> None:
-        self._due = start // self._step * self._step + self._step
-        begin = max(self._due - self._step, (start + self._length) // self._step * self._step - self._length)
+        self._due, begin = self._cuts.due(start), self._cuts.begin(start)
         for known in [known for known in self._parts if known != begin]:
             part = self._parts.pop(known)
             if part:
@@ -55,7 +53,7 @@ class _Sums:
         if self._due is None or until < self._due:
             return 0, {}
         at, self._due = self._due, None
-        self._waiting = {begin: part for begin, part in self._waiting.items() if begin >= at - self._length}
+        self._waiting = {begin: part for begin, part in self._waiting.items() if begin >= at - self._cuts.length}
         waiting = (zip(keys, packed.dense().reshape(len(keys), self._cells), strict=True) for keys, packed in self._waiting.values())
         found: dict[Key, Float64] = {}
         for key, counts in itertools.chain(*waiting, *(part.items() for part in self._parts.values())):

@@ -40,13 +40,13 @@ def test_every_step_with_panes_is_told_once_with_all_panes_of_the_length_before_
     restored.restore(window.state())
     restored.restored()
     found += told(restored, after, 10_000)
-    ends = sorted({start // window.step * window.step + window.step for start in starts})
+    ends = sorted({start // window.cuts.step * window.cuts.step + window.cuts.step for start in starts})
     assert found == [(at, sum(start for start in starts if at - length * PANE <= start < at)) for at in ends]
 
 
 @pytest.mark.parametrize(("length", "step"), [(600, 20), (300, 10), (70, 10), (310, 20), (3_600, 120)])
 def test_a_window_moves_by_a_thirtieth_of_its_length_in_whole_panes(length: int, step: int) -> None:
-    assert RollingWindow(length=length, pane=PANE).step == step
+    assert RollingWindow(length=length, pane=PANE).cuts.step == step
 
 
 def test_a_window_without_a_pane_since_it_was_told_says_nothing() -> None:
