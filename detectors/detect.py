@@ -215,7 +215,7 @@ class Detect:
             else:
                 detection.restore(piece)
         for detection in self._models.values():
-            detection.drop_closed()
+            detection.recovered()
         return self._end
 
 

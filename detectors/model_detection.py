@@ -286,8 +286,8 @@ class ModelDetection:
                 self._objectives.restore(value["objectives"])
             self._watch.restore(value["watch"])
 
-    def drop_closed(self) -> None:
-        """After recovery: panes that the model's state has closed already, whose pieces had not been deleted yet."""
+    def recovered(self) -> None:
+        """All pieces have been restored: those that the model's own state has gone beyond, or not come to yet, are left out."""
         for window in self._windows.values():
             window.restored()
         for start in [start for start in self._panes if start < self._closed_until]:

@@ -216,10 +216,8 @@ def _loss(evidence: Evidence, bank: Bank) -> WindowBank:
 
 
 def _categories(evidence: Evidence, bank: Bank) -> WindowBank:
-    *levels, unseen = evidence.reference
-    counts = counts_of(evidence.reference).astype(np.int64).tolist()
-    del unseen  # the last one
-    profile = CategoricalProfile(levels=tuple(levels), counts=tuple(counts[:-1]), unseen=counts[-1])
+    levels, counts = tuple(evidence.reference)[:-1], counts_of(evidence.reference).astype(np.int64).tolist()  # what is unseen stands last
+    profile = CategoricalProfile(levels=levels, counts=tuple(counts[:-1]), unseen=counts[-1])
     return CategoricalDrift(bank, profiles=[profile], blocks=[slice(0, len(counts) + 1)], floor=evidence.effect.floor)
 
 
