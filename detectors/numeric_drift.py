@@ -30,7 +30,8 @@ from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, toleran
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
 WIDER, NARROWER = 0.0, 1.5  # handicaps of the sides of the scale, see `threshold`: a shift has two sides without one; a column seldom narrows, and it harms less
 SWING = 0.1  # of a spread, from which on a variance with its cycle taken off need not be positive, so that the tail of its law says nothing
-PHASES = 96  # of the longest cycle; the shortest one that is told apart from the others has some of them, too
+PHASES = 96  # of a cycle at which it is looked for its widest
+GOLDEN = (math.sqrt(5) - 1) / 2
 _N, _FIRST, _SECOND, _FOURTH = range(4)
 
 
@@ -266,9 +267,10 @@ class _Cycles:
 
     def largest_square(self) -> Float64:
         """(m,) the most that the variance is expected to exceed its mean by."""
-        times = np.linspace(0, max(self._periods, default=0), PHASES, endpoint=False).astype(np.int64).tolist()
-        largest: Float64 = np.max([self.at(time)[1] for time in times], axis=0)
-        return np.maximum(largest, 0)
+        largest = np.zeros(len(self.location_variance))
+        for place in range(PHASES * len(self._periods) ** 2):  # multiples of the golden section meet the phases of all periods evenly
+            largest = np.maximum(largest, self.at(int(place * GOLDEN % 1 * self._periods[-1]))[1])
+        return largest
 
     def at(self, time: int) -> tuple[Float64, Float64]:
         """(m,) each: expected score, and what the variance is expected to differ by from its mean over the cycle."""
