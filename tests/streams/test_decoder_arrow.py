@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,7 @@ from hypothesis import strategies as st
 
 from detectors.event_batch import LABEL
 from detectors.monitor import Monitor, Monitors
-from streams.formats.arrow_messages import MAX_BYTES, max_bytes
-from streams.formats.arrow_records import ArrowRows
 from streams.formats.arrow_types import FIELDS
-from streams.formats.decoded import MAX_DEAD_LETTERS, Decoded
 from streams.formats.placement import SAMPLED_FETCHES, Placement
 from streams.formats.v1 import Decoder
 from streams.partitioner import partition_of
@@ -26,103 +22,8 @@ from streams.source_records import SourceRecords
 from streams.summarise_driver import SummariseDriver
 from streams.topics import Topics
 from tests.detectors.event_samples import specification
+from tests.streams.arrow_samples import as_arrow, as_json, categories, decode, event, said, stream, tables
 from tests.streams.test_decoder_laws import MONITORS, NOW, rows
-
-numbers = st.one_of(st.integers(-3, 3), st.floats(-2, 2))
-one_type = st.sampled_from([st.booleans(), st.integers(-3, 3), st.floats(-2, 2), st.sampled_from(["a", "b", ""])])
-TIMES = st.sampled_from(
-    [
-        st.integers(NOW - 5, NOW + 5),
-        st.floats(NOW - 5, NOW + 5),
-        st.sampled_from(["2023-11-14T22:13:20.123456Z", "2023-11-14T23:13:20+01:00", "2023-11-14"]),
-        st.sampled_from([NOW, NOW + 10**9, -(10**17)]),
-    ]
-)
-COLUMNS: dict[str, st.SearchStrategy[st.SearchStrategy[Any]]] = {
-    "kind": st.just(st.sampled_from(["prediction", "prediction", "label", "features", "time", "rumour"])),
-    "timestamp": TIMES,
-    "model_version": st.sampled_from([st.integers(1, 2), st.sampled_from(["1", "2"]), st.booleans()]),
-    "prediction": one_type,
-    "label": one_type,
-    "score": st.sampled_from([st.floats(0, 1), st.floats(-0.5, 1.5), st.integers(0, 1), st.booleans()]),
-    "latency_ms": st.sampled_from([st.floats(0, 9), st.just("fast")]),
-    "status": st.sampled_from([st.sampled_from([200, 500]), st.sampled_from(["error", "200"]), st.booleans()]),
-    "features.age": st.sampled_from([st.floats(-2, 2), st.integers(-3, 3), st.just("old"), st.booleans()]),
-    "features.plan": one_type,
-    "features.area": st.just(st.floats(-2, 2)),
-    "features.other": one_type,
-    "segments.country": one_type,
-    "segments.device": one_type,
-    "probabilities.yes": st.just(st.floats(-0.5, 1.5)),
-    "probabilities.no": st.just(st.floats(0, 1)),
-}
-IDENTITY = {
-    "event_id": st.sampled_from([st.integers(0, 9), st.sampled_from(["a", "b", "c", ""])]),
-    "model": st.just(st.sampled_from(["churn", "churn", "churn", "price", "spam", "fraud", ""])),
-}
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Events whose fields have one type each, as columns do; None where an event has no such field."""
-    n = draw(st.integers(1, 12))
-    chosen = draw(st.sets(st.sampled_from(sorted(COLUMNS))))
-    columns = {name: draw(COLUMNS[name]) for name in sorted(chosen)} | {name: draw(kinds) for name, kinds in IDENTITY.items()}
-    values = {name: draw(st.lists(st.one_of(st.none(), *[column] * 4), min_size=n, max_size=n)) for name, column in columns.items()}
-    return [{name: column[row] for name, column in values.items()} for row in range(n)]
-
-
-def as_json(events: list[dict[str, Any]]) -> bytes:
-    lines = []
-    for event in events:
-        nested: dict[str, Any] = {}
-        for name, value in sorted(event.items(), key=lambda item: "." in item[0]):  # as in the table: of two faults the first is told
-            outer, _, inner = name.partition(".")
-            if value is not None:
-                (nested.setdefault(outer, {}) if inner else nested)[inner or outer] = value
-        lines.append(json.dumps(nested, separators=(",", ":")).encode())
-    return b"\n".join(lines)
-
-
-def as_arrow(events: list[dict[str, Any]], *, batches: int = 1, coded: bool = False) -> bytes:
-    objects: dict[str, dict[str, pa.Array]] = {}
-    columns: dict[str, pa.Array] = {}
-    for name in events[0]:
-        column = pa.array([event[name] for event in events])
-        if coded and pa.types.is_string(column.type):
-            column = column.dictionary_encode()
-        outer, _, inner = name.partition(".")
-        if inner:
-            objects.setdefault(outer, {})[inner] = column
-        else:
-            columns[outer] = column
-    columns |= {name: pa.StructArray.from_arrays(list(members.values()), list(members)) for name, members in objects.items()}
-    return stream(pa.table(columns), rows=-(-len(events) // batches))
-
-
-def stream(table: pa.Table, *, rows: int | None = None) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table, rows)
-    return bytes(sink.getvalue().to_pybytes())
-
-
-DECODER = Decoder(MONITORS)
-
-
-def decode(*values: bytes | None, decoder: Decoder = DECODER) -> Decoded:
-    n = len(values)
-    records = SourceRecords(offsets=np.arange(n), timestamps=np.full(n, NOW), keys=[None] * n, values=values)
-    return decoder.decode(records, high=NOW, end=n)
-
-
-def said(decoded: Decoded) -> Any:
-    letters = [(letter.offset, letter.index, letter.reason, letter.path) for letter in decoded.dead_letters]
-    return rows(decoded.fetch.batches), letters, decoded.fetch.unmonitored, decoded.fetch.rejected
-
-
-def event(number: int, **more: Any) -> dict[str, Any]:
-    return {"event_id": f"e{number}", "model": "churn", "timestamp": NOW, "prediction": "no", "features.age": 1.5, "features.plan": "a"} | more
 
 
 @settings(max_examples=100, deadline=None)
@@ -284,11 +185,6 @@ def test_a_misplaced_id_is_told_once_and_is_no_dead_letter(caplog: pytest.LogCap
     assert Topics("").dead_letters not in {output.topic for output in epoch.outputs}  # drift does not depend on where an event lies
 
 
-def categories(*texts: str | None, index: pa.DataType = pa.int8(), kind: pa.DataType = pa.string()) -> pa.DictionaryArray:  # noqa: B008  types are constants
-    """A column that has each text once, as `pandas.Categorical` writes it."""
-    return pa.DictionaryArray.from_arrays(pa.array(range(len(texts)), index), pa.array(texts, pa.string()).cast(kind))
-
-
 @pytest.mark.parametrize("name", ["event_id", "features.plan", "segments.country"])
 def test_records_may_have_more_texts_together_than_the_index_of_each_ones_dictionary_can_count(name: str):
     def record(number: int) -> bytes:
@@ -384,32 +280,6 @@ def test_a_segment_that_is_nan_is_missing_however_its_row_is_read(kind: pa.DataT
     assert batch.segment.to_text().tolist() == ["country=None", "country=1.5"]
 
 
-def test_a_record_of_more_rows_than_bytes_is_refused_before_its_rows_are_looked_at():
-    value = stream(pa.table({"event_id": pa.nulls(99_999)}))
-    (dead,) = decode(value).dead_letters
-    assert dead.value == value
-    assert f"a row for each of the record's {len(value)} bytes" in dead.reason
-
-
-def test_of_a_record_with_many_bad_rows_only_letters_that_are_kept_are_made(monkeypatch: pytest.MonkeyPatch):
-    made: list[int] = []
-    source = ArrowRows.source
-
-    def counted(rows: ArrowRows, row: int) -> bytes:
-        made.append(row)
-        return source(rows, row)
-
-    monkeypatch.setattr(ArrowRows, "source", counted)
-    value = as_arrow([event(number, score=7.0) for number in range(1_000)])
-    (dead,) = decode(value).dead_letters
-    assert (dead.value, dead.path) == (value, "score")
-    assert dead.reason.startswith("1000 events of this record; the first: ")
-    assert len(made) <= MAX_DEAD_LETTERS
-    few = decode(as_arrow([event(number, score=7.0) for number in range(MAX_DEAD_LETTERS)])).dead_letters
-    assert [letter.index for letter in few] == list(range(MAX_DEAD_LETTERS))
-    assert all(pa.ipc.open_stream(letter.value).read_all().num_rows == 1 for letter in few)
-
-
 def test_a_row_that_has_no_form_in_json_is_refused_alone():
     ages = pa.StructArray.from_arrays([pa.array([1, 2**62, 3], pa.int64()).cast(pa.timestamp("s")), pa.array(["free"] * 3)], ["other", "plan"])
     table = pa.table({"event_id": ["a", "b", "c"], "model": ["churn"] * 3, "prediction": ["no"] * 3, "timestamp": ["2023-11-14T22:13:20Z"] * 3, "features": ages})
@@ -459,63 +329,3 @@ def test_of_records_with_one_head_only_those_are_refused_that_cannot_be_read():
     assert [letter.offset for letter in decoded.dead_letters] == [4, 7]
     assert all(letter.reason.startswith("not an Arrow IPC stream: ") for letter in decoded.dead_letters)
     assert {place[:2] for place in rows(decoded.fetch.batches)} == {(offset, row) for offset in (0, 1, 2, 3, 5, 6) for row in range(10)}
-
-
-def compressed(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())
-
-
-@pytest.mark.parametrize("coded", [False, True])
-def test_a_compressed_stream_that_would_grow_beyond_all_bounds_is_refused(coded: bool):
-    large = pa.array(["x" * (MAX_BYTES + 1)])
-    value = compressed(pa.table({"event_id": ["a"], "model": ["churn"], "prediction": ["no"], "other": large.dictionary_encode() if coded else large}))
-    decoded = decode(value, compressed(pa.table({"event_id": ["b"], "model": ["churn"], "prediction": ["no"]})))
-    (dead,) = decoded.dead_letters
-    assert (dead.offset, dead.value) == (0, value)
-    assert f"at most {max_bytes(value)} bytes of columns" in dead.reason
-    assert [len(batch) for batch in decoded.fetch.batches] == [1]
-
-
-def test_what_says_that_it_becomes_a_gigabyte_is_refused_before_it_is_unpacked():
-    value = compressed(pa.table({"event_id": ["a"], "model": ["churn"], "prediction": ["no"], "other": ["x" * 1_000_003]}))
-    before, _, after = value.rpartition((1_000_003).to_bytes(8, "little"))  # what stands before the compressed text
-    (dead,) = decode(before + (2**30).to_bytes(8, "little") + after).dead_letters
-    assert "let Kafka compress" in dead.reason
-    assert pa.default_memory_pool().max_memory() < 2**30
-
-
-@pytest.mark.parametrize("name", ["event_id", "features.plan", "prediction", "model_version"])
-def test_a_long_text_that_every_row_means_is_not_written_out_for_each(name: str):
-    texts, n = categories("x" * 300_000, None), 10_000
-    column = texts.take(pa.array([0] * (n - 1) + [1]))
-    outer, _, inner = name.partition(".")
-    columns = {"event_id": pa.array([f"e{row}" for row in range(n)]), "model": pa.array(["churn"] * n), "prediction": pa.array(["no"] * n)}
-    value = stream(pa.table(columns | {outer: pa.StructArray.from_arrays([column], [inner]) if inner else column}))
-    decoded = decode(value)
-    (dead,) = decoded.dead_letters
-    assert dead.value == value
-    assert decoded.fetch.rejected >= n - 1
-    assert pa.default_memory_pool().max_memory() < 2**30
-
-
-def test_a_buffer_may_be_longer_than_what_is_in_it():
-    texts = pa.table({"event_id": ["order-0", "order-1"], "model": ["churn"] * 2, "prediction": ["no"] * 2, "timestamp": [NOW] * 2})
-    offsets = 12  # bytes
-    value = stream(texts)
-    longer = value.replace((0).to_bytes(8, "little") + offsets.to_bytes(8, "little"), (0).to_bytes(8, "little") + (offsets + 1).to_bytes(8, "little"))
-    assert longer != value
-    assert said(decode(longer, decoder=Decoder(MONITORS))) == said(decode(value, decoder=Decoder(MONITORS)))
-
-
-def test_a_head_of_many_texts_is_read_and_not_remembered():
-    many = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int32()), pa.array(["no", "x" * 2**20]))
-    table = pa.table({"event_id": ["a", "b"], "model": ["churn"] * 2, "prediction": many, "timestamp": [NOW] * 2})
-    decoder, value = Decoder(MONITORS), compressed(table)
-    padded = value + bytes(20_000)  # what is behind the end of a stream is not looked at
-    for _ in range(2):
-        assert [len(batch) for batch in decode(padded, decoder=decoder).fetch.batches] == [2]
-    assert len(value) < 20_000
-    assert not decoder.arrow._heads

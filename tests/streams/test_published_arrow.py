@@ -23,8 +23,8 @@ from streams.published_event import Event, Features, Label, Prediction, SourceRe
 from streams.publisher import Publisher
 from streams.source_records import SourceRecords
 from streams.topics import Topics
+from tests.streams.arrow_samples import DECODER
 from tests.streams.delivery_stream import START, delivery_stream
-from tests.streams.test_decoder_arrow import DECODER
 from tests.streams.test_decoder_laws import NOW, rows
 
 PANE = 10_000
