@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from detectors.acknowledgement import References, categorical_reference, loss_reference, numeric_reference, rate_reference
+from detectors.acknowledgement import Present, References, categorical_reference, loss_reference, numeric_reference, rate_reference
 from detectors.categorical_drift import CategoricalDrift
 from detectors.detector import Detector
+from detectors.e_detector import RateEDetector
 from detectors.layout import Layout
 from detectors.loss_change import LossChange
 from detectors.numeric_drift import NumericDrift
 from detectors.panel import MIN_EVENTS
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile
 from detectors.rate_change import KNOWN, Rate, RateChange
+from detectors.river_errors import OUTSIDE_OF_BUDGET, RiverErrors
 from detectors.scored_windows import Bank
 from detectors.specification import MonitorSpecification
 from detectors.verdict import AlertKind, Group
+
+_OF_RATES: dict[str, type[RateChange]] = {"scan": RateChange, "e-detector": RateEDetector}
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,11 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     """
     layout = Layout(specification)
     planned = [*_drift(specification, layout, acknowledged), *_performance(specification, layout, performance, acknowledged), *_quality(specification, layout, acknowledged)]
+    outside = _outside_of_budget(specification, layout, performance, acknowledged)
     groups = {plan.group for plan in planned}
     shares = {group: share for group, share in specification.detectors.shares.model_dump().items() if group in groups}
     if not planned:
-        return ()
+        return outside
     starved = sorted(group for group, share in shares.items() if share == 0)
     planned = [plan for plan in planned if plan.group not in starved]  # a share of 0 is how a group is switched off
     looks = specification.false_alarms.looks(pane=specification.pane, events_per_pane=specification.events_per_pane)
@@ -60,7 +65,7 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
         share = shares[plan.group] / sum(shares.values()) / monitors
         times = {"pane": specification.pane, "resolve_after": specification.alerts.resolve_after}
         made.append(plan.make(Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, share=share, smallest=max(smallest, 1.0), **times)))
-    return tuple(made)
+    return (*made, *outside)
 
 
 def by_dependence_on_version(detectors: Iterable[Detector]) -> tuple[tuple[Detector, ...], tuple[Detector, ...]]:
@@ -75,7 +80,8 @@ def of_a_later_version(specification: MonitorSpecification, acknowledged: Refere
     if profile is not None:
         unmeasured = profile.model_copy(update={"performance": None})
         specification = specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": unmeasured})})
-    return tuple(one for one in by_dependence_on_version(detectors_of(specification, acknowledged=acknowledged))[1] if one.kind == "performance")
+    outputs = by_dependence_on_version(detectors_of(specification, acknowledged=acknowledged))[1]
+    return tuple(one for one in outputs if one.kind == "performance" or isinstance(one, RiverErrors))
 
 
 def _drift(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
@@ -127,28 +133,57 @@ def _values_and_missing(block: slice, profile: CategoricalProfile) -> slice:
 
 
 def _performance(specification: MonitorSpecification, layout: Layout, performance: PerformanceProfile | None, acknowledged: References) -> list[_Planned]:
-    profile, block, floors = specification.reference.profile, layout.blocks["performance"], specification.alerts.floors
-    reference = performance if performance is not None or profile is None else profile.performance
+    block, floors = layout.blocks["performance"], specification.alerts.floors
+    reference = _measured(specification, performance)
 
     def loss(bank: Bank) -> Detector:
         return LossChange(bank, block=block, reference=loss_reference(reference, acknowledged.get("loss")), relative=floors.relative_loss)
 
     if specification.task == "regression":
         return [_Planned(("loss",), "performance", "performance", loss)]
-    classes = len(specification.classes)
-    if classes == 0:
+    if not specification.classes:
         return []  # without classes a right answer cannot be told from a wrong one
+    rate = _errors(specification, layout, reference, acknowledged.get("error_rate"))
+
+    def errors(bank: Bank) -> Detector:
+        return _OF_RATES[specification.detectors.rates](bank, rates=[rate], floor=floors.rate)
+
+    return [_Planned(("error_rate",), "performance", "performance", errors)]
+
+
+def _measured(specification: MonitorSpecification, performance: PerformanceProfile | None) -> PerformanceProfile | None:
+    profile = specification.reference.profile
+    return performance if performance is not None or profile is None else profile.performance
+
+
+def _errors(specification: MonitorSpecification, layout: Layout, reference: PerformanceProfile | None, acknowledged: Present | None) -> Rate:
+    """Wrong answers of a classifier."""
+    block, classes = layout.blocks["performance"], len(specification.classes)
     # Label and prediction may both be unknown classes, the last cell; whether they agree is not known, so it does not count.
     cells = list(range(block.start, block.stop - 1))
     right = {block.start + index * (classes + 2) for index in range(classes)}
     hits = [cell for cell in cells if cell not in right]
     declared = None if reference is None else (reference.loss * reference.rows, float(reference.rows))
-    rate = Rate(hits=hits, events=cells, reference=rate_reference(declared, acknowledged.get("error_rate")))
+    return Rate(hits=hits, events=cells, reference=rate_reference(declared, acknowledged))
 
-    def errors(bank: Bank) -> Detector:
-        return RateChange(bank, rates=[rate], floor=floors.rate)
 
-    return [_Planned(("error_rate",), "performance", "performance", errors)]
+def _outside_of_budget(specification: MonitorSpecification, layout: Layout, performance: PerformanceProfile | None, acknowledged: References) -> tuple[Detector, ...]:
+    """Detectors whose false-alarm rate nobody knows: they have no share of the budget, and leave that of the others as it is."""
+    found: list[Detector] = []
+    for method in specification.detectors.river if specification.classes else ():
+        name = f"error_rate:{method}"
+        bank = Bank(
+            names=(name,),
+            group="performance",
+            kind="drift",
+            looks=OUTSIDE_OF_BUDGET,
+            share=0.0,
+            pane=specification.pane,
+            resolve_after=specification.alerts.resolve_after,
+        )
+        rate = _errors(specification, layout, _measured(specification, performance), acknowledged.get(name))
+        found.append(RiverErrors(bank, rate=rate, floor=specification.alerts.floors.rate, method=method))
+    return tuple(found)
 
 
 def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
@@ -170,6 +205,6 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
     watched = [replace(rate, reference=rate_reference(rate.reference, acknowledged.get(name))) for name, rate in rates.items()]
 
     def make(bank: Bank) -> Detector:
-        return RateChange(bank, rates=watched, floor=floor)
+        return _OF_RATES[specification.detectors.rates](bank, rates=watched, floor=floor)
 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []

@@ -37,7 +37,7 @@ def what_changed(evidence: Evidence) -> str:
     >>> print(what_changed(Evidence(name="error_rate", statistic="z", value=6.0, threshold=5.0, effect=effect, n_reference=1000, n_current=200, **counts)))
     the rate went from 10 % (100 of 1,000) to 20 % (40 of 200)
     """
-    words = {"rate": _rate, "loss": _loss, "categories": _categories, "numbers": _numbers}.get(str(evidence.basis.get("detector")))
+    words = {"rate": _rate, "e-detector": _rate, "river": _rate, "loss": _loss, "categories": _categories, "numbers": _numbers}.get(str(evidence.basis.get("detector")))
     effect = evidence.effect
     told = None
     if words is not None:
@@ -56,6 +56,9 @@ def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
     if math.isfinite(low) and math.isfinite(high):
         yield f"{effect.name}: {effect.value:+.3g}{unit}, 95 % {low:+.3g} to {high:+.3g}; {evidence.n_current:,.0f} events against {evidence.n_reference:,.0f} of the reference"
     yield f"the statistic is {evidence.value:.3g} ({evidence.statistic}), its threshold {evidence.threshold:.3g}"
+    if basis.get("detector") == "river":
+        yield "no part of the budget is this monitor's, and no rate of false alarms is known: compare it with error_rate, which has both"
+        return
     looks, pane, share = (_float(basis.get(name)) for name in ("looks", "pane", "share"))
     if math.isfinite(looks) and math.isfinite(pane):
         part = "all" if share == 1 else _percent(share)

@@ -128,8 +128,9 @@ def _monitor(evidence: Evidence, alert: Alert) -> MonitorExplanation:
 def _what_next(last: Alert) -> list[str]:
     if last.status == "resolved":
         return ["Nothing: the alert is over. A change that comes later is another alert."]
+    beside_the_budget = all(evidence.basis.get("detector") == "river" for evidence in last.monitors)
     return [
-        _NEXT[last.kind],
+        "Ask the monitor error_rate, which keeps to the budget, before anything is done: detectors of river alarm as often as they do." if beside_the_budget else _NEXT[last.kind],
         f"Where the change is meant to stay, say so: driftwarden alerts acknowledge {last.alert_id} --by NAME; what comes in now is then what later data are compared with.",
         "Otherwise the alert is resolved when the data are surely back at the reference.",
     ]

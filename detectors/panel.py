@@ -7,7 +7,7 @@ computed as it would be alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,7 @@ class Panel:
         self._events, self._totals, self._squares = np.concatenate([bank.channel_sums + mine.start for bank, mine in zip(banks, self._sums, strict=True)], axis=1)
         self._channel_monitor = np.concatenate([bank.channel_monitor + mine.start for bank, mine in zip(banks, self._monitors, strict=True)])
         self._alarm, self._warning = (np.concatenate(levels) for levels in zip(*(bank.thresholds for bank in banks), strict=True))
+        self._own = [place for place, bank in enumerate(banks) if bank.has_own_statistic]
         self._one_sided = np.concatenate([np.full(len(bank.names), bank.one_sided) for bank in banks])
         self._pane, self._resolve_after = banks[0].bank.pane, banks[0].bank.resolve_after
 
@@ -123,13 +124,17 @@ class Panel:
         if seen.any():
             states = [self._after(place, grown, way.state, way.counts[seen]) for place, way in enumerate(ways)]
             states = [bank.learn(state, sums[0, mine], starts[0]) if bank.learning(state) else state for bank, state, mine in zip(self._banks, states, self._sums, strict=True)]
+        own: dict[int, Float64] = {}
+        for place in self._own:  # what was known of the dependence before each pane: a bet on it is made before it is seen
+            known = grown.labels[[len(ways[0].state["sizes"]), *grown.latest[:-1]], : grown.labels.shape[1] // 2]
+            states[place], own[place] = self._banks[place].own_statistic(states[place], sums[:, self._sums[place]], known[:, self._channels[place]])
         channels = grown.labels.shape[1] // 2
         scored = []
         with np.errstate(all="ignore"):
             for bank, state, of_sums, of_channels in zip(self._banks, states, self._sums, self._channels, strict=True):
                 inflation, freedom = grown.labels[:, :channels][:, of_channels], grown.labels[:, channels:][:, of_channels]
                 scored.append(bank.score(Windows(grown.windows[..., of_sums], grown.noted, inflation, freedom), state))
-            verdicts = self._verdicts(states, scored, grown, np.array(starts))
+            verdicts = self._verdicts(states, scored, own, grown, np.array(starts))
         states, alarmed, inflation = self._note_alarms(states, verdicts, grown.labels[grown.latest, :channels], starts)
         found = []
         for bank, way, state, one, monitors, of_channels in zip(self._banks, ways, states, scored, self._monitors, self._channels, strict=True):
@@ -206,7 +211,7 @@ class Panel:
         armed = {row: np.bincount(self._channel_monitor, unarmed[row], len(self._one_sided)) == 0 for row in set(grown.latest)}
         return np.array([armed[row] for row in grown.latest])
 
-    def _verdicts(self, states: Sequence[State], scored: Sequence[Scored], grown: _Grown, starts: Int64) -> Verdicts:
+    def _verdicts(self, states: Sequence[State], scored: Sequence[Scored], own: Mapping[int, Float64], grown: _Grown, starts: Int64) -> Verdicts:
         begins, armed = grown.begins, self._armed(grown)
         since, ready = _beside([state["since"] for state in states]), _beside([bank.ready(state) for bank, state in zip(self._banks, states, strict=True)])
         events, effects = _beside([one.events for one in scored]), _beside([one.effect for one in scored])
@@ -219,6 +224,8 @@ class Panel:
         largest = statistics[panes, best, monitors]
         known = largest >= 0
         largest = np.sqrt(np.maximum(largest, 0))
+        for place, values in own.items():
+            largest[:, self._monitors[place]] = values
         status = np.where(learnt, _INSUFFICIENT, _LEARNING)
         status[known] = _OK
         status[largest > self._warning] = _WARNING

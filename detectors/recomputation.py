@@ -19,6 +19,7 @@ from detectors.alert import Alert
 from detectors.alert_summary import summary_of
 from detectors.budget import parse_budget
 from detectors.categorical_drift import CategoricalDrift
+from detectors.e_detector import RateEDetector, highest_rate
 from detectors.errors import EventError
 from detectors.event_batch import Float64
 from detectors.history import narrow
@@ -27,6 +28,7 @@ from detectors.numeric_drift import NumericDrift
 from detectors.profile import CategoricalProfile, Cycle, NumericProfile, PerformanceProfile
 from detectors.rate_change import Rate, RateChange
 from detectors.rfc3339 import parse_time
+from detectors.river_errors import RiverErrors
 from detectors.scored_windows import Bank
 from detectors.verdict import Evidence
 from detectors.window_bank import WindowBank
@@ -125,7 +127,7 @@ def recompute(evidence: Evidence) -> Evidence:
         labels = np.concatenate((numbers_of(basis["inflation"]), numbers_of(basis["freedom"])))[None]
         begins = np.array([parse_time(basis["since"])], np.int64)
         window = {"sizes": [int(_number(basis["panes"]))], "starts": begins, "sums": row, "labels": labels, "cells": [narrow(counts_of(evidence.current))]}
-        return bank.evidence(bank.initial() | window, 0)
+        return bank.evidence(bank.initial() | window | bank.state_of(basis), 0)
     except (EventError, KeyError, TypeError, ValueError) as error:
         raise MissingEvidenceError(f"{evidence.name}: the evidence is not complete ({type(error).__name__}: {error}); another release may have written it") from error
 
@@ -164,17 +166,24 @@ def _stated(evidence: Evidence) -> Iterator[tuple[str, float]]:
 
 def _of_counts(evidence: Evidence) -> Iterator[Figure]:
     """What the counts say by themselves."""
-    reference, current, basis = evidence.reference, evidence.current, evidence.basis
+    reference, current = evidence.reference, evidence.current
+    basis: Mapping[str, Any] = evidence.basis
 
     def figure(name: str, stated: Callable[[], float], recomputed: Callable[[], float]) -> Figure:
         return Figure(monitor=evidence.name, name=name, stated=_or_nan(stated), recomputed=_or_nan(recomputed))
 
     kind = basis.get("detector")
-    if kind == "rate":
+    if kind in {"rate", "e-detector", "river"}:
         yield figure(
             "difference of the two rates",
             lambda: evidence.effect.value,
             lambda: _number(current["count"]) / _number(current["of"]) - _number(reference["count"]) / _number(reference["of"]),
+        )
+    if kind == "e-detector":
+        yield figure(
+            "highest rate that is tolerated",
+            lambda: _number(basis["pane_highest"][-1]),
+            lambda: float(highest_rate(np.array([_number(reference["count"])]), np.array([_number(reference["of"])]), evidence.effect.floor)[0]),
         )
     elif kind == "loss":
         yield figure(
@@ -201,12 +210,26 @@ def _of_budget(alert: Alert, evidence: Evidence) -> Iterator[Figure]:
         whole = parse_budget(alert.budget).looks(pane=int(_number(basis["pane"])), events_per_pane=alert.events_per_pane)
         return whole / _number(basis["share"])
 
+    if basis.get("detector") == "river":
+        return  # outside of the budget
     yield Figure(monitor=evidence.name, name="panes between false alarms", stated=_or_nan(lambda: _number(basis["looks"])), recomputed=_or_nan(looks))
 
 
 def _rate(evidence: Evidence, bank: Bank) -> WindowBank:
-    declared = _number(evidence.reference["count"]), _number(evidence.reference["of"])
-    return RateChange(bank, rates=[Rate(hits=[0], events=[0, 1], reference=declared)], floor=evidence.effect.floor)
+    return RateChange(bank, rates=[_declared_rate(evidence)], floor=evidence.effect.floor)
+
+
+def _e_detector(evidence: Evidence, bank: Bank) -> WindowBank:
+    return RateEDetector(bank, rates=[_declared_rate(evidence)], floor=evidence.effect.floor)
+
+
+def _river(evidence: Evidence, bank: Bank) -> WindowBank:
+    method: Any = evidence.basis["method"]
+    return RiverErrors(bank, rate=_declared_rate(evidence), floor=evidence.effect.floor, method=method)
+
+
+def _declared_rate(evidence: Evidence) -> Rate:
+    return Rate(hits=[0], events=[0, 1], reference=(_number(evidence.reference["count"]), _number(evidence.reference["of"])))
 
 
 def _loss(evidence: Evidence, bank: Bank) -> WindowBank:
@@ -239,7 +262,14 @@ def _numbers_drift(evidence: Evidence, bank: Bank) -> WindowBank:
     return NumericDrift(bank, profiles=[profile], blocks=[slice(0, len(scores) + 2)], **floors)
 
 
-_DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {"rate": _rate, "loss": _loss, "categories": _categories, "numbers": _numbers_drift}
+_DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
+    "rate": _rate,
+    "e-detector": _e_detector,
+    "river": _river,
+    "loss": _loss,
+    "categories": _categories,
+    "numbers": _numbers_drift,
+}
 
 
 def _number(value: Any) -> float:

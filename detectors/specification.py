@@ -66,6 +66,10 @@ class Detectors(Frozen):
     shares: Shares = Shares()
     cycles: tuple[Duration, ...] = Field(default=(), description="periods to remove, such as 1d; `monitor infer --period` learns them from the reference")
     max_bins: int = Field(default=64, ge=2, le=256)
+    river: tuple[Literal["adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin"], ...] = Field(
+        default=(), description="drift detectors of river that watch a classifier's errors, too; they are outside of the budget"
+    )
+    rates: Literal["scan", "e-detector"] = Field(default="scan", description="how rates are watched (errors, missing, out-of-range and unseen values)")
 
 
 class Floors(Frozen):
@@ -225,6 +229,14 @@ class MonitorSpecification(Frozen):
         return tuple(sorted(windows))
 
     @model_validator(mode="after")
+    def _river_watches_errors(self) -> MonitorSpecification:
+        if self.detectors.river and self.task == "regression":
+            raise ValueError(f"detectors.river watches right and wrong answers, got {', '.join(self.detectors.river)} for a regression, whose answers are neither; leave it out")
+        if len(set(self.detectors.river)) < len(self.detectors.river):
+            raise ValueError(f"detectors.river names each detector once, got {', '.join(self.detectors.river)}")
+        return self
+
+    @model_validator(mode="after")
     def _costs_are_of_classes(self) -> MonitorSpecification:
         named = {*self.costs, *(prediction for costs in self.costs.values() for prediction in costs)}
         strange = sorted(named.difference(self.classes))
@@ -248,7 +260,7 @@ class MonitorSpecification(Frozen):
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "objectives"), True)
-        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance"}}})
+        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance"}}, "detectors": {"rates", "river"}})
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

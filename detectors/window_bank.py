@@ -8,7 +8,7 @@ of that window is the estimated time of the change. A subclass says which sums a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,8 @@ class WindowBank(ABC):
     _n_reference: Float64  # (m,) values in a declared reference; for `ready`
     one_sided = False
     """Whether only a rise is harm, so that a fall is a recent effect of 0."""
+    has_own_statistic = False
+    """Whether an alarm is not the scan's, which then tells only where the change began and how large it is, see `own_statistic`."""
 
     def __init__(self, bank: Bank, *, width: int, channel_sums: Int64, channel_monitor: Int64) -> None:
         """Say which sums are the channels of the dependence.
@@ -110,6 +112,27 @@ class WindowBank(ABC):
         """Take a pane into a reference that is still being learnt."""
         del sums, start
         return state
+
+    def own_statistic(self, state: State, sums: Float64, inflation: Float64) -> tuple[State, Float64]:
+        """What takes the place of the scan's statistic after each of ``k`` panes, and the state after the last.
+
+        Parameters
+        ----------
+        state : after the panes, but for what this keeps.
+        sums : (k, q) what the panes contribute.
+        inflation : (k, c) by the dependence of events, as it was known before each pane; nan where it was not.
+
+        Returns
+        -------
+        The state, and (k, m) in the unit of the thresholds.
+        """
+        del inflation
+        return state, np.full((len(sums), len(self.names)), np.nan)  # asked only where `has_own_statistic`
+
+    def state_of(self, basis: Mapping[str, Any]) -> State:
+        """What the own statistic of the only monitor rests on, from its evidence."""
+        del basis
+        return {}
 
     def cells_of(self, counts: Float64) -> list[Cells]:
         """Bin counts of each of ``k`` panes to keep for the evidence; none where the sums hold them."""

@@ -1,4 +1,4 @@
-"""Detectors of others, as their documents say that they are used, and how strict each can be made."""
+"""What stands beside our monitors: detectors of others, as their documents say that they are used, and how strict each can be made; and our own with a guarantee."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from river.drift import ADWIN, KSWIN, PageHinkley
 from river.drift.binary import DDM, HDDMA, HDDMW
 
 from bench.detection.of_frouros import Frouros
-from bench.detection.row import Column
-from detectors.evaluation import Watcher
+from bench.detection.row import BUDGET, Column
+from detectors.e_detector import RateEDetector
+from detectors.evaluation import RateMonitor, Watcher
 from detectors.evaluation.one_by_one import Every, river
 
 PANE = 10
@@ -84,6 +85,7 @@ RIVALS = (
     ),
     Rival(name="frouros CUSUM, default", columns=_BOTH, make=lambda _: Frouros("CUSUM", {}), part=0.5),
     Rival(name="frouros ECDD-WT, default", columns=("rate",), make=lambda _: Frouros("ECDDWT", {}), part=0.1),
+    Rival(name="Driftwarden, e-detector", columns=("rate",), make=lambda _: RateMonitor(budget=BUDGET, detector=RateEDetector)),
     Rival(name="alarm every 100 events", columns=_BOTH, make=lambda _: Every(100)),
     Rival(name="alarm every so many events, tuned", columns=_BOTH, make=lambda events: Every(round(events)), lenient=1_000, strict=1_000_000),
 )

@@ -79,14 +79,16 @@ class Monitored(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class RateMonitor(Monitored):
-    """`RateChange` on streams of 0 and 1.
+    """`RateChange`, or another class with its arguments, on streams of 0 and 1.
 
     Attributes
     ----------
+    detector : the class.
     floor : smallest material rise.
     learnt : whether the stream's own first events become the reference; the given one is not looked at.
     """
 
+    detector: type[RateChange] = RateChange
     floor: float = 0.0
     learnt: bool = False
 
@@ -95,7 +97,7 @@ class RateMonitor(Monitored):
         columns = np.arange(reference.shape[1])
         hits = reference.sum(axis=0)
         rates = [Rate(hits=[2 * at + 1], events=[2 * at, 2 * at + 1], reference=None if self.learnt else (float(hits[at]), float(len(reference)))) for at in columns.tolist()]
-        return RateChange(bank, rates=rates, floor=self.floor), lambda values: self._counted(2 * columns + values.astype(np.int64), 2 * len(columns))
+        return self.detector(bank, rates=rates, floor=self.floor), lambda values: self._counted(2 * columns + values.astype(np.int64), 2 * len(columns))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from detectors.bank import detectors_of
 from detectors.detector import Detector, State
+from detectors.e_detector import RateEDetector
 from detectors.layout import Layout
 from detectors.profile import PerformanceProfile
-from detectors.specification import MonitorSpecification
+from detectors.specification import Detectors, MonitorSpecification
 from detectors.verdict import Status
 from detectors.window_bank import WindowBank
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, numeric_profile, pane_vectors, replay, specification_of
@@ -51,12 +52,17 @@ def vectors_of(specification: MonitorSpecification, *, events: int = 20_000, pan
     return pane_vectors(Layout(specification), panes, columns | {"prediction": output}, errors=generator.random(events) < 0.1 + 0.2 * change)
 
 
+def guaranteed() -> MonitorSpecification:
+    return classifier(detectors=Detectors(rates="e-detector"))
+
+
 CASES = [(made, index) for made in (classifier, regression) for index in range(len(detectors_of(made())))]
+CASES += [(guaranteed, index) for index, detector in enumerate(detectors_of(guaranteed())) if isinstance(detector, RateEDetector)]
 every_detector = pytest.mark.parametrize(("made", "index"), CASES, ids=[f"{made.__name__}-{detectors_of(made())[index].names[0]}" for made, index in CASES])
 
 
 def test_the_contract_is_checked_for_every_bank_and_monitor() -> None:
-    assert len(CASES) == 10
+    assert len(CASES) == 12
     names = [name for made in (classifier, regression) for detector in detectors_of(made()) for name in detector.names]
     quality = ["out_of_range:age", "missing:age", "out_of_range:salary", "missing:salary", "unseen:city", "missing:city"]
     assert sorted(names) == sorted(["feature:age", "feature:salary", "feature:city", "prediction", *quality] * 2 + ["error_rate", "loss"])
@@ -124,7 +130,7 @@ def through_msgpack(state: State) -> State:
     return {key: unpacked(value) for key, value in raw.items()}
 
 
-VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression)}
+VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed)}
 
 
 @every_detector

@@ -21,7 +21,7 @@ from detectors.layout import REGRESSION, Layout
 from detectors.panels import Panels, Walking
 from detectors.profile import Cycle, PerformanceProfile
 from detectors.reference import numeric_profile as reference_profile
-from detectors.specification import Alerts, Floors, MonitorSpecification
+from detectors.specification import Alerts, Detectors, Floors, MonitorSpecification
 from detectors.watch import Judged, Watch
 from streams.wire import decode_alert, encode_alert
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
@@ -45,8 +45,10 @@ def settings_of_a_model(draw: st.DrawFn) -> MonitorSpecification:
     regression = draw(st.booleans())
     performance = draw(st.sampled_from([None, PerformanceProfile(rows=1_000, loss=0.1, deviation=0.09)]))
     outputs = COLUMNS["even"] if regression else categorical_profile({"no": 0.5, "yes": 0.5})
+    detectors = draw(st.sampled_from([Detectors(), Detectors(rates="e-detector", river=() if regression else ("adwin", "ddm", "hddm_w"))]))
+    task = "regression" if regression else "classification"
     alerts = Alerts(floors=floors, resolve_after=parse_duration("100s"))
-    return specification_of(COLUMNS, performance=performance, prediction=outputs, task="regression" if regression else "classification", alerts=alerts, lateness=0, **budget)
+    return specification_of(COLUMNS, performance=performance, prediction=outputs, task=task, alerts=alerts, detectors=detectors, lateness=0, **budget)
 
 
 def history(specification: MonitorSpecification, seed: int, size: float, events: int) -> np.ndarray:
@@ -104,6 +106,18 @@ def test_every_alert_of_any_history_explains_itself(specification: MonitorSpecif
 
 CLASSIFIER = specification_of(COLUMNS, performance=PerformanceProfile(rows=1_000, loss=0.1, deviation=0.3), prediction=categorical_profile({"no": 0.5, "yes": 0.5}), lateness=0)
 ALERTS = alerts_of(CLASSIFIER, history(CLASSIFIER, 3, 0.8, 60))
+
+
+def test_what_a_guarantee_and_a_detector_of_river_found_is_said_as_what_it_is() -> None:
+    asked = CLASSIFIER.model_copy(update={"detectors": Detectors(rates="e-detector", river=("adwin",))})
+    opened = [life[0] for life in lives(alerts_of(asked, history(asked, 3, 0.8, 60)))]
+    of_errors = [msgspec.structs.replace(alert, monitors=tuple(one for one in alert.monitors if one.name.startswith("error_rate"))) for alert in opened]
+    found = {alert.kind: explain([alert]) for alert in of_errors if alert.monitors}
+    assert found["performance"].monitors[0].name == "error_rate"
+    assert not [figure for name in ("performance", "drift") for figure in found[name].wrong if figure.monitor]
+    assert any("e-detector" in sentence for sentence in found["performance"].monitors[0].surely)
+    assert any("no rate of false alarms is known" in sentence for sentence in found["drift"].monitors[0].surely)
+    assert "error_rate, which keeps to the budget" in found["drift"].next[0]
 
 
 def test_there_are_alerts_of_every_kind_of_detector() -> None:

@@ -1,0 +1,106 @@
+import json
+from collections import Counter
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from detectors.bank import detectors_of, of_a_later_version
+from detectors.layout import Layout
+from detectors.profile import PerformanceProfile
+from detectors.recomputation import recompute
+from detectors.river_errors import FED, Method, made, spread
+from detectors.river_state import plain_of, restored
+from detectors.specification import Detectors, MonitorSpecification
+from detectors.verdict import Status
+from tests.detectors.reference_samples import PANE, pane_vectors, specification_of
+
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+def errors(panes: int, seed: int) -> np.ndarray:
+    """Of 20 events a pane; the rate goes from .1 to .5 after 150 panes."""
+    events = panes * 20
+    return np.random.default_rng(seed).random(events) < np.where(np.arange(events) < 3_000, 0.1, 0.5)
+
+
+def specification(*methods: Method) -> MonitorSpecification:
+    return specification_of({}, performance=PerformanceProfile(rows=5_000, loss=0.1, deviation=0.3), detectors=Detectors(river=methods))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_detector_goes_on_from_its_plain_state_as_if_nothing_had_been(method) -> None:
+    values = errors(220, 1).astype(float)[2_800 : 3_050 if method == "kswin" else 4_000]
+    whole, cut = made(method), made(method)
+    for place, value in enumerate(values.tolist()):
+        if place % 70 == 69:
+            cut = restored(made(method), json.loads(json.dumps(plain_of(cut))))
+        whole.update(value)
+        cut.update(value)
+        assert whole.drift_detected == cut.drift_detected
+    assert plain_of(whole) == plain_of(cut)
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "kswin"])  # which takes half a millisecond an event
+def test_an_alarm_is_rivers_own_on_events_that_are_evenly_spread_and_can_be_recomputed(method) -> None:
+    asked = specification(method)
+    detector = detectors_of(asked)[-1]
+    vectors = pane_vectors(Layout(asked), 180, {}, errors=errors(180, 2))
+    rivers, said = made(method), []
+    block = Layout(asked).blocks["performance"]
+    for vector in vectors:
+        told = 0
+        for value in spread(20, vector[block.start + 1]).tolist():
+            rivers.update(value)
+            told |= rivers.drift_detected
+        said.append(told)
+    assert any(said[150:])
+    _, verdicts = detector.walk(detector.initial(), vectors, [place * PANE for place in range(180)])
+    judged = verdicts.status[:, 0] != Status.LEARNING
+    assert (verdicts.status[judged, 0] == Status.DRIFT).tolist() == np.array(said, bool)[judged].tolist()
+    alarm = 150 + said[150:].index(1)
+    state, _ = detector.walk(detector.initial(), vectors[: alarm + 1], [place * PANE for place in range(alarm + 1)])
+    evidence = detector.evidence(state, 0)
+    assert (evidence.value, evidence.name) == (1.0, f"error_rate:{method}")
+    assert recompute(evidence).value == 1.0
+    evidence.basis["last_pane"]["hits"] = 0.0
+    assert recompute(evidence).value < 1.0
+
+
+def test_detectors_outside_of_the_budget_leave_it_to_the_others_and_follow_later_versions() -> None:
+    alone, beside = (detectors_of(specification(*methods)) for methods in ((), METHODS))
+    assert [detector.names for detector in beside] == [("error_rate",), *((f"error_rate:{method}",) for method in METHODS)]
+    assert beside[0].bank.looks == alone[0].bank.looks  # type: ignore[attr-defined]
+    assert {(detector.kind, detector.group) for detector in beside[1:]} == {("drift", "performance")}
+    assert len(of_a_later_version(specification("ddm"), {})) == 2
+
+
+@given(st.integers(0, 3 * FED), st.floats(0, 1))
+def test_hits_are_spread_evenly_and_all_of_them_where_the_pane_is_not_too_large(events, share) -> None:
+    hits = round(events * share)
+    values = spread(events, hits)
+    assert len(values) == min(events, FED)
+    assert values.sum() == hits if events <= FED else abs(values.sum() / FED - hits / events) <= 0.5 / FED + 1e-12
+    gaps = Counter(np.diff(np.flatnonzero(values)).tolist())
+    assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+def test_a_regression_and_a_name_twice_are_refused() -> None:
+    with pytest.raises(ValidationError, match="leave it out"):
+        MonitorSpecification(model="m", task="regression", detectors=Detectors(river=("adwin",)))
+    with pytest.raises(ValidationError, match="each detector once"):
+        MonitorSpecification(model="m", detectors=Detectors(river=("adwin", "adwin")))
+
+
+def test_a_state_of_another_release_of_river_begins_anew() -> None:
+    with pytest.raises(ValueError, match="another release"):
+        restored(made("ddm"), {"other": 1})
+    detector = detectors_of(specification("ddm"))[-1]
+    state = detector.initial() | {"river": np.frombuffer(b'{"other": 1}', np.uint8)}
+    vectors = pane_vectors(Layout(specification("ddm")), 180, {}, errors=errors(180, 3))
+    _, anew = detector.walk(state, vectors, [place * PANE for place in range(180)])
+    _, fresh = detector.walk(detector.initial(), vectors, [place * PANE for place in range(180)])
+    assert np.array_equal(anew.status, fresh.status)
