@@ -13,6 +13,7 @@ from detectors.e_detector import RateEDetector
 from detectors.layout import Layout
 from detectors.loss_change import LossChange
 from detectors.numeric_drift import NumericDrift
+from detectors.other_levels import unseen_reference
 from detectors.panel import MIN_EVENTS
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile
 from detectors.rate_change import KNOWN, Rate, RateChange
@@ -189,7 +190,7 @@ def _outside_of_budget(specification: MonitorSpecification, layout: Layout, perf
 def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
     rates: dict[str, Rate] = {}
     for name, profile in layout.columns.items():
-        block, feature = layout.blocks[f"feature:{name}"], specification.features[name]
+        block, feature = layout.blocks[f"feature:{name}"], layout.features[name]
         last = block.stop - 1
         if isinstance(profile, NumericProfile):
             bins, missing, values = list(range(block.start, last - 1)), last - 1, sum(profile.counts)
@@ -197,10 +198,12 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
                 rates[f"out_of_range:{name}"] = Rate(hits=[last], events=bins, reference=(profile.out_of_range, values))
         else:
             bins, missing, values = list(range(block.start, last)), last, sum(profile.counts) + profile.unseen
-            rates[f"unseen:{name}"] = Rate(hits=[last - 1], events=bins, reference=(profile.unseen, values))
+            if (unseen := unseen_reference(profile)) is not None:
+                rates[f"unseen:{name}"] = Rate(hits=[last - 1], events=bins, reference=unseen)
         stated = feature.max_missing
         reference = (profile.missing, values + profile.missing) if stated is None else (stated * KNOWN, KNOWN)
-        rates[f"missing:{name}"] = Rate(hits=[missing], events=[*bins, missing], reference=reference)
+        if stated != 1:  # which cannot rise
+            rates[f"missing:{name}"] = Rate(hits=[missing], events=[*bins, missing], reference=reference)
     floor = specification.alerts.floors.rate
     watched = [replace(rate, reference=rate_reference(rate.reference, acknowledged.get(name))) for name, rate in rates.items()]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, Coded, Float64, Int64
+from detectors.other_levels import KnownLevels
 from detectors.profile import ColumnProfile
 from detectors.shared_arrays import shared
 from detectors.specification import Feature
@@ -34,6 +35,7 @@ class ColumnBins:
     def __init__(self, profile: ColumnProfile) -> None:
         self._edges: Float64 = np.empty(0)
         self._cells: dict[str, int] = {}
+        self._other: KnownLevels | None = None
         if profile.kind == "numeric":
             self._edges = shared(np.asarray(profile.edges, np.float64))
             self.missing = len(profile.scores)
@@ -43,6 +45,8 @@ class ColumnBins:
             self.missing = self._unseen + 1
             self.size = self.missing + 1
             self._cells = {level: cell for cell, level in enumerate(profile.levels)}
+            if profile.other is not None:
+                self._other = KnownLevels(profile.other)
 
     def cells(self, column: Coded) -> Int64:
         """Cell of each value inside the column's block.
@@ -53,12 +57,19 @@ class ColumnBins:
 
         Returns
         -------
-        (n,) numeric: the bin, or B where the value is missing; categorical: the level's place, K where it is unseen, K + 1 where it is missing.
+        (n,) numeric: the bin, or B where the value is missing; categorical: the level's place (the last one for all that are counted together), K where it is
+        unseen, K + 1 where it is missing.
         """
         if isinstance(column, CodedText):
-            return column.cells(self._cells, self._unseen, self.missing)
+            return column.cells(self._cells if self._other is None else self._with_others(column, self._other), self._unseen, self.missing)
         cells = np.searchsorted(self._edges, column, side="right")
         return np.where(np.isnan(column), self.missing, cells)
+
+    def _with_others(self, column: CodedText, other: KnownLevels) -> dict[str, int]:
+        """The cells of all levels that a column has and the reference knows."""
+        strange = [level for level in column.levels if level not in self._cells]
+        known = zip(strange, other.contains(strange).tolist(), strict=True)
+        return self._cells | {level: self._unseen - 1 for level, is_known in known if is_known}
 
 
 def encode(column: Coded, profile: ColumnProfile) -> Int64:

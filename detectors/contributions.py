@@ -56,7 +56,7 @@ class Contributions:
         self._last = max((block.stop for block in features), default=0)
         self._numeric = grid_bins(tuple(profile.edges for profile in numeric.values()), tuple(block.start - self._first for block in features))
         self._categorical = [(name, layout.bins[name], layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items() if profile.kind == "categorical"]
-        limits = [(layout.specification.features[name].minimum, layout.specification.features[name].maximum) for name in numeric]
+        limits = [(layout.features[name].minimum, layout.features[name].maximum) for name in numeric]
         self._is_limited = any(limit != (None, None) for limit in limits)
         self._minimum = np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64)
         self._maximum = np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64)
@@ -156,8 +156,8 @@ class Contributions:
 
 def _alike(layout: Layout) -> str:
     specification = layout.specification
-    features = [(name, feature.type) for name, feature in specification.features.items()]
-    levels = {name: profile.levels for name, profile in layout.columns.items() if profile.kind == "categorical"}
+    features = [(name, feature.type) for name, feature in layout.features.items()]
+    levels = {name: (profile.levels, profile.other) for name, profile in layout.columns.items() if profile.kind == "categorical"}
     predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
     told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted)
     return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()

@@ -66,8 +66,8 @@ class FamilySummariser:
         specification = first.monitor.specification
         self._specification = specification
         self.pane, self._lateness = specification.pane, specification.lateness
-        self._numeric = tuple(name for name, feature in specification.features.items() if feature.type == "numeric")
-        self._categorical = tuple(name for name, feature in specification.features.items() if feature.type == "categorical")
+        self._numeric = tuple(name for name, feature in first.layout.features.items() if feature.type == "numeric")
+        self._categorical = tuple(name for name, feature in first.layout.features.items() if feature.type == "categorical")
         self._width = first.layout.size
         performance = first.layout.blocks["performance"]
         self._of_cohort = np.array([first.layout.blocks["traffic"].start + TRAFFIC.index("predictions"), *range(performance.start, performance.stop)])

@@ -15,7 +15,7 @@ from detectors.binning import ColumnBins
 from detectors.event_batch import Float64
 from detectors.profile import ColumnProfile
 from detectors.score_bins import SIZE as SCORE_SIZE
-from detectors.specification import MonitorSpecification
+from detectors.specification import Feature, MonitorSpecification
 
 LATENCY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(0.1, 60_000, 48))
 """Inner edges of the latency histogram in milliseconds; 32 % wide, so a quantile is known to 16 %."""
@@ -72,9 +72,14 @@ class Layout:
 
     @cached_property
     def columns(self) -> dict[str, ColumnProfile]:
-        """Profiles of the declared features that have one; a feature without a profile is not watched for drift."""
+        """Profiles of the declared columns that have one; one without a profile is not watched for drift."""
         profile = self.specification.reference.profile
-        return {} if profile is None else {name: profile.features[name] for name in self.specification.features if name in profile.features}
+        return {} if profile is None else {name: profile.features[name] for name in self.features if name in profile.features}
+
+    @cached_property
+    def features(self) -> dict[str, Feature]:
+        """What is declared of each column, see `MonitorSpecification.columns`."""
+        return self.specification.columns
 
     @cached_property
     def prediction(self) -> ColumnProfile | None:

@@ -46,14 +46,29 @@ class NumericProfile(Frozen):
     cycles: tuple[Cycle, ...] = ()
 
 
+class OtherLevels(Frozen):
+    """Levels that are counted together, because there are too many; see `detectors.other_levels`.
+
+    ``hashes`` are theirs, ascending 32-bit integers in base64; "" where even these were too many.
+    """
+
+    levels: int = Field(gt=0, description="how many there are")
+    seen_twice: int = Field(default=0, description="how many of them two rows have")
+    hashes: str = ""
+
+
 class CategoricalProfile(Frozen):
-    """Counts of the known levels of a column; what is not among them is `unseen`."""
+    """Counts of the known levels of a column; what is not among them is `unseen`.
+
+    With ``other``, the last level stands for all that are counted together, and ``unseen`` is the number of rows that no other row shares its level with.
+    """
 
     kind: Literal["categorical"] = "categorical"
     levels: tuple[str, ...]
     counts: tuple[int, ...]
     unseen: int = 0
     missing: int = 0
+    other: OtherLevels | None = None
 
 
 ColumnProfile = Annotated[NumericProfile | CategoricalProfile, Field(discriminator="kind")]

@@ -8,6 +8,7 @@ from detectors.event_batch import Float64
 from detectors.intervals import metrics_of, rates
 from detectors.layout import Layout
 from detectors.metric import Metric
+from detectors.other_levels import unseen_reference
 
 
 def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
@@ -25,11 +26,11 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     for (name, profile), (valued, last_but_one, last) in zip(layout.columns.items(), counted, strict=True):
         if profile.kind == "numeric":
             present, missing, flagged = valued, last_but_one, last
-            feature = layout.specification.features[name]
+            feature = layout.features[name]
             watched, kind = feature.minimum is not None or feature.maximum is not None, "out_of_range"
         else:
             present, missing, flagged = valued + last_but_one, last, last_but_one
-            watched, kind = True, "unseen"
+            watched, kind = unseen_reference(profile) is not None, "unseen"
         names.append(f"missing:{name}")
         shares.append((missing, present + missing))
         if watched:

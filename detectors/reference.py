@@ -15,6 +15,7 @@ from detectors.cycles import learn_cycles
 from detectors.duration import format_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64, Int64
+from detectors.other_levels import OTHER, other_levels
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile, Profile
 from detectors.specification import Feature, Task
 
@@ -33,6 +34,8 @@ def profile_of(
     time: Int64 | None = None,
     cycles: Sequence[int] = (),
     max_bins: int = 64,
+    max_levels: int = 64,
+    max_known_levels: int = 20_000,
 ) -> Profile:
     """Profile of a whole reference.
 
@@ -47,6 +50,7 @@ def profile_of(
     time : (n,) epoch milliseconds, needed for `cycles`.
     cycles : periods in milliseconds to learn from at least two whole cycles.
     max_bins : of a numeric column.
+    max_levels, max_known_levels : of a categorical feature, see `categorical_profile`.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def profile_of(
     profiles: dict[str, ColumnProfile] = {}
     for name, feature in features.items():
         if feature.type == "categorical":
-            profile: ColumnProfile = categorical_profile(class_names(columns[name]))
+            profile: ColumnProfile = categorical_profile(class_names(columns[name]), max_levels, max_known_levels)
             if not sum(profile.counts):
                 continue
         else:
@@ -130,26 +134,38 @@ def numeric_profile(values: Float64, *, max_bins: int = 64, cycles: Sequence[int
     return profile.model_copy(update={"cycles": learn_cycles(standard, time[known], cycles, span=int(time.max() - time.min()))})
 
 
-def categorical_profile(values: Column, max_levels: int = 64) -> CategoricalProfile:
-    """Counts of the most frequent levels; the rest is the reference's own ``unseen``, so that its usual rate is known.
+def categorical_profile(values: Column, max_levels: int = 64, max_known_levels: int = 0) -> CategoricalProfile:
+    """Counts of the most frequent levels, and what is known of the rest.
 
     Parameters
     ----------
     values : (n,) object array of str, None is missing.
-    max_levels : most levels. Levels are sorted: numbers by value, then texts by their letters.
+    max_levels : most levels that are counted one by one. They are sorted: numbers by value, then texts by their letters.
+    max_known_levels : most others, which are counted together as one level and told from those that are unseen (`detectors.other_levels`). With 0, as for
+        classes, whatever is not counted is the reference's own ``unseen``, so that its usual rate is known.
 
     Examples
     --------
     >>> categorical_profile(np.array(["b", "a", "b", "c", None], object), max_levels=2)
-    CategoricalProfile(kind='categorical', levels=('a', 'b'), counts=(1, 2), unseen=1, missing=1)
+    CategoricalProfile(kind='categorical', levels=('a', 'b'), counts=(1, 2), unseen=1, missing=1, other=None)
+    >>> many = categorical_profile(np.array(["a"] * 5 + ["b", "b", "c"], object), max_levels=1, max_known_levels=10)
+    >>> many.levels, many.counts, many.unseen
+    (('a', '(other)'), (5, 2), 1)
     """
     counts: dict[str | None, int] = {}
     for value in values.tolist():
         counts[value] = counts.get(value, 0) + 1
     missing = counts.pop(None, 0)
     known = {level: count for level, count in counts.items() if level is not None}
-    kept = sorted(sorted(known, key=lambda level: (-known[level], level))[:max_levels], key=_natural)
-    return CategoricalProfile(levels=tuple(kept), counts=tuple(known[level] for level in kept), unseen=sum(known.values()) - sum(known[level] for level in kept), missing=missing)
+    ranked = sorted(known, key=lambda level: (-known[level], level))
+    if max_known_levels and len(ranked) > max_levels:
+        ranked = [level for level in ranked if level != OTHER]  # a text of the column like any other, which would stand for two things
+    kept = sorted(ranked[:max_levels], key=_natural)
+    counts_of = tuple(known.pop(level) for level in kept)
+    if not known or not max_known_levels:
+        return CategoricalProfile(levels=tuple(kept), counts=counts_of, unseen=sum(known.values()), missing=missing)
+    other, rows, unseen = other_levels(known, max_known_levels)
+    return CategoricalProfile(levels=(*kept, OTHER), counts=(*counts_of, rows), unseen=unseen, missing=missing, other=other)
 
 
 def performance_profile(prediction: Column, label: Column, task: Task) -> PerformanceProfile | None:

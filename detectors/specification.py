@@ -22,17 +22,52 @@ Task = Literal["classification", "regression"]
 class Feature(Frozen):
     """One column of the model's input, and what may be expected of it."""
 
-    type: Literal["numeric", "categorical"] = "numeric"
+    type: Literal["numeric", "categorical", "text", "embedding"] = "numeric"
     minimum: float | None = Field(default=None, description="smaller values count as out of range")
     maximum: float | None = Field(default=None, description="larger values count as out of range")
     max_missing: float | None = Field(default=None, ge=0, le=1, description="expected share of missing values; default: the reference's")
     importance: float | None = Field(default=None, ge=0, description="how much the model leans on the column, in any unit; by it the causes of an alert are ranked")
+    dimension: int | None = Field(default=None, ge=2, le=10_000, description="numbers of an embedding")
+    projections: int = Field(default=8, ge=1, le=64, description="random directions that an embedding is watched in")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="of these directions")
+
+    @model_validator(mode="after")
+    def _keys_fit_the_type(self) -> Feature:
+        if (self.type == "embedding") != (self.dimension is not None):
+            raise ValueError(f"dimension is that of an embedding and of no other type, got type {self.type!r} and dimension {self.dimension}; give both or neither")
+        if self.type in _DERIVED and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(f"a {self.type} has no range; leave out minimum and maximum")
+        return self
+
+    def columns(self, name: str) -> dict[str, Feature]:
+        """What is watched of the column, by name: itself, or what stands for a text or an embedding.
+
+        Those of one value are missing together, so the first alone tells that: where all may be missing, no rate can rise.
+
+        Examples
+        --------
+        >>> [(name, column.type) for name, column in Feature(type="text").columns("comment").items()]
+        [('comment.length', 'numeric'), ('comment.words', 'numeric'), ('comment.pattern', 'categorical'), ('comment.script', 'categorical')]
+        >>> list(Feature(type="embedding", dimension=384, projections=2).columns("title"))
+        ['title.norm', 'title.projection_0', 'title.projection_1']
+        """
+        if self.type not in _DERIVED:
+            return {name: self}
+        if self.type == "text":
+            parts: dict[str, Literal["numeric", "categorical"]] = {"length": "numeric", "words": "numeric", "pattern": "categorical", "script": "categorical"}
+        else:
+            parts = dict.fromkeys(("norm", *(f"projection_{place}" for place in range(self.projections))), "numeric")
+        missing = [self.max_missing, *[1.0] * (len(parts) - 1)]
+        return {f"{name}.{part}": Feature(type=kind, max_missing=share, importance=self.importance) for (part, kind), share in zip(parts.items(), missing, strict=True)}
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Feature:
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum must be <= maximum, got {self.minimum} > {self.maximum}; every value would be out of range")
         return self
+
+
+_DERIVED = frozenset({"text", "embedding"})
 
 
 class Labels(Frozen):
@@ -70,6 +105,8 @@ class Detectors(Frozen):
         default=(), description="drift detectors of river that watch a classifier's errors, too; they are outside of the budget"
     )
     rates: Literal["scan", "e-detector"] = Field(default="scan", description="how rates are watched (errors, missing, out-of-range and unseen values)")
+    max_levels: int = Field(default=64, ge=1, le=1_000, description="levels of a categorical feature that are counted one by one, the most frequent first")
+    max_known_levels: int = Field(default=20_000, ge=1, le=100_000, description="other levels that are told from unseen ones; with more, none is unseen")
 
 
 class Floors(Frozen):
@@ -213,6 +250,10 @@ class MonitorSpecification(Frozen):
         for name in features:
             if not is_readable(name):
                 raise ValueError(f"the name of a feature may not hold quotes, backslashes or control characters, got {name!r}; give the column another name where it is published")
+        columns = [column for name, feature in features.items() for column in feature.columns(name)]
+        twice = next((column for column in columns if columns.count(column) > 1), None) if len(set(columns)) < len(columns) else None
+        if twice is not None:
+            raise ValueError(f"the features have two columns {twice!r}: one is a feature of that name, one stands for a text or an embedding; give one of them another name")
         return features
 
     @field_validator("windows")
@@ -262,6 +303,18 @@ class MonitorSpecification(Frozen):
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "objectives"), True)
         content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance"}}, "detectors": {"rates", "river"}})
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
+
+    @property
+    def columns(self) -> dict[str, Feature]:
+        """Columns that are watched: the features, but what stands for a text or an embedding in its place; see `detectors.watched_columns`."""
+        if not self.derives:
+            return self.features
+        return {column: part for name, feature in self.features.items() for column, part in feature.columns(name).items()}
+
+    @property
+    def derives(self) -> bool:
+        """Whether some feature is not watched as it is."""
+        return any(feature.type in _DERIVED for feature in self.features.values())
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -168,7 +168,7 @@ class Watch:
         """What else changed with what goes into the model, when alarms of a pane began."""
         inputs = [walk for walk in walks if walk.detector.group != "performance"]
         seen = [Seen(walk.detector, walk.state_after(place)) for walk in inputs if isinstance(walk.detector, WindowBank)]
-        importance = {name: feature.importance for name, feature in self._specification.features.items() if feature.importance is not None}
+        importance = {name: feature.importance for name, feature in self._layout.features.items() if feature.importance is not None}
         return causes_of(seen, at=at, change_at=change_at, pane=self._specification.pane, importance=importance)
 
     def _followed(self, pane: ClosedPane, lead: _Lead | None) -> tuple[str | None, _Lead | None]:

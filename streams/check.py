@@ -16,12 +16,12 @@ from detectors.binning import ColumnBins
 from detectors.column_distances import reference_counts
 from detectors.distances import Distance, psi
 from detectors.errors import SettingsError
-from detectors.event_batch import NO_TIME, Float64, Int64, coded
+from detectors.event_batch import NO_TIME, Column, Float64, Int64, coded
 from detectors.layout import Layout
 from detectors.profile import ColumnProfile, NumericProfile
 from detectors.specification import MonitorSpecification, Task
 from detectors.verdict import Effect, Evidence
-from streams.file_events import ColumnNames
+from streams.file_events import ColumnNames, feature_columns
 from streams.file_settings import FILE_BUDGET, ROW_LENGTH, changed
 from streams.infer import events_per_pane, infer
 from streams.replay import Replayed, replay
@@ -224,7 +224,8 @@ def _findings(specification: MonitorSpecification, names: ColumnNames, live: Tab
     columns: dict[str, tuple[str, ColumnProfile]] = {f"feature:{name}": (name, profile) for name, profile in layout.columns.items()}
     if names.prediction is not None and layout.prediction is not None:
         columns["prediction"] = (names.prediction, layout.prediction)
-    counts = {monitor: _counts(live, name, profile) for monitor, (name, profile) in columns.items()}
+    given = feature_columns(specification, live)
+    counts = {monitor: _counts(given[name] if name in given else _outcome(live, name, profile), profile) for monitor, (name, profile) in columns.items()}
     shown = [*columns, *(name for name in last if name in {"error_rate", "loss"} and names.label is not None), *(name for name in alarms if name not in columns)]
     effects = effects_of(specification, replayed.states)
     findings = []
@@ -259,8 +260,11 @@ def _alarms(alerts: Sequence[Alert]) -> dict[str, tuple[Evidence, int, bool]]:
     return found
 
 
-def _counts(live: Table, name: str, profile: ColumnProfile) -> Float64:
-    """Counts of the live column in the reference's bins; of a categorical one the last cell is ``unseen``."""
-    column = live.numbers(name) if isinstance(profile, NumericProfile) else live.texts(name)
+def _outcome(live: Table, name: str, profile: ColumnProfile) -> Column:
+    return live.numbers(name) if isinstance(profile, NumericProfile) else live.texts(name)
+
+
+def _counts(column: Column, profile: ColumnProfile) -> Float64:
+    """Counts of a live column in the reference's bins; of a categorical one the last cell is ``unseen``."""
     bins = ColumnBins(profile)
     return np.bincount(bins.cells(coded(column)), minlength=bins.size)[: bins.missing].astype(np.float64)

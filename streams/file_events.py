@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from detectors.class_names import class_names
 from detectors.coded_text import CodedText
 from detectors.errors import SettingsError
-from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Column, EventBatch, Float64, Int64, Text, coded
-from detectors.specification import MonitorSpecification
+from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Column, EventBatch, Float64, Int64, Text, coded, plain
+from detectors.specification import Feature, MonitorSpecification
 from detectors.summarise import Fetch
+from detectors.watched_columns import watched_columns
 from streams.tables import Table
 
 
@@ -92,8 +93,17 @@ def outcome_column(specification: MonitorSpecification, table: Table, name: str 
 
 
 def feature_columns(specification: MonitorSpecification, table: Table) -> dict[str, Column]:
-    """Declared features; one that the file does not have is refused."""
-    return {name: table.numbers(name) if feature.type == "numeric" else table.texts(name) for name, feature in specification.features.items()}
+    """Declared features as they are watched; one that the file does not have is refused."""
+    return table_columns(specification.features, table)
+
+
+def table_columns(features: Mapping[str, Feature], table: Table) -> dict[str, Column]:
+    """The columns of some features, by the names that they are watched under."""
+    read = {"numeric": table.numbers, "categorical": table.texts, "text": table.texts}
+    if all(feature.type in {"numeric", "categorical"} for feature in features.values()):
+        return {name: read[feature.type](name) for name, feature in features.items()}
+    given = {name: table.vectors(name, feature.dimension) if feature.dimension is not None else coded(read[feature.type](name)) for name, feature in features.items()}
+    return {name: plain(column) for name, column in watched_columns(given, features).items()}
 
 
 def rows_of(table: Table, specification: MonitorSpecification, names: ColumnNames, *, first: int = 0) -> Rows:

@@ -11,8 +11,10 @@ from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
 from detectors.layout import Layout
+from detectors.profile import Profile
 from detectors.reference import performance_profile, profile_of
 from detectors.specification import Feature, MonitorSpecification, Reference, Task, is_readable
+from streams.file_events import table_columns
 from streams.tables import Table
 
 _MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
@@ -74,11 +76,10 @@ def infer(
         tell(f"task: {chosen}, by the {len(np.unique(class_names(table.column(target)).astype(str)))} distinct values of {target!r}")
     features = _features(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
-    columns: dict[str, Column] = {name: table.numbers(name) if feature.type == "numeric" else table.texts(name) for name, feature in features.items()}
     start = base or _with_pane(MonitorSpecification(model=model), times, tell)
     profile = profile_of(
-        columns,
-        features=features,
+        table_columns(features, table),
+        features=MonitorSpecification(model=model, features=features).columns,
         task=chosen,
         prediction=outputs,
         label=outcomes,
@@ -86,7 +87,10 @@ def infer(
         time=times,
         cycles=periods,
         max_bins=start.detectors.max_bins,
+        max_levels=start.detectors.max_levels,
+        max_known_levels=start.detectors.max_known_levels,
     )
+    _tell_of_many_levels(profile, tell)
     if target is None:
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
@@ -158,7 +162,7 @@ def state_bytes(specification: MonitorSpecification, partitions: int = 1, versio
     if specification.events_per_pane is not None:
         waiting = min(waiting, specification.events_per_pane * specification.labels.timeout / specification.pane)
         identifiers = 8 * specification.events_per_pane * open_panes
-    return round(summaries + waiting * (_ROW_BYTES + 8 * len(specification.features)) + identifiers)
+    return round(summaries + waiting * (_ROW_BYTES + 8 * len(specification.columns)) + identifiers)
 
 
 def _task(column: Column) -> Task:
@@ -178,8 +182,41 @@ def _features(table: Table, *, leave_out: set[str | None], tell: Callable[[str],
         if reason is not None:
             tell(f"column {name!r} is not watched: {reason}")
             continue
-        features[name] = Feature(type="categorical" if column.dtype == object or column.dtype.kind == "b" else "numeric")
+        features[name] = _feature(column)
     return features
+
+
+def _feature(column: Column) -> Feature:
+    if column.ndim > 1:
+        return Feature(type="embedding", dimension=column.shape[1])
+    if column.dtype == object and _distinct(column) > _most_levels(len(column)):
+        return Feature(type="text")
+    return Feature(type="categorical" if column.dtype == object or column.dtype.kind == "b" else "numeric")
+
+
+def _distinct(column: Column) -> int:
+    return len(set(class_names(column).tolist()) - {None})
+
+
+def _most_levels(rows: int) -> float:
+    """Of a column that describes rows; with more it names them, or says something about each."""
+    return max(64, _IDENTIFIER_SHARE * rows)
+
+
+def _is_prose(column: Column) -> bool:
+    """Whether most of its texts are of several words."""
+    texts = [value for value in column.tolist() if isinstance(value, str)]
+    return sum(len(text.split()) > 1 for text in texts) > len(texts) / 2
+
+
+def _tell_of_many_levels(profile: Profile, tell: Callable[[str], None]) -> None:
+    for name, column in profile.features.items():
+        if column.kind == "numeric" or column.other is None:
+            continue
+        own, rows = len(column.levels) - 1, sum(column.counts) + column.unseen
+        share = f"{sum(column.counts[:-1]) / rows:.0%} of the rows"
+        story = f"column {name!r} has {own + column.other.levels:,} levels; the {own} most frequent have {share}, the others are watched together"
+        tell(story if column.other.hashes else f"{story}, and too many to tell a new one from (detectors.max_known_levels)")
 
 
 def _not_watched(column: Column) -> str | None:
@@ -188,10 +225,12 @@ def _not_watched(column: Column) -> str | None:
     if kind == "M":
         reason = "it holds times; name it with --time if it is when the event happened"
     elif kind == "O":
-        distinct = len(set(class_names(column).tolist()) - {None})
+        if any(isinstance(value, list) for value in column.tolist()):
+            return "it holds lists of different lengths, or of what is no number"
+        distinct = _distinct(column)
         if not distinct:
             reason = "it has no value"
-        elif distinct > max(64, _IDENTIFIER_SHARE * rows):
+        elif distinct > _most_levels(rows) and not _is_prose(column):
             reason = f"{distinct:,} distinct texts in {rows:,} rows look like an identifier"
     elif kind == "f" and not np.isfinite(column).any():
         reason = "it has no value"

@@ -144,6 +144,8 @@ def _column(values: list[Any], *, whole: bool = False) -> pa.Array | None:
         return None
     if types == {str}:
         return _text(values)
+    if types <= {list, np.ndarray}:
+        return _vectors(values)
     if types == {bool}:
         return pa.array(values, pa.bool_())
     if types == {int} and (whole or max(abs(value) for value in values if value is not None) > _EXACT):
@@ -154,6 +156,17 @@ def _column(values: list[Any], *, whole: bool = False) -> pa.Array | None:
         numbers = np.array(values, np.float64)
         return pa.array(numbers, mask=~np.isfinite(numbers))  # as in JSON, which knows neither nan nor infinity
     raise UnfitError(f"values of the types {', '.join(sorted(kind.__name__ for kind in types))}")
+
+
+def _vectors(values: list[Any]) -> pa.Array:
+    """Embeddings of one dimension."""
+    given = np.array([value for value in values if value is not None], np.float64)
+    if given.ndim != 2 or not given.shape[1] or not np.isfinite(given).all():
+        raise UnfitError("lists of different lengths, or of what is no number")
+    missing = np.array([value is None for value in values])
+    out = np.zeros((len(values), given.shape[1]))
+    out[~missing] = given
+    return pa.FixedSizeListArray.from_arrays(pa.array(out.ravel()), given.shape[1], mask=pa.array(missing))
 
 
 def _object(values: list[Any], *, whole: bool) -> pa.Array | None:

@@ -147,6 +147,8 @@ def _rows(table: Table, specification: MonitorSpecification, columns: EventColum
 
 def _values(table: Table, name: str, order: Any) -> list[Any]:
     column = table.column(name)[order]
+    if column.ndim > 1:
+        return [None if is_missing else vector for vector, is_missing in zip(column.tolist(), np.isnan(column).any(axis=1).tolist(), strict=True)]
     if column.dtype.kind == "M":
         return [str(value) for value in column]
     if column.dtype.kind == "f":

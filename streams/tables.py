@@ -28,6 +28,7 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz")
 EPOCH_SECONDS = "epoch-seconds"
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EXACT = 2**53
+_FEWEST_DIMENSIONS = 2  # of an embedding
 _SHOWN = 60  # characters of a row in a message
 _BLOCK = 16 << 20  # bytes that the types of a CSV's columns are inferred from when it is read in chunks
 
@@ -39,7 +40,8 @@ class Table:
     Attributes
     ----------
     source : the file's name, for messages.
-    columns : (n,) each: int64, float64 (nan is missing), bool, datetime64, or objects (str; None is missing).
+    columns : (n,) each: int64, float64 (nan is missing), bool, datetime64, or objects (str; None is missing);
+        (n, d) float64 where each value is a list of as many numbers, with nan in all of them where one is missing.
     first_row : number of rows before this chunk.
     """
 
@@ -64,7 +66,7 @@ class Table:
 
     def numbers(self, name: str) -> Float64:
         """A column as (n,) float64, nan where missing; booleans are 0 and 1. A text that is not a number is refused."""
-        column = self.column(name)
+        column = self._of_values(name)
         if column.dtype != object:
             return column.astype(np.float64)
         numbers = pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(np.float64)
@@ -74,7 +76,18 @@ class Table:
 
     def texts(self, name: str) -> Text:
         """A column as (n,) canonical class names, see `class_names`."""
-        return class_names(self.column(name))
+        return class_names(self._of_values(name))
+
+    def vectors(self, name: str, dimension: int) -> Float64:
+        """A column of embeddings as (n, dimension) float64, nan where one is missing. Lists of another length are refused."""
+        column = self.column(name)
+        if column.ndim == 1:  # of different lengths; or, in a CSV, their texts
+            lengths = [dimension if value is None else len(value) if isinstance(value, list) else -1 for value in column.tolist()]
+            self._refuse(name, column, np.array(lengths) != dimension, f"expected a list of {dimension} numbers")
+            column = np.array([[np.nan] * dimension if value is None else value for value in column.tolist()], np.float64)
+        if column.shape[1] != dimension:
+            raise SettingsError(f"{self.source}: column {name!r}: expected lists of {dimension} numbers, got lists of {column.shape[1]}")
+        return column
 
     def times(self, name: str, time_format: str | None = None) -> Int64:
         """A column as (n,) epoch milliseconds.
@@ -86,7 +99,7 @@ class Table:
         name : of the column.
         time_format : as of ``strptime``, such as ``%d/%m/%Y``, or ``epoch-seconds``.
         """
-        column = self.column(name)
+        column = self._of_values(name)
         if column.dtype.kind == "M":
             stamps = column.astype("datetime64[ms]")
             self._refuse(name, column, np.isnat(stamps), "expected a time")
@@ -107,6 +120,12 @@ class Table:
             expected = f"expected a time of the format {time_format!r}"
         self._refuse(name, texts, bad, expected)
         return parsed.to_numpy("datetime64[ms]").astype(np.int64)
+
+    def _of_values(self, name: str) -> Column:
+        column = self.column(name)
+        if column.ndim > 1:
+            raise SettingsError(f"{self.source}: column {name!r} holds lists of {column.shape[1]} numbers; declare it as type embedding, or leave it out")
+        return column
 
     def take(self, rows: Any) -> Table:
         """The same columns at some rows."""
@@ -227,10 +246,27 @@ def _column(column: Any) -> Column:
         return _array(column, np.dtype(bool))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _array(pc.cast(column, pa.timestamp("ms"), safe=False), np.dtype("datetime64[ms]"))
+    if pa.types.is_nested(kind):
+        return _lists(column)
     values = column.to_pylist()
     result = np.empty(len(values), object)
     result[:] = [None if value == "" else value for value in values]  # an empty field of a CSV is a missing value
     return result
+
+
+def _lists(column: Any) -> Column:
+    """(n, d) of lists that have d numbers each, nan where a list is missing; else the lists themselves."""
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    lengths = pc.unique(column.value_lengths().drop_null()).to_pylist() if is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)) else []
+    if len(lengths) != 1 or lengths[0] < _FEWEST_DIMENSIONS:
+        result = np.empty(len(column), object)
+        for place, value in enumerate(column.to_pylist()):  # all in one go numpy would take lists of one length for a matrix
+            result[place] = value
+        return result
+    out = np.full((len(column), lengths[0]), np.nan)
+    out[column.is_valid().to_numpy(zero_copy_only=False)] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, lengths[0])
+    return out
 
 
 def _array(column: Any, dtype: np.dtype[Any]) -> Column:

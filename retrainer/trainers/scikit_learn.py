@@ -180,7 +180,7 @@ def encode(features: dict[str, Column], levels: dict[str, list[str] | None]) -> 
 
 
 def _levels(column: Column, name: str, specification: MonitorSpecification) -> list[str] | None:
-    declared = specification.features.get(name)
+    declared = specification.columns.get(name)
     if not (declared.type == "categorical" if declared is not None else column.dtype.kind not in "fiub"):
         return None
     names = class_names(column)

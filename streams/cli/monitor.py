@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -143,6 +144,9 @@ def _period(text: str) -> int:
         raise SettingsError(f"--period: {error}") from error
 
 
+_TYPES = ("numeric", "categorical", "text", "embedding")
+
+
 def _summary(specification: MonitorSpecification) -> dict[str, Any]:
     return {
         "model": specification.model,
@@ -169,9 +173,9 @@ def _threshold(threshold: Threshold) -> dict[str, Any]:
 
 
 def _show_specification(specification: MonitorSpecification) -> None:
-    out, numeric = results(), sum(feature.type == "numeric" for feature in specification.features.values())
+    out, types = results(), Counter[str](feature.type for feature in specification.features.values())
     out.print(f"model '{specification.model}': {specification.task}" + (f" of {', '.join(specification.classes)}" if specification.classes else ""))
-    out.print(f"features: {len(specification.features)} ({numeric} numeric, {len(specification.features) - numeric} categorical)")
+    out.print(f"features: {len(specification.features)} ({', '.join(f'{types[kind]} {kind}' for kind in _TYPES if types[kind] or kind in _TYPES[:2])})")
     events = "" if specification.events_per_pane is None else f", {specification.events_per_pane:,.4g} events each"
     out.print(f"pane {format_duration(specification.pane)}{events}; lateness {format_duration(specification.lateness)}; false alarms: {specification.false_alarms}")
     profile = specification.reference.profile

@@ -101,6 +101,25 @@ def number_matrix(column: pa.Array, members_of: Mapping[str, pa.Array], names: S
     return matrix, odd if odd.any() else None
 
 
+def vectors(column: pa.Array, dimension: int) -> tuple[Float64, Bool | None]:
+    """(n, dimension) numbers of an embedding, nan where there is none; and the odd rows, if any: of another length, with what is no finite number."""
+    out = np.full((len(column), dimension), np.nan)
+    if pa.types.is_null(column.type):
+        return out, None
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not is_list or not is_number(kind.value_type):
+        return out, given(column)
+    is_given = given(column)
+    fits = is_given & np.asarray(column.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False) == dimension)
+    some = column if fits.all() else column.filter(pa.array(fits))
+    values = some.flatten().to_numpy(zero_copy_only=False).astype(np.float64, copy=False).reshape(-1, dimension)
+    out[fits] = values
+    odd = is_given & ~fits
+    odd[fits] |= ~np.isfinite(values).all(axis=1)
+    return out, odd if odd.any() else None
+
+
 def texts(column: pa.Array, name_of: Callable[[Any], str | None], allowed: Callable[[pa.DataType], bool]) -> tuple[CodedText, Bool | None]:
     """(n,) texts of values of the allowed types, missing where there is none; and the odd rows, if any."""
     if pa.types.is_null(column.type):

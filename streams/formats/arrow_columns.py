@@ -7,7 +7,7 @@ events, which reads it after all or says what is wrong with it. So there is one 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8, order_of
-from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times
+from detectors.watched_columns import matrix_and_coded, watched_columns
+from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times, vectors
 from streams.formats.arrow_records import ArrowRows
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
 from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
@@ -161,9 +162,11 @@ class ArrowColumns:
         matrix = matrix[which]
         if odd_numbers is not None:
             odd |= odd_numbers[which]
-        categorical = {name: self._once(("feature", name), self._objects["features"].get(name), classes) for name in schema.categorical}
+        members_of = self._objects["features"]
+        coded = {name: self._once(("feature", name), members_of.get(name), classes) for name in schema.coded}
+        vectors_of = {name: self._once(("vector", name, str(size)), members_of.get(name), partial(vectors, dimension=size)) for name, size in schema.vectors}
         segments = [self._once(("segment", name), self._objects["segments"].get(name), _segment_values) for name in specification.segments]
-        for _, found in (*outcomes.values(), *categorical.values(), *segments):
+        for _, found in (*outcomes.values(), *coded.values(), *vectors_of.values(), *segments):
             if found is not None:
                 odd |= found[rows]
         if odd.any():
@@ -171,6 +174,10 @@ class ArrowColumns:
             rows, matrix = rows[~odd], matrix[~odd]
         at: Any = slice(None) if len(rows) == len(self.odd) and (rows[1:] > rows[:-1]).all() else rows
         places, n = self._places, len(rows)
+        numeric, numeric_names, categorical = matrix, schema.numeric, {name: _taken(values, at) for name, (values, _) in coded.items()}
+        if specification.derives:
+            given_columns = dict(zip(schema.numeric, matrix.T, strict=True)) | categorical | {name: values[at] for name, (values, _) in vectors_of.items()}
+            numeric, numeric_names, categorical = matrix_and_coded(watched_columns(given_columns, specification.features), n)
         return EventBatch(
             model=specification.model,
             kind=self._kind[at],
@@ -184,10 +191,10 @@ class ArrowColumns:
             score=self._scores(specification.positive_class)[at],
             latency=self._latency[at],
             failed=self._failed[at],
-            numeric=matrix,
-            numeric_names=schema.numeric,
+            numeric=numeric,
+            numeric_names=numeric_names,
             revisions=schema.revisions,
-            categorical={name: _taken(values, at) for name, (values, _) in categorical.items()},
+            categorical=categorical,
             **{name: _taken(values, at) for name, (values, _) in outcomes.items()},
         )
 

@@ -101,6 +101,8 @@ def _form(value: Any) -> Any:
         return {name: _form(member) for name, member in value.items() if not _is_nothing(member)}
     if isinstance(value, float) and math.isinf(value):
         return msgspec.Raw(b"1e999" if value > 0 else b"-1e999")
+    if isinstance(value, list):  # an embedding; what it may not hold becomes an array in it
+        return [None if number is None else _form(number) for number in value]
     return value if isinstance(value, (str, bool, int, float)) else [str(value)]
 
 

@@ -17,8 +17,9 @@ import xxhash
 from detectors.class_names import class_name
 from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, EventBatch, Float64, Int64, UInt8, UInt64, present
+from detectors.watched_columns import matrix_and_coded, watched_columns
 from streams.formats.event_checks import is_number, suspicious, times
-from streams.formats.event_schema import CONTROL, KINDS
+from streams.formats.event_schema import CONTROL, KINDS, ModelSchema
 from streams.formats.read_events import ReadEvents
 
 UNKNOWN_CODE, CONTROL_CODE = 254, 255
@@ -56,6 +57,7 @@ class EventColumns:
         self._probabilities = [event.probabilities for event in events]
         statuses = [event.status for event in events]
         outcomes = _numbers if self._regression else coded_classes
+        numeric, numeric_names, categorical = _features(first, events)
         self._rows = EventBatch(
             model="",
             kind=_kinds([event.kind for event in events]),
@@ -71,9 +73,9 @@ class EventColumns:
             score=self._scores(_floats([event.score for event in events])),
             latency=_floats([event.latency_ms for event in events]),
             failed=np.zeros(len(events), bool) if statuses.count(200) == len(statuses) else np.array([status != 200 for status in statuses], bool),
-            numeric=first.reader.numbers(events),
-            numeric_names=first.numeric,
-            categorical=dict(zip(first.categorical, map(coded_classes, first.reader.others(events)), strict=True)),
+            numeric=numeric,
+            numeric_names=numeric_names,
+            categorical=categorical,
         )
 
     def _scores(self, scores: Float64) -> Float64:
@@ -120,6 +122,15 @@ class EventColumns:
         several = len(schemas) > 1
         by_schema = [(schema, rows.take(owner == place) if several else rows) for place, schema in enumerate(schemas)]
         return [replace(batch, model=schema.specification.model, revisions=schema.revisions) for schema, batch in by_schema if len(batch)]
+
+
+def _features(schema: ModelSchema, events: Sequence[Any]) -> tuple[Float64, tuple[str, ...], dict[str, CodedText]]:
+    reader = schema.reader
+    numeric, coded = reader.numbers(events), dict(zip(schema.coded, map(coded_classes, reader.others(events)), strict=True))
+    if not schema.specification.derives:
+        return numeric, schema.numeric, coded
+    given = dict(zip(schema.numeric, numeric.T, strict=True)) | coded | reader.vectors(events)
+    return matrix_and_coded(watched_columns(given, schema.specification.features), len(events))
 
 
 def event_hash(event_id: str | int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from array import array
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -17,7 +18,7 @@ import msgspec
 import numpy as np
 
 from detectors.event_batch import FEATURES, LABEL, PREDICTION, Float64
-from detectors.specification import MonitorSpecification
+from detectors.specification import Feature, MonitorSpecification
 from streams.formats.decoded import UNREADABLE
 
 KINDS = {"prediction": PREDICTION, "label": LABEL, "features": FEATURES}
@@ -26,10 +27,10 @@ CONTROL = "time"
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 Scalar = str | int | float | bool
-Shape = tuple[tuple[str, ...], tuple[str, ...]]
-"""Names of numeric and of other features."""
+Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, int], ...]]
+"""Names of numeric and of other features, names and dimensions of embeddings."""
 Packed = bytes | tuple[bytes, tuple[Any, ...]]
-"""Features of an event that was read: the numbers as 64-bit floats, and the others where there are any."""
+"""Features of an event that was read: the numbers as 64-bit floats, and the others where there are any; embeddings as the numbers."""
 AT_ONCE = 16  # events that are read before their features are packed: an object for every number of a fetch would be megabytes, which no cache holds
 
 _FIELDS: list[tuple[str, Any, Any]] = [
@@ -70,11 +71,12 @@ class KindOf(msgspec.Struct, gc=False):
 
 
 def _features_struct(shape: Shape) -> Any:
-    numeric, categorical = shape
-    names = {f"f{place}": name for place, name in enumerate((*numeric, *categorical))}
-    numbers: list[tuple[str, Any, Any]] = [(field, float | None, math.nan) for field in list(names)[: len(numeric)]]
-    others: list[tuple[str, Any, Any]] = [(field, Scalar | None, None) for field in list(names)[len(numeric) :]]
-    return msgspec.defstruct("Features", [*numbers, *others], rename=names, gc=False, frozen=True)
+    numeric, others, vectors = shape
+    names = {f"f{place}": name for place, name in enumerate((*numeric, *others, *(name for name, _ in vectors)))}
+    kinds: list[tuple[Any, Any]] = [(float | None, math.nan)] * len(numeric) + [(Scalar | None, None)] * len(others)
+    kinds += [(Annotated[list[float], msgspec.Meta(min_length=dimension, max_length=dimension)] | None, None) for _, dimension in vectors]
+    fields = [(field, kind, nothing) for field, (kind, nothing) in zip(names, kinds, strict=True)]
+    return msgspec.defstruct("Features", fields, rename=names, gc=False, frozen=True)
 
 
 ANY_EVENT = msgspec.json.Decoder(_event_struct(msgspec.Raw, msgspec.Raw(b"{}")))
@@ -94,7 +96,8 @@ class EventReader:
         features = _features_struct(shape)
         self._struct = _event_struct(features, features())
         self._decode = msgspec.json.Decoder(self._struct).decode
-        self._width, self._others = map(len, shape)
+        self._width, self._others, _ = map(len, shape)
+        self._vectors = shape[2]
         self._pack = struct.Struct(f"{self._width}d").pack
 
     @staticmethod
@@ -132,7 +135,8 @@ class EventReader:
         return alike
 
     def _pack_features(self, events: Sequence[Any]) -> None:
-        pack, width, all_numbers = self._pack, self._width, not self._others
+        pack, width, others, vectors = self._pack, self._width, self._others, self._vectors
+        all_numbers = not (others or vectors)
         for event in events:
             row = msgspec.structs.astuple(event.features)
             numbers = row if all_numbers else row[:width]
@@ -140,16 +144,32 @@ class EventReader:
                 packed = pack(*numbers)
             except struct.error:  # an explicit null
                 packed = pack(*(math.nan if number is None else number for number in numbers))
-            event.features = packed if all_numbers else (packed, row[width:])
+            rest = row[width:]
+            if vectors:
+                rest = (*rest[:others], *(None if vector is None else array("d", vector).tobytes() for vector in rest[others:]))
+            event.features = packed if all_numbers else (packed, rest)
 
     def numbers(self, events: Sequence[Any]) -> Float64:
         """(n, F) the numeric features of events that were read, nan where one is missing."""
-        packed = [event.features for event in events] if not self._others else [event.features[0] for event in events]
+        packed = [event.features[0] for event in events] if self._others or self._vectors else [event.features for event in events]
         return np.frombuffer(b"".join(packed)).reshape(len(events), self._width)
 
     def others(self, events: Sequence[Any]) -> list[list[Any]]:
         """Values of each other feature, None where one is missing."""
         return [[event.features[1][place] for event in events] for place in range(self._others)]
+
+    def vectors(self, events: Sequence[Any]) -> dict[str, Float64]:
+        """(n, dimension) of each embedding, nan where one is missing."""
+        found = {}
+        for place, (name, dimension) in enumerate(self._vectors, start=self._others):
+            missing = np.full(dimension, np.nan).tobytes()
+            found[name] = np.frombuffer(b"".join([event.features[1][place] or missing for event in events])).reshape(len(events), dimension)
+        return found
+
+
+def reading(feature: Feature) -> Hashable:
+    """What a feature's column depends on."""
+    return (feature.type, feature.dimension, feature.projections, feature.seed) if feature.type == "embedding" else feature.type
 
 
 class ModelSchema:
@@ -164,11 +184,14 @@ class ModelSchema:
     def __init__(self, specification: MonitorSpecification, *, revisions: tuple[int, ...] = ()) -> None:
         self.specification = specification
         self.revisions = revisions
-        self.numeric = tuple(name for name, feature in specification.features.items() if feature.type == "numeric")
-        self.categorical = tuple(name for name, feature in specification.features.items() if feature.type != "numeric")
-        self.shape: Shape = (self.numeric, self.categorical)
+        features = specification.features.items()
+        self.numeric = tuple(name for name, feature in features if feature.type == "numeric")
+        self.coded = tuple(name for name, feature in features if feature.type in {"categorical", "text"})
+        self.vectors = tuple((name, feature.dimension) for name, feature in features if feature.dimension is not None)
+        self.shape: Shape = (self.numeric, self.coded, self.vectors)
         """The same for models whose events have the same features, and can be read in one go."""
-        self.form: Hashable = (self.shape, specification.segments, specification.task)
+        derived = tuple((name, reading(feature)) for name, feature in features) if specification.derives else ()
+        self.form: Hashable = (self.shape, specification.segments, specification.task, derived)
         """The same for models whose events become the same columns."""
         self.reader = EventReader.of(self.shape)
 

@@ -6,7 +6,7 @@ belongs to may be of another time. Revisions that read alike share a schema, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,14 @@ from detectors.event_batch import Bool, Int64
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
 from streams.formats.event_checks import check_outcomes
-from streams.formats.event_schema import ModelSchema
+from streams.formats.event_schema import ModelSchema, reading
 
-_View = tuple[str, str | None, tuple[str, ...], tuple[tuple[str, str], ...]]
+_View = tuple[str, str | None, tuple[str, ...], tuple[tuple[str, Hashable], ...]]
 """What reading an event depends on."""
 
 
 def _view(specification: MonitorSpecification) -> _View:
-    features = tuple((name, feature.type) for name, feature in specification.features.items())
+    features = tuple((name, reading(feature)) for name, feature in specification.features.items())
     return specification.task, specification.positive_class, specification.segments, features
 
 
