@@ -175,7 +175,7 @@ class ArrowColumns:
         at: Any = slice(None) if len(rows) == len(self.odd) and (rows[1:] > rows[:-1]).all() else rows
         places, n = self._places, len(rows)
         numeric, numeric_names, categorical = matrix, schema.numeric, {name: _taken(values, at) for name, (values, _) in coded.items()}
-        if specification.derives:
+        if schema.derives:
             given_columns = dict(zip(schema.numeric, matrix.T, strict=True)) | categorical | {name: values[at] for name, (values, _) in vectors_of.items()}
             numeric, numeric_names, categorical = matrix_and_coded(watched_columns(given_columns, specification.features), n)
         return EventBatch(

@@ -127,7 +127,7 @@ class EventColumns:
 def _features(schema: ModelSchema, events: Sequence[Any]) -> tuple[Float64, tuple[str, ...], dict[str, CodedText]]:
     reader = schema.reader
     numeric, coded = reader.numbers(events), dict(zip(schema.coded, map(coded_classes, reader.others(events)), strict=True))
-    if not schema.specification.derives:
+    if not schema.derives:
         return numeric, schema.numeric, coded
     given = dict(zip(schema.numeric, numeric.T, strict=True)) | coded | reader.vectors(events)
     return matrix_and_coded(watched_columns(given, schema.specification.features), len(events))

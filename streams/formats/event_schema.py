@@ -144,10 +144,9 @@ class EventReader:
                 packed = pack(*numbers)
             except struct.error:  # an explicit null
                 packed = pack(*(math.nan if number is None else number for number in numbers))
-            rest = row[width:]
+            event.features = packed if all_numbers else (packed, row[width : width + others])
             if vectors:
-                rest = (*rest[:others], *(None if vector is None else array("d", vector).tobytes() for vector in rest[others:]))
-            event.features = packed if all_numbers else (packed, rest)
+                event.features = (packed, (*row[width : width + others], *(None if vector is None else array("d", vector).tobytes() for vector in row[width + others :])))
 
     def numbers(self, events: Sequence[Any]) -> Float64:
         """(n, F) the numeric features of events that were read, nan where one is missing."""
@@ -190,7 +189,9 @@ class ModelSchema:
         self.vectors = tuple((name, feature.dimension) for name, feature in features if feature.dimension is not None)
         self.shape: Shape = (self.numeric, self.coded, self.vectors)
         """The same for models whose events have the same features, and can be read in one go."""
-        derived = tuple((name, reading(feature)) for name, feature in features) if specification.derives else ()
+        self.derives = specification.derives
+        """Whether what is watched is not all as events carry it."""
+        derived = tuple((name, reading(feature)) for name, feature in features) if self.derives else ()
         self.form: Hashable = (self.shape, specification.segments, specification.task, derived)
         """The same for models whose events become the same columns."""
         self.reader = EventReader.of(self.shape)
