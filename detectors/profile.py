@@ -3,9 +3,9 @@
 A profile is made once from the training table (`detectors.reference`), and is all that a worker needs to know of it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 
 class Frozen(BaseModel):
@@ -69,6 +69,12 @@ class CategoricalProfile(Frozen):
     unseen: int = 0
     missing: int = 0
     other: OtherLevels | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Most columns have no other levels, and say nothing of them."""
+        content: dict[str, Any] = written(self)
+        return content if self.other is not None else {key: value for key, value in content.items() if key != "other"}
 
 
 ColumnProfile = Annotated[NumericProfile | CategoricalProfile, Field(discriminator="kind")]

@@ -1,7 +1,7 @@
 """From the features that events carry to the columns that are watched: most are watched as they are, texts and embeddings by what is derived of them.
 
 What is derived takes the place of the feature from the decoder on: in summaries, while a prediction waits for its label, and in the examples that a model is
-trained on. See docs/adr/0016-texts-and-embeddings-as-columns.md.
+trained on. See docs/adr/0017-texts-and-embeddings-as-columns.md.
 """
 
 from __future__ import annotations
