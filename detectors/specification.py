@@ -68,6 +68,7 @@ class Feature(Frozen):
 
 
 _DERIVED = frozenset({"text", "embedding"})
+_OF_EMBEDDINGS = {"dimension", "projections", "seed"}
 
 
 class Labels(Frozen):
@@ -301,7 +302,11 @@ class MonitorSpecification(Frozen):
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "objectives"), True)
-        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance"}}, "detectors": {"rates", "river"}})
+        unread = {"rates", "river", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
+        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread})
+        for name, feature in self.features.items():
+            if feature.type == "embedding":
+                content["features"][name] |= feature.model_dump(include=_OF_EMBEDDINGS)
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

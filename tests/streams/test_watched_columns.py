@@ -106,6 +106,8 @@ def test_models_whose_embeddings_differ_in_anything_are_read_apart() -> None:
     projected = {batch.model: batch.numeric[0, 4] for whole in decode(as_json(events), decoder=together).fetch.batches for batch in whole.by_model()}
     assert projected["churn"] == projected["m5"]
     assert projected["churn"] != projected["m6"]
+    digests = {one.model_copy(update={"model": "m"}).digest for one in (SPECIFICATION, *others)}
+    assert len(digests) == 2  # summaries of other directions never merge
 
 
 def a_table(n: int, seed: int, *, changed: bool = False) -> Table:
