@@ -6,8 +6,10 @@ merge associative and commutative by construction; everything that a monitor nee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +54,7 @@ class Layout:
     """
 
     specification: MonitorSpecification
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)  # of the metrics of a user's own
 
     @cached_property
     def blocks(self) -> dict[str, slice]:

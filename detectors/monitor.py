@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ class Monitor:
     specification: MonitorSpecification
     revision: int = 1
     effective_from: int = NO_TIME  # start of a pane, epoch milliseconds
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)  # of ``specification.metrics``
 
     @property
     def model(self) -> str:
@@ -30,7 +32,7 @@ class Monitor:
     @cached_property
     def layout(self) -> Layout:
         """Of its summary vectors: made once for all who count by it, source partition by source partition."""
-        return Layout(self.specification)
+        return Layout(self.specification, self.functions)
 
     @cached_property
     def digest(self) -> str:
@@ -49,13 +51,19 @@ class Monitors:
     >>> monitors.in_force("churn", np.array([0, 10_000])).tolist(), monitors.in_force("fraud", np.array([0])).tolist()
     ([1, 1], [0])
 
+    Parameters
+    ----------
+    monitors : to begin with.
+    functions_of : finds the functions of a specification's own metrics; None where nobody computes metrics.
+
     Attributes
     ----------
     changes : one more with each revision that came or went.
     acknowledgements : of alerts, by model and by what names them.
     """
 
-    def __init__(self, monitors: Iterable[Monitor] = ()) -> None:
+    def __init__(self, monitors: Iterable[Monitor] = (), *, functions_of: Callable[[MonitorSpecification], Mapping[str, Callable[..., Any]]] | None = None) -> None:
+        self._functions_of = functions_of
         self._of: dict[str, list[Monitor]] = {}
         self.acknowledgements: dict[str, dict[str, Acknowledgement]] = {}
         self.changes = 0
@@ -64,6 +72,8 @@ class Monitors:
 
     def add(self, monitor: Monitor) -> None:
         """Take a revision; one with the same number replaces the earlier record of it."""
+        if self._functions_of is not None and monitor.specification.metrics:
+            monitor = replace(monitor, functions=self._functions_of(monitor.specification))
         others = [known for known in self._of.get(monitor.model, []) if known.revision != monitor.revision]
         self.changes += 1
         self._of[monitor.model] = sorted([*others, monitor], key=lambda one: one.revision)

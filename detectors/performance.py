@@ -13,6 +13,7 @@ from detectors.intervals import metrics_of
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, Layout
 from detectors.metric import UNDEFINED, Metric, mean, quantiles, rate
 from detectors.score_metrics import OF_SCORES, score_metrics
+from detectors.user_metrics import metrics_of_users
 
 _QUANTILES = ("latency_p50", "latency_p95", "latency_p99", "label_delay_p50", "label_delay_p90")
 
@@ -64,13 +65,15 @@ def outcomes(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
     -------
     Classification: `detectors.confusion.OVERALL`; for two classes also ``precision``, ``recall``, ``f1`` of the positive one; with costs also ``cost``; and the three of every
     class.
-    Regression: those of `regression`.
+    Regression: those of `regression`. Both: the metrics of a user's own, whose functions the layout has.
     """
     found: dict[int, Performance] = {}
     alike: dict[int, list[int]] = {}
     for place, (layout, block) in enumerate(asked):
         if layout.specification.task == "regression":
-            found[place] = Performance(regression(dict(zip(REGRESSION, block.tolist(), strict=True)), layout.specification.quantile), {})
+            found[place] = Performance(
+                (*regression(dict(zip(REGRESSION, block.tolist(), strict=True)), layout.specification.quantile), *metrics_of_users(layout.functions, block, None)), {}
+            )
         else:
             alike.setdefault(len(layout.specification.classes), []).append(place)
     for classes, places in alike.items():
@@ -80,7 +83,8 @@ def outcomes(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
             of_class = {name: metrics_of(OF_CLASSES, metrics) for name, metrics in zip(specification.classes, by_class, strict=True)}
             of_positive = of_class.get(specification.positive_class or "", ()) if classes == 2 else ()
             paid = (cost(asked[place][1], specification.classes, specification.costs),) if specification.costs else ()
-            found[place] = Performance((*metrics_of(OVERALL, overall), *of_positive, *paid), of_class)
+            own = metrics_of_users(asked[place][0].functions, asked[place][1], specification.classes)
+            found[place] = Performance((*metrics_of(OVERALL, overall), *of_positive, *paid, *own), of_class)
     return [found[place] for place in range(len(asked))]
 
 

@@ -6,6 +6,7 @@ Every key but ``model`` has a default. Thresholds are not among the keys: they f
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,9 @@ from detectors.budget import Budget, FalseAlarmBudget
 from detectors.duration import Duration, format_duration, parse_duration
 from detectors.profile import Frozen, Profile
 from detectors.shared_settings import Shared
+
+_METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
 
 Task = Literal["classification", "regression"]
 
@@ -217,6 +221,7 @@ class MonitorSpecification(Frozen):
     positive: str | None = Field(default=None, description="class that `score` is the probability of; default: the last of a two-class reference")
     quantile: float | None = Field(default=None, gt=0, lt=1, description="what a regression predicts of its label's law, if not its mean; it gets a pinball loss")
     costs: dict[str, dict[str, float]] = Field(default_factory=dict, description="what a prediction costs, by label and then by prediction; it gets a mean cost")
+    metrics: dict[str, str] = Field(default_factory=dict, description="metrics of your own, by name: 'module:function' of the counts")
     pane: Duration = Field(default=parse_duration("10s"), description="length of the event-time window that counts are kept for")
     lateness: Duration = Field(default=parse_duration("5m"), ge=0, description="how long a pane waits for late events")  # p99.9 of a producer's delay
     max_ahead: Duration = Field(default=parse_duration("1h"), gt=0, description="an event this far ahead of its record's time is refused")
@@ -256,6 +261,16 @@ class MonitorSpecification(Frozen):
         if twice is not None:
             raise ValueError(f"the features have two columns {twice!r}: one is a feature of that name, one stands for a text or an embedding; give one of them another name")
         return features
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_are_functions(cls, metrics: dict[str, str]) -> dict[str, str]:
+        for name, path in metrics.items():
+            if not _METRIC_NAME.fullmatch(name) or name.endswith(("_low", "_high", "_n")):
+                raise ValueError(f"a metric is named in small letters, digits and underscores, and not as an interval's end (_low, _high, _n), got {name!r}")
+            if not _FUNCTION.fullmatch(path):
+                raise ValueError(f"metrics.{name} must be 'module:function', such as 'acme.metrics:profit', got {path!r}")
+        return metrics
 
     @field_validator("windows")
     @classmethod
@@ -301,7 +316,7 @@ class MonitorSpecification(Frozen):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
-        others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "objectives"), True)
+        others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives"), True)
         unread = {"rates", "river", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
         content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread})
         for name, feature in self.features.items():

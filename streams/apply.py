@@ -16,9 +16,11 @@ from detectors.bank import detectors_of
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
+from detectors.river_errors import OUTSIDE_OF_BUDGET
 from detectors.specification import MonitorSpecification
 from streams.connection import KafkaConnection
 from streams.infer import state_bytes
+from streams.metric_functions import functions_of
 from streams.monitor_codec import decode_monitor, encode_monitor, monitor_key
 from streams.topics import existing_partitions
 from streams.whole_topic import explained, read_monitors, records_of
@@ -59,7 +61,7 @@ class Applied:
 
 
 def thresholds_of(specification: MonitorSpecification) -> tuple[Threshold, ...]:
-    """What the false-alarm budget comes to, by detector.
+    """What the false-alarm budget comes to, by detector; what is outside of it has no known number of looks.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def thresholds_of(specification: MonitorSpecification) -> tuple[Threshold, ...]:
         bank = getattr(detector, "bank", None)
         if not np.isfinite(heights).all():
             raise SettingsError(f"no calibrated threshold for {', '.join(detector.names[:3])}: the budget '{specification.false_alarms}' is outside of what was calibrated")
-        looks = float(bank.looks) if bank is not None else float("nan")
+        looks = float(bank.looks) if bank is not None and bank.looks < OUTSIDE_OF_BUDGET else float("nan")
         found.append(Threshold(group=detector.group, kind=detector.kind, monitors=detector.names, looks=looks, heights=(float(heights.min()), float(heights.max()))))
     return tuple(found)
 
@@ -92,11 +94,12 @@ def apply_monitor(specification: MonitorSpecification, connection: KafkaConnecti
     Raises
     ------
     SettingsError
-        If its thresholds cannot be calibrated.
+        If its thresholds cannot be calibrated, or its own metrics not be computed.
     DriftwardenError
         If Kafka does not answer, the topics do not exist, or another specification became that revision at the same moment.
     """
     thresholds = thresholds_of(specification)
+    functions_of(specification)
     monitors = read_monitors(connection)
     partitions, latest = source_of(connection)
     before = monitors.latest(specification.model)

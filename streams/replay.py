@@ -26,6 +26,7 @@ from retrainer.registry import Registry
 from retrainer.trainers import Model
 from retrainer.versions import Version
 from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
+from streams.metric_functions import functions_of
 from streams.tables import Table
 
 ROWS_AT_ONCE = 20_000
@@ -37,7 +38,7 @@ class Stages:
     """Both stages of one model in one process: fetches in; examples, points and alerts out."""
 
     def __init__(self, specification: MonitorSpecification, *, metrics: bool = True) -> None:
-        monitors = Monitors([Monitor(specification=specification)])
+        monitors = Monitors([Monitor(specification=specification)], functions_of=functions_of)
         self._specification = specification
         self._summarise = Summarise(0, monitors)
         self._detect = Detect(monitors, metrics=metrics)

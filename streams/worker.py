@@ -27,6 +27,7 @@ from detectors.monitor import Monitors
 from streams.connection import KafkaConnection
 from streams.detect_driver import DetectDriver
 from streams.epoch_pace import EpochPace
+from streams.metric_functions import functions_that_work
 from streams.monitors_reader import MonitorsReader
 from streams.piece_store import PieceStore, StateLimits
 from streams.silence import Silence
@@ -78,7 +79,7 @@ class Worker:
         self._settings = settings
         self._names = connection.topics
         self.topics = frozenset({self._names.inference_events, self._names.summaries})
-        self._monitors = Monitors()
+        self._monitors = Monitors(functions_of=functions_that_work)
         self._reader = MonitorsReader(connection, self._monitors)
         self._partitions = 0
         self._identities: dict[str, str] = {}

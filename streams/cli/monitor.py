@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -202,7 +203,14 @@ def _show_thresholds(specification: MonitorSpecification, thresholds: tuple[Thre
         table.add_column(heading, overflow="fold", justify="right" if heading in ("monitors", "panes") else "left")
     for one in thresholds:
         low, high = one.heights
-        table.add_row(one.group, one.kind, str(len(one.monitors)), one.monitors[0], f"{one.looks:,.0f}", f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}")
+        table.add_row(
+            one.group,
+            one.kind,
+            str(len(one.monitors)),
+            one.monitors[0],
+            "not known" if math.isnan(one.looks) else f"{one.looks:,.0f}",
+            f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}",
+        )
     results().print(table)
 
 
