@@ -1,8 +1,8 @@
 """What else changed when an alert began: the columns by how far they drifted and how much the model leans on them, faults of the inputs, and the traffic.
 
 The alarm says when the change began, so every monitor of the inputs is asked about that one window, and no scan has to be paid for: named are those that differ by
-more than their floors, at a false discovery rate of `FALSE_CAUSES` (Benjamini & Hochberg 1995), and did not differ as much for long before. It is no proof that
-they are the reason: it is where to look first.
+more than their floors, at a false discovery rate of `FALSE_CAUSES` however columns depend on each other (`detectors.false_discoveries`), and did not differ
+as much for long before. It is no proof that they are the reason: it is where to look first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scipy import special
 from detectors.detector import State
 from detectors.event_batch import Float64
 from detectors.evidence_words import what_changed
+from detectors.false_discoveries import e_bh, e_values_of
 from detectors.rfc3339 import format_time, parse_time
 from detectors.verdict import Evidence
 from detectors.window_bank import WindowBank
@@ -81,11 +82,9 @@ def _differing(seen: Sequence[Seen], change_at: int) -> list[tuple[Seen, list[in
         return []
     statistics = [one.detector.statistics_since(one.state, change_at) for one in seen]
     chance = [np.minimum(_TAILS * special.ndtr(-np.nan_to_num(of_one, nan=-np.inf)), 1.0) for of_one in statistics]
-    ordered = np.sort(np.concatenate(chance))
-    passed = np.flatnonzero(ordered <= FALSE_CAUSES * np.arange(1, len(ordered) + 1) / len(ordered))
-    if not len(passed):
-        return []
-    found = [(one, np.flatnonzero(of_one <= ordered[passed[-1]]).tolist()) for one, of_one in zip(seen, chance, strict=True)]
+    named = e_bh(e_values_of(np.concatenate(chance), FALSE_CAUSES), FALSE_CAUSES)
+    of_detectors = np.split(named, np.cumsum([len(of_one) for of_one in chance])[:-1])
+    found = [(one, np.flatnonzero(of_one).tolist()) for one, of_one in zip(seen, of_detectors, strict=True)]
     return [(one, monitors) for one, monitors in found if monitors]
 
 
