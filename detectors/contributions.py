@@ -17,6 +17,7 @@ from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.grid_bins import cells_together, grid_bins
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
+from detectors.quantile_sketch import add_sketches
 from detectors.row_groups import RowGroups
 from detectors.score_bins import add_scores
 
@@ -61,6 +62,7 @@ class Contributions:
         self._minimum = np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64)
         self._maximum = np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64)
         self._outside = np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64)
+        self._sketched = layout.sketched
         self._regression = layout.specification.task == "regression"
         self._positive = None if self._regression else layout.specification.positive_class
         self.alike = _alike(layout)
@@ -78,6 +80,8 @@ class Contributions:
             self._out_of_range(sums, groups, matrix, members)
         for name, bins, block in self._categorical:
             _add_coded(sums[:, block], groups, batch.categorical[name], bins)
+        if self._sketched:
+            add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
 
     def _out_of_range(self, sums: Float64, groups: RowGroups, matrix: Float64, members: Members | None) -> None:
         if members is None:

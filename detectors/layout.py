@@ -16,6 +16,7 @@ import numpy as np
 from detectors.binning import ColumnBins
 from detectors.event_batch import Float64
 from detectors.profile import ColumnProfile
+from detectors.quantile_sketch import SIZE as SKETCH_SIZE
 from detectors.score_bins import SIZE as SCORE_SIZE
 from detectors.specification import Feature, MonitorSpecification
 
@@ -46,6 +47,7 @@ class Layout:
     ``delay``              histogram of label delays over `DELAY_EDGES`
     ``feature:NAME``       numeric: a count for each bin, then ``missing``, ``out_of_range`` (which is also binned);
                            categorical: a count for each level, then ``unseen``, ``missing``
+    ``sketches``           `detectors.quantile_sketch.SIZE` cells for each of the columns `sketched`, where there are any
     ``prediction``         the same for the model's output
     ``performance``        classification: confusion counts, ``(K + 1) x (K + 1)`` row-major, row = label, column = prediction, last = classes unknown to the reference;
                            regression: the sums `REGRESSION`
@@ -61,6 +63,8 @@ class Layout:
         """Name to slice."""
         sizes = {"traffic": len(TRAFFIC), "latency": len(LATENCY_EDGES) + 1, "delay": len(DELAY_EDGES) + 1}
         sizes |= {f"feature:{name}": column_size(profile) for name, profile in self.columns.items()}
+        if self.sketched:
+            sizes["sketches"] = SKETCH_SIZE * len(self.sketched)
         if self.prediction is not None:
             sizes["prediction"] = column_size(self.prediction)
         if self.specification.task == "regression":
@@ -83,6 +87,12 @@ class Layout:
     def features(self) -> dict[str, Feature]:
         """What is declared of each column, see `MonitorSpecification.columns`."""
         return self.specification.columns
+
+    @cached_property
+    def sketched(self) -> tuple[str, ...]:
+        """Numeric columns without a profile, where their quantiles are asked for."""
+        asked = self.specification.detectors.quantiles
+        return tuple(name for name, feature in self.features.items() if asked and feature.type == "numeric" and name not in self.columns)
 
     @cached_property
     def prediction(self) -> ColumnProfile | None:

@@ -111,6 +111,7 @@ class Detectors(Frozen):
     )
     rates: Literal["scan", "e-detector"] = Field(default="scan", description="how rates are watched (errors, missing, out-of-range and unseen values)")
     max_levels: int = Field(default=64, ge=1, le=1_000, description="levels of a categorical feature that are counted one by one, the most frequent first")
+    quantiles: bool = Field(default=False, description="whether numeric columns without a profile are sketched, see `detectors.quantile_sketch`")
     max_known_levels: int = Field(default=20_000, ge=1, le=100_000, description="other levels that are told from unseen ones; with more, none is unseen")
 
 
@@ -317,8 +318,10 @@ class MonitorSpecification(Frozen):
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives"), True)
-        unread = {"rates", "river", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
+        unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
         content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread})
+        if self.detectors.quantiles:
+            content["detectors"]["quantiles"] = True
         for name, feature in self.features.items():
             if feature.type == "embedding":
                 content["features"][name] |= feature.model_dump(include=_OF_EMBEDDINGS)

@@ -12,6 +12,7 @@ from detectors.metric_points import fields_of
 from detectors.performance import performances, services
 from detectors.point import Point
 from detectors.quality import quality
+from detectors.quantile_sketch import sketched
 
 WINDOWS_AT_ONCE = 64
 """More take no less time each, and what is measured of them waits until it is told."""
@@ -59,6 +60,10 @@ def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
         for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
             for name, values in zip(names, next(measured).tolist(), strict=True):
                 yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)
+        if layout.sketched:
+            cells = counts[layout.blocks["sketches"]].reshape(len(layout.sketched), -1)
+            for name, of_column in zip(layout.sketched, sketched(cells), strict=True):
+                yield Point(measurement="feature", tags=tags | {"feature": name}, fields=fields_of(of_column), time=at)
         for metric in quality(layout, counts):
             kind, _, name = metric.name.partition(":")
             fields: dict[str, float | int | bool | str] = {"rate": metric.value, "rate_low": metric.interval[0], "rate_high": metric.interval[1], "rate_n": metric.n}
