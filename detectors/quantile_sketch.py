@@ -80,7 +80,8 @@ def sketched(cells: Float64) -> list[tuple[Metric, ...]]:
     for percent in _PERCENTS:
         with np.errstate(all="ignore"):
             error = Z * np.sqrt(percent / 100 * (1 - percent / 100) / n)  # of the share of values below, as order statistics have it
-        parts.append(known(*(_quantile(counts, np.clip(percent / 100 + side * error, 0, 1)) for side in (0, -1, 1)), n))
+        value, low, high = (_quantile(counts, np.clip(percent / 100 + side * error, 0, 1)) for side in (0, -1, 1))
+        parts.append(known(value, low, high, n))
     return [metrics_of(_NAMES, column) for column in np.stack(parts, axis=1)]
 
 
