@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,8 +61,8 @@ def learn_cycles(standard: Float64, time: Int64, periods: Sequence[int], *, span
             raise SettingsError(f"a cycle must be > 0 ms, got {period} ms")
         if span < 2 * period:
             raise SettingsError(
-                f"a cycle of {format_duration(period)} is learnt from at least two, so from {format_duration(2 * period)}, but the reference spans "
-                f"{span / 86_400_000:.3g} days; give a longer reference or leave this period out"
+                f"a cycle of {format_duration(period)} is learnt from at least two, so from {format_duration(2 * period)}, but the reference holds "
+                f"{math.floor(100 * span / period) / 100:.3g} of them; give a longer reference or leave this period out"
             )
     width = 2 * HARMONICS
     design = np.column_stack([np.ones(len(time)), *(angles(time, period) for period in periods)])

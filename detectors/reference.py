@@ -131,7 +131,12 @@ def numeric_profile(values: Float64, *, max_bins: int = 64, cycles: Sequence[int
         raise SettingsError(f"the cycle {format_duration(cycles[0])} needs a time for each row; name the time column")
     known = ~np.isnan(values)
     standard = np.asarray(scores)[encode(values[known], profile)]
-    return profile.model_copy(update={"cycles": learn_cycles(standard, time[known], cycles, span=int(time.max() - time.min()))})
+    return profile.model_copy(update={"cycles": learn_cycles(standard, time[known], cycles, span=_lasting(time))})
+
+
+def _lasting(time: Int64) -> int:
+    """Milliseconds that rows last, each as long as the next one is away on average: 730 daily rows are two years of 365."""
+    return round(int(time.max() - time.min()) * len(time) / max(len(time) - 1, 1))
 
 
 def categorical_profile(values: Column, max_levels: int = 64, max_known_levels: int = 0) -> CategoricalProfile:

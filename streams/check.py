@@ -22,10 +22,10 @@ from detectors.profile import ColumnProfile, NumericProfile
 from detectors.specification import MonitorSpecification, Task
 from detectors.verdict import Effect, Evidence
 from streams.file_events import ColumnNames, feature_columns
-from streams.file_settings import FILE_BUDGET, ROW_LENGTH, changed
+from streams.file_settings import FILE_BUDGET, changed
 from streams.infer import events_per_pane, infer
 from streams.replay import Replayed, replay
-from streams.tables import Table
+from streams.tables import ROW_LENGTH, Table
 from streams.whole_file import MEANINGS, effects_of, state_beside
 
 LABELS = ("label", "target", "y", "y_true", "truth", "outcome", "actual", "class")

@@ -12,10 +12,7 @@ from detectors.specification import MonitorSpecification, whole_panes
 from streams.file_events import ColumnNames
 from streams.infer import events_per_pane
 from streams.monitor_file import faults_of
-from streams.tables import Table
-
-ROW_LENGTH = 1_000
-"""A table without a time column has its row number as seconds, milliseconds."""
+from streams.tables import ROW_LENGTH, Table
 
 FILE_BUDGET = "1 per 100000 events"
 """Budget where there is no time to count it in."""

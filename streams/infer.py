@@ -8,7 +8,6 @@ import numpy as np
 
 from detectors.class_names import class_names
 from detectors.duration import format_duration, parse_duration
-from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
 from detectors.layout import Layout
 from detectors.profile import Profile
@@ -53,7 +52,7 @@ def infer(
     time_format : see `Table.times`.
     ignore : columns to leave out.
     segments : columns to report separately by; they stay features, too.
-    periods : cycles to learn, in milliseconds.
+    periods : cycles to learn, in milliseconds; without a time column a row lasts a second, as in a replay.
     task : default: regression for a target with fractions or more than 20 whole numbers, classification otherwise.
     positive : the class of `score`; default: the last of two.
     base : a specification whose other settings (pane, budget, floors, ...) are kept; without one the pane is 10 s, or longer where events are rarer.
@@ -68,8 +67,6 @@ def infer(
         if name is not None:
             table.column(name)
     times = None if time is None else table.times(time, time_format)
-    if periods and times is None:
-        raise SettingsError(f"{table.source}: a period is learnt from the time column; name it with --time")
     target = label if label is not None else prediction
     chosen = task or ("classification" if target is None else _task(table.column(target)))
     if task is None and target is not None:
@@ -84,7 +81,7 @@ def infer(
         prediction=outputs,
         label=outcomes,
         performance=None if outputs is None or outcomes is None else performance_profile(outputs, outcomes, chosen),
-        time=times,
+        time=table.row_times() if times is None else times,
         cycles=periods,
         max_bins=start.detectors.max_bins,
         max_levels=start.detectors.max_levels,

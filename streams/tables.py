@@ -26,6 +26,9 @@ from detectors.event_batch import Column, Float64, Int64, Text
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz")
 EPOCH_SECONDS = "epoch-seconds"
+ROW_LENGTH = 1_000
+"""A table without a time column has its row number as seconds, milliseconds."""
+
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EXACT = 2**53
 _FEWEST_DIMENSIONS = 2  # of an embedding
@@ -126,6 +129,10 @@ class Table:
         if column.ndim > 1:
             raise SettingsError(f"{self.source}: column {name!r} holds lists of {column.shape[1]} numbers; declare it as type embedding, or leave it out")
         return column
+
+    def row_times(self) -> Int64:
+        """(n,) what stands for times where there is no time column: each row lasts a second, the first of a file at epoch 0."""
+        return np.arange(self.first_row, self.first_row + len(self), dtype=np.int64) * ROW_LENGTH
 
     def take(self, rows: Any) -> Table:
         """The same columns at some rows."""

@@ -18,11 +18,11 @@ from detectors.specification import MonitorSpecification
 from streams.apply import Applied, Threshold, apply_monitor, thresholds_of
 from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, Score, Time, TimeFormat, messages, moment, print_json, results, written
 from streams.connection import connect
-from streams.file_settings import FILE_BUDGET, ROW_LENGTH, changed
+from streams.file_settings import FILE_BUDGET, changed
 from streams.infer import infer as infer_specification
 from streams.infer import state_bytes
 from streams.monitor_file import format_specification, load_specification
-from streams.tables import read_table
+from streams.tables import ROW_LENGTH, read_table
 from streams.whole_topic import read_monitors
 
 app = typer.Typer(help="What Driftwarden is told about a model: infer it from a table, apply it, show what is in force.", no_args_is_help=True)
@@ -40,7 +40,7 @@ def infer(
     time_format: TimeFormat = None,
     ignore: Ignore = None,
     segment: Annotated[list[str] | None, typer.Option(help="A column to report separately by; may be given again.")] = None,
-    period: Annotated[list[str] | None, typer.Option(help="A cycle to learn and to take off, such as 1d; needs --time; may be given again.")] = None,
+    period: Annotated[list[str] | None, typer.Option(help="A cycle to learn and to take off, such as 1d, or without --time in rows, such as 365; may be given again.")] = None,
     task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="Default: by the label's values.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json: Json = False,
@@ -71,7 +71,7 @@ def infer(
         time_format=time_format,
         ignore=ignore or (),
         segments=segment or (),
-        periods=[_period(text) for text in period or ()],
+        periods=[_period(text, rows=time is None) for text in period or ()],
         task=task,
         base=base,
         tell=tell,
@@ -138,7 +138,12 @@ def show(
     _show_thresholds(newest, thresholds_of(newest))
 
 
-def _period(text: str) -> int:
+def _period(text: str, *, rows: bool) -> int:
+    """Milliseconds of a cycle; a bare number is one of rows, which last a second each where there is no time column."""
+    if text.strip().isdecimal():
+        if not rows:
+            raise SettingsError(f"--period {text}: with --time a period is a duration, such as {text}d or {text}h")
+        return int(text) * ROW_LENGTH
     try:
         return parse_duration(text)
     except ValueError as error:

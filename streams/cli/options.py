@@ -17,8 +17,8 @@ from detectors.event_batch import NO_TIME
 from detectors.rfc3339 import format_time
 from streams.connection import KafkaConnection
 from streams.file_events import ColumnNames
-from streams.file_settings import ROW_LENGTH
 from streams.table_publishing import parse_label_delay
+from streams.tables import ROW_LENGTH
 from streams.whole_topic import explained
 from streams.wire import encode_alert
 

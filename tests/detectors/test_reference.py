@@ -90,8 +90,16 @@ def test_a_daily_swing_is_learnt_with_its_amplitude_and_phase() -> None:
 
 def test_fewer_than_two_cycles_teach_nothing_and_are_refused() -> None:
     time = np.arange(0, DAY, 60_000)
-    with pytest.raises(SettingsError, match=r"cycle of 1d is learnt from at least two, so from 2d, but the reference spans 0.999 days"):
+    with pytest.raises(SettingsError, match=r"cycle of 1d is learnt from at least two, so from 2d, but the reference holds 1 of them"):
         numeric_profile(np.sin(time.astype(float)), cycles=(DAY,), time=time)
+
+
+def test_two_years_of_daily_rows_are_two_cycles() -> None:
+    time = np.arange(730) * DAY
+    swing = np.sin(2 * np.pi * time / (365 * DAY)) + np.random.default_rng(6).normal(size=730)
+    assert len(numeric_profile(swing, cycles=(365 * DAY,), time=time).cycles) == 1
+    with pytest.raises(SettingsError, match=r"holds 1.99 of them"):
+        numeric_profile(swing[1:], cycles=(365 * DAY,), time=time[1:])
 
 
 def test_times_that_do_not_tell_phases_apart_give_no_cycle() -> None:

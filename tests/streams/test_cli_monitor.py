@@ -58,6 +58,15 @@ def test_infer_without_times_counts_a_row_as_a_second_and_the_budget_in_events(t
     assert thresholds_of(specification)
 
 
+def test_a_period_is_a_number_of_rows_where_there_are_no_times_and_a_duration_where_there_are(training: Path, tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    done = run("monitor", "infer", training, "-o", path, "--target", "truth", "--ignore", "at", "--period", "365")
+    assert done.exit_code == 0, done.output
+    assert load_specification(path).detectors.cycles == (365_000,)
+    done = run("monitor", "infer", training, "-o", tmp_path / "other.yaml", "--target", "truth", "--time", "at", "--period", "365")
+    assert "a period is a duration, such as 365d" in str(done.exception or done.output)
+
+
 def test_infer_does_not_replace_a_file_unless_told_to(training: Path, tmp_path: Path) -> None:
     path = tmp_path / "monitor.yaml"
     path.write_text("model: mine\n")

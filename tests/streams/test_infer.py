@@ -9,7 +9,7 @@ from detectors.profile import CategoricalProfile, NumericProfile
 from detectors.specification import MonitorSpecification
 from streams.infer import infer, state_bytes
 from streams.monitor_file import format_specification, parse_specification
-from streams.tables import Table
+from streams.tables import ROW_LENGTH, Table
 
 ROWS = 1_000
 DAY = 86_400_000
@@ -98,8 +98,19 @@ def test_a_period_is_learnt_and_noted_in_the_specification() -> None:
     assert [cycle.period for cycle in salary.cycles] == [DAY]
     with pytest.raises(SettingsError, match="at least two"):
         infer(loans(), model="loans", time="at", periods=[7 * DAY])
-    with pytest.raises(SettingsError, match="name it with --time"):
-        infer(loans(), model="loans", periods=[DAY])
+
+
+def test_without_times_a_period_is_one_of_rows() -> None:
+    table = loans()
+    found = infer(table, model="loans", periods=[20 * ROW_LENGTH])
+    assert found.detectors.cycles == (20 * ROW_LENGTH,)
+    counted = Table(source=table.source, columns=table.columns | {"at": np.arange(len(table)) * ROW_LENGTH})
+    by_time = infer(counted, model="loans", time="at", periods=[20 * ROW_LENGTH])
+    assert found.reference.profile is not None
+    assert by_time.reference.profile is not None
+    assert found.reference.profile.features["salary"] == by_time.reference.profile.features["salary"]
+    with pytest.raises(SettingsError, match=r"holds \d\.\d+ of them"):
+        infer(table, model="loans", periods=[(len(table) * 2 // 3) * ROW_LENGTH])
 
 
 def test_a_wrong_column_name_is_answered_with_the_columns() -> None:
