@@ -6,6 +6,7 @@ Done once, where the training table is; a worker needs the profile only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -36,6 +37,7 @@ def profile_of(
     max_bins: int = 64,
     max_levels: int = 64,
     max_known_levels: int = 20_000,
+    vocabularies: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Profile:
     """Profile of a whole reference.
 
@@ -51,6 +53,7 @@ def profile_of(
     cycles : periods in milliseconds to learn from at least two whole cycles.
     max_bins : of a numeric column.
     max_levels, max_known_levels : of a categorical feature, see `categorical_profile`.
+    vocabularies : all levels of features of which they are known; one that no row has is a level all the same, and not unseen.
 
     Raises
     ------
@@ -62,10 +65,13 @@ def profile_of(
         raise SettingsError(f"the reference has no column {absent[0]!r} for the feature of that name; it has: {', '.join(columns)}")
     profiles: dict[str, ColumnProfile] = {}
     for name, feature in features.items():
+        profile: ColumnProfile
         if feature.type == "categorical":
-            profile: ColumnProfile = categorical_profile(class_names(columns[name]), max_levels, max_known_levels)
+            profile = categorical_profile(class_names(columns[name]), max_levels, max_known_levels)
             if not sum(profile.counts):
                 continue
+            if name in vocabularies:
+                profile = _over(profile, tuple(vocabularies[name]))
         else:
             values = _numbers(columns[name], name)
             if not np.isfinite(values).any():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -28,12 +28,14 @@ _CLASSES = ("letters", "digits", "symbols", "spaces")
 PATTERNS = ("empty", *("+".join(name for place, name in enumerate(_CLASSES) if mask >> place & 1) for mask in range(1, 1 << len(_CLASSES))))
 """What characters a text has: ``empty``, ``letters``, ``letters+digits``, ..., by the bits of a mask."""
 
-_SCRIPTS = (
+SCRIPTS = (
     *("none", "latin", "greek", "cyrillic", "armenian", "hebrew", "arabic", "devanagari", "bengali", "gurmukhi", "gujarati", "tamil"),
     *("telugu", "kannada", "malayalam", "thai", "georgian", "ethiopic", "khmer", "hangul", "kana", "han", "other"),
 )
+"""Of a letter, by the first word of its name in Unicode; ``none`` of a text without letters."""
+
 _SCRIPT_OF = {"cjk": "han", "hiragana": "kana", "katakana": "kana", "micro": "greek", "feminine": "latin", "masculine": "latin", "fullwidth": "latin", "halfwidth": "kana"}
-_SCRIPT_OF |= {name: name for name in _SCRIPTS[1:-1]}
+_SCRIPT_OF |= {name: name for name in SCRIPTS[1:-1]}
 
 
 class TextColumns(NamedTuple):
@@ -43,6 +45,11 @@ class TextColumns(NamedTuple):
     words: Float64
     pattern: CodedText
     script: CodedText
+
+
+def vocabularies(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """All levels of the categorical columns that stand for some texts."""
+    return {f"{name}.{part}": levels for name in names for part, levels in (("pattern", PATTERNS), ("script", SCRIPTS))}
 
 
 def text_columns(column: CodedText) -> TextColumns:
@@ -66,12 +73,12 @@ def text_columns(column: CodedText) -> TextColumns:
         length=np.append(length, np.nan)[codes],
         words=np.append(words, np.nan)[codes],
         pattern=CodedText(PATTERNS, np.append(pattern, -1)[codes].astype(np.int32)),
-        script=CodedText(_SCRIPTS, np.append(script, -1)[codes].astype(np.int32)),
+        script=CodedText(SCRIPTS, np.append(script, -1)[codes].astype(np.int32)),
     )
 
 
 def _measured(texts: Sequence[str]) -> tuple[Float64, Float64, Int64, Int64]:
-    """(n,) length, words, and the places in `PATTERNS` and `_SCRIPTS` of each text."""
+    """(n,) length, words, and the places in `PATTERNS` and `SCRIPTS` of each text."""
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     points = np.frombuffer("".join(texts).encode(_ENCODING, "surrogatepass"), _CODE_POINT)
     classes, scripts = (table[np.minimum(points, _TABLE)] for table in _tables())
@@ -84,7 +91,7 @@ def _measured(texts: Sequence[str]) -> tuple[Float64, Float64, Int64, Int64]:
     first[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
     words = np.bincount(text[first & ~is_space], minlength=len(texts))
     letters = scripts > 0
-    of_script = np.bincount(text[letters] * len(_SCRIPTS) + scripts[letters], minlength=len(texts) * len(_SCRIPTS)).reshape(-1, len(_SCRIPTS))
+    of_script = np.bincount(text[letters] * len(SCRIPTS) + scripts[letters], minlength=len(texts) * len(SCRIPTS)).reshape(-1, len(SCRIPTS))
     return lengths.astype(np.float64), words.astype(np.float64), masks, of_script.argmax(axis=1)
 
 
@@ -92,7 +99,7 @@ def _measured(texts: Sequence[str]) -> tuple[Float64, Float64, Int64, Int64]:
 def _tables() -> tuple[UInt8, npt.NDArray[np.int64]]:
     """Class and script of each code point, the last entry for all beyond; 0.1 s, once and only where there are texts."""
     classes, scripts = np.full(_TABLE + 1, _SYMBOLS, np.uint8), np.zeros(_TABLE + 1, np.int64)
-    place = {name: number for number, name in enumerate(_SCRIPTS)}
+    place = {name: number for number, name in enumerate(SCRIPTS)}
     for point in range(_TABLE):
         character = chr(point)
         category = unicodedata.category(character)

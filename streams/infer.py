@@ -13,6 +13,7 @@ from detectors.layout import Layout
 from detectors.profile import Profile
 from detectors.reference import performance_profile, profile_of
 from detectors.specification import Feature, MonitorSpecification, Reference, Task, is_readable
+from detectors.text_columns import vocabularies
 from streams.file_events import table_columns
 from streams.tables import Table
 
@@ -86,6 +87,7 @@ def infer(
         max_bins=start.detectors.max_bins,
         max_levels=start.detectors.max_levels,
         max_known_levels=start.detectors.max_known_levels,
+        vocabularies=vocabularies(name for name, feature in features.items() if feature.type == "text"),
     )
     _tell_of_many_levels(profile, tell)
     if target is None:

@@ -137,6 +137,17 @@ def test_a_table_tells_its_types_and_a_replay_finds_what_changed() -> None:
     assert not {name for name in alarmed if "shop" in name or "age" in name}
 
 
+def test_a_script_that_no_text_of_the_reference_has_is_told_by_its_name() -> None:
+    base = MonitorSpecification(model="m", pane=20_000, lateness=0, false_alarms="1 per 1000000 events", events_per_pane=20.0)  # type: ignore[arg-type]  # as in a file
+    found = infer(a_table(1_000, 1), model="m", label="approved", base=base)
+    columns = a_table(1_500, 2).columns
+    columns["comment"][1_000:] = np.array([f"добрый день номер {number}" for number in range(500)], object)
+    alerts = replay([Table(source="rows", columns=columns)], found, ColumnNames(label="approved")).alerts
+    evidence = next(one for alert in alerts for one in alert.monitors if one.name == "feature:comment.script")
+    assert {level: count for level, count in evidence.current.items() if count} == {"cyrillic": evidence.n_current}
+    assert "unseen:comment.script" not in {one.name for alert in alerts for one in alert.monitors}
+
+
 def test_what_is_published_of_a_table_is_what_a_replay_of_it_sees() -> None:
     table, specification = a_table(120, 4), MonitorSpecification(
         model="m", features={"comment": Feature(type="text"), "title": Feature(type="embedding", dimension=12)}
