@@ -6,15 +6,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+import numpy as np
+
 from detectors.acknowledgement import Present, References, categorical_reference, loss_reference, numeric_reference, rate_reference
 from detectors.categorical_drift import CategoricalDrift
 from detectors.detector import Detector
 from detectors.e_detector import RateEDetector
+from detectors.event_batch import Float64
+from detectors.label_shift import Explanation
 from detectors.layout import Layout
 from detectors.loss_change import LossChange
+from detectors.mean_rise import MeanRise
 from detectors.numeric_drift import NumericDrift
 from detectors.other_levels import unseen_reference
+from detectors.output_counts import OutputCounts
 from detectors.panel import MIN_EVENTS
+from detectors.prior_drift import PriorDrift, numeric_cells
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile
 from detectors.rate_change import KNOWN, Rate, RateChange
 from detectors.river_errors import OUTSIDE_OF_BUDGET, RiverErrors
@@ -23,6 +30,9 @@ from detectors.specification import MonitorSpecification
 from detectors.verdict import AlertKind, Group
 
 _OF_RATES: dict[str, type[RateChange]] = {"scan": RateChange, "e-detector": RateEDetector}
+
+ESTIMATES = frozenset({"estimated_error_rate", "calibration"})
+"""Monitors that rest on how often the reference's version was right; they end with it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class _Planned:
     group: Group
     kind: AlertKind
     make: Callable[[Bank], Detector]
+    has_budget: bool = True  # not where it is the other half of a monitor that has it
 
 
 def detectors_of(specification: MonitorSpecification, *, performance: PerformanceProfile | None = None, acknowledged: References = MappingProxyType({})) -> tuple[Detector, ...]:
@@ -50,7 +61,12 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     gives its share to the others in proportion, and the monitors of a group share equally.
     """
     layout = Layout(specification)
-    planned = [*_drift(specification, layout, acknowledged), *_performance(specification, layout, performance, acknowledged), *_quality(specification, layout, acknowledged)]
+    planned = [
+        *_drift(specification, layout, acknowledged),
+        *_estimates(specification, layout, acknowledged),
+        *_performance(specification, layout, performance, acknowledged),
+        *_quality(specification, layout, acknowledged),
+    ]
     outside = _outside_of_budget(specification, layout, performance, acknowledged)
     groups = {plan.group for plan in planned}
     shares = {group: share for group, share in specification.detectors.shares.model_dump().items() if group in groups}
@@ -62,7 +78,7 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     smallest = MIN_EVENTS / specification.events_per_pane if specification.events_per_pane else 1.0
     made = []
     for plan in planned:
-        monitors = sum(len(other.names) for other in planned if other.group == plan.group)
+        monitors = sum(len(other.names) for other in planned if other.group == plan.group and other.has_budget)
         share = shares[plan.group] / sum(shares.values()) / monitors
         times = {"pane": specification.pane, "resolve_after": specification.alerts.resolve_after}
         made.append(plan.make(Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, share=share, smallest=max(smallest, 1.0), **times)))
@@ -82,16 +98,52 @@ def of_a_later_version(specification: MonitorSpecification, acknowledged: Refere
         unmeasured = profile.model_copy(update={"performance": None})
         specification = specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": unmeasured})})
     outputs = by_dependence_on_version(detectors_of(specification, acknowledged=acknowledged))[1]
-    return tuple(one for one in outputs if one.kind == "performance" or isinstance(one, RiverErrors))
+    return tuple(one for one in outputs if isinstance(one, RiverErrors) or (one.kind == "performance" and not ESTIMATES.intersection(one.names)))
 
 
 def _drift(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
     features = [(f"feature:{name}", profile) for name, profile in layout.columns.items()]
-    prediction = [("prediction", layout.prediction)] if layout.prediction is not None else []
+    prediction = [("prediction", layout.prediction)] if layout.prediction is not None and layout.outcomes is None else []
     plans = []
     for group, columns in (("features", features), ("performance", prediction)):
         plans += [plan for make in (_numeric, _categorical) if (plan := make(specification, layout, group, columns, acknowledged)) is not None]  # type: ignore[arg-type]  # the two literals are groups
     return plans
+
+
+def _estimates(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
+    """Predictions, told apart by what explains their drift; errors as they are estimated, and as they exceed that."""
+    if layout.outcomes is None or not isinstance(layout.prediction, CategoricalProfile):
+        return []
+    outputs, floors = OutputCounts(layout, layout.outcomes), specification.alerts.floors
+    numeric = {name: profile for name, profile in layout.columns.items() if isinstance(profile, NumericProfile) and name in layout.outcomes.means}
+    explanation = Explanation(layout.outcomes, outputs.confusion, tuple(numeric), floors.shift)
+    columns = numeric_cells(layout, numeric)
+    profile, block = layout.prediction, layout.blocks["prediction"]
+
+    def predictions(name: str, kind: AlertKind, *, explained: bool) -> _Planned:
+        reference = categorical_reference(profile, acknowledged.get(name))
+
+        def make(bank: Bank) -> Detector:
+            return PriorDrift(bank, profile=reference, block=block, floor=floors.categories, explanation=explanation, columns=columns, explained=explained)
+
+        return _Planned((name,), "performance", kind, make, has_budget=not explained)
+
+    def rise(name: str, weights: Float64, reference: tuple[float, float, float]) -> _Planned:
+        present = acknowledged.get(name)
+        known = loss_reference(None, present)
+        mine = reference if known is None else (float(known.rows), known.loss, known.deviation)
+        return _Planned((name,), "performance", "performance", lambda bank: MeanRise(bank, weights=weights, reference=mine, floor=floors.rate))
+
+    calibration = outputs.calibration
+    rows, wrong = calibration.reference_rows, 1 - calibration.right
+    mean = float(calibration.rows @ wrong) / rows
+    deviations = [float(np.sqrt(calibration.rows @ squares / rows)) for squares in ((wrong - mean) ** 2, calibration.spread)]
+    return [
+        predictions("prediction", "drift", explained=False),
+        predictions("label_shift", "label shift", explained=True),
+        rise("estimated_error_rate", outputs.expected_errors(), (rows, mean, deviations[0])),
+        rise("calibration", outputs.unexpected_errors(), (rows, 0.0, deviations[1])),
+    ]
 
 
 def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]], acknowledged: References) -> _Planned | None:

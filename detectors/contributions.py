@@ -17,6 +17,7 @@ from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.grid_bins import cells_together, grid_bins
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
+from detectors.output_cells import output_cells
 from detectors.quantile_sketch import add_sketches
 from detectors.row_groups import RowGroups
 from detectors.score_bins import add_scores
@@ -65,6 +66,7 @@ class Contributions:
         self._sketched = layout.sketched
         self._regression = layout.specification.task == "regression"
         self._positive = None if self._regression else layout.specification.positive_class
+        self._estimates = "outputs" in layout.blocks
         self.alike = _alike(layout)
 
     def traffic(self, sums: Float64, groups: RowGroups, counter: str, rows: Int64 | None = None) -> None:
@@ -110,6 +112,19 @@ class Contributions:
             cells = np.concatenate([one._layout.bins[""].cells(prediction[first:end]) for one, first, end in by_member])
             block += groups.counts(cells if rows is None else cells[rows], block.shape[1], rows)
 
+    def scored_output(self, sums: Float64, groups: RowGroups, prediction: Coded, score: Float64, rows: Int64 | None = None, *, block: str = "outputs") -> None:
+        """The model's output by class and score, where performance is estimated from it; of some of the rows where a service failed to answer the others."""
+        if not self._estimates or not isinstance(prediction, CodedText):
+            return
+        if rows is not None:
+            prediction, score = prediction[rows], score[rows]
+        cells = output_cells(prediction, score, self._classes, scored=True)
+        said = cells >= 0
+        if not said.all():
+            cells, rows = cells[said], np.flatnonzero(said) if rows is None else rows[said]
+        place = self._blocks[block]
+        sums[:, place] += groups.counts(cells, place.stop - place.start, rows)
+
     def latency(self, sums: Float64, groups: RowGroups, milliseconds: Float64) -> None:
         """Latency histogram; rows without a latency add nothing."""
         rows = np.flatnonzero(milliseconds == milliseconds)  # noqa: PLR0124  nan is the one value that differs from itself
@@ -127,6 +142,7 @@ class Contributions:
     def performance(self, sums: Float64, groups: RowGroups, prediction: Coded, label: Coded, score: Float64) -> None:
         """What labelled predictions add to the performance blocks."""
         sums[:, self._blocks["performance"]] += self.outcomes(groups, prediction, label)
+        self.scored_output(sums, groups, prediction, score, block="labelled_outputs")
         if self._positive is not None and isinstance(label, CodedText):
             self._probabilities(sums, groups, label.matches(self._positive), score)
 

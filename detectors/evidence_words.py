@@ -23,7 +23,14 @@ _NAMES = {
     "hellinger": "Hellinger distance",
     "l_infinity": "L-infinity distance",
 }
-_UNITS = {"shift in sigma": " sigma", "difference of rates": "", "relative change of mean absolute error": "", "total variation": "", "log ratio of deviations": ""}
+_UNITS = {
+    "shift in sigma": " sigma",
+    "difference of means": "",
+    "difference of rates": "",
+    "relative change of mean absolute error": "",
+    "total variation": "",
+    "log ratio of deviations": "",
+}
 
 
 def what_changed(evidence: Evidence) -> str:
@@ -37,7 +44,16 @@ def what_changed(evidence: Evidence) -> str:
     >>> print(what_changed(Evidence(name="error_rate", statistic="z", value=6.0, threshold=5.0, effect=effect, n_reference=1000, n_current=200, **counts)))
     the rate went from 10 % (100 of 1,000) to 20 % (40 of 200)
     """
-    words = {"rate": _rate, "e-detector": _rate, "river": _rate, "loss": _loss, "categories": _categories, "numbers": _numbers}.get(str(evidence.basis.get("detector")))
+    words = {
+        "rate": _rate,
+        "e-detector": _rate,
+        "river": _rate,
+        "loss": _loss,
+        "mean": _mean,
+        "categories": _categories,
+        "label shift": _label_shift,
+        "numbers": _numbers,
+    }.get(str(evidence.basis.get("detector")))
     effect = evidence.effect
     told = None
     if words is not None:
@@ -101,7 +117,7 @@ def ruled_out(evidence: Evidence) -> Iterator[str]:
 def bin_distances(evidence: Evidence) -> tuple[Distance, ...]:
     """PSI and the other distances, from the bins or levels that the evidence carries; none of a rate or an error."""
     kind = evidence.basis.get("detector")
-    if kind not in {"numbers", "categories"}:
+    if kind not in {"numbers", "categories", "label shift"}:
         return ()
     try:
         scores = numbers_of(evidence.basis["scores"]) if kind == "numbers" else None
@@ -142,6 +158,21 @@ def _rate(evidence: Evidence) -> str:
 def _loss(evidence: Evidence) -> str:
     before, now = (_float(side["mean_absolute_error"]) for side in (evidence.reference, evidence.current))
     return f"the mean absolute error went from {before:.4g} to {now:.4g}, {_percent(now / before - 1)} more"
+
+
+def _mean(evidence: Evidence) -> str:
+    before, now = (_float(side["mean"]) for side in (evidence.reference, evidence.current))
+    if evidence.name == "calibration":
+        return f"there are {_percent(now - before)} of labelled predictions more errors than estimated of the same predictions"
+    return f"the mean went from {_percent(before)} to {_percent(now)}"
+
+
+def _label_shift(evidence: Evidence) -> str:
+    before, now = (numbers_of(evidence.basis[name]) for name in ("priors_before", "priors"))
+    classes = list(evidence.reference)
+    moved = np.argsort(-np.abs(now - before), kind="stable")[:3]
+    named = ", ".join(f"{classes[place]} from {_percent(before[place])} to about {_percent(now[place])}" for place in moved.tolist())
+    return f"the shares of the classes changed, and explain how predictions and inputs moved; most of all {named}"
 
 
 def _numbers(evidence: Evidence) -> str:

@@ -20,6 +20,7 @@ _NEXT = {
     "performance": "Compare the rows since the change with those before it. Driftwarden retrains where retrain.policy allows it, and promotes what its gate has passed.",
     "drift": "Find out whether the population or the pipeline changed: ask whoever fills these columns. A drift without a loss of performance needs no training by itself.",
     "quality": "Mend the pipeline that fills the columns named above; a training on such rows would learn the fault.",
+    "label shift": "Classes became more or less frequent, and each looks as it did: set the model's thresholds, or its prior, for their shares; no training is needed for that.",
     "service": "Look at the service's own logs since the change.",
     "labels": "Ask whoever sends the labels; figures of performance since the change rest on what came.",
     "watchdog": "Look at the workers' logs: while they are behind, nothing else is watched.",

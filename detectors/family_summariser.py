@@ -379,6 +379,7 @@ def _fill_predictions(add: Contributions, sums: Float64, groups: RowGroups, even
         add.traffic(sums, groups, "failed", np.flatnonzero(events.failed))
         answered = np.flatnonzero(~events.failed)
     add.output(sums, groups, events.prediction, answered, members)
+    add.scored_output(sums, groups, events.prediction, events.score, answered)
 
 
 def _fill_labelled_predictions(add: Contributions, sums: Float64, groups: RowGroups, events: EventBatch, members: Members | None) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 
 from detectors.binning import ColumnBins
 from detectors.event_batch import Float64
-from detectors.profile import ColumnProfile
+from detectors.output_cells import number_of_cells
+from detectors.profile import ColumnProfile, OutcomeProfile
 from detectors.quantile_sketch import SIZE as SKETCH_SIZE
 from detectors.score_bins import SIZE as SCORE_SIZE
 from detectors.specification import Feature, MonitorSpecification
@@ -53,6 +54,8 @@ class Layout:
                            regression: the sums `REGRESSION`
     ``probability``        classification: the sums `PROBABILITY`
     ``score``              classification with a positive class: counts of its probability, see `detectors.score_bins`
+    ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.output_cells`
+    ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
     """
 
     specification: MonitorSpecification
@@ -74,6 +77,8 @@ class Layout:
             sizes["probability"] = len(PROBABILITY)
             if self.specification.positive_class is not None:
                 sizes["score"] = SCORE_SIZE
+            if self.outcomes is not None and self.outcomes.scored:
+                sizes["outputs"] = sizes["labelled_outputs"] = number_of_cells(len(self.specification.classes), scored=True)
         ends = np.cumsum(list(sizes.values())).tolist()
         return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
 
@@ -99,6 +104,12 @@ class Layout:
         """Profile of the model's output."""
         profile = self.specification.reference.profile
         return None if profile is None else profile.prediction
+
+    @cached_property
+    def outcomes(self) -> OutcomeProfile | None:
+        """What performance is estimated by, where that is asked for."""
+        profile = self.specification.reference.profile
+        return profile.outcomes if profile is not None and self.specification.estimate_performance else None
 
     @cached_property
     def bins(self) -> dict[str, ColumnBins]:

@@ -183,7 +183,7 @@ class ModelDetection:
             completed = window.completed(until)
             if completed is not None:
                 at, counts = completed
-                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), counts=counts))
+                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), counts=counts, measured=self._watch.measured))
                 self._stepped = True
         for measured in (self._segments, self._objectives):
             told = [] if measured is None else measured.completed(until)

@@ -91,6 +91,24 @@ class PerformanceProfile(Frozen):
     deviation: float
 
 
+class OutcomeProfile(Frozen):
+    """What the labels of the reference were, by what the model said: what performance is estimated by where there are no labels.
+
+    ``labels``, ``cells`` and ``counts`` name the cells that have rows: place of the label among the classes, output cell (`detectors.output_cells`), number of rows.
+    ``dispersion`` is by how much whether the model is right varies more, from one of ``blocks`` stretches of the reference to another, than it would between independent rows.
+    ``means`` and ``deviations`` are those of each numeric column's standard score, by the class of the label; None where a class has fewer than two rows.
+    """
+
+    scored: bool = False
+    labels: tuple[int, ...]
+    cells: tuple[int, ...]
+    counts: tuple[int, ...]
+    dispersion: float = Field(default=1.0, ge=1)
+    blocks: int = Field(default=0, ge=0)
+    means: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    deviations: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+
+
 class Profile(Frozen):
     """The whole reference of one model."""
 
@@ -99,3 +117,4 @@ class Profile(Frozen):
     prediction: ColumnProfile | None = None
     label: ColumnProfile | None = None
     performance: PerformanceProfile | None = None
+    outcomes: OutcomeProfile | None = None

@@ -23,7 +23,9 @@ from detectors.e_detector import RateEDetector, highest_rate
 from detectors.errors import EventError
 from detectors.event_batch import Float64
 from detectors.history import narrow
+from detectors.label_shift import priors_of
 from detectors.loss_change import LossChange
+from detectors.mean_rise import MeanRise
 from detectors.numeric_drift import NumericDrift
 from detectors.profile import CategoricalProfile, Cycle, NumericProfile, PerformanceProfile
 from detectors.rate_change import Rate, RateChange
@@ -191,10 +193,17 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
             lambda: evidence.effect.value,
             lambda: _number(current["mean_absolute_error"]) / _number(reference["mean_absolute_error"]) - 1,
         )
-    elif kind in {"numbers", "categories"}:
+    elif kind == "mean":
+        yield figure("difference of the two means", lambda: evidence.effect.value, lambda: _number(current["mean"]) - _number(reference["mean"]))
+    elif kind in {"numbers", "categories", "label shift"}:
         yield figure("sum of the bins of the reference", lambda: evidence.n_reference, lambda: float(counts_of(reference).sum()))
         yield figure("sum of the bins since the change", lambda: evidence.n_current, lambda: float(counts_of(current).sum()))
-    if kind == "categories":
+    if kind == "label shift":
+        stated, priors = (_or_none(lambda: numbers_of(basis["priors"])), _or_none(lambda: priors_of(np.array(basis["confusion"], np.float64), counts_of(current)[:-1])))
+        for place, name in enumerate(list(current)[:-1]):
+            sides = [math.nan if side is None else float(side[place]) for side in (stated, priors)]
+            yield Figure(monitor=evidence.name, name=f"share of the class {name}", stated=sides[0], recomputed=sides[1])
+    if kind in {"categories", "label shift"}:
         yield figure("difference between levels and sums", lambda: 0.0, lambda: float(np.abs(counts_of(current) - numbers_of(basis["totals"])).max()))
     if kind == "numbers" and not basis.get("cycles"):  # a cycle is taken off pane by pane, which bins do not tell
         stated, bins = (_or_none(lambda: numbers_of(basis["totals"])), _or_none(lambda: counts_of(current) @ numbers_of(basis["scores"])[:, None] ** np.array([1, 2])))
@@ -238,6 +247,11 @@ def _loss(evidence: Evidence, bank: Bank) -> WindowBank:
     return LossChange(bank, block=slice(0, 7), reference=reference, relative=evidence.effect.floor)
 
 
+def _mean(evidence: Evidence, bank: Bank) -> WindowBank:
+    rows, mean, deviation = (_number(evidence.reference[name]) for name in ("rows", "mean", "deviation"))
+    return MeanRise(bank, weights=np.eye(3), reference=(rows, mean, deviation), floor=evidence.effect.floor)
+
+
 def _categories(evidence: Evidence, bank: Bank) -> WindowBank:
     levels, counts = tuple(evidence.reference)[:-1], counts_of(evidence.reference).astype(np.int64).tolist()  # what is unseen stands last
     profile = CategoricalProfile(levels=levels, counts=tuple(counts[:-1]), unseen=counts[-1])
@@ -267,7 +281,9 @@ _DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
     "e-detector": _e_detector,
     "river": _river,
     "loss": _loss,
+    "mean": _mean,
     "categories": _categories,
+    "label shift": _categories,
     "numbers": _numbers_drift,
 }
 

@@ -45,6 +45,18 @@ _SIXTEENTH_OF: Int64 = _WITHIN // _SIXTEENTH
 _STEPS_OF: Float64 = (_WITHIN % _SIXTEENTH // (_SIXTEENTH // _STEPS)).astype(np.float64)
 
 
+def bins_of(score: Float64) -> Int64:
+    """(n,) bin of each score from 0 to 1; `BINS` for nan, and for what is no probability.
+
+    Examples
+    --------
+    >>> bins_of(np.array([0.0, 0.5, 1.0, np.nan, 7.0])).tolist()
+    [0, 30, 59, 60, 60]
+    """
+    known = (score >= 0) & (score <= 1)
+    return np.where(known, _BIN_OF[(np.where(known, score, 0.0) * _GRID).astype(np.int64)], BINS)
+
+
 def add_scores(block: Float64, groups: RowGroups, positive: Bool, score: Float64, rows: Int64 | None) -> None:
     """Add scores to (groups, SIZE).
 

@@ -243,6 +243,7 @@ class MonitorSpecification(Frozen):
     alerts: Shared[Alerts] = Alerts()
     retrain: Shared[Retrain] = Retrain()
     objectives: dict[str, Shared[Objective]] = Field(default_factory=dict)
+    estimate_performance: bool = Field(default=False, description="whether a classifier's performance is estimated where labels are missing")
 
     @field_validator("pane")
     @classmethod
@@ -314,6 +315,15 @@ class MonitorSpecification(Frozen):
                 raise ValueError(f"objective {name!r}: the period must be at least a pane ({format_duration(self.pane)}), got {format_duration(objective.period)}")
         return self
 
+    @model_validator(mode="after")
+    def _estimates_have_outcomes(self) -> MonitorSpecification:
+        if self.estimate_performance and (self.reference.profile is None or self.reference.profile.outcomes is None or not self.classes):
+            raise ValueError(
+                "estimate_performance needs a classifier's reference with labels and predictions (reference.profile.outcomes); "
+                "make one with: driftwarden monitor infer FILE --label COLUMN --prediction COLUMN"
+            )
+        return self
+
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
@@ -325,6 +335,9 @@ class MonitorSpecification(Frozen):
         for name, feature in self.features.items():
             if feature.type == "embedding":
                 content["features"][name] |= feature.model_dump(include=_OF_EMBEDDINGS)
+        if not self.estimate_performance:  # then nothing is counted by what estimates rest on
+            del content["estimate_performance"]
+            (content["reference"]["profile"] or {}).pop("outcomes", None)
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

@@ -80,6 +80,11 @@ class Watch:
         self._happened: list[tuple[int, str]] = []
         self._acknowledged = AcknowledgedReferences()
 
+    @property
+    def measured(self) -> bool:
+        """Whether the version that the reference was measured on is still the one that is watched."""
+        return self._first_version
+
     def take(self, panes: Sequence[ClosedPane], words: Sequence[Acknowledgement] = ()) -> Walking[list[Judged]]:
         """Judge closed panes, in their order; with what was said of alerts, each word from the pane on from which it counts."""
         judged: list[Judged] = []

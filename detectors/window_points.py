@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from detectors.column_distances import ColumnDistances, measure
+from detectors.estimates import Estimates
 from detectors.event_batch import Float64
 from detectors.layout import Layout
 from detectors.metric_points import fields_of
@@ -26,6 +27,7 @@ class WindowMeasures:
         columns = {name: (profile, layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items()}
         if layout.prediction is not None:
             columns["prediction"] = (layout.prediction, layout.blocks["prediction"])
+        self.estimates = None if layout.outcomes is None else Estimates(layout, layout.outcomes)
         kinds = ("numeric", "categorical")
         self.names = [[name for name, (profile, _) in columns.items() if profile.kind == kind] for kind in kinds]
         self.distances = [ColumnDistances(*zip(*(columns[name] for name in names), strict=True)) if names else ColumnDistances((), ()) for names in self.names]
@@ -33,12 +35,13 @@ class WindowMeasures:
 
 @dataclass(frozen=True, kw_only=True)
 class RolledWindow:
-    """Counts (size,) of a rolling window that ended at a time; ``window`` is its name."""
+    """Counts (size,) of a rolling window that ended at a time; ``window`` is its name, ``measured`` whether the version that the reference was measured on still serves."""
 
     measures: WindowMeasures
     at: int
     window: str
     counts: Float64
+    measured: bool = True
 
 
 def window_points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
@@ -57,6 +60,8 @@ def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
         for name, metrics in of_window.by_class.items():
             yield Point(measurement="class", tags=tags | {"class": name}, fields=fields_of(metrics), time=at)
         yield Point(measurement="service", tags=tags, fields=fields_of(of_service), time=at)
+        if window.measures.estimates is not None:
+            yield window.measures.estimates.point(at, window.window, counts, measured=window.measured)
         for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
             for name, values in zip(names, next(measured).tolist(), strict=True):
                 yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,8 +10,9 @@ from detectors.class_names import class_names
 from detectors.duration import format_duration, parse_duration
 from detectors.event_batch import Column, Int64
 from detectors.layout import Layout
-from detectors.profile import Profile
+from detectors.profile import CategoricalProfile, Profile
 from detectors.reference import performance_profile, profile_of
+from detectors.reference_outcomes import outcome_profile
 from detectors.specification import Feature, MonitorSpecification, Reference, Task, is_readable
 from detectors.text_columns import vocabularies
 from streams.file_events import table_columns
@@ -75,8 +76,9 @@ def infer(
     features = _features(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
     start = base or _with_pane(MonitorSpecification(model=model), times, tell)
+    columns = table_columns(features, table)
     profile = profile_of(
-        table_columns(features, table),
+        columns,
         features=MonitorSpecification(model=model, features=features).columns,
         task=chosen,
         prediction=outputs,
@@ -93,6 +95,10 @@ def infer(
     if target is None:
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
+    probability = None if score is None or chosen == "regression" else table.numbers(score)
+    profile, estimate = _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start)
+    if estimate:
+        tell("performance is estimated where labels are missing (estimate_performance: true)")
     return MonitorSpecification(
         **settings
         | {
@@ -102,10 +108,38 @@ def infer(
             "events_per_pane": start.events_per_pane if times is None else events_per_pane(times, start.pane),
             "features": features,
             "segments": tuple(segments) or start.segments,
+            "estimate_performance": estimate,
             "reference": Reference(source=table.source, profile=profile),
             "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
         }
     )
+
+
+def _with_outcomes(
+    profile: Profile,
+    given: tuple[Column | None, Column | None, Column | None],
+    columns: Mapping[str, Column],
+    times: Int64 | None,
+    positive: str | None,
+    start: MonitorSpecification,
+) -> tuple[Profile, bool]:
+    """The profile with what performance can be estimated by; and whether to estimate it: where outputs say more than one of two classes does."""
+    prediction, label, score = given
+    if prediction is None or label is None or not isinstance(profile.label, CategoricalProfile):
+        return profile, False
+    classes = profile.label.levels
+    order = slice(None) if times is None else np.argsort(times, kind="stable")
+    outcomes = outcome_profile(
+        prediction[order],
+        label[order],
+        None if score is None else score[order],
+        classes=classes,
+        positive=positive or (classes[-1] if len(classes) == 2 else None),
+        columns={name: column[order] for name, column in columns.items()},
+        profiles=profile.features,
+    )
+    wanted = outcomes is not None and (start.estimate_performance or outcomes.scored or len(classes) > 2)
+    return (profile.model_copy(update={"outcomes": outcomes}), True) if wanted else (profile, False)
 
 
 def _with_pane(specification: MonitorSpecification, times: Int64 | None, tell: Callable[[str], None]) -> MonitorSpecification:

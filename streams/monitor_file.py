@@ -18,7 +18,7 @@ from detectors.specification import MonitorSpecification
 
 _ALWAYS = ("model", "task", "pane", "lateness", "windows", "false_alarms")
 _ORDER = (
-    *("model", "task", "positive", "pane", "lateness", "max_ahead", "windows", "false_alarms", "events_per_pane"),
+    *("model", "task", "positive", "pane", "lateness", "max_ahead", "windows", "false_alarms", "events_per_pane", "estimate_performance"),
     *("segments", "features", "labels", "detectors", "alerts", "retrain", "reference"),
 )
 _HEADER = """\

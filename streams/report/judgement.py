@@ -15,7 +15,7 @@ from streams.report.evidence import AlertView
 from streams.report.wording import Clock, number, share
 
 State = Literal["healthy", "recovered", "changed", "unhealthy", "not judged", "not proven"]
-_FIRST = {"performance": 0, "watchdog": 1, "service": 2, "quality": 3, "labels": 4, "drift": 5}
+_FIRST = {"performance": 0, "watchdog": 1, "service": 2, "quality": 3, "labels": 4, "label shift": 5, "drift": 6}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], 
         first = opened[0]
         others = (f" {_others(opened[1:])}" if len(opened) > 1 else "") + _earlier([alert for alert in alerts if alert.until is not None])
         reaction = f" What was done: {_capital(first.action)}." if first.action else " Nothing was retrained because of it."
-        if first.kind == "drift":
+        if first.kind in {"drift", "label shift"}:
             hurt = " No alert says that its performance suffers." if performance and not any(alert.kind == "performance" for alert in alerts) else ""
             return Judgement(state="changed", sentence=f"The inputs of {model} changed about {first.change_told}: {_why(first)}.{hurt}{reaction}{others}")
         return Judgement(

@@ -13,8 +13,9 @@ from detectors.bank import detectors_of
 from detectors.detector import Detector, State
 from detectors.e_detector import RateEDetector
 from detectors.layout import Layout
-from detectors.profile import PerformanceProfile
-from detectors.specification import Detectors, MonitorSpecification
+from detectors.prior_drift import PriorDrift
+from detectors.profile import OutcomeProfile, PerformanceProfile
+from detectors.specification import Detectors, MonitorSpecification, Reference
 from detectors.verdict import Status
 from detectors.window_bank import WindowBank
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, numeric_profile, pane_vectors, replay, specification_of
@@ -32,6 +33,14 @@ def classifier(**changes: object) -> MonitorSpecification:
 
 def regression(**changes: object) -> MonitorSpecification:
     return specification_of(COLUMNS, performance=PerformanceProfile(rows=5_000, loss=0.8, deviation=0.6), prediction=NORMAL, task="regression", **changes)
+
+
+def estimating() -> MonitorSpecification:
+    """The classifier, of which "yes" is wrong more often: by that its errors are estimated."""
+    specification = classifier()
+    outcomes = OutcomeProfile(labels=(0, 0, 1, 1), cells=(0, 1, 0, 1), counts=(4_900, 900, 100, 4_100))
+    profile = specification.reference.profile.model_copy(update={"outcomes": outcomes})
+    return specification.model_copy(update={"estimate_performance": True, "reference": Reference(profile=profile)})
 
 
 def vectors_of(specification: MonitorSpecification, *, events: int = 20_000, panes: int = 200, seed: int, changed_from: float = 1.0) -> np.ndarray:
@@ -58,16 +67,17 @@ def guaranteed() -> MonitorSpecification:
 
 CASES = [(made, index) for made in (classifier, regression) for index in range(len(detectors_of(made())))]
 CASES += [(guaranteed, index) for index, detector in enumerate(detectors_of(guaranteed())) if isinstance(detector, RateEDetector)]
+CASES += [(estimating, index) for index, detector in enumerate(detectors_of(estimating())) if detector.names == ("estimated_error_rate",)]
 every_detector = pytest.mark.parametrize(("made", "index"), CASES, ids=[f"{made.__name__}-{detectors_of(made())[index].names[0]}" for made, index in CASES])
 
 
 def test_the_contract_is_checked_for_every_bank_and_monitor() -> None:
-    assert len(CASES) == 12
+    assert len(CASES) == 13
     names = [name for made in (classifier, regression) for detector in detectors_of(made()) for name in detector.names]
     quality = ["out_of_range:age", "missing:age", "out_of_range:salary", "missing:salary", "unseen:city", "missing:city"]
     assert sorted(names) == sorted(["feature:age", "feature:salary", "feature:city", "prediction", *quality] * 2 + ["error_rate", "loss"])
-    kinds = {type(detector) for made in (classifier, regression) for detector in detectors_of(made())}
-    assert kinds == set(WindowBank.__subclasses__())
+    kinds = {type(detector) for made in (classifier, regression, estimating) for detector in detectors_of(made())}
+    assert kinds == {*WindowBank.__subclasses__(), PriorDrift}
 
 
 @every_detector
@@ -130,7 +140,7 @@ def through_msgpack(state: State) -> State:
     return {key: unpacked(value) for key, value in raw.items()}
 
 
-VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed)}
+VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed, estimating)}
 
 
 @every_detector
