@@ -12,6 +12,8 @@ from detectors.estimated_performance import Calibration
 from detectors.event_batch import Float64, Int64
 from detectors.explanation import explain
 from detectors.label_shift import Explanation, Moved, Priors, priors_of
+from detectors.profile import OutcomeProfile
+from detectors.reference_outcomes import outcome_profile
 from detectors.specification import MonitorSpecification
 from streams.file_events import ColumnNames
 from streams.file_settings import changed
@@ -24,7 +26,7 @@ K, D = 6, 6
 NAMES = np.array(list("abcdef"), object)
 BEFORE = np.array([0.25, 0.2, 0.2, 0.15, 0.1, 0.1])
 NOW = np.array([0.05, 0.1, 0.15, 0.2, 0.2, 0.3])
-CENTRES = np.random.default_rng(11).normal(size=(K, D)) * 1.6
+CENTRES = 2.2 * np.eye(K)  # a model that knows them is right four times in five
 
 
 def drawn(n: int, priors: Float64, random: np.random.Generator) -> tuple[Float64, Int64]:
@@ -55,25 +57,27 @@ def replayed(*parts: Float64) -> Replayed:
 
 def test_priors_are_found_within_a_fiftieth_and_accuracy_within_a_hundredth_of_what_they_are() -> None:
     random = np.random.default_rng(13)
-    outcomes = specification().reference.profile.outcomes
-    priors = Priors(outcomes, Calibration(outcomes, K, None), K)
-    assert priors.reference == pytest.approx(BEFORE, abs=0.01)
     apart, held = [], []
-    for _ in range(20):
-        x, label = drawn(10_000, NOW, random)
-        said = table(x)[1]
-        shares, accuracy = priors.estimate(np.bincount(said, minlength=K + 1).astype(float))
-        true, right = np.bincount(label, minlength=K) / 10_000, (said == label).mean()
-        apart.append([*np.abs(shares[:, 0] - true), abs(accuracy[0] - right)])
-        held.append([*((shares[:, 1] <= true) & (true <= shares[:, 2])), accuracy[1] <= right <= accuracy[2]])
-        assert shares[:, 0] == pytest.approx(priors_of(_confusion(), np.bincount(said, minlength=K)), abs=0.01)  # as black box shift estimation has it
+    for _ in range(10):
+        x, label = drawn(20_000, BEFORE, random)
+        outcomes = outcome_profile(NAMES[table(x)[1]], NAMES[label], None, classes=tuple(NAMES), positive=None, columns={}, profiles={})
+        priors = Priors(outcomes, Calibration(outcomes, K, None), K)
+        assert priors.reference == pytest.approx(BEFORE, abs=0.015)
+        for _ in range(4):
+            x, label = drawn(10_000, NOW, random)
+            said = table(x)[1]
+            shares, accuracy = priors.estimate(np.bincount(said, minlength=K + 1).astype(float))
+            true, right = np.bincount(label, minlength=K) / 10_000, (said == label).mean()
+            apart.append([*np.abs(shares[:, 0] - true), abs(accuracy[0] - right)])
+            held.append([*((shares[:, 1] <= true) & (true <= shares[:, 2])), accuracy[1] <= right <= accuracy[2]])
+            black_box = priors_of(_confusion(outcomes), np.bincount(said, minlength=K))
+            assert shares[:, 0] == pytest.approx(black_box, abs=0.01)  # Lipton et al. (2018)
     assert np.mean(apart, axis=0)[:K].max() < 0.02
     assert np.mean(apart, axis=0)[K] < 0.01
-    assert np.mean(held) > 0.9
+    assert 0.9 < np.mean(held) < 0.995
 
 
-def _confusion() -> Float64:
-    outcomes = specification().reference.profile.outcomes
+def _confusion(outcomes: OutcomeProfile) -> Float64:
     confusion = np.zeros((K, K))
     confusion[list(outcomes.labels), list(outcomes.cells)] = outcomes.counts
     return confusion
@@ -89,12 +93,12 @@ def _moved(x: Float64) -> Moved:
 def test_label_shift_is_told_from_inputs_that_moved_by_themselves() -> None:
     random = np.random.default_rng(14)
     outcomes = specification().reference.profile.outcomes
-    explanation = Explanation(outcomes, _confusion(), tuple(outcomes.means), floor=0.1)
+    explanation = Explanation(outcomes, _confusion(outcomes), tuple(outcomes.means), floor=0.1)
     pure = [explanation.explains(_moved(drawn(2_000, random.dirichlet(np.ones(K)), random)[0]))[0] for _ in range(100)]
     assert np.mean(pure) >= 0.97
     moved = [explanation.explains(_moved(drawn(2_000, NOW, random)[0] + 0.5 * np.eye(D)[place % D]))[0] for place in range(30)]
     assert not any(moved)
-    without_columns = Explanation(outcomes.model_copy(update={"means": {}, "deviations": {}}), _confusion(), (), floor=0.1)
+    without_columns = Explanation(outcomes.model_copy(update={"means": {}, "deviations": {}}), _confusion(outcomes), (), floor=0.1)
     assert not without_columns.explains(_moved(drawn(2_000, NOW, random)[0]))[0]
 
 
