@@ -46,14 +46,14 @@ class Calibration:
     >>> outcomes = OutcomeProfile(labels=(0, 0, 1, 1), cells=(0, 1, 0, 1), counts=(900, 40, 100, 160))
     >>> calibration = Calibration(outcomes, classes=2, positive=1)
     >>> calibration.right.tolist(), calibration.performance(np.array([[800.0, 200.0, 0.0]]))[0, 0].round(3).tolist()
-    ([0.9, 0.8, 0.0], [0.88, 0.856, 0.9, 1000.0])
+    ([0.9, 0.8, 0.0], [0.88, 0.85, 0.905, 1000.0])
     """
 
     def __init__(self, outcomes: OutcomeProfile, classes: int, positive: int | None) -> None:
         each, size = cells_of_class(scored=outcomes.scored), number_of_cells(classes, scored=outcomes.scored)
         labels, cells, counts = np.asarray(outcomes.labels, np.int64), np.asarray(outcomes.cells, np.int64), np.asarray(outcomes.counts, np.float64)
-        self.rows: Float64 = np.bincount(cells, weights=counts, minlength=size)
-        right: Float64 = np.bincount(cells, weights=counts * (labels == cells // each), minlength=size)
+        self.rows: Float64 = np.bincount(cells, weights=counts, minlength=size).astype(np.float64)
+        right = np.bincount(cells, weights=counts * (labels == cells // each), minlength=size).astype(np.float64)
         self.predicted: Int64 = np.arange(size) // each  # the last cell is of no known class
         self.right: Float64 = np.zeros(size)
         self.pool: Int64 = np.arange(size)

@@ -158,13 +158,18 @@ def priors_of(confusion: Float64, predicted: Float64) -> Float64:
     rows = confusion.sum(axis=1)
     known = np.flatnonzero(rows >= FEWEST)
     shares = np.zeros(len(rows))
-    shares[known] = _black_box(np.linalg.pinv(_law(confusion, known), rcond=1e-6), predicted[None])[0]
+    shares[known] = _black_box(_inverse(_law(confusion, known)), predicted[None])[0]
     return shares
 
 
 def _law(confusion: Float64, known: Int64) -> Float64:
     """(K predicted, known classes) share of each prediction, by class of the label."""
     return np.asarray((confusion[known] / confusion.sum(axis=1)[known, None]).T)
+
+
+def _inverse(law: Float64) -> Float64:
+    """(known classes, K predicted) the shares of classes by those of predictions."""
+    return np.asarray(np.linalg.pinv(law, rcond=1e-6), np.float64)
 
 
 def _black_box(solve: Float64, predicted: Float64) -> Float64:
@@ -189,7 +194,7 @@ class Explanation:
         self._confusion, self._rows = confusion, confusion.sum(axis=1)
         self._known = np.flatnonzero(self._rows >= FEWEST)
         law = _law(confusion, self._known)
-        self._solve = np.linalg.pinv(law, rcond=1e-6)
+        self._solve = _inverse(law)
         moments = [[[np.nan if value is None else value for value in of_class[name]] for name in columns] for of_class in (outcomes.means, outcomes.deviations)]
         self._means, self._deviations = np.nan_to_num(np.array(moments).reshape(2, len(columns), len(self._rows))[:, :, self._known])
         self._floor, self._dispersion = floor, outcomes.dispersion

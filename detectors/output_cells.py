@@ -43,6 +43,7 @@ def output_cells(prediction: CodedText, score: Float64, classes: Mapping[str, in
 
     Examples
     --------
+    >>> import numpy as np
     >>> said = CodedText.of(["no", "yes", "maybe", None])
     >>> output_cells(said, np.array([0.0, np.nan, 0.5, 0.5]), {"no": 0, "yes": 1}, scored=True).tolist()
     [0, 121, 122, -1]

@@ -27,7 +27,7 @@ class Support:
     --------
     >>> support = Support([np.array([500.0, 500.0])], [np.array([0, 1])])
     >>> support.rows(np.array([[510.0, 490.0], [990.0, 10.0]]), 10_000.0).round().tolist()
-    [10000.0, 5099.0]
+    [10000.0, 5106.0]
     """
 
     def __init__(self, references: Sequence[Float64], cells: Sequence[np.ndarray]) -> None:
