@@ -1,8 +1,8 @@
 """Which of many hypotheses to name, so that a known share of the names is wrong at most: the e-BH procedure (Wang & Ramdas 2022).
 
-Columns of one model depend on each other in every way. The procedure of Benjamini & Hochberg (1995) keeps its rate for p-values that are independent or positively dependent; that of
-e-values keeps it whatever their dependence. A p-value becomes an e-value by a calibrator, a falling function whose integral over 0 to 1 is 1. The one used here is made for the rate
-that is asked for, and with it the procedure names what that of Benjamini & Yekutieli (2001) names. E-values from elsewhere can stand beside them.
+Columns of one model depend on each other in every way. The procedure of Benjamini & Hochberg (1995) keeps its rate for p-values that are independent or positively dependent;
+that of e-values keeps it whatever their dependence. A p-value becomes an e-value by a calibrator, a falling function whose integral over 0 to 1 is 1. The one used here is made for
+the rate that is asked for, and with it the procedure names what that of Benjamini & Yekutieli (2001) names. E-values from elsewhere can stand beside them.
 """
 
 from __future__ import annotations
