@@ -83,7 +83,8 @@ def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
         found = panes_by_chance(evidence)
         if found > looks:
             shown = f"more than {_LARGEST_LOOKS:.0e}" if found >= _LARGEST_LOOKS else f"{found:.2g}"
-            yield f"without a material change a statistic as large as this comes once in {shown} panes"
+            at_most = "at most " if basis.get("detector") == "e-detector" else ""
+            yield f"without a material change a statistic as large as this comes {at_most}once in {shown} panes"
     measured = bin_distances(evidence)
     if measured:
         told = "; ".join(f"{_NAMES.get(one.name, one.name)} {one.value:.3g} (chance alone: up to {one.null_quantile:.3g})" for one in measured)
@@ -93,6 +94,9 @@ def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
 def ruled_out(evidence: Evidence) -> Iterator[str]:
     """What the change is not."""
     effect, basis = evidence.effect, evidence.basis
+    if basis.get("detector") == "river":
+        yield "nothing: it knows no floor, and takes the events for independent of each other"
+        return
     low, high = effect.interval
     nearest = low if effect.value >= 0 else -high
     if effect.floor > 0 and math.isfinite(nearest):

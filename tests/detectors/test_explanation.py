@@ -116,6 +116,8 @@ def test_what_a_guarantee_and_a_detector_of_river_found_is_said_as_what_it_is() 
     assert found["performance"].monitors[0].name == "error_rate"
     assert not [figure for name in ("performance", "drift") for figure in found[name].wrong if figure.monitor]
     assert any("e-detector" in sentence for sentence in found["performance"].monitors[0].surely)
+    assert any("at most once in" in sentence for sentence in found["performance"].monitors[0].surely)
+    assert found["drift"].monitors[0].ruled_out[0].startswith("nothing")
     assert any("no rate of false alarms is known" in sentence for sentence in found["drift"].monitors[0].surely)
     assert "error_rate, which keeps to the budget" in found["drift"].next[0]
 

@@ -16,6 +16,7 @@ from detectors.river_errors import FED, Method, made, spread
 from detectors.river_state import plain_of, restored
 from detectors.specification import Detectors, MonitorSpecification
 from detectors.verdict import Status
+from streams.apply import thresholds_of
 from tests.detectors.reference_samples import PANE, pane_vectors, specification_of
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -76,6 +77,12 @@ def test_detectors_outside_of_the_budget_leave_it_to_the_others_and_follow_later
     assert beside[0].bank.looks == alone[0].bank.looks  # type: ignore[attr-defined]
     assert {(detector.kind, detector.group) for detector in beside[1:]} == {("drift", "performance")}
     assert len(of_a_later_version(specification("ddm"), {})) == 2
+
+
+def test_what_a_budget_comes_to_is_not_known_of_them() -> None:
+    looks = {threshold.monitors[0]: threshold.looks for threshold in thresholds_of(specification("ddm"))}
+    assert looks["error_rate"] > 0
+    assert np.isnan(looks["error_rate:ddm"])
 
 
 @given(st.integers(0, 3 * FED), st.floats(0, 1))
