@@ -16,12 +16,13 @@ from detectors.binning import ColumnBins
 from detectors.column_distances import reference_counts
 from detectors.distances import Distance, psi
 from detectors.errors import SettingsError
-from detectors.event_batch import NO_TIME, Column, Float64, Int64, coded
+from detectors.event_batch import NO_TIME, Bool, Column, Float64, Int64, coded
 from detectors.layout import Layout
 from detectors.profile import ColumnProfile, NumericProfile
+from detectors.slices import Slice, worst_slices
 from detectors.specification import MonitorSpecification, Task
 from detectors.verdict import Effect, Evidence
-from streams.file_events import ColumnNames, feature_columns
+from streams.file_events import ColumnNames, feature_columns, outcome_column
 from streams.file_settings import FILE_BUDGET, changed
 from streams.infer import events_per_pane, infer
 from streams.replay import Replayed, replay
@@ -36,6 +37,9 @@ PANES = 500
 """Looks at a file: enough to say where it changed, few enough that a small pane still holds a few rows."""
 
 CHECKS_PER_FALSE_ALARM = 100
+LARGE_ERRORS = 0.1
+"""Share of a regression's rows, those with the largest errors, that count as wrong where slices are looked for."""
+
 _WINDOWS = 8  # a chart's window is an eighth of the file; shorter ones cost more than all the detectors
 
 
@@ -71,7 +75,8 @@ class Finding:
 class Checked:
     """What a check found.
 
-    ``specification`` is what the file was judged by, ``monitor`` what to watch the stream with; ``notes`` are decisions that a person should know of.
+    ``specification`` is what the file was judged by, ``monitor`` what to watch the stream with; ``notes`` are decisions that a person should know of,
+    ``slices`` where the model is wrong most of all.
     """
 
     specification: MonitorSpecification
@@ -80,6 +85,7 @@ class Checked:
     replayed: Replayed
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    slices: tuple[Slice, ...] = ()
 
     @property
     def drifted(self) -> tuple[Finding, ...]:
@@ -151,8 +157,8 @@ def check_tables(
         raise SettingsError(f"{live.source} and {reference.source} have no column in common that could be compared; {live.source} has: {', '.join(live.columns)}")
     specification = _for_check(monitor, times, with_outputs=usable.prediction is not None and usable.prediction in reference.columns)
     replayed = replay([live], specification, usable)
-    findings = _findings(specification, usable, live, replayed, times)
-    return Checked(specification=specification, monitor=monitor, names=usable, replayed=replayed, findings=findings, notes=tuple(notes))
+    findings, slices = _findings(specification, usable, live, replayed, times), _slices(specification, usable, live)
+    return Checked(specification=specification, monitor=monitor, names=usable, replayed=replayed, findings=findings, notes=tuple(notes), slices=slices)
 
 
 def _monitor(reference: Table, live: Table, *, model: str, names: ColumnNames, ignore: Sequence[str], task: Task | None, note: Callable[[str], None]) -> MonitorSpecification:
@@ -246,6 +252,27 @@ def _findings(specification: MonitorSpecification, names: ColumnNames, live: Tab
             )
         )
     return tuple(sorted(findings, key=lambda finding: (not finding.drifted, not finding.moved)))
+
+
+def _slices(specification: MonitorSpecification, names: ColumnNames, live: Table) -> tuple[Slice, ...]:
+    """Of the labelled rows of the file."""
+    if names.label is None or names.prediction is None:
+        return ()
+    prediction, label = (outcome_column(specification, live, name) for name in (names.prediction, names.label))
+    known = ~(_is_missing(prediction) | _is_missing(label))
+    if not known.any():
+        return ()
+    if specification.task == "regression":
+        errors = np.abs(prediction[known].astype(np.float64) - label[known].astype(np.float64))
+        wrong = errors > np.quantile(errors, 1 - LARGE_ERRORS)
+    else:
+        wrong = np.asarray(prediction[known] != label[known], np.bool_)
+    given = feature_columns(specification, live)
+    return worst_slices({name: (coded(given[name][known]), profile) for name, profile in Layout(specification).columns.items()}, wrong)
+
+
+def _is_missing(column: Column) -> Bool:
+    return np.asarray(column == None, np.bool_) if column.dtype == object else np.isnan(column)  # noqa: E711  elementwise
 
 
 def _alarms(alerts: Sequence[Alert]) -> dict[str, tuple[Evidence, int, bool]]:

@@ -110,6 +110,7 @@ def _checked(
                 "rows_reference": len(reference),
                 "rows": checked.replayed.rows,
                 "findings": [asdict(finding) for finding in checked.findings],
+                "slices": [asdict(one) | {"share": one.share} for one in checked.slices],
                 "notes": checked.notes,
                 "report": str(report),
                 "monitor": str(monitor),
@@ -129,6 +130,11 @@ def _show(checked: Checked, train: Path, live: Path, rows_reference: int) -> Non
     out.print(table if fits else _table(checked.findings, title, width=out.width, folded=True))
     for state in sorted({finding.state for finding in checked.moved}):
         out.print(f"{state}: {MEANINGS[state]}", style="yellow")
+    wrong = "errors are among the largest tenth" if checked.specification.task == "regression" else "answers are wrong"
+    for one in checked.slices:
+        low, high = one.interval
+        share = f"{100 * one.share:.3g} % ({100 * low:.3g} to {100 * high:.3g} %) of {one.n:,} {wrong}, elsewhere {100 * one.elsewhere:.3g} %"
+        out.print(f"worst slice: {' and '.join(one.where)}: {share}", style="yellow", soft_wrap=True, markup=False)
     changed = checked.drifted
     if changed:
         out.print(f"drift: {_named(changed)} changed by more than {'its floor' if len(changed) == 1 else 'their floors'}", style="bold red", soft_wrap=True)

@@ -17,6 +17,7 @@ from detectors.river_state import plain_of, restored
 from detectors.specification import Detectors, MonitorSpecification
 from detectors.verdict import Status
 from streams.apply import thresholds_of
+from streams.state_codec import decode_state, encode_state
 from tests.detectors.reference_samples import PANE, pane_vectors, specification_of
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -69,6 +70,17 @@ def test_an_alarm_is_rivers_own_on_events_that_are_evenly_spread_and_can_be_reco
     assert recompute(evidence).value == 1.0
     evidence.basis["last_pane"]["hits"] = 0.0
     assert recompute(evidence).value < 1.0
+
+
+def test_a_worker_that_was_restarted_says_the_same() -> None:
+    asked = specification("adwin", "hddm_w")
+    vectors = pane_vectors(Layout(asked), 180, {}, errors=errors(180, 4))
+    for detector in detectors_of(asked)[1:]:
+        _, whole = detector.walk(detector.initial(), vectors, [place * PANE for place in range(180)])
+        state, _ = detector.walk(detector.initial(), vectors[:151], [place * PANE for place in range(151)])
+        _, rest = detector.walk(decode_state(encode_state(state), "piece"), vectors[151:], [place * PANE for place in range(151, 180)])
+        assert np.array_equal(whole.status[151:], rest.status)
+        assert (rest.status == Status.DRIFT).any()
 
 
 def test_detectors_outside_of_the_budget_leave_it_to_the_others_and_follow_later_versions() -> None:

@@ -14,7 +14,10 @@ from scipy.signal import lfilter
 
 from detectors.errors import SettingsError
 from streams.apply import thresholds_of
+from streams.check import check_tables
+from streams.file_events import ColumnNames
 from streams.monitor_file import load_specification
+from streams.tables import Table
 from tests.streams.command_line import run
 
 
@@ -171,3 +174,29 @@ def test_a_difference_that_is_not_proven_is_said_in_words_on_the_terminal_and_in
 def test_the_help_explains_the_states() -> None:
     words = " ".join(run("check", "--help").stdout.replace("│", " ").split())
     assert '"moved, within its noise" where its interval reaches the floor' in words
+
+
+def test_the_slice_in_which_the_model_is_wrong_most_of_all_is_found_and_told(train: Path, tmp_path: Path) -> None:
+    frame = _frame(4_000, 5)
+    oslo = (frame["city"] == "Oslo") & (np.random.default_rng(6).random(4_000) < 0.5)
+    frame.loc[oslo, "prediction"] = 1 - frame.loc[oslo, "target"]
+    frame.to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path)
+    assert "worst slice: city = Oslo: " in done.stdout, done.output
+    (told,) = json.loads(run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--json").stdout)["slices"]
+    assert told["where"] == ["city = Oslo"]
+    assert told["n"] == (frame["city"] == "Oslo").sum()
+    assert told["share"] == pytest.approx(told["wrong"] / told["n"])
+
+
+def test_of_a_regression_the_slice_with_the_largest_errors_is_found() -> None:
+    rng = np.random.default_rng(7)
+    truth = {"city": rng.choice(["Ulm", "Rome"], 1_200).astype(object), "size": rng.normal(size=1_200)}
+    error = rng.normal(size=1_200) * np.where(truth["city"] == "Rome", 3.0, 1.0)
+    reference, live = (
+        Table(source=f"{first}.csv", columns={name: column[rows] for name, column in (truth | {"y": truth["size"] * 10, "y_pred": truth["size"] * 10 + error}).items()})
+        for first, rows in (("train", slice(0, 600)), ("live", slice(600, None)))
+    )
+    found = check_tables(reference, live, model="rent", names=ColumnNames(), task="regression").slices
+    assert [one.where for one in found] == [("city = Rome",)]
+    assert sum(one.wrong for one in found) <= 60
