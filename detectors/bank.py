@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from detectors.detector import Detector
 from detectors.e_detector import RateEDetector
 from detectors.event_batch import Float64
 from detectors.label_shift import Explanation
-from detectors.layout import Layout
+from detectors.layout import TRAFFIC, Layout
 from detectors.loss_change import LossChange
 from detectors.mean_rise import MeanRise
 from detectors.numeric_drift import NumericDrift
@@ -26,6 +26,8 @@ from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile,
 from detectors.rate_change import KNOWN, Rate, RateChange
 from detectors.river_errors import OUTSIDE_OF_BUDGET, RiverErrors
 from detectors.scored_windows import Bank
+from detectors.silence import SILENT, Silence
+from detectors.slow_rate import SlowRate
 from detectors.specification import MonitorSpecification
 from detectors.verdict import AlertKind, Group
 
@@ -60,29 +62,49 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     Detectors in a fixed order; those without monitors are left out. The budget is shared by ``detectors.shares``: a group without monitors
     gives its share to the others in proportion, and the monitors of a group share equally.
     """
+    planned = _planned(specification, performance, acknowledged)
+    shares = _shares(specification, planned)
+    made = [plan.make(_bank(specification, plan.names, plan.group, plan.kind, shares[plan.group])) for plan in planned if shares[plan.group] > 0]
+    return (*made, *_outside_of_budget(specification, Layout(specification), performance, acknowledged))
+
+
+def silence_of(specification: MonitorSpecification) -> Silence | None:
+    """The monitor of a model's silence, which no pane steps; None where none is asked for."""
+    if SILENT not in specification.service.monitors:
+        return None
+    share = _shares(specification, _planned(specification, None, MappingProxyType({})))["service"]
+    floor = specification.alerts.floors.silence
+    return Silence(_bank(specification, (SILENT,), "service", "service", share), floor=floor, stated=specification.service.silence) if share > 0 else None
+
+
+def _planned(specification: MonitorSpecification, performance: PerformanceProfile | None, acknowledged: References) -> list[_Planned]:
     layout = Layout(specification)
-    planned = [
+    return [
         *_drift(specification, layout, acknowledged),
         *_estimates(specification, layout, acknowledged),
         *_performance(specification, layout, performance, acknowledged),
         *_quality(specification, layout, acknowledged),
+        *_service(specification, layout, acknowledged),
     ]
-    outside = _outside_of_budget(specification, layout, performance, acknowledged)
-    groups = {plan.group for plan in planned}
-    shares = {group: share for group, share in specification.detectors.shares.model_dump().items() if group in groups}
-    if not planned:
-        return outside
-    starved = sorted(group for group, share in shares.items() if share == 0)
-    planned = [plan for plan in planned if plan.group not in starved]  # a share of 0 is how a group is switched off
+
+
+def _shares(specification: MonitorSpecification, planned: Sequence[_Planned]) -> dict[Group, float]:
+    """What one monitor of each group has of the budget; a share of 0 is how a group is switched off."""
+    monitors: dict[Group, int] = {}
+    for plan in planned:
+        monitors[plan.group] = monitors.get(plan.group, 0) + len(plan.names) * plan.has_budget
+    if SILENT in specification.service.monitors:
+        monitors["service"] = monitors.get("service", 0) + 1
+    given = specification.detectors.shares.model_dump()
+    whole = sum(given[group] for group in given if group in monitors)
+    return {group: given[group] / whole / count if given[group] else 0.0 for group, count in monitors.items()}
+
+
+def _bank(specification: MonitorSpecification, names: tuple[str, ...], group: Group, kind: AlertKind, share: float) -> Bank:
     looks = specification.false_alarms.looks(pane=specification.pane, events_per_pane=specification.events_per_pane)
     smallest = MIN_EVENTS / specification.events_per_pane if specification.events_per_pane else 1.0
-    made = []
-    for plan in planned:
-        monitors = sum(len(other.names) for other in planned if other.group == plan.group and other.has_budget)
-        share = shares[plan.group] / sum(shares.values()) / monitors
-        times = {"pane": specification.pane, "resolve_after": specification.alerts.resolve_after}
-        made.append(plan.make(Bank(names=plan.names, group=plan.group, kind=plan.kind, looks=looks / share, share=share, smallest=max(smallest, 1.0), **times)))
-    return (*made, *outside)
+    times = {"pane": specification.pane, "resolve_after": specification.alerts.resolve_after}
+    return Bank(names=names, group=group, kind=kind, looks=looks / share, share=share, smallest=max(smallest, 1.0), **times)
 
 
 def by_dependence_on_version(detectors: Iterable[Detector]) -> tuple[tuple[Detector, ...], tuple[Detector, ...]]:
@@ -263,3 +285,22 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
         return _OF_RATES[specification.detectors.rates](bank, rates=watched, floor=floor)
 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []
+
+
+def _service(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
+    asked, floors = specification.service.monitors, specification.alerts.floors
+    predictions, failed, duplicates, late = (layout.blocks["traffic"].start + TRAFFIC.index(counter) for counter in ("predictions", "failed", "duplicates", "late"))
+    rates = {
+        name: Rate(hits=[hits], events=events, reference=rate_reference(None, acknowledged.get(name)))
+        for name, hits, events in (("failed_rate", failed, [predictions]), ("duplicate_rate", duplicates, [predictions, duplicates]), ("late_rate", late, [predictions, late]))
+        if name in asked
+    }
+
+    def counted(bank: Bank) -> Detector:
+        return RateChange(bank, rates=tuple(rates.values()), floor=floors.rate)
+
+    def slow(bank: Bank) -> Detector:
+        return SlowRate(bank, block=layout.blocks["latency"], reference=rate_reference(None, acknowledged.get("latency")), floor=floors.latency)
+
+    plans = [_Planned(tuple(rates), "service", "service", counted)] if rates else []
+    return [*plans, _Planned(("latency",), "service", "service", slow)] if "latency" in asked else plans

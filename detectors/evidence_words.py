@@ -11,6 +11,7 @@ import numpy as np
 from detectors.distances import Distance, distances
 from detectors.duration import format_duration
 from detectors.recomputation import MissingEvidenceError, counts_of, detector_of, numbers_of
+from detectors.silence import SILENT, in_words
 from detectors.verdict import Evidence
 
 _LARGEST_LOOKS = 1e30
@@ -53,6 +54,7 @@ def what_changed(evidence: Evidence) -> str:
         "categories": _categories,
         "label shift": _label_shift,
         "numbers": _numbers,
+        SILENT: in_words,
     }.get(str(evidence.basis.get("detector")))
     effect = evidence.effect
     told = None
@@ -156,7 +158,9 @@ def _rate(evidence: Evidence) -> str:
     told = [f"{_percent(count / of)} ({count:,.0f} of {of:,.0f})" for count, of in (before, now)]
     if before[1] >= 1e12:
         told[0] = f"{_percent(before[0] / before[1])} (as stated in the monitor)"
-    return f"the rate went from {told[0]} to {told[1]}"
+    limit = evidence.basis.get("slower_than")
+    what = "the rate" if limit is None else f"the share of predictions slower than {_plain(_float(limit))} ms"
+    return f"{what} went from {told[0]} to {told[1]}"
 
 
 def _loss(evidence: Evidence) -> str:

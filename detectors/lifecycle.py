@@ -23,6 +23,7 @@ from detectors.alert_summary import summary_of
 from detectors.duration import format_duration, parse_duration
 from detectors.event_batch import NO_TIME
 from detectors.rfc3339 import format_time
+from detectors.silence import SILENT
 from detectors.specification import MonitorSpecification
 from detectors.verdict import AlertKind, Evidence
 
@@ -205,7 +206,7 @@ class Lifecycle:
 
     def _ends(self) -> Iterator[tuple[str, int]]:
         """Each monitor of an open alert, and when it is given up unless it is heard of."""
-        return ((name, watch.heard + self._silence) for watched in self._watched.values() for name, watch in watched.items())
+        return ((name, watch.heard + self._silence) for watched in self._watched.values() for name, watch in watched.items() if name != SILENT)  # which is judged by time itself
 
     def _opened(self, at: int, version: str, alarms: list[Alarm], happened: Sequence[str]) -> Alert:
         specification, kind = self._specification, alarms[0].kind

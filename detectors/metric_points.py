@@ -13,6 +13,7 @@ from detectors.metric import Metric
 from detectors.model_summariser import COHORT
 from detectors.performance import labelled_share, outcomes
 from detectors.point import Point
+from detectors.silence import SILENT, Quiet
 from detectors.verdict import Status, Verdicts
 
 _COHORTS_AT_ONCE = 64  # more take no less time each
@@ -62,6 +63,18 @@ def monitor_points(layout: Layout, at: int, detector: Detector, verdicts: Verdic
             "recent_effect": recent_effect,
         }
         yield Point(measurement="monitor", tags={"model": layout.specification.model, "monitor": name}, fields=fields, time=at)
+
+
+def silence_points(layout: Layout, found: Iterable[Quiet]) -> Iterable[Point]:
+    """How long a model has had no predictions, in seconds."""
+    for quiet in found:
+        fields: dict[str, float | int | bool | str] = {
+            "status": int(quiet.status),
+            "state": STATES[quiet.status],
+            "silent_for": quiet.silent_for / 1_000,
+            "threshold": quiet.threshold / 1_000,
+        }
+        yield Point(measurement="monitor", tags={"model": layout.specification.model, "monitor": SILENT}, fields=fields, time=quiet.at)
 
 
 @dataclass(frozen=True, kw_only=True)

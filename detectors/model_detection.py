@@ -15,7 +15,7 @@ from detectors.closed_pane import ClosedPane, Group
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.gaps import Gaps
-from detectors.metric_points import RestatedCohort, monitor_points, pane_point
+from detectors.metric_points import RestatedCohort, monitor_points, pane_point, silence_points
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
 from detectors.objectives import Objectives
@@ -160,7 +160,10 @@ class ModelDetection:
     def _pass_time(self, until: int) -> None:
         alerts, changed = self._watch.pass_time(until, self._said)
         self._found.alerts += alerts
-        self._stepped |= changed
+        quiet = self._watch.quiet(until)
+        if self._metrics:
+            self._found.points += silence_points(self._layout, quiet)
+        self._stepped |= changed or bool(quiet)
 
     def _measure(self, judged: Judged) -> None:
         start, at = judged.pane.start, judged.pane.start + self._specification.pane
@@ -168,6 +171,7 @@ class ModelDetection:
         complete = self._is_complete(start)
         for detector, verdicts in judged.verdicts:
             self._found.points += monitor_points(self._layout, at, detector, verdicts)
+        self._found.points += silence_points(self._layout, judged.quiet)
         for (version, segment), counts in sorted(judged.pane.groups.items()):
             self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
         for window in self._windows.values():

@@ -32,6 +32,7 @@ from detectors.rate_change import Rate, RateChange
 from detectors.rfc3339 import parse_time
 from detectors.river_errors import RiverErrors
 from detectors.scored_windows import Bank
+from detectors.silence import SILENT, recomputed
 from detectors.verdict import Evidence
 from detectors.window_bank import WindowBank
 
@@ -105,10 +106,18 @@ def detector_of(evidence: Evidence, *, looks: float | None = None) -> WindowBank
             f"{evidence.name}: the evidence names the detector {basis.get('detector')!r}, expected one of {', '.join(_DETECTORS)}; another release may have written it"
         )
     try:
-        settings: Any = {setting.name: basis[setting.name] for setting in fields(Bank) if setting.name != "names"}
-        return make(evidence, Bank(names=(evidence.name,), **(settings if looks is None else settings | {"looks": looks})))
+        return make(evidence, _bank(evidence, {} if looks is None else {"looks": looks}))
     except (KeyError, TypeError, ValueError) as error:
-        raise MissingEvidenceError(f"{evidence.name}: the evidence is not complete ({type(error).__name__}: {error}); another release may have written it") from error
+        raise _incomplete(evidence, error) from error
+
+
+def _bank(evidence: Evidence, instead: Mapping[str, float]) -> Bank:
+    settings: Any = {setting.name: evidence.basis[setting.name] for setting in fields(Bank) if setting.name != "names"}
+    return Bank(names=(evidence.name,), **(settings | instead))
+
+
+def _incomplete(evidence: Evidence, error: Exception) -> MissingEvidenceError:
+    return MissingEvidenceError(f"{evidence.name}: the evidence is not complete ({type(error).__name__}: {error}); another release may have written it")
 
 
 def recompute(evidence: Evidence) -> Evidence:
@@ -119,8 +128,13 @@ def recompute(evidence: Evidence) -> Evidence:
     MissingEvidenceError
         If the evidence lacks something.
     """
-    bank = detector_of(evidence)
     basis = evidence.basis
+    if basis.get("detector") == SILENT:
+        try:
+            return recomputed(evidence, _bank(evidence, {}))
+        except (EventError, KeyError, TypeError, ValueError) as error:
+            raise _incomplete(evidence, error) from error
+    bank = detector_of(evidence)
     try:
         row, sums = np.zeros((1, bank.width)), np.stack([numbers_of(basis[name]) for name in ("events", "totals", "squares")])
         row[0, bank.channel_sums] = sums
@@ -131,7 +145,7 @@ def recompute(evidence: Evidence) -> Evidence:
         window = {"sizes": [int(_number(basis["panes"]))], "starts": begins, "sums": row, "labels": labels, "cells": [narrow(counts_of(evidence.current))]}
         return bank.evidence(bank.initial() | window | bank.state_of(basis), 0)
     except (EventError, KeyError, TypeError, ValueError) as error:
-        raise MissingEvidenceError(f"{evidence.name}: the evidence is not complete ({type(error).__name__}: {error}); another release may have written it") from error
+        raise _incomplete(evidence, error) from error
 
 
 def _of_record(record: Alert) -> Iterator[Figure]:

@@ -118,14 +118,34 @@ class Detectors(Frozen):
 class Floors(Frozen):
     """The smallest effects that matter. A smaller one is never an alarm, however long it lasts."""
 
-    rate: float = Field(default=0.02, ge=0, description="absolute change of an error, missing, out-of-range or unseen rate")
+    rate: float = Field(default=0.02, ge=0, description="absolute change of an error, missing, out-of-range, unseen, failed, duplicate or late rate")
     shift: float = Field(default=0.1, ge=0, description="shift of a numeric column, in units of the reference's sigma")
     deviation_ratio: float = Field(default=1.15, ge=1, description="ratio of standard deviations")
     categories: float = Field(default=0.05, ge=0, description="total variation distance")
     relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
+    latency: float = Field(default=0.05, ge=0, description="absolute rise of the share of predictions slower than the learnt 95 % quantile")
+    silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions")
 
 
 _SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical"}
+
+
+ServiceMonitor = Literal["failed_rate", "latency", "duplicate_rate", "late_rate", "silence"]
+
+
+class Service(Frozen):
+    """What is watched of the service that a model runs in."""
+
+    monitors: tuple[ServiceMonitor, ...] = ()
+    silence: Duration | None = Field(default=None, gt=0, description="a silence is told after this long; default: by the pauses before")
+
+    @model_validator(mode="after")
+    def _silence_is_watched(self) -> Service:
+        if self.silence is not None and "silence" not in self.monitors:
+            raise ValueError(f"silence is the limit of the monitor of that name, got {format_duration(self.silence)} without it; add silence to service.monitors")
+        if len(set(self.monitors)) < len(self.monitors):
+            raise ValueError(f"monitors must be named once each, got {', '.join(self.monitors)}")
+        return self
 
 
 class Alerts(Frozen):
@@ -241,6 +261,7 @@ class MonitorSpecification(Frozen):
     reference: Reference = Reference()
     detectors: Shared[Detectors] = Detectors()
     alerts: Shared[Alerts] = Alerts()
+    service: Shared[Service] = Service()
     retrain: Shared[Retrain] = Retrain()
     objectives: dict[str, Shared[Objective]] = Field(default_factory=dict)
     estimate_performance: bool = Field(default=False, description="whether a classifier's performance is estimated where labels are missing")
@@ -327,7 +348,7 @@ class MonitorSpecification(Frozen):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
-        others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives"), True)
+        others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
         content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread})
         if self.detectors.quantiles:

@@ -15,7 +15,7 @@ import numpy as np
 from detectors.acknowledged_references import AcknowledgedReferences
 from detectors.acknowledgement import Acknowledgement
 from detectors.alert import Acknowledged, Alert
-from detectors.bank import by_dependence_on_version, detectors_of, of_a_later_version
+from detectors.bank import by_dependence_on_version, detectors_of, of_a_later_version, silence_of
 from detectors.causes import Seen, causes_of
 from detectors.closed_pane import ClosedPane
 from detectors.detector import Detector, State
@@ -24,6 +24,7 @@ from detectors.layout import Layout
 from detectors.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.panels import Walking
 from detectors.rfc3339 import format_time, parse_time
+from detectors.silence import SILENT, Heard, Quiet
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status, Verdicts
 from detectors.window_bank import WindowBank
@@ -43,6 +44,7 @@ class Judged:
     alerts: tuple[Alert, ...] = ()
     walks: tuple[_Walk, ...] = ()
     place: int = 0
+    quiet: tuple[Quiet, ...] = ()  # how long there were no predictions before it, and in it
 
     @property
     def verdicts(self) -> Iterator[tuple[Detector, Verdicts]]:
@@ -79,6 +81,8 @@ class Watch:
         self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
         self._acknowledged = AcknowledgedReferences()
+        self._silence = silence_of(specification)
+        self._heard = Heard()
 
     @property
     def measured(self) -> bool:
@@ -100,12 +104,14 @@ class Watch:
         next_word = self._acknowledged.next_from(words)
         panes = panes[:1] if self._acknowledged.learning else panes if next_word is None else [pane for pane in panes if pane.start < next_word]
         run, leads = [panes[0]], [self._lead]
+        listened = [self._listen(self._heard, panes[0])]
         for pane in panes[1:]:
             version, lead = self._followed(pane, leads[-1])
-            if version != self._version:
+            if version != self._version or self._falls_silent(listened[-1][0], pane.start):
                 break
             run.append(pane)
             leads.append(lead)
+            listened.append(self._listen(listened[-1][0], pane))
         totals = np.stack([pane.total() for pane in run])
         serving = totals if all(name == self._version for pane in run for name, _ in pane.groups) else np.stack([pane.of_version(self._version) for pane in run])
         walks = yield from self._walks([(detector, totals) for detector in self._inputs] + [(detector, serving) for detector in self._outputs], run)
@@ -117,12 +123,12 @@ class Watch:
                 break
             alerts = [] if place else ended
             if drifting[place] or not self._lifecycle.idle:
-                said, well = self._alerts(self._end(pane), walks, place)
+                said, well = self._alerts(self._end(pane), walks, place, heard=listened[place][0].last == self._end(pane))
                 alerts = [*alerts, *said]
-            judged.append(Judged(pane, totals[place], tuple(alerts), tuple(walks), place))
+            judged.append(Judged(pane, totals[place], tuple(alerts), tuple(walks), place, listened[place][1]))
             if well or any(self._lifecycle.held(walk.detector.kind) and not walk.followed for walk in walks):
                 break
-        self._lead = leads[len(judged) - 1]
+        self._lead, self._heard = leads[len(judged) - 1], listened[len(judged) - 1][0]
         for walk in walks:
             self._states[_name(walk.detector)] = walk.state_after(len(judged) - 1)
         self._restart(dict.fromkeys(well, self._end(judged[-1].pane)))
@@ -145,10 +151,10 @@ class Watch:
                 found[place] = detector.walk(before[place], counts, starts, gone=followed[place])
         return [_Walk(detector, before[place], counts, starts, *found[place], followed[place]) for place, (detector, counts) in enumerate(asked)]
 
-    def _alerts(self, at: int, walks: Sequence[_Walk], place: int) -> tuple[list[Alert], list[str]]:
-        """Alert records of one pane, and the names of the monitors that are well again."""
+    def _alerts(self, at: int, walks: Sequence[_Walk], place: int, *, heard: bool) -> tuple[list[Alert], list[str]]:
+        """Alert records of one pane, which had predictions if it was ``heard``, and the names of the monitors that are well again."""
         alarms: list[Alarm] = []
-        resolutions: dict[str, Resolution] = {}
+        resolutions = {SILENT: Resolution(known=heard, gone=heard)} if self._silence is not None else {}
         for walk in walks:
             detector, verdicts = walk.detector, walk.verdicts.of_pane(place)
             held = self._lifecycle.held(detector.kind)
@@ -212,14 +218,60 @@ class Watch:
         return alerts
 
     def pass_time(self, until: int, words: Sequence[Acknowledgement] = ()) -> tuple[list[Alert], bool]:
-        """Do what is due by a time though no pane may say so: alerts are acknowledged, or given up; returns their records, and whether anything has changed."""
+        """Do what is due by a time though no pane may say so: a silence is told, alerts are acknowledged, or given up; returns records, and whether anything has changed."""
         alerts: list[Alert] = []
+        before = self._heard
         due = self._acknowledged.due(words, until)
         for word in due:
+            alerts += self._fall_silent(word.effective_from)
             alerts += self.give_up(word.effective_from)[0]
             alerts += self._acknowledge(word)
+        alerts += self._fall_silent(until)
         given_up, changed = self.give_up(until)
-        return alerts + given_up, changed or bool(due)
+        return alerts + given_up, changed or bool(due) or self._heard is not before
+
+    def _falls_silent(self, heard: Heard, until: int) -> bool:
+        """Whether a silence is to be told by a time."""
+        if self._silence is None or self._silence.surely_later(heard, until):
+            return False
+        due = self._silence.due(heard)
+        return due is not None and due <= until
+
+    def _fall_silent(self, until: int) -> list[Alert]:
+        """Tell of a silence when it is due."""
+        if self._silence is None or not self._falls_silent(self._heard, until):
+            return []
+        at = self._silence.due(self._heard)
+        assert at is not None  # noqa: S101  it falls silent
+        alerts, _ = self.give_up(at)
+        evidence = self._silence.evidence(self._heard)
+        alarm = Alarm(kind="service", evidence=evidence, change_at=self._heard.last, earliest=self._heard.last)
+        self._heard = replace(self._heard, told=True)
+        known = self._lifecycle.knows("service", SILENT)
+        records, _ = self._lifecycle.step(at, self._version or "", [] if known else [alarm], {SILENT: Resolution(known=True, gone=False)} if known else {})
+        return alerts + records
+
+    def _listen(self, heard: Heard, pane: ClosedPane) -> tuple[Heard, tuple[Quiet, ...]]:
+        """What is known of pauses after a pane, and what there is to say of them."""
+        if self._silence is None:
+            return heard, ()
+        quiet = self._quiet(heard, pane.start)
+        if not any(self._layout.traffic(counts, "predictions") > 0 for counts in pane.groups.values()):
+            return replace(heard, noted=quiet[-1].silent_for) if quiet else heard, quiet
+        heard = heard.hear(pane.start, self._end(pane))
+        return heard, (*quiet, self._silence.quiet(heard, self._end(pane)))
+
+    def _quiet(self, heard: Heard, until: int) -> tuple[Quiet, ...]:
+        if self._silence is None:
+            return ()
+        return tuple(self._silence.quiet(heard, heard.last + length) for length in self._silence.passing(heard, until))
+
+    def quiet(self, until: int) -> tuple[Quiet, ...]:
+        """What there is to say of a silence that lasts at a time."""
+        found = self._quiet(self._heard, until)
+        if found:
+            self._heard = replace(self._heard, noted=found[-1].silent_for)
+        return found
 
     def _acknowledge(self, word: Acknowledgement) -> list[Alert]:
         """Resolve the alert, if it is still open; what its monitors saw since the change is what they compare with from now on."""
@@ -227,6 +279,8 @@ class Watch:
         if alert is None:
             return []
         began = {evidence.name: parse_time(evidence.basis.get("since", alert.change_at)) for evidence in alert.monitors}
+        if began.pop(SILENT, None) is not None:
+            self._heard = replace(self._heard, meant=self._heard.told)
         self._acknowledged.begin(began)
         self._learn(max(word.effective_from, alert.updated_at), fresh=began)
         return [self._lifecycle.acknowledge(word.alert_id, word.effective_from, Acknowledged(by=word.by, note=word.note))]
@@ -272,7 +326,7 @@ class Watch:
             "detectors": dict(self._states),
             "alerts": self._lifecycle.state(),
             "acknowledged": self._acknowledged.state(),
-        }
+        } | ({} if self._silence is None else {"heard": self._heard.as_state()})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
@@ -284,6 +338,8 @@ class Watch:
             self._make_detectors()
         self._states = dict(state["detectors"])
         self._lifecycle.restore(state["alerts"])
+        if "heard" in state:
+            self._heard = Heard.of_state(state["heard"])
 
 
 @dataclass(frozen=True)

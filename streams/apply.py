@@ -12,7 +12,7 @@ import numpy as np
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 
-from detectors.bank import detectors_of
+from detectors.bank import detectors_of, silence_of
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
@@ -36,7 +36,7 @@ class Threshold:
     ----------
     group, monitors : share of the budget that they live on, and their names.
     looks : closed panes between two false alarms of one of them.
-    heights : smallest and largest threshold, in standard errors (or on the scale of a standard normal).
+    heights : smallest and largest threshold, in standard errors (or on the scale of a standard normal); nan of a silence, whose threshold is a time that is learnt.
     """
 
     group: str
@@ -85,6 +85,10 @@ def thresholds_of(specification: MonitorSpecification) -> tuple[Threshold, ...]:
             raise SettingsError(f"no calibrated threshold for {', '.join(detector.names[:3])}: the budget '{specification.false_alarms}' is outside of what was calibrated")
         looks = float(bank.looks) if bank is not None and bank.looks < OUTSIDE_OF_BUDGET else float("nan")
         found.append(Threshold(group=detector.group, kind=detector.kind, monitors=detector.names, looks=looks, heights=(float(heights.min()), float(heights.max()))))
+    silence = silence_of(specification)
+    if silence is not None:
+        bank = silence.bank
+        found.append(Threshold(group=bank.group, kind=bank.kind, monitors=bank.names, looks=bank.looks, heights=(np.nan, np.nan)))
     return tuple(found)
 
 

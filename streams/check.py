@@ -20,7 +20,7 @@ from detectors.event_batch import NO_TIME, Bool, Column, Float64, Int64, coded
 from detectors.layout import Layout
 from detectors.profile import ColumnProfile, NumericProfile
 from detectors.slices import Slice, worst_slices
-from detectors.specification import MonitorSpecification, Task
+from detectors.specification import MonitorSpecification, Service, Task
 from detectors.verdict import Effect, Evidence
 from streams.file_events import ColumnNames, feature_columns, outcome_column
 from streams.file_settings import FILE_BUDGET, changed
@@ -216,6 +216,7 @@ def _for_check(monitor: MonitorSpecification, times: Int64, *, with_outputs: boo
         monitor,
         pane=pane,
         lateness=0,
+        service=Service(),  # a file holds no failures and no clock
         windows=(max(pane, span // _WINDOWS // pane * pane),),
         false_alarms=f"1 per {CHECKS_PER_FALSE_ALARM * max(rows, 1)} events",
         events_per_pane=events_per_pane(times, pane) or float(max(rows, 1)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from detectors.layout import Layout
 from detectors.profile import CategoricalProfile, Profile
 from detectors.reference import performance_profile, profile_of
 from detectors.reference_outcomes import outcome_profile
-from detectors.specification import Feature, MonitorSpecification, Reference, Task, is_readable
+from detectors.specification import Feature, MonitorSpecification, Reference, Service, ServiceMonitor, Task, is_readable
 from detectors.text_columns import vocabularies
 from streams.file_events import table_columns
 from streams.tables import Table
@@ -75,7 +76,7 @@ def infer(
         tell(f"task: {chosen}, by the {len(np.unique(class_names(table.column(target)).astype(str)))} distinct values of {target!r}")
     features = _features(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
-    start = base or _with_pane(MonitorSpecification(model=model), times, tell)
+    start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=get_args(ServiceMonitor))), times, tell)
     columns = table_columns(features, table)
     profile = profile_of(
         columns,

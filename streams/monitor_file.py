@@ -19,7 +19,7 @@ from detectors.specification import MonitorSpecification
 _ALWAYS = ("model", "task", "pane", "lateness", "windows", "false_alarms")
 _ORDER = (
     *("model", "task", "positive", "pane", "lateness", "max_ahead", "windows", "false_alarms", "events_per_pane", "estimate_performance"),
-    *("segments", "features", "labels", "detectors", "alerts", "retrain", "reference"),
+    *("segments", "features", "labels", "detectors", "alerts", "service", "retrain", "reference"),
 )
 _HEADER = """\
 # What Driftwarden is told about one model. Every key but `model` has a default; durations read 10s, 5m, 2h, 30d.
@@ -104,7 +104,8 @@ def format_specification(specification: MonitorSpecification) -> str:
     profile = whole["reference"].get("profile")
     if profile is not None:
         changed["reference"]["profile"] = _without_none(profile)
-    written = {key: changed.get(key, whole[key]) for key in _ORDER if key in changed or key in _ALWAYS}
+    order = [*_ORDER[:-1], *(key for key in whole if key not in _ORDER), _ORDER[-1]]
+    written = {key: changed.get(key, whole[key]) for key in order if key in changed or key in _ALWAYS}
     return _HEADER + yaml.dump(_styled(written), Dumper=_SpecificationDumper, sort_keys=False, width=180, allow_unicode=True)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from detectors.layout import Layout
 from detectors.objectives import Objectives
 from detectors.performance import performance
 from detectors.profile import CategoricalProfile, Profile
-from detectors.specification import Feature, MonitorSpecification, Objective, Reference
+from detectors.specification import Feature, MonitorSpecification, Objective, Reference, ServiceMonitor
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named
@@ -269,6 +269,7 @@ def test_the_choices_of_a_key_are_named() -> None:
     metrics = ("accuracy", "precision", "recall", "answered", "latency")
     for key, choices in {
         "objectives.NAME.metric": metrics,
+        "service.monitors": get_args(ServiceMonitor),
         "task": ("classification", "regression"),
         "retrain.policy": ("never", "performance", "any"),
         "retrain.approval": ("auto", "manual"),

@@ -174,7 +174,7 @@ def _content(monitor: Monitor) -> dict[str, Any]:
 
 
 def _threshold(threshold: Threshold) -> dict[str, Any]:
-    low, high = threshold.heights
+    low, high = (None if math.isnan(height) else height for height in threshold.heights)
     return {"group": threshold.group, "kind": threshold.kind, "monitors": list(threshold.monitors), "looks": threshold.looks, "lowest": low, "highest": high}
 
 
@@ -208,14 +208,8 @@ def _show_thresholds(specification: MonitorSpecification, thresholds: tuple[Thre
         table.add_column(heading, overflow="fold", justify="right" if heading in ("monitors", "panes") else "left")
     for one in thresholds:
         low, high = one.heights
-        table.add_row(
-            one.group,
-            one.kind,
-            str(len(one.monitors)),
-            one.monitors[0],
-            "not known" if math.isnan(one.looks) else f"{one.looks:,.0f}",
-            f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}",
-        )
+        height = "by pauses" if math.isnan(low) else f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
+        table.add_row(one.group, one.kind, str(len(one.monitors)), one.monitors[0], "not known" if math.isnan(one.looks) else f"{one.looks:,.0f}", height)
     results().print(table)
 
 

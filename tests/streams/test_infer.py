@@ -58,6 +58,12 @@ def test_the_pane_of_rare_events_is_long_enough_to_hold_one() -> None:
     assert mine.pane == 20_000
 
 
+def test_the_service_is_watched_where_the_table_has_times() -> None:
+    watched = infer(loans(), model="loans", time="at").service.monitors
+    assert {"failed_rate", "latency", "silence"} <= set(watched)
+    assert infer(loans(), model="loans", base=MonitorSpecification(model="loans")).service.monitors == ()
+
+
 @pytest.mark.parametrize(("step", "pane"), [("1s", "10s"), ("50s", "1m"), ("9m", "10m"), ("50m", "1h"), ("20h", "1d")])
 def test_every_pane_that_is_chosen_has_windows_of_whole_panes(step: str, pane: str) -> None:
     rows = Table(source="rows.csv", columns={"at": np.arange(100) * parse_duration(step), "x": np.arange(100) % 7})

@@ -13,7 +13,7 @@ from detectors.specification import Alerts, Feature, Floors, MonitorSpecificatio
 from streams.monitor_file import format_specification, load_specification, parse_specification, save_specification
 
 FAULTS = {
-    "model: m\nfeatures:\n  salary:\n    type: number\n": "monitor.yaml:4: features.salary.type: expected 'numeric' or 'categorical', got 'number'",
+    "model: m\nfeatures:\n  salary:\n    type: number\n": "monitor.yaml:4: features.salary.type: expected 'numeric', 'categorical', 'text' or 'embedding', got 'number'",
     "model: m\nlatenes: 5m\n": "monitor.yaml:2: latenes: unknown key; did you mean 'lateness'? known keys: model, task,",
     "model: m\nalerts:\n  floors: {rat: 3}\n": "monitor.yaml:3: alerts.floors.rat: unknown key; did you mean 'rate'? known keys: rate, shift,",
     "model: m\nfeatures:\n  age: {kind: numeric}\n": "monitor.yaml:3: features.age.kind: unknown key; known keys: type, minimum,",
@@ -106,3 +106,22 @@ def test_the_profile_is_last_and_its_lists_take_a_line_each(tmp_path: Path) -> N
     assert "        counts: [20, 20, 20, 20, 20]" in lines
     assert "  x: {type: numeric}" in lines
     assert load_specification(tmp_path / "monitor.yaml") == specification
+
+
+def test_every_key_that_is_set_is_written() -> None:
+    text = """
+model: m
+task: regression
+quantile: 0.9
+max_groups: 7
+objectives: {answers: {metric: answered, target: 0.99}}
+service: {monitors: [latency, silence], silence: 15m}
+"""
+    specification = parse_specification(text)
+    assert specification.service.silence == 900_000
+    assert parse_specification(format_specification(specification)) == specification
+
+
+def test_the_limit_of_a_silence_that_is_not_watched_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"add silence to service\.monitors"):
+        parse_specification("model: m\nservice: {silence: 15m}")
