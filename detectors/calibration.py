@@ -22,6 +22,7 @@ import numpy as np
 from detectors.event_batch import Float64, Int64
 
 LONGEST = 30  # panes; longer windows cost nothing more, as there are few
+MOST_SKEWED = 1 / math.sqrt(5)
 EXPONENT = 0.7  # up to there the chances of windows of w panes fall as w^(.7 - 1), where they would as 1 / w
 
 
@@ -94,6 +95,31 @@ def threshold(looks: float, *, sides: int = 1, handicaps: Sequence[float] = (), 
     return high
 
 
+def of_skewed(statistic: Float64, skewness: Float64) -> Float64:
+    """What statistics count for in a scan whose sums are skewed towards them: a third of the skewness more.
+
+    One chance in a thousand at every look is not an alarm in a thousand looks, as neighbouring windows pass a height together. The more the steps of a sum are
+    skewed upwards, the farther it passes a height that it passes at all, and the more windows pass with it: by a skewness of k the mean overshoot
+    of a step grows from .583 by k / 6 (Siegmund 1985, ch. 10), at both ends of a window. Windows of n events with a skewness of k each that pass a height z as often as
+    normal ones therefore do so in ``exp(z k / (3 sqrt(n)))`` times fewer groups. (Simulated at an alarm in 1,000 looks, a rate of .1 in panes of 10 alarmed .64 times as often as
+    allowed without this, .93 times with it. The other way, rates of .9 alarmed .72 times as often; they are left as they are.)
+
+    Parameters
+    ----------
+    statistic : (...) on the scale of a standard normal, > 0.
+    skewness : (...) of the sums; 0 or more counts, at most that of 5 rare events, beyond which the law of the overshoot is another.
+
+    Examples
+    --------
+    A rate of .1 in 100 events.
+
+    >>> of_skewed(np.array([4.0]), np.array([0.8 / np.sqrt(100 * 0.09)])).round(2)
+    array([4.09])
+    """
+    counted: Float64 = statistic + np.clip(skewness, 0, MOST_SKEWED) / 3
+    return counted
+
+
 def chi_square_height(height: float, freedom: Float64) -> Float64:
     """Value of a chi-square with so many degrees of freedom whose tail is that of a standard normal at a height (Wilson & Hilferty 1931).
 
@@ -107,19 +133,26 @@ def chi_square_height(height: float, freedom: Float64) -> Float64:
     return height_of
 
 
-def threshold_of_many(looks: float, directions: int, *, smallest: float = 1.0) -> float:
+def threshold_of_many(looks: float, directions: int, *, alone: int = 0, smallest: float = 1.0) -> float:
     """The height for a scan whose statistic looks into several directions at once (a chi-square brought to the normal scale).
 
     Between two nearby windows such a statistic moves a little faster than a normal one: of scans in 4, 20 and 59 directions, simulated for 10^3 to 10^4
-    looks, the run lengths were 0.7 to 1.1 of those in one direction.
+    looks, the run lengths were 0.7 to 1.1 of those in one direction. A direction that is also looked at alone has half of the budget with the others that are;
+    but it seldom alarms alone: the run lengths of both scans together were 1.85, 1.3 and 1.06 of those asked for in 2, 4 and 20 directions.
+
+    Parameters
+    ----------
+    looks, smallest : see `threshold`.
+    directions : degrees of freedom.
+    alone : sides that are also looked at one by one, each surer by the logarithm of their number (in halves of squares of height); 0 where none is.
 
     Examples
     --------
     >>> threshold_of_many(1e5, 1) < threshold_of_many(1e5, 10) < threshold_of_many(1e6, 10)
     True
     """
-    chances = 1.4 - 0.4 / max(directions, 1)
-    return threshold(looks * chances, smallest=smallest)
+    chances = 1.05 - 1.1 / max(directions, 2) if alone else 1.4 - 0.4 / max(directions, 1)
+    return threshold(looks * chances, handicaps=[math.log(max(alone, 1))] * alone, smallest=smallest)
 
 
 def normal_of_student(statistic: Float64, freedom: Float64) -> Float64:

@@ -1,7 +1,7 @@
 """Drift of categorical columns against the declared reference: two-sample likelihood ratio, and total variation against the floor.
 
 Unseen levels together are one level. Levels that a window expects fewer than five of are judged by exact binomial tails there, those that it
-expects less than two of as one level.
+expects less than two of as one level. Where there are more than two, each is also judged alone, as mass often moves to one of them; it pays for being chosen.
 The window must differ surely (G2, brought to the normal scale by Wilson and Hilferty, corrected for dependence as Rao and Scott do) and by more
 than the floor (total variation less what chance alone makes of it); the statistic is the smaller of the two.
 """
@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 from typing_extensions import override
 
-from detectors.calibration import normal_of_student, threshold_of_many
+from detectors.calibration import normal_of_student, of_skewed, threshold_of_many
+from detectors.dependence import INDEPENDENT
 from detectors.detector import State
 from detectors.event_batch import Float64
 from detectors.panel import MIN_EVENTS
 from detectors.profile import CategoricalProfile
-from detectors.rate_change import excess
+from detectors.rate_change import excess, skewness_of_hits
 from detectors.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, tolerance
@@ -55,8 +56,17 @@ class CategoricalDrift(WindowBank):
         # Rao and Scott's first-order correction: the mean of the levels' inflations, weighted by 1 - p.
         weights = (1 - self._rates) * (self._rates > 0)
         self._weights = weights / np.maximum(self._of_columns(weights), 1e-12)[self._column]
-        levels_of = (self._of_columns((self._counts > 0).astype(np.float64)) - 1).astype(int).tolist()
-        self._thresholds = tuple(np.array([threshold_of_many(looks, levels, smallest=bank.smallest) for levels in levels_of]) for looks in (bank.looks, bank.looks / WARNING_RATE))
+        seen = self._of_columns((self._counts > 0).astype(np.float64))
+        self._share_of_freedom = np.maximum(1 - 1 / np.maximum(seen, 1), 0.5)
+        # Of two levels one is what the other is not, and G2 sees both.
+        sides = np.where(seen > 2, sizes + seen, 0).astype(int)
+        with np.errstate(divide="ignore"):
+            self._handicap = np.where(sides > 0, np.log(sides), np.inf)
+        scans = [(max(int(levels) - 1, 1), int(alone)) for levels, alone in zip(seen, sides, strict=True)]
+        self._thresholds = tuple(
+            np.array([threshold_of_many(looks, directions, alone=alone, smallest=bank.smallest) for directions, alone in scans])
+            for looks in (bank.looks, bank.looks / WARNING_RATE)
+        )
 
     def _of_columns(self, values: Float64) -> Float64:
         """(..., levels) summed to (..., m)."""
@@ -82,7 +92,7 @@ class CategoricalDrift(WindowBank):
         n_level = n[..., self._column]
         inflation = self._inflation(windows.known_inflation)[windows.noted]
         unarmed = np.isnan(self._of_columns(windows.known_inflation))[windows.noted]
-        freedom = np.minimum.reduceat(windows.known_freedom, self._first, axis=-1)[windows.noted]
+        freedom = self._freedom(windows.known_inflation, windows.known_freedom)[windows.noted]
 
         per_event = 1 / n + 1 / self._n_reference
         shared = (counts + self._counts) / (n_level + self._n_reference[self._column])
@@ -92,14 +102,16 @@ class CategoricalDrift(WindowBank):
         error = 0.5 * np.sqrt(per_event * inflation)  # a signed sum of indicators has a variance of at most 1 per event
         statistic = normal_of_student((distance - chance - self._floor) / error, freedom)
         if self._floor == 0:
-            statistic = self._sure(n, counts, inflation, freedom)
+            statistic = self._sure(windows, inflation, freedom)
         elif ((n >= MIN_EVENTS) & (statistic > 0)).any():
-            statistic = np.minimum(statistic, self._sure(n, counts, inflation, freedom))
+            statistic = np.minimum(statistic, self._sure(windows, inflation, freedom))
         detail = {"distance": distance, "by_chance": by_chance, "error": error}
         return Scored(windows, n, np.where(unarmed, np.nan, statistic), np.maximum(distance - chance, 0), detail)
 
-    def _sure(self, n: Float64, counts: Float64, inflation: Float64, freedom: Float64) -> Float64:
-        """(..., w, m) how surely the windows differ, by the likelihood ratio, from their values (..., w, m) and the counts of their levels."""
+    def _sure(self, windows: Windows, inflation: Float64, freedom: Float64) -> Float64:
+        """(..., w, m) how surely the windows differ: by the likelihood ratio of all levels, or by the one level that differs most, which pays for being chosen."""
+        m = len(self.names)
+        n, counts = windows.sums[..., :m], windows.sums[..., m:]
         n_level, n0_level = n[..., self._column], self._n_reference[self._column]
         expected = n_level * self._rates
         common = expected >= _FEW
@@ -112,16 +124,25 @@ class CategoricalDrift(WindowBank):
         both = (in_common + ref_common) / (n + self._n_reference)
         ratio = 2 * (self._of_columns(terms) - _entropy_term(in_common, n * both) - _entropy_term(ref_common, self._n_reference * both))
         # ... plus each level of few against the others, and what is rarer together, with exact tails.
-        more, less = np.where(single, counts, 0), np.where(single, n_level - counts, 0)
-        alone = np.maximum(excess(more, n_level, self._counts, n0_level, 0.0), excess(less, n_level, n0_level - self._counts, n0_level, 0.0))
+        alone = self._of_level(n_level, counts)
         surprise = excess(np.stack((hits, n - hits)), n, np.stack((reference_hits, self._n_reference - reference_hits)), self._n_reference, 0.0).max(axis=0)
         # Their squares add up as Pearson's do, whose variances are those of Poisson counts: 1 / (1 - p) times a binomial's.
-        rare = self._of_columns((1 - self._rates) * alone**2) + (1 - reference_hits / self._n_reference) * surprise**2
+        rare = self._of_columns(np.where(single, (1 - self._rates) * alone**2, 0)) + (1 - reference_hits / self._n_reference) * surprise**2
         degrees = np.maximum(levels + self._of_columns(single * np.ones(1)) + (hits + reference_hits > 0) - 1, 1)
         williams = 1 + self._of_columns(np.where(common, 1 / (n_level * np.maximum(self._rates, 1e-12)), 0)) / (6 * degrees)
         chi_square = (np.maximum(ratio, 0) / williams + rare) / inflation
         spread = 2 / (9 * degrees)
-        return normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
+        of_all = normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
+        rarely = np.clip(self._rates, 0.5 / (n0_level + 1), 1 - 0.5 / (n0_level + 1))
+        sure = of_skewed(alone, skewness_of_hits(n_level, np.where(counts > n_level * self._rates, rarely, 1 - rarely)))
+        own = normal_of_student(np.where(alone > 0, sure, alone) / np.sqrt(windows.inflation), windows.freedom)
+        return np.maximum(of_all, np.sqrt(np.maximum(np.maximum.reduceat(own, self._first, axis=-1) ** 2 - 2 * self._handicap, 0)))
+
+    def _of_level(self, n: Float64, counts: Float64) -> Float64:
+        """(..., w, levels) how surely the share of each level differs from that in the reference, whichever way."""
+        n0 = self._n_reference[self._column]
+        more = counts > n * self._rates
+        return excess(np.where(more, counts, n - counts), n, np.where(more, self._counts, n0 - self._counts), n0, 0.0)
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
@@ -136,6 +157,12 @@ class CategoricalDrift(WindowBank):
         """(..., m) of each column, as Rao and Scott mix that of its levels."""
         inflation = self._of_columns(np.where(self._weights > 0, of_levels, 0) * self._weights)
         return np.where(inflation > 0, inflation, 1.0)
+
+    def _freedom(self, inflation: Float64, of_levels: Float64) -> Float64:
+        """(r, m) degrees of freedom of a column's inflation, from those of its levels (Satterthwaite 1946); the last level says nothing that the others have not said."""
+        parts = np.where(self._weights > 0, inflation, 0) * self._weights
+        square = self._of_columns(np.where(self._weights > 0, parts**2 / of_levels, 0))
+        return np.where(square > 0, self._of_columns(parts) ** 2 / square * self._share_of_freedom, INDEPENDENT)
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Counts of all levels in both."""

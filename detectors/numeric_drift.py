@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from typing_extensions import override
 
-from detectors.calibration import normal_of_student, threshold
+from detectors.calibration import normal_of_student, of_skewed, threshold
 from detectors.detector import State
 from detectors.event_batch import Float64, Int64
 from detectors.history import Cells, Histogram, narrow
@@ -28,7 +28,7 @@ from detectors.verdict import Effect
 from detectors.window_bank import WARNING_RATE, WindowBank, interval_of, tolerance
 
 SHIFT_RESOLUTION, RATIO_RESOLUTION = 0.05, 1.075  # stand in for floors of 0 where an alert is resolved
-WIDER, NARROWER = 0.0, 1.5  # handicaps of the sides of the scale, see `threshold`: a shift has two sides without one; a column seldom narrows, and it harms less
+WIDER, NARROWER = 0.7, 1.5  # handicaps of the sides of the scale, see `threshold`: a shift has two sides without one; it is what most often happens, and a column seldom narrows
 SWING = 0.1  # of a spread, from which on a variance with its cycle taken off need not be positive, so that the tail of its law says nothing
 PHASES = 96  # of a cycle at which it is looked for its widest
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -60,6 +60,7 @@ class NumericDrift(WindowBank):
         self.profiles, self.blocks = reference.profiles, reference.blocks
         self._n_reference, self._mean, self._variance = reference.n, reference.mean, reference.variance
         self._cycles, self._tails, self._stretch = reference.cycles, reference.tails, reference.stretch
+        self._skewness = reference.skewness
         self._crest, self._swings = reference.crest, reference.crest > 1 + SWING
         ease = np.where(np.isnan(self._tails.scale), np.nan, 0.0)  # a constant has no law
         self._at_floor = normal_of_root(0 * ease, ease)
@@ -130,7 +131,8 @@ class NumericDrift(WindowBank):
             slope, ease = self._tails.at(stretched, law[counts])
             slope = np.where(self._swings[law[counts]], np.minimum(slope, 1 / self._tails.scale[law[counts]]), slope)
             root = np.abs(stretched) * slope / (error[counts] * np.sqrt(wider[counts]) * self._crest[law[counts]])
-            both.reshape(-1, 2 * m)[window[counts], law[counts]] = normal_of_student(normal_of_root(root, ease), freedom[counts])
+            skewness = np.sign(values[counts]) * self._skewness[law[counts]] / np.sqrt(events[counts])
+            both.reshape(-1, 2 * m)[window[counts], law[counts]] = normal_of_student(of_skewed(normal_of_root(root, ease), skewness), freedom[counts])
         handicapped = np.sqrt(np.maximum(scale * scale - 2 * np.where(change < 0, NARROWER, WIDER), 0))
         statistic = np.where(np.isnan(scale), location, np.maximum(location, handicapped))
         detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance}
@@ -196,6 +198,7 @@ class _Reference:
     powers : (m, B, 5) of the bins' scores.
     n, mean, variance : (m,) of each column.
     tails : of the means, then of the variances.
+    skewness : (2 m,) of a value, then of its square.
     stretch : (2 m,) by which deviations are multiplied where a cycle is taken off, before they are looked up in the tails.
     crest : (2 m,) by how much wider than on average they spread where the variance has a cycle, too, at its highest: a window may be all of that part of it.
     """
@@ -220,6 +223,7 @@ class _Reference:
         self.variance = np.maximum(square - self.mean**2 - self.cycles.location_variance, 0.05 * (square - self.mean**2))
         laws = [(scores[column], weights[column]) for column in range(m)]
         self.tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))
+        self.skewness = np.concatenate([_skewness(weights, values) for values in (scores, (scores - self.mean[:, None]) ** 2)])
         # What is left when a cycle is taken off has a law of about the same shape, but narrower; its squares spread as those of a normal law at least.
         location, scale = np.split(self.tails.scale, 2)
         with np.errstate(all="ignore"):
@@ -229,6 +233,15 @@ class _Reference:
         with np.errstate(all="ignore"):
             crest = 1 + np.nan_to_num(self.cycles.largest_square() / self.variance)
         self.crest = np.concatenate((np.sqrt(crest), crest))
+
+
+def _skewness(weights: Float64, values: Float64) -> Float64:
+    """(m,) of values (m, B), 0 for a constant."""
+    with np.errstate(all="ignore"):
+        chances = weights / weights.sum(axis=1, keepdims=True)
+        left = values - (chances * values).sum(axis=1, keepdims=True)
+        second, third = ((chances * left**power).sum(axis=1) for power in (2, 3))
+        return np.nan_to_num(third / second**1.5, posinf=0.0, neginf=0.0)
 
 
 _References = WeakValueDictionary[tuple[tuple[NumericProfile, ...], tuple[int, ...]], _Reference]

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 from typing_extensions import override
 
-from detectors.calibration import normal_of_student, threshold
+from detectors.calibration import normal_of_student, of_skewed, threshold
 from detectors.detector import State
 from detectors.event_batch import Bool, Float64
 from detectors.learnt_reference import LEARN_EVENTS, grown, grows
@@ -100,6 +100,12 @@ def _excess_of_risen(hits: Float64, events: Float64, reference_hits: Float64, re
         exact = np.maximum(-special.ndtri((tail + beyond) / 2), 0)
         value[few] = np.where(tail > _SMALLEST, exact * np.where(rare, 1, shrink[few]), value[few])
     return value
+
+
+def skewness_of_hits(events: Float64, rate: Float64) -> Float64:
+    """Of a binomial count, see `of_skewed`."""
+    skewness: Float64 = (1 - 2 * rate) / np.sqrt(events * rate * (1 - rate))
+    return skewness
 
 
 def _tail(hits: Float64, others: Float64, chance: Float64) -> Float64:
@@ -193,7 +199,9 @@ class RateChange(WindowBank):
         if len(risen):
             window, monitor = np.divmod(risen, m)
             inflation, freedom = windows.known_at(window, monitor)
-            statistic.reshape(-1, m)[window, monitor] = normal_of_student(value.reshape(-1, m)[window, monitor] / np.sqrt(inflation), freedom)
+            base = np.minimum((reference_hits + 0.5) / (reference_events + 1) + self._floor, 1 - 1e-9)[monitor]
+            sure = of_skewed(value.reshape(-1, m)[window, monitor], skewness_of_hits(events.reshape(-1, m)[window, monitor], base))
+            statistic.reshape(-1, m)[window, monitor] = normal_of_student(sure / np.sqrt(inflation), freedom)
         return Scored(windows, events, statistic, hits / events - reference_hits / reference_events, {"hits": hits})
 
     @override
