@@ -71,7 +71,7 @@ def small_panes(size: Size) -> Found:
     """The same with ten panes in each batch and without floors, so that every window is judged; in feature values."""
     without = Floors(rate=0, shift=0, deviation_ratio=1, categories=0)
     found = _of_one_model(size, SMALL_PANE, alerts=Alerts(floors=without))
-    return Found(figures=tuple(FEATURES * figure for figure in found.figures), details=found.details | {"features": FEATURES, "events_per_pane": SMALL_PANE})
+    return Found(figures=tuple(FEATURES * figure for figure in found.figures), details={**found.details, "features": FEATURES, "events_per_pane": SMALL_PANE})
 
 
 def _of_one_model(size: Size, per_pane: int, **settings: Any) -> Found:

@@ -134,15 +134,18 @@ class CategoricalDrift(WindowBank):
         spread = 2 / (9 * degrees)
         of_all = normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
         rarely = np.clip(self._rates, 0.5 / (n0_level + 1), 1 - 0.5 / (n0_level + 1))
-        sure = of_skewed(alone, skewness_of_hits(n_level, np.where(counts > n_level * self._rates, rarely, 1 - rarely)))
-        own = normal_of_student(np.where(alone > 0, sure, alone) / np.sqrt(windows.inflation), windows.freedom)
-        return np.maximum(of_all, np.sqrt(np.maximum(np.maximum.reduceat(own, self._first, axis=-1) ** 2 - 2 * self._handicap, 0)))
+        skewed = of_skewed(alone, skewness_of_hits(n_level, np.where(counts > n_level * self._rates, rarely, 1 - rarely)))
+        own = normal_of_student(np.where(alone > 0, skewed, alone) / np.sqrt(windows.inflation), windows.freedom)
+        of_one = np.sqrt(np.maximum(np.maximum.reduceat(own, self._first, axis=-1) ** 2 - 2 * self._handicap, 0))
+        larger: Float64 = np.maximum(of_all, of_one)
+        return larger
 
     def _of_level(self, n: Float64, counts: Float64) -> Float64:
         """(..., w, levels) how surely the share of each level differs from that in the reference, whichever way."""
         n0 = self._n_reference[self._column]
         more = counts > n * self._rates
-        return excess(np.where(more, counts, n - counts), n, np.where(more, self._counts, n0 - self._counts), n0, 0.0)
+        sure: Float64 = excess(np.where(more, counts, n - counts), n, np.where(more, self._counts, n0 - self._counts), n0, 0.0)
+        return sure
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
@@ -162,7 +165,8 @@ class CategoricalDrift(WindowBank):
         """(r, m) degrees of freedom of a column's inflation, from those of its levels (Satterthwaite 1946); the last level says nothing that the others have not said."""
         parts = np.where(self._weights > 0, inflation, 0) * self._weights
         square = self._of_columns(np.where(self._weights > 0, parts**2 / of_levels, 0))
-        return np.where(square > 0, self._of_columns(parts) ** 2 / square * self._share_of_freedom, INDEPENDENT)
+        freedom: Float64 = np.where(square > 0, self._of_columns(parts) ** 2 / square * self._share_of_freedom, INDEPENDENT)
+        return freedom
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Counts of all levels in both."""

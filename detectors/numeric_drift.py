@@ -241,7 +241,8 @@ def _skewness(weights: Float64, values: Float64) -> Float64:
         chances = weights / weights.sum(axis=1, keepdims=True)
         left = values - (chances * values).sum(axis=1, keepdims=True)
         second, third = ((chances * left**power).sum(axis=1) for power in (2, 3))
-        return np.nan_to_num(third / second**1.5, posinf=0.0, neginf=0.0)
+        skewness: Float64 = np.nan_to_num(third / second**1.5, posinf=0.0, neginf=0.0)
+    return skewness
 
 
 _References = WeakValueDictionary[tuple[tuple[NumericProfile, ...], tuple[int, ...]], _Reference]

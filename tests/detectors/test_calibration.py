@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.calibration import chi_square_height, normal_of_student, paid, price, table, threshold, threshold_of_many
+from detectors.calibration import MOST_SKEWED, chi_square_height, normal_of_student, of_skewed, paid, price, table, threshold, threshold_of_many
 from detectors.calibration_simulation import largest_statistics, run_lengths, thresholds
 from detectors.history import BUCKETS_OF_A_SIZE, merges_after
 
@@ -74,6 +74,18 @@ def test_a_chi_square_height_is_passed_no_more_often_than_the_normal_height(heig
 @given(st.floats(0.5, 10), st.floats(8, 1e5))
 def test_a_student_value_keeps_its_tail_on_the_normal_scale(value, freedom) -> None:
     assert normal_of_student(np.array([value]), np.array([freedom]))[0] == pytest.approx(stats.norm.isf(stats.t.sf(value, freedom)), rel=0.02, abs=0.01)
+
+
+def test_an_upward_skewed_scan_counts_for_more_and_never_for_more_than_five_rare_events_say() -> None:
+    counted = of_skewed(np.full(4, 4.0), np.array([-1.0, 0.0, 0.3, 50.0]))
+    assert counted.tolist() == pytest.approx([4.0, 4.0, 4.1, 4.0 + MOST_SKEWED / 3])
+
+
+def test_levels_that_are_looked_at_alone_cost_less_than_as_much_again() -> None:
+    for looks in (1e4, 1e6):
+        for directions in (4, 20):
+            alone = 2 * (directions + 1)
+            assert threshold(looks) < threshold_of_many(looks, directions, alone=alone) < threshold_of_many(4 * looks, directions)
 
 
 def test_more_directions_need_a_higher_threshold() -> None:

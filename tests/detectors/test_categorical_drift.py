@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from detectors.bank import detectors_of
+from detectors.categorical_drift import CategoricalDrift
 from detectors.detector import Detector
 from detectors.layout import Layout
+from detectors.scored_windows import Windows
 from detectors.specification import Alerts, Floors
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, pane_vectors, replay, specification_of
@@ -68,6 +70,20 @@ def test_a_level_never_seen_before_is_found(floor) -> None:
     assert found is not None
     assert 200 <= found <= 212
     assert bank.evidence(state, 0).current["(unseen)"] > 1_000
+
+
+def test_mass_that_goes_to_one_rare_level_is_found_by_that_level_alone() -> None:
+    generator = np.random.default_rng(7)
+    moved = SHARES | {"a": 0.37, "e": 0.08}
+    bank, layout = categorical_bank(SHARES, alerts=Alerts(floors=Floors(categories=0)))
+    assert isinstance(bank, CategoricalDrift)
+    counts = pane_vectors(layout, 1, {"feature:city": levels(generator, moved, 1_000)})
+    sums = bank.sums_of(counts, [0])[None]
+    windows = Windows(sums, np.zeros((1, 1), np.int64), np.ones((1, 6)), np.full((1, 6), 1e9))
+    both = bank.score(windows, bank.initial()).statistic[0, 0, 0]
+    bank._handicap = np.array([np.inf])
+    together = bank.score(windows, bank.initial()).statistic[0, 0, 0]
+    assert both > together + 0.1
 
 
 def test_levels_that_come_in_runs_raise_nothing() -> None:
