@@ -13,16 +13,17 @@ from detectors.categorical_drift import CategoricalDrift
 from detectors.detector import Detector
 from detectors.e_detector import RateEDetector
 from detectors.event_batch import Float64
+from detectors.label_composition import ErrorsByClass, ResidualsByClass, error_composition
 from detectors.label_shift import Explanation
 from detectors.layout import TRAFFIC, Layout
 from detectors.loss_change import LossChange
 from detectors.mean_rise import MeanRise
 from detectors.numeric_drift import NumericDrift
 from detectors.other_levels import unseen_reference
-from detectors.output_counts import OutputCounts
+from detectors.output_counts import OutputCounts, confusion_of
 from detectors.panel import MIN_EVENTS
 from detectors.prior_drift import PriorDrift, numeric_cells
-from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile
+from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, OutcomeProfile, PerformanceProfile
 from detectors.rate_change import KNOWN, Rate, RateChange
 from detectors.river_errors import OUTSIDE_OF_BUDGET, RiverErrors
 from detectors.scored_windows import Bank
@@ -154,7 +155,14 @@ def _estimates(specification: MonitorSpecification, layout: Layout, acknowledged
         present = acknowledged.get(name)
         known = loss_reference(None, present)
         mine = reference if known is None else (float(known.rows), known.loss, known.deviation)
-        return _Planned((name,), "performance", "performance", lambda bank: MeanRise(bank, weights=weights, reference=mine, floor=floors.rate))
+        by_class = outputs.unexpected_by_label if name == "calibration" and known is None else None
+
+        def make(bank: Bank) -> Detector:
+            if by_class is not None:
+                return ResidualsByClass(bank, weights=weights, reference=mine, floor=floors.rate, composition=by_class)
+            return MeanRise(bank, weights=weights, reference=mine, floor=floors.rate)
+
+        return _Planned((name,), "performance", "performance", make)
 
     calibration = outputs.calibration
     rows, wrong = calibration.reference_rows, 1 - calibration.right
@@ -220,10 +228,21 @@ def _performance(specification: MonitorSpecification, layout: Layout, performanc
         return []  # without classes a right answer cannot be told from a wrong one
     rate = _errors(specification, layout, reference, acknowledged.get("error_rate"))
 
+    outcomes = None if reference is None or "error_rate" in acknowledged else _late_outcomes(specification)
+
     def errors(bank: Bank) -> Detector:
+        if outcomes is not None and specification.detectors.rates == "scan":
+            composition = error_composition(layout, confusion_of(outcomes, len(specification.classes)))
+            return ErrorsByClass(bank, rates=[rate], floor=floors.rate, composition=composition)
         return _OF_RATES[specification.detectors.rates](bank, rates=[rate], floor=floors.rate)
 
     return [_Planned(("error_rate",), "performance", "performance", errors)]
+
+
+def _late_outcomes(specification: MonitorSpecification) -> OutcomeProfile | None:
+    """What is known of each class of the label, where labels may be late."""
+    profile = specification.reference.profile
+    return profile.outcomes if profile is not None and (specification.labels.delay > 0 or specification.estimate_performance) else None
 
 
 def _measured(specification: MonitorSpecification, performance: PerformanceProfile | None) -> PerformanceProfile | None:

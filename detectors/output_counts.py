@@ -8,9 +8,17 @@ import numpy as np
 
 from detectors.estimated_performance import Calibration
 from detectors.event_batch import Float64, Int64
+from detectors.label_composition import Composition, residual_composition
 from detectors.layout import Layout
-from detectors.output_cells import number_of_cells
+from detectors.output_cells import cells_of_class, number_of_cells
 from detectors.profile import OutcomeProfile
+
+
+def confusion_of(outcomes: OutcomeProfile, classes: int) -> Float64:
+    """(K, K) rows of a reference by label and prediction; predictions of unknown classes are left out."""
+    table = np.zeros((classes, classes + 1))
+    np.add.at(table, (np.array(outcomes.labels), np.array(outcomes.cells) // cells_of_class(scored=outcomes.scored)), outcomes.counts)
+    return table[:, :-1]
 
 
 class OutputCounts:
@@ -34,7 +42,7 @@ class OutputCounts:
         performance = layout.blocks["performance"]
         self._confusion = np.arange(performance.start, performance.stop).reshape(self.classes + 1, self.classes + 1)
         self._labelled = layout.blocks.get("labelled_outputs")
-        self._width = layout.size
+        self._layout, self._width = layout, layout.size
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -43,11 +51,16 @@ class OutputCounts:
 
     @cached_property
     def confusion(self) -> Float64:
-        """(K, K) rows of the reference by label and prediction; predictions of unknown classes are left out."""
-        table = np.zeros((self.classes, self.classes + 1))
-        outcomes = self.outcomes
-        np.add.at(table, (np.array(outcomes.labels), self.calibration.predicted[np.array(outcomes.cells)]), outcomes.counts)
-        return table[:, :-1]
+        """(K, K) rows of the reference by label and prediction."""
+        return confusion_of(self.outcomes, self.classes)
+
+    @cached_property
+    def unexpected_by_label(self) -> Composition:
+        """What errors exceed their estimate by in the reference, class by class."""
+        table = np.zeros((self.classes, self.size))
+        np.add.at(table, (np.array(self.outcomes.labels), np.array(self.outcomes.cells)), self.outcomes.counts)
+        right = self.calibration.predicted == np.arange(self.classes)[:, None]
+        return residual_composition(self._layout, table, self.calibration.right - right)
 
     def predicted(self, counts: Float64) -> Float64:
         """(m, K) predictions of each known class, from (m, J) outputs."""

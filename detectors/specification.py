@@ -356,9 +356,11 @@ class MonitorSpecification(Frozen):
         for name, feature in self.features.items():
             if feature.type == "embedding":
                 content["features"][name] |= feature.model_dump(include=_OF_EMBEDDINGS)
-        if not self.estimate_performance:  # then nothing is counted by what estimates rest on
+        if not self.estimate_performance:  # then nothing is counted for it
             del content["estimate_performance"]
-            (content["reference"]["profile"] or {}).pop("outcomes", None)
+        profile = self.reference.profile
+        if profile is not None and profile.outcomes is None:
+            del content["reference"]["profile"]["outcomes"]
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

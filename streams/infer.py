@@ -140,7 +140,9 @@ def _with_outcomes(
         profiles=profile.features,
     )
     wanted = outcomes is not None and (start.estimate_performance or outcomes.scored or len(classes) > 2)
-    return (profile.model_copy(update={"outcomes": outcomes}), True) if wanted else (profile, False)
+    if outcomes is not None and not wanted:
+        outcomes = outcomes.model_copy(update={"means": {}, "deviations": {}})
+    return profile.model_copy(update={"outcomes": outcomes}), wanted
 
 
 def _with_pane(specification: MonitorSpecification, times: Int64 | None, tell: Callable[[str], None]) -> MonitorSpecification:

@@ -73,7 +73,9 @@ def with_measured_performance(specification: MonitorSpecification, table: Table,
     model = trainer.train(seen, specification, TrainingContext(cause="measured reference")).model
     predicted = model.predict({name: column[cut:] for name, column in features.items()})
     measured = {"performance": performance_profile(predicted, label[cut:], specification.task), "prediction": _outputs(specification, predicted)}
-    return specification.model_copy(update={"reference": specification.reference.model_copy(update={"profile": profile.model_copy(update=measured)})})
+    measured["outcomes"] = None  # those of another model say nothing of this one
+    reference = specification.reference.model_copy(update={"profile": profile.model_copy(update=measured)})
+    return specification.model_copy(update={"reference": reference, "estimate_performance": False})
 
 
 def _outputs(specification: MonitorSpecification, predicted: Column) -> ColumnProfile:
