@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from detectors.bank import detectors_of
 from detectors.detector import Detector, State
 from detectors.e_detector import RateEDetector
+from detectors.label_composition import ErrorsByClass, ResidualsByClass
 from detectors.layout import Layout
 from detectors.prior_drift import PriorDrift
 from detectors.profile import OutcomeProfile, PerformanceProfile
@@ -77,7 +78,7 @@ def test_the_contract_is_checked_for_every_bank_and_monitor() -> None:
     quality = ["out_of_range:age", "missing:age", "out_of_range:salary", "missing:salary", "unseen:city", "missing:city"]
     assert sorted(names) == sorted(["feature:age", "feature:salary", "feature:city", "prediction", *quality] * 2 + ["error_rate", "loss"])
     kinds = {type(detector) for made in (classifier, regression, estimating) for detector in detectors_of(made())}
-    assert kinds == {*WindowBank.__subclasses__(), PriorDrift}
+    assert kinds == {*WindowBank.__subclasses__(), PriorDrift, ErrorsByClass, ResidualsByClass}
 
 
 @every_detector
