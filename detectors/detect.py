@@ -5,7 +5,8 @@ A function of its log. Bundles say how far each source partition has come; a pan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -13,21 +14,26 @@ from detectors.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.event_batch import NO_TIME
 from detectors.gaps import Gaps
-from detectors.metric_points import RestatedCohort, SourceCounts, cohort_points, source_counts, source_points
-from detectors.model_detection import ModelDetection
+from detectors.metric_points import SourceCounts, cohort_points, monitor_points, source_counts, source_points
+from detectors.model_detection import Detected, ModelDetection
 from detectors.monitor import Monitors
 from detectors.panels import Panels
 from detectors.piece import Piece
 from detectors.point import Point
-from detectors.window_points import RolledWindow, window_points
+from detectors.window_points import window_points
+
+_MODELS_AT_ONCE = 32  # with two rolling windows each; more take no less time each
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectFlushed:
-    """An epoch's worth of output and state; ``refused`` says what was not merged, for the operator, who can mend it."""
+    """An epoch's worth of output and state; ``refused`` says what was not merged, for the operator, who can mend it.
+
+    ``points`` are made as they are asked for, once, those of a model together: of a thousand models they would take more memory than all that is known of them.
+    """
 
     covered: int
-    points: tuple[Point, ...]
+    points: Iterator[Point]
     alerts: tuple[Alert, ...]
     pieces: tuple[Piece, ...]
     refused: tuple[str, ...]
@@ -165,26 +171,17 @@ class Detect:
 
     def flush(self) -> DetectFlushed:
         """What is new since the last flush."""
-        points, self._points = self._points, []
-        alerts: list[Alert] = []
-        refused: list[str] = []
-        pieces: list[Piece] = list(self._deletions)
-        self._deletions = []
-        windows: list[RolledWindow] = []
-        cohorts: list[RestatedCohort] = []
+        sources, self._points = self._points, []
+        pieces, self._deletions = list(self._deletions), []
         covered = self.covered
-        for detection in self._models.values():
-            found = detection.flush(self._end)
-            points += found.points
-            windows += found.windows
-            cohorts += found.cohorts
-            alerts += found.alerts
-            pieces += found.pieces
-            refused += found.refused
-            self._deletions += found.deletions
-        return DetectFlushed(
-            covered=covered, points=(*points, *window_points(windows), *cohort_points(cohorts)), alerts=tuple(alerts), pieces=tuple(pieces), refused=tuple(refused)
-        )
+        found = [detection.flush(self._end) for detection in self._models.values()]
+        for one in found:
+            pieces += one.pieces
+            self._deletions += one.deletions
+            one.pieces = []  # they are written at once, and need not wait until the last point is made
+        alerts = tuple(alert for one in found for alert in one.alerts)
+        refused = tuple(reason for one in found for reason in one.refused)
+        return DetectFlushed(covered=covered, points=itertools.chain(sources, _points(found)), alerts=alerts, pieces=tuple(pieces), refused=refused)
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""
@@ -217,6 +214,19 @@ class Detect:
         for detection in self._models.values():
             detection.recovered()
         return self._end
+
+
+def _points(found: list[Detected]) -> Iterator[Point]:
+    """Of each model together, and of some models at a time: their windows and cohorts are measured together. What was told is let go."""
+    while found:
+        some, found[:_MODELS_AT_ONCE] = found[:_MODELS_AT_ONCE], []
+        ready = [point for one in some for point in (*one.points, *itertools.chain.from_iterable(map(monitor_points, one.judged)))]
+        measured = (*window_points([window for one in some for window in one.windows]), *cohort_points([cohort for one in some for cohort in one.cohorts]))
+        yield from sorted((*ready, *measured), key=_model_of)
+
+
+def _model_of(point: Point) -> str:
+    return point.tags["model"]
 
 
 _Told = TypeVar("_Told", Summary, Cohort)

@@ -51,10 +51,25 @@ def pane_point(layout: Layout, start: int, version: str, segment: str, counts: F
     return Point(measurement="traffic", tags=tags, fields=fields | {"final": final, "complete": complete, "late_after_close": late_after_close}, time=start)
 
 
-def monitor_points(layout: Layout, at: int, detector: Detector, verdicts: Verdicts) -> Iterable[Point]:
+@dataclass(frozen=True, kw_only=True)
+class JudgedMonitors:
+    """Verdicts of a model's detectors on a pane that ended at a time: a tenth of the memory of the points that tell them."""
+
+    layout: Layout
+    at: int
+    verdicts: Sequence[tuple[Detector, Verdicts]]
+
+
+def monitor_points(judged: JudgedMonitors) -> Iterable[Point]:
     """State, statistic and effect of every monitor after a pane."""
+    model, at = judged.layout.specification.model, judged.at
+    for detector, verdicts in judged.verdicts:
+        yield from _points_of_monitors(model, at, detector.names, verdicts)
+
+
+def _points_of_monitors(model: str, at: int, names: Sequence[str], verdicts: Verdicts) -> Iterable[Point]:
     numbers = (verdicts.status.tolist(), verdicts.statistic.tolist(), verdicts.effect.tolist(), verdicts.recent_effect.tolist())
-    for name, status, statistic, effect, recent_effect in zip(detector.names, *numbers, strict=True):
+    for name, status, statistic, effect, recent_effect in zip(names, *numbers, strict=True):
         fields: dict[str, float | int | bool | str] = {
             "status": status,
             "state": STATES[status],
@@ -62,7 +77,7 @@ def monitor_points(layout: Layout, at: int, detector: Detector, verdicts: Verdic
             "effect": effect,
             "recent_effect": recent_effect,
         }
-        yield Point(measurement="monitor", tags={"model": layout.specification.model, "monitor": name}, fields=fields, time=at)
+        yield Point(measurement="monitor", tags={"model": model, "monitor": name}, fields=fields, time=at)
 
 
 def silence_points(layout: Layout, found: Iterable[Quiet]) -> Iterable[Point]:

@@ -15,7 +15,7 @@ from detectors.closed_pane import ClosedPane, Group
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.gaps import Gaps
-from detectors.metric_points import RestatedCohort, monitor_points, pane_point, silence_points
+from detectors.metric_points import JudgedMonitors, RestatedCohort, pane_point, silence_points
 from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor
 from detectors.objectives import Objectives
@@ -30,6 +30,7 @@ from detectors.watch import Judged, Watch
 from detectors.window_points import RolledWindow, WindowMeasures
 
 _BYTES_OF_POINT = 500  # its tags and fields
+_BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane
 
 Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
 """Open panes: start, then source partition, then version and segment."""
@@ -40,6 +41,7 @@ class Detected:
     """What a flush gives."""
 
     points: list[Point] = field(default_factory=list)
+    judged: list[JudgedMonitors] = field(default_factory=list)
     windows: list[RolledWindow] = field(default_factory=list)  # whose points are measured together with other models'
     cohorts: list[RestatedCohort] = field(default_factory=list)  # as well
     alerts: list[Alert] = field(default_factory=list)
@@ -169,8 +171,7 @@ class ModelDetection:
         start, at = judged.pane.start, judged.pane.start + self._specification.pane
         self._tell_windows(start)
         complete = self._is_complete(start)
-        for detector, verdicts in judged.verdicts:
-            self._found.points += monitor_points(self._layout, at, detector, verdicts)
+        self._found.judged.append(JudgedMonitors(layout=self._layout, at=at, verdicts=[*judged.verdicts]))
         self._found.points += silence_points(self._layout, judged.quiet)
         for (version, segment), counts in sorted(judged.pane.groups.items()):
             self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
@@ -200,7 +201,7 @@ class ModelDetection:
     @property
     def untold(self) -> int:
         """Bytes, about, of what the next flush tells."""
-        return _BYTES_OF_POINT * len(self._found.points) + 8 * self._layout.size * len(self._found.windows)
+        return _BYTES_OF_POINT * len(self._found.points) + _BYTES_OF_JUDGED * len(self._found.judged) + 8 * self._layout.size * len(self._found.windows)
 
     def flush(self, covered: int) -> Detected:
         """Points, alerts and state since the last flush."""

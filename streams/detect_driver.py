@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -75,18 +76,18 @@ class DetectDriver:
         flushed = self._stage.flush()
         for refused in flushed.refused:
             logger.error("%s", refused)
-        outputs = [*self._alerts(flushed.alerts), *self._points(flushed.points)]
-        return Epoch(covered=flushed.covered, outputs=tuple(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
+        outputs = itertools.chain(self._alerts(flushed.alerts), self._points(flushed.points))
+        return Epoch(covered=flushed.covered, outputs=outputs, pieces=flushed.pieces, manifest=self._stage.manifest())
 
     def _alerts(self, alerts: Iterable[Alert]) -> Iterable[Output]:
         for alert in alerts:
             yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert, max_bytes=MAX_ALERT_BYTES), partition=self._partition)
 
     def _points(self, points: Iterable[Point]) -> Iterable[Output]:
-        by_model: dict[str | None, list[Point]] = {}
-        for point in points:
-            by_model.setdefault(point.tags.get("model"), []).append(point)
-        for model, mine in by_model.items():
-            key = model.encode() if model else None
-            for start in range(0, len(mine), POINTS_PER_RECORD):
-                yield Output(topic=self._topics.metrics, key=key, value=encode_points(mine[start : start + POINTS_PER_RECORD]), partition=self._partition)
+        for model, mine in itertools.groupby(points, key=_model_of):
+            while some := list(itertools.islice(mine, POINTS_PER_RECORD)):
+                yield Output(topic=self._topics.metrics, key=model.encode() if model else None, value=encode_points(some), partition=self._partition)
+
+
+def _model_of(point: Point) -> str | None:
+    return point.tags.get("model")

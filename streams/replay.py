@@ -63,7 +63,7 @@ class Stages:
         self._detect.absorb(bundle, self._epoch)
         detected = self._detect.flush()
         self.states = next((piece.value["watch"]["detectors"] for piece in detected.pieces if piece.key[0] == "model"), self.states)
-        return flushed.examples, detected.points, detected.alerts
+        return flushed.examples, tuple(detected.points), detected.alerts
 
 
 @dataclass

@@ -19,6 +19,9 @@ from streams.state_codec import StateError
 
 logger = logging.getLogger(__name__)
 
+MOST_UNDER_WAY = 4 * 1024 * 1024
+"""Bytes of outputs that wait for their acknowledgement: several batches of a partition, so that the broker has always something to do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
@@ -37,7 +40,7 @@ class Epoch:
     """What a stage gives when it is flushed."""
 
     covered: int
-    outputs: tuple[Output, ...]
+    outputs: Iterable[Output]  # made as they are sent; of values, since the stage absorbs on meanwhile
     pieces: tuple[Piece, ...]
     manifest: dict[str, Any]
 
@@ -186,7 +189,7 @@ class StageRun:
             manifest = self._store.manifest(epoch.manifest)
             covered, outputs = epoch.covered, epoch.outputs
             del epoch  # while acknowledgements are awaited, its pieces would take a multiple of what they were encoded to
-            await self._acknowledged([await self._send(output) for output in outputs])
+            await self._put_out(outputs)
             await self._write(entries)
             await self._write([manifest])
             return covered
@@ -196,6 +199,18 @@ class StageRun:
         async with self._epoch_lock:
             self._settled = True
             self._room.set()
+
+    async def _put_out(self, outputs: Iterable[Output]) -> None:
+        """Send records; those that are under way at a time take a bounded memory, however many there are."""
+        pending: list[Awaitable[Any]] = []
+        size = 0
+        for output in outputs:
+            pending.append(await self._send(output))
+            size += len(output.value or b"")
+            if size >= MOST_UNDER_WAY:
+                await self._acknowledged(pending)
+                pending, size = [], 0
+        await self._acknowledged(pending)
 
     async def _write(self, entries: Iterable[Entry]) -> None:
         await self._acknowledged([await self._send(Output(topic=self._state_topic, key=key, value=value, partition=self._partition)) for key, value in entries])

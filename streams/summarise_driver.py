@@ -93,7 +93,7 @@ class SummariseDriver:
         flushed = self._stage.flush()
         outputs = [*self._bundles(flushed, generation, epoch, idle), *self._examples(flushed), *self._dead_letters()]  # somebody waits for what bundles say
         self._dead = []
-        return Epoch(covered=flushed.covered, outputs=tuple(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
+        return Epoch(covered=flushed.covered, outputs=outputs, pieces=flushed.pieces, manifest=self._stage.manifest())
 
     def _bundles(self, flushed: Flushed, generation: int, epoch: int, idle: int) -> Iterable[Output]:
         summaries: dict[int, list[Summary]] = {}
