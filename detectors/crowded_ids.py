@@ -24,12 +24,13 @@ class CrowdedIds:
     """
 
     def __init__(self, entries: Entries, which: Int64) -> None:
-        order = np.lexsort((entries.position[which], entries.ids[which]))
+        position = entries.positions.take(which)
+        order = np.lexsort((position, entries.ids[which]))
         self._entry = which[order]
         self._ids = entries.ids[self._entry]
-        self._positions = np.sort(entries.position[which])
-        self._places = self._place(self._ids, entries.position[self._entry])
-        self._pyramid = _pyramid(entries.timestamp[self._entry])
+        self._positions = np.sort(position)
+        self._places = self._place(self._ids, position[order])
+        self._pyramid = _pyramid(entries.timestamps.take(self._entry))
 
     def _place(self, ids: UInt64, position: Int64) -> Int64:
         """(n,) numbers in the order of (id, position), for ids that are there."""

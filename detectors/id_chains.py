@@ -4,8 +4,8 @@ A table names the latest entry of each bucket, and each entry the one before it 
 operations, whatever is there already: nothing is sorted but those entries of a batch that share a bucket, nothing is moved, and an id that is new is
 mostly told by an empty bucket. A table of open addressing would take as many rounds as its longest probe to add a batch, and cannot hold an id twice.
 
-Of memory, an entry takes 4 bytes for its link and between 4 and 16 for its share of the table, which grows by four when there is an entry for
-each bucket. All entries are then chained anew, which happens to an entry less than once on average.
+Of memory, an entry takes 4 bytes for its link and between 4 and 8 for its share of the table, which is doubled when there is an entry for
+each bucket. All entries are then chained anew, which happens to an entry once on average.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST = 2**31 - 1
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # spreads ids that are no hashes, such as row numbers
 _SMALLEST = 6  # bits of a bucket's number
-_ROOM = 2  # buckets for each entry, at least, when a table grows
+_ROOM = 1  # buckets for each entry, at least, when a table grows
 _STEP = 2  # bits by which a table shrinks at most, since what was full once mostly fills again
 _HALF = 32  # bits
 

@@ -47,13 +47,14 @@ class Found:
 
     def offer(self, entries: Entries, which: Int64, entry: Int64 | Int32) -> None:
         """Take rows where they are later than what was found so far."""
-        better = entries.position[entry] > self.position[which]
+        position = entries.positions.take(entry)
+        better = position > self.position[which]
         which, entry = which[better], entry[better]
         self.mask[which] = True
         if entries.row is not None:
             self.row[which] = entries.row[entry]
-        self.position[which] = entries.position[entry]
-        self.timestamp[which] = entries.timestamp[entry]
+        self.position[which] = position[better]
+        self.timestamp[which] = entries.timestamps.take(entry)
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class IdIndex:
         same = np.flatnonzero(self.entries.ids.take(entry) == wanted.ids.take(which))
         if len(same):
             which, entry = which[same], entry[same]
-            counts = wanted.take(which).counts(self.entries.timestamp[entry], self.entries.position[entry])
+            counts = wanted.take(which).counts(self.entries.timestamps.take(entry), self.entries.positions.take(entry))
             found.offer(self.entries, which[counts], entry[counts])
 
     def _find_crowded(self, found: Found, which: Int64, wanted: Wanted) -> None:
@@ -177,4 +178,4 @@ class IdIndex:
                     self._offer(found, which[there], entry[there], wanted)
             if not first:
                 return
-            which = which[found.position[which] <= entries.position[:first].max()]
+            which = which[found.position[which] <= entries.positions.take(np.arange(first)).max()]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from detectors.event_batch import Bool, Int32, Int64, UInt64
+from detectors.near_numbers import NearNumbers
 
 _FIRST = 64
 _SHRINK = 4  # times less room at most for what is kept, since what was full once mostly fills again
-_OF_ALL = {"ids": np.uint64, "owner": np.int32, "position": np.int64, "timestamp": np.int64}
 
 
 @dataclass(frozen=True)
@@ -44,33 +44,45 @@ class Entries:
 
     Attributes
     ----------
-    ids, owner, position, timestamp : (n,) as in `RowKeys`.
+    ids, owner : (n,) as in `RowKeys`.
     row : (n,) numbers; None where no row has one.
+    positions, timestamps : of which `position` and `timestamp` are copies, as in `RowKeys`.
     """
 
     def __init__(self) -> None:
-        self._room: dict[str, Any] = {name: np.empty(_FIRST, dtype) for name, dtype in _OF_ALL.items()}
+        self._room: dict[str, Any] = {name: np.empty(_FIRST, dtype) for name, dtype in (("ids", np.uint64), ("owner", np.int32))}
+        self.positions, self.timestamps = NearNumbers(), NearNumbers()
         self._see(0)
 
     def _see(self, size: int) -> None:
         self._size = size
         self.ids: UInt64 = self._room["ids"][:size]
         self.owner: Int32 = self._room["owner"][:size]
-        self.position: Int64 = self._room["position"][:size]
-        self.timestamp: Int64 = self._room["timestamp"][:size]
         self.row: Int64 | None = self._room["row"][:size] if "row" in self._room else None
 
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def position(self) -> Int64:
+        """(n,) where the rows stand in the log."""
+        return self.positions.all()
+
+    @property
+    def timestamp(self) -> Int64:
+        """(n,) event time."""
+        return self.timestamps.all()
+
     def append(self, keys: RowKeys, row: Int64 | None) -> None:
         """Add rows; their entries have the next numbers."""
         first, end = self._size, self._size + len(keys)
-        added: dict[str, Any] = {name: getattr(keys, name) for name in _OF_ALL}
+        added: dict[str, Any] = {"ids": keys.ids, "owner": keys.owner}
         if row is not None:
             added["row"] = row
         for name, values in added.items():
             self._with_room(name, values.dtype, end)[first:end] = values
+        self.positions.append(keys.position)
+        self.timestamps.append(keys.timestamp)
         self._see(end)
 
     def _with_room(self, name: str, dtype: Any, end: int) -> Any:
@@ -91,4 +103,6 @@ class Entries:
             else:
                 self._room[name] = room = np.empty(len(array) // _SHRINK, array.dtype)
                 room[: len(kept)] = kept
+        self.positions.keep(rows)
+        self.timestamps.keep(rows)
         self._see(len(rows))

@@ -29,7 +29,7 @@ MANY_BYTES = 1024 * 1024
 
 INDEX_BITS = 20
 """A record may hold up to 2**20 events; the rest of a position is the record's offset."""
-_MOST_EXPIRED = 0.25  # of those that count may be in the index besides: to leave out each group as it expires would cost more than the rows that came with it
+_MOST_EXPIRED = 0.125  # of those that count may be in the index besides: to leave out each group as it expires would cost more than the rows that came with it
 _FEW = 50_000  # but so many always may: their memory is not worth the time
 _WORTHWHILE = 8  # the room of rows that were given up is freed when they are such a share of all
 
@@ -203,7 +203,7 @@ class RowStore:
     def _oldest(self, owner: int, count: int, before: int) -> Floor:
         entries = self._index.entries
         mine = np.flatnonzero((entries.owner == owner) & (entries.position < before) & self._stays(entries))
-        timestamp, position = entries.timestamp[mine], entries.position[mine]
+        timestamp, position = entries.timestamps.take(mine), entries.positions.take(mine)
         if count < len(timestamp):
             some = np.flatnonzero(timestamp <= np.partition(timestamp, count - 1)[count - 1])
             timestamp, position = timestamp[some], position[some]
