@@ -30,7 +30,7 @@ from detectors.watch import Judged, Watch
 from detectors.window_points import RolledWindow, WindowMeasures
 
 _BYTES_OF_POINT = 500  # its tags and fields
-_BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane
+_BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane, or parts of a window that others have not
 
 Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
 """Open panes: start, then source partition, then version and segment."""
@@ -187,8 +187,8 @@ class ModelDetection:
         for length, window in self._windows.items():
             completed = window.completed(until)
             if completed is not None:
-                at, counts = completed
-                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), counts=counts, measured=self._watch.measured))
+                at, parts = completed
+                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), parts=parts, measured=self._watch.measured))
                 self._stepped = True
         for measured in (self._segments, self._objectives):
             told = [] if measured is None else measured.completed(until)
@@ -201,7 +201,7 @@ class ModelDetection:
     @property
     def untold(self) -> int:
         """Bytes, about, of what the next flush tells."""
-        return _BYTES_OF_POINT * len(self._found.points) + _BYTES_OF_JUDGED * len(self._found.judged) + 8 * self._layout.size * len(self._found.windows)
+        return _BYTES_OF_POINT * len(self._found.points) + _BYTES_OF_JUDGED * (len(self._found.judged) + len(self._found.windows))
 
     def flush(self, covered: int) -> Detected:
         """Points, alerts and state since the last flush."""

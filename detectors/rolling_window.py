@@ -39,6 +39,17 @@ class Cuts:
         return max(self.due(start) - self.step, (start + self.length) // self.step * self.step - self.length)
 
 
+@dataclass(frozen=True)
+class PartsOfWindow:
+    """A window that has ended: its sum is added up when somebody asks, since of a thousand models all end at once, and wait to be told."""
+
+    parts: tuple[PackedCounts, ...]
+
+    def total(self) -> Float64:
+        """(size,) sum of the parts, in their order, so that the same panes give the same bits."""
+        return np.asarray(sum(part.dense() for part in self.parts))
+
+
 class RollingWindow:
     """Sum of the panes of ``length`` milliseconds up to the end of a step: always of a whole window, whatever the step.
 
@@ -56,7 +67,8 @@ class RollingWindow:
     >>> for start in range(0, 90_000, 10_000):
     ...     window.add(start, np.array([1.0]))
     ...     told = window.completed(start + 10_000)
-    >>> told
+    >>> end, parts = told
+    >>> end, parts.total()
     (90000, array([6.]))
     """
 
@@ -81,8 +93,8 @@ class RollingWindow:
                 self._whole.append(known)
         self._latest = begin, counts
 
-    def completed(self, until: int) -> tuple[int, Float64] | None:
-        """End and sum of the window whose last step has panes, and ended by a time; each is told once."""
+    def completed(self, until: int) -> tuple[int, PartsOfWindow] | None:
+        """End and parts of the window whose last step has panes, and ended by a time; each is told once."""
         if self._due is None or until < self._due:
             return None
         at, self._due = self._due, None
@@ -90,8 +102,7 @@ class RollingWindow:
         for begin in gone:
             del self._parts[begin]
         self._gone += gone
-        parts = [self._parts[begin] for begin in sorted(self._parts)]  # in their order, so that the same panes give the same bits
-        return at, np.asarray(sum(part.dense() for part in [*parts, *self._packed_latest()]))
+        return at, PartsOfWindow((*(self._parts[begin] for begin in sorted(self._parts)), *self._packed_latest()))
 
     def changes(self) -> tuple[dict[int, list[Any]], list[int]]:
         """Parts that became whole since the last time, by the cut that they begin at, as they are saved; and those that are needed no more.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from detectors.column_distances import ColumnDistances, measure
 from detectors.estimates import Estimates
@@ -14,6 +15,7 @@ from detectors.performance import performances, services
 from detectors.point import Point
 from detectors.quality import quality
 from detectors.quantile_sketch import sketched
+from detectors.rolling_window import PartsOfWindow
 
 WINDOWS_AT_ONCE = 64
 """More take no less time each, and what is measured of them waits until it is told."""
@@ -35,13 +37,18 @@ class WindowMeasures:
 
 @dataclass(frozen=True, kw_only=True)
 class RolledWindow:
-    """Counts (size,) of a rolling window that ended at a time; ``window`` is its name, ``measured`` whether the version that the reference was measured on still serves."""
+    """A rolling window that ended at a time; ``window`` is its name, ``measured`` whether the version that the reference was measured on still serves."""
 
     measures: WindowMeasures
     at: int
     window: str
-    counts: Float64
+    parts: PartsOfWindow
     measured: bool = True
+
+    @cached_property
+    def counts(self) -> Float64:
+        """(size,) added up."""
+        return self.parts.total()
 
 
 def window_points(windows: Sequence[RolledWindow]) -> Iterable[Point]:

@@ -20,7 +20,7 @@ def told(window: RollingWindow, panes: list[int], end: int) -> list[tuple[int, f
         window.add(start, np.array([float(start)]))
         found.append(window.completed(start + PANE))
     found.append(window.completed(end))
-    return [(one[0], float(one[1][0])) for one in found if one is not None]
+    return [(one[0], float(one[1].total()[0])) for one in found if one is not None]
 
 
 @given(length=st.integers(1, 200), panes=st.sets(st.integers(0, 500)), cut=st.integers(0, 500))
