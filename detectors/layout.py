@@ -22,7 +22,7 @@ from detectors.score_bins import SIZE as SCORE_SIZE
 from detectors.specification import Feature, MonitorSpecification
 
 LATENCY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(0.1, 60_000, 48))
-"""Inner edges of the latency histogram in milliseconds; 32 % wide, so a quantile is known to 16 %."""
+"""Inner edges of the latency histogram in milliseconds; 32 % wide; quantiles are interpolated, see `detectors.metric.histogram_quantile`."""
 
 DELAY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(1_000, 90 * 86_400_000, 40))
 """Inner edges of the label delay histogram in milliseconds, from a second to ninety days."""

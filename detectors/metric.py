@@ -11,6 +11,7 @@ import numpy as np
 from detectors.event_batch import Float64
 
 Z = 1.959964  # 95 % of a normal law lie within so many standard errors
+_STEPS = 6  # of Newton's, after which the place in a bin is known to a hundredth of it
 UNDEFINED = (float("nan"), float("nan"))
 
 
@@ -64,6 +65,9 @@ def mean(name: str, total: float, squares: float, n: float) -> Metric:
 def histogram_quantile(counts: Float64, edges: Float64, probability: Float64) -> Float64:
     """Quantiles of histograms, interpolated on the logarithm inside a bin.
 
+    Inside a bin the distribution is a cubic, whose densities at the two edges are the geometric means of the neighbouring bins' (at most three times its own, so that
+    it rises throughout: Fritsch & Carlson 1980). With a straight line quantiles would come out too large on every falling flank, where the interesting ones are.
+
     Parameters
     ----------
     counts : (m, B) of the bins ``edges[b-1] <= x < edges[b]``.
@@ -86,11 +90,23 @@ def histogram_quantile(counts: Float64, edges: Float64, probability: Float64) ->
         place = np.minimum((ends[:, None] < asked[..., None]).sum(axis=2), counts.shape[1] - 1)
         inner = np.minimum(np.maximum(place, 1), counts.shape[1] - 2)
         share = np.take_along_axis(counts, inner, axis=1) / total
-        inside = np.minimum(np.maximum((probability - (np.take_along_axis(ends, inner, axis=1) - share)) / share, 0.0), 1.0)
+        below, above = (np.take_along_axis(counts, inner + side, axis=1) / total for side in (-1, 1))
+        wanted = np.minimum(np.maximum((probability - (np.take_along_axis(ends, inner, axis=1) - share)) / share, 0.0), 1.0)
+        inside = _risen_to(wanted, np.minimum(np.sqrt(below / share), 3.0), np.minimum(np.sqrt(above / share), 3.0))
         value = edges[inner - 1] * (edges[inner] / edges[inner - 1]) ** inside
     found: Float64 = np.where(place == inner, value, edges[np.where(place == 0, 0, -1)])
     found[total[:, 0] <= 0] = np.nan
     return found
+
+
+def _risen_to(wanted: Float64, first: Float64, last: Float64) -> Float64:
+    """Where a cubic that rises from 0 to 1 between 0 and 1, with so steep a beginning and end, comes to a height; each of the same shape."""
+    square, cube = 3 - 2 * first - last, first + last - 2
+    place = wanted
+    for _ in range(_STEPS):
+        height, slope = place * (first + place * (square + place * cube)), first + place * (2 * square + 3 * place * cube)
+        place = np.minimum(np.maximum(place - (height - wanted) / np.maximum(slope, 0.05), 0.0), 1.0)
+    return place
 
 
 def quantiles(counts: Float64, edges: Float64, percents: Sequence[int]) -> Float64:
@@ -100,4 +116,5 @@ def quantiles(counts: Float64, edges: Float64, percents: Sequence[int]) -> Float
         half = np.where(n > 0, Z * np.sqrt(probability * (1 - probability) / n), 0.0)
     asked = probability + half * np.array([0, -1, 1])
     found = histogram_quantile(counts, edges, asked.reshape(len(counts), -1)).reshape(asked.shape)
+    found[..., 1], found[..., 2] = np.minimum(found[..., 1], found[..., 0]), np.maximum(found[..., 2], found[..., 0])
     return np.concatenate([found, np.broadcast_to(n, (*found.shape[:2], 1))], axis=2)

@@ -77,6 +77,16 @@ def test_wilson_is_that_of_scipy(successes: int, n: int) -> None:
     assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-7)
 
 
+@pytest.mark.parametrize("law", [stats.lognorm(0.3), stats.lognorm(1.0), stats.expon(), stats.pareto(2), stats.gamma(4)], ids=lambda law: law.dist.name)
+def test_quantiles_of_smooth_latencies_are_met_to_little_more_than_a_hundredth(law) -> None:
+    for typical in np.geomspace(20, 60, 9):
+        shares = np.diff(law.cdf(np.array([0, *LATENCY_EDGES, np.inf]) / typical))
+        found = quantiles(1e6 * shares[None], np.array(LATENCY_EDGES), (50, 95, 99))[0]
+        assert found[:, 0] == pytest.approx(typical * law.ppf([0.5, 0.95, 0.99]), rel=0.012)
+        assert (found[:, 1] < found[:, 0]).all()
+        assert (found[:, 0] < found[:, 2]).all()
+
+
 def test_quantiles_of_a_histogram_are_within_a_bin_of_the_rows_own() -> None:
     values = np.random.default_rng(4).lognormal(4, 1, 5_000)
     edges = np.array(LATENCY_EDGES)
