@@ -10,6 +10,7 @@ import numpy as np
 
 from detectors.acknowledgement import Present, References, categorical_reference, loss_reference, numeric_reference, rate_reference
 from detectors.categorical_drift import CategoricalDrift
+from detectors.correlation_drift import CorrelationDrift
 from detectors.detector import Detector
 from detectors.e_detector import RateEDetector
 from detectors.event_batch import Float64
@@ -130,7 +131,20 @@ def _drift(specification: MonitorSpecification, layout: Layout, acknowledged: Re
     plans = []
     for group, columns in (("features", features), ("performance", prediction)):
         plans += [plan for make in (_numeric, _categorical) if (plan := make(specification, layout, group, columns, acknowledged)) is not None]  # type: ignore[arg-type]  # the two literals are groups
-    return plans
+    return [*plans, *_correlation(specification, layout, acknowledged)]
+
+
+def _correlation(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
+    profile = None if specification.reference.profile is None else specification.reference.profile.correlation
+    if not specification.correlation or profile is None:
+        return []
+    block, floor, present = layout.blocks["correlation"], specification.alerts.floors.correlation, acknowledged.get("correlation")
+
+    def make(bank: Bank) -> Detector:
+        declared = CorrelationDrift(bank, profile=profile, block=block, floor=floor)
+        return declared if present is None else declared.acknowledged(present)
+
+    return [_Planned(("correlation",), "features", "drift", make)]
 
 
 def _estimates(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:

@@ -7,17 +7,19 @@ means nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from detectors.binning import ColumnBins
 from detectors.coded_text import CodedText
+from detectors.correlation_sums import CorrelationSums, scores_of
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.grid_bins import cells_together, grid_bins
 from detectors.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
 from detectors.output_cells import output_cells
+from detectors.profile import NumericProfile
 from detectors.quantile_sketch import add_sketches
 from detectors.row_groups import RowGroups
 from detectors.score_bins import add_scores
@@ -57,6 +59,7 @@ class Contributions:
         self._first = min((block.start for block in features), default=0)
         self._last = max((block.stop for block in features), default=0)
         self._numeric = grid_bins(tuple(profile.edges for profile in numeric.values()), tuple(block.start - self._first for block in features))
+        self._correlation = _correlation(layout, numeric, [block.start - self._first for block in features], self._last - self._first)
         self._categorical = [(name, layout.bins[name], layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items() if profile.kind == "categorical"]
         limits = [(layout.features[name].minimum, layout.features[name].maximum) for name in numeric]
         self._is_limited = any(limit != (None, None) for limit in limits)
@@ -80,10 +83,20 @@ class Contributions:
             cells = self._numeric.cells(matrix) if members is None else cells_together([one._numeric for one in members.of], members.owner, members.bounds, matrix)
             sums[:, self._first : self._last] += groups.counts(cells, self._last - self._first)
             self._out_of_range(sums, groups, matrix, members)
+            if self._correlation is not None:
+                self._correlation.add(sums[:, self._blocks["correlation"]], groups, self._scores(cells, members))
         for name, bins, block in self._categorical:
             _add_coded(sums[:, block], groups, batch.categorical[name], bins)
         if self._sketched:
             add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
+
+    def _scores(self, cells: Int64, members: Members | None) -> Float64:
+        """(n, d) normal scores of the columns whose correlations are watched, by the bins of each row's model."""
+        tables = [one._correlation for one in ((self,) if members is None else members.of) if one._correlation is not None]
+        if members is None or all(one is tables[0] for one in tables):
+            return scores_of(tables[0], cells)
+        parts = zip(tables, members.bounds[:-1], members.bounds[1:], strict=True)
+        return np.concatenate([scores_of(one, cells[first:end]) for one, first, end in parts])
 
     def _out_of_range(self, sums: Float64, groups: RowGroups, matrix: Float64, members: Members | None) -> None:
         if members is None:
@@ -179,8 +192,16 @@ def _alike(layout: Layout) -> str:
     features = [(name, feature.type) for name, feature in layout.features.items()]
     levels = {name: (profile.levels, profile.other) for name, profile in layout.columns.items() if profile.kind == "categorical"}
     predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
-    told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted)
+    told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted, specification.correlation)
     return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+
+def _correlation(layout: Layout, numeric: Mapping[str, NumericProfile], starts: Sequence[int], size: int) -> CorrelationSums | None:
+    names = layout.specification.correlation
+    if not names:
+        return None
+    places = [list(numeric).index(name) for name in names]
+    return CorrelationSums([numeric[name] for name in names], starts=[starts[place] for place in places], places=places, size=size)
 
 
 def _errors(groups: RowGroups, prediction: Float64, label: Float64) -> Float64:

@@ -31,6 +31,7 @@ _UNITS = {
     "relative change of mean absolute error": "",
     "total variation": "",
     "log ratio of deviations": "",
+    "mean difference of correlations": "",
 }
 
 
@@ -54,6 +55,7 @@ def what_changed(evidence: Evidence) -> str:
         "categories": _categories,
         "label shift": _label_shift,
         "numbers": _numbers,
+        "correlation": _correlation,
         SILENT: in_words,
     }.get(str(evidence.basis.get("detector")))
     effect = evidence.effect
@@ -199,6 +201,17 @@ def _categories(evidence: Evidence) -> str:
     moved = np.argsort(-np.abs(now - before), kind="stable")[:3]
     named = ", ".join(f"{levels[place]} from {_percent(before[place])} to {_percent(now[place])}" for place in moved.tolist() if now[place] != before[place])
     return f"{_percent(np.abs(now - before).sum() / 2)} of its values moved between levels; most of all {named}"
+
+
+def _correlation(evidence: Evidence) -> str:
+    """Those that are named moved most, by their size alone: all of them are as uncertain as the window is short."""
+    pairs = list(evidence.reference)
+    before, now = (numbers_of(side.values()) for side in (evidence.reference, evidence.current))
+    moved = np.argsort(-np.nan_to_num(np.abs(now - before)), kind="stable")[:3]
+    named = ", ".join(f"{pairs[place]} from {before[place]:.2f} to {now[place]:.2f}" for place in moved.tolist())
+    ups = int((now > before).sum())
+    rest = f"; {ups} of {len(pairs)} rose, their mean went from {before.mean():.2f} to {np.nanmean(now):.2f}" if len(pairs) > 1 else ""
+    return f"correlations changed, most of all of {named}{rest}"
 
 
 def _plain(value: float) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from detectors.binning import ColumnBins
+from detectors.correlation_sums import block_size
 from detectors.event_batch import Float64
 from detectors.output_cells import number_of_cells
 from detectors.profile import ColumnProfile, OutcomeProfile
@@ -56,6 +57,7 @@ class Layout:
     ``score``              classification with a positive class: counts of its probability, see `detectors.score_bins`
     ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.output_cells`
     ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
+    ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
     """
 
     specification: MonitorSpecification
@@ -79,6 +81,8 @@ class Layout:
                 sizes["score"] = SCORE_SIZE
             if self.outcomes is not None and self.outcomes.scored:
                 sizes["outputs"] = sizes["labelled_outputs"] = number_of_cells(len(self.specification.classes), scored=True)
+        if self.specification.correlation:
+            sizes["correlation"] = block_size(len(self.specification.correlation))
         ends = np.cumsum(list(sizes.values())).tolist()
         return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
 

@@ -14,6 +14,13 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+FEWEST_BINS = 8
+"""Of a column whose correlations are watched: of fewer values, two columns agree by chance in so many events that a correlation of a few dozen says little."""
+
+LARGEST_SHARE = 0.5
+"""Of the values of such a column in one bin."""
+
+
 class Cycle(Frozen):
     """A period of the column's standard score, learnt from at least two whole cycles.
 
@@ -44,6 +51,11 @@ class NumericProfile(Frozen):
     minimum: float
     maximum: float
     cycles: tuple[Cycle, ...] = ()
+
+    @property
+    def can_correlate(self) -> bool:
+        """Whether correlations of a few events mean something: the values are many, and have no cycle, which columns would share."""
+        return len(self.counts) >= FEWEST_BINS and max(self.counts) <= LARGEST_SHARE * sum(self.counts) and not self.cycles
 
 
 class OtherLevels(Frozen):
@@ -109,6 +121,24 @@ class OutcomeProfile(Frozen):
     deviations: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
 
 
+class CorrelationProfile(Frozen):
+    """How columns go together: correlations of their normal scores, on the rows that lack none of them; see `detectors.correlation_reference`.
+
+    ``correlations`` and ``deviations`` are (P,) of the pairs ``(0, 1), (0, 2), ... (1, 2), ...``; a correlation of n rows has the standard error
+    ``deviation / sqrt(n)``. Divided by these errors they have a correlation matrix of their own, of which ``traces`` are those of its square and of its cube (P each
+    where all pairs are independent), and ``largest`` is the largest eigenvalue. ``sum_values`` and ``sum_counts`` are the law of one row's part in their plain sum.
+    """
+
+    features: tuple[str, ...]
+    rows: int = Field(gt=0)
+    correlations: tuple[float, ...]
+    deviations: tuple[float, ...]
+    traces: tuple[float, float]
+    largest: float = Field(gt=0)
+    sum_values: tuple[float, ...]
+    sum_counts: tuple[int, ...]
+
+
 class Profile(Frozen):
     """The whole reference of one model."""
 
@@ -118,3 +148,4 @@ class Profile(Frozen):
     label: ColumnProfile | None = None
     performance: PerformanceProfile | None = None
     outcomes: OutcomeProfile | None = None
+    correlation: CorrelationProfile | None = None

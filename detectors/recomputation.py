@@ -19,6 +19,8 @@ from detectors.alert import Alert
 from detectors.alert_summary import summary_of
 from detectors.budget import parse_budget
 from detectors.categorical_drift import CategoricalDrift
+from detectors.correlation_drift import CorrelationDrift
+from detectors.correlation_sums import block_size
 from detectors.e_detector import RateEDetector, highest_rate
 from detectors.errors import EventError
 from detectors.event_batch import Float64
@@ -27,7 +29,7 @@ from detectors.label_shift import priors_of
 from detectors.loss_change import LossChange
 from detectors.mean_rise import MeanRise
 from detectors.numeric_drift import NumericDrift
-from detectors.profile import CategoricalProfile, Cycle, NumericProfile, PerformanceProfile
+from detectors.profile import CategoricalProfile, CorrelationProfile, Cycle, NumericProfile, PerformanceProfile
 from detectors.rate_change import Rate, RateChange
 from detectors.rfc3339 import parse_time
 from detectors.river_errors import RiverErrors
@@ -142,7 +144,8 @@ def recompute(evidence: Evidence) -> Evidence:
             raise ValueError("channels that share a sum state it differently")
         labels = np.concatenate((numbers_of(basis["inflation"]), numbers_of(basis["freedom"])))[None]
         begins = np.array([parse_time(basis["since"])], np.int64)
-        window = {"sizes": [int(_number(basis["panes"]))], "starts": begins, "sums": row, "labels": labels, "cells": [narrow(counts_of(evidence.current))]}
+        cells = [narrow(counts_of(evidence.current))] if basis["detector"] == "numbers" else []
+        window = {"sizes": [int(_number(basis["panes"]))], "starts": begins, "sums": row, "labels": labels, "cells": cells}
         return bank.evidence(bank.initial() | window | bank.state_of(basis), 0)
     except (EventError, KeyError, TypeError, ValueError) as error:
         raise _incomplete(evidence, error) from error
@@ -212,6 +215,8 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
     elif kind in {"numbers", "categories", "label shift"}:
         yield figure("sum of the bins of the reference", lambda: evidence.n_reference, lambda: float(counts_of(reference).sum()))
         yield figure("sum of the bins since the change", lambda: evidence.n_current, lambda: float(counts_of(current).sum()))
+    if kind == "correlation":  # of the correlations as they are told, chance and all
+        yield figure("largest difference between correlations and sums", lambda: 0.0, lambda: _of_correlations(evidence))
     if kind == "label shift":
         stated, priors = (_or_none(lambda: numbers_of(basis["priors"])), _or_none(lambda: priors_of(np.array(basis["confusion"], np.float64), counts_of(current)[:-1])))
         for place, name in enumerate(list(current)[:-1]):
@@ -290,6 +295,19 @@ def _numbers_drift(evidence: Evidence, bank: Bank) -> WindowBank:
     return NumericDrift(bank, profiles=[profile], blocks=[slice(0, len(scores) + 2)], **floors)
 
 
+def _correlation(evidence: Evidence, bank: Bank) -> WindowBank:
+    profile = CorrelationProfile.model_validate(evidence.basis["profile"])
+    reference = evidence.n_reference, counts_of(evidence.reference), _number(evidence.basis["offset"])
+    return CorrelationDrift(bank, profile=profile, block=slice(0, block_size(len(profile.features))), floor=evidence.effect.floor, reference=reference)
+
+
+def _of_correlations(evidence: Evidence) -> float:
+    """How far the correlations since the change are from what the sums come to."""
+    again, told = recompute(evidence).current, evidence.current
+    apart = [abs(_number(again[pair]) - _number(value)) for pair, value in told.items()]
+    return max((one for one in apart if not math.isnan(one)), default=0.0)  # a column that became constant has no correlation
+
+
 _DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
     "rate": _rate,
     "e-detector": _e_detector,
@@ -299,6 +317,7 @@ _DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
     "categories": _categories,
     "label shift": _categories,
     "numbers": _numbers_drift,
+    "correlation": _correlation,
 }
 
 

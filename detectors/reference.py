@@ -12,12 +12,13 @@ import numpy as np
 
 from detectors.binning import encode, out_of_range
 from detectors.class_names import class_names
+from detectors.correlation_reference import correlation_profile
 from detectors.cycles import learn_cycles
 from detectors.duration import format_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64, Int64
 from detectors.other_levels import OTHER, other_levels
-from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, PerformanceProfile, Profile
+from detectors.profile import CategoricalProfile, ColumnProfile, CorrelationProfile, NumericProfile, PerformanceProfile, Profile
 from detectors.specification import Feature, Task
 
 _ROWS_PER_BIN = 20  # fewer, and a bin's share is known to no better than a quarter
@@ -82,6 +83,28 @@ def profile_of(
     output_profile, label_profile = _outcome_profiles(outputs, label, task=task, max_bins=max_bins, cycles=cycles, time=time)
     rows = len(next(iter(columns.values()))) if columns else 0 if outputs is None else len(outputs)
     return Profile(rows=rows, features=profiles, prediction=output_profile, label=label_profile, performance=performance)
+
+
+def correlations_of(columns: Mapping[str, Column], profiles: Mapping[str, ColumnProfile]) -> CorrelationProfile:
+    """Reference of how features go together, see `detectors.correlation_reference`.
+
+    Parameters
+    ----------
+    columns : (n,) of each feature that it is of.
+    profiles : of these features, and maybe of others.
+
+    Raises
+    ------
+    SettingsError
+        If one of them is not numeric, has few values or a cycle; or too few rows have a value of each.
+    """
+    numeric: dict[str, NumericProfile] = {}
+    for name in columns:
+        profile = profiles.get(name)
+        if not isinstance(profile, NumericProfile) or not profile.can_correlate:
+            raise SettingsError(f"correlations are of numeric features with many values and without a cycle, got {name!r}; leave it out")
+        numeric[name] = profile
+    return correlation_profile({name: _numbers(column, name) for name, column in columns.items()}, numeric)
 
 
 def numeric_profile(values: Float64, *, max_bins: int = 64, cycles: Sequence[int] = (), time: Int64 | None = None, feature: Feature | None = None) -> NumericProfile:

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.budget import Budget, FalseAlarmBudget
 from detectors.duration import Duration, format_duration, parse_duration
-from detectors.profile import Frozen, Profile
+from detectors.profile import Frozen, NumericProfile, Profile
 from detectors.shared_settings import Shared
 
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
 
 Task = Literal["classification", "regression"]
+
+MOST_CORRELATED = 30
+"""Features whose correlations are watched: they have 435 pairs, all of which an alert carries, in some 60 KB."""
 
 
 class Feature(Frozen):
@@ -122,6 +125,7 @@ class Floors(Frozen):
     shift: float = Field(default=0.1, ge=0, description="shift of a numeric column, in units of the reference's sigma")
     deviation_ratio: float = Field(default=1.15, ge=1, description="ratio of standard deviations")
     categories: float = Field(default=0.05, ge=0, description="total variation distance")
+    correlation: float = Field(default=0.05, ge=0, description="mean absolute difference of correlations")
     relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
     latency: float = Field(default=0.05, ge=0, description="absolute rise of the share of predictions slower than the learnt 95 % quantile")
     silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions")
@@ -231,6 +235,13 @@ def whole_panes(lengths: tuple[int, ...], pane: int) -> tuple[int, ...]:
     return tuple(sorted({-(-length // pane) * pane for length in lengths}))
 
 
+def _without_correlation(content: dict[str, Any]) -> None:
+    """Take out what only models have whose correlations are watched: others keep the digest that they had."""
+    del content["correlation"]
+    if content["reference"]["profile"] is not None:
+        del content["reference"]["profile"]["correlation"]
+
+
 class MonitorSpecification(Frozen):
     """Everything that Driftwarden is told about one model.
 
@@ -253,6 +264,7 @@ class MonitorSpecification(Frozen):
     false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
     events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
     features: dict[str, Shared[Feature]] = Field(default_factory=dict)
+    correlation: tuple[str, ...] = Field(default=(), description="numeric features whose correlations are watched; they need a reference, see `detectors.correlation_reference`")
     segments: tuple[str, ...] = ()
     max_groups: int = Field(
         default=200, gt=0, description="versions and segments that a source partition counts apart in a pane; those that come later are counted together, as `(other)`"
@@ -345,6 +357,23 @@ class MonitorSpecification(Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _correlations_have_a_reference(self) -> MonitorSpecification:
+        names, profile = self.correlation, self.reference.profile
+        if not names:
+            return self
+        if not 2 <= len(set(names)) == len(names) <= MOST_CORRELATED:
+            raise ValueError(f"correlation must name 2 to {MOST_CORRELATED} different features, got {len(names)}, {len(set(names))} of them different; each pair is watched")
+        for name in names:
+            column = None if profile is None or name not in self.columns else profile.features.get(name)
+            if not isinstance(column, NumericProfile) or not column.can_correlate:
+                raise ValueError(f"correlation needs numeric features with many values, no cycle and a reference, got {name!r}; leave it out")
+        known = () if profile is None or profile.correlation is None else profile.correlation.features
+        if known != names:
+            told = f"is of {', '.join(known)}" if known else "is not there"
+            raise ValueError(f"correlation is of {', '.join(names)}, but its reference {told}; make it with: driftwarden monitor infer FILE --correlation NAME --correlation NAME")
+        return self
+
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
@@ -361,6 +390,8 @@ class MonitorSpecification(Frozen):
         profile = self.reference.profile
         if profile is not None and profile.outcomes is None:
             del content["reference"]["profile"]["outcomes"]
+        if not self.correlation:
+            _without_correlation(content)
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

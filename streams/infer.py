@@ -8,13 +8,15 @@ from typing import get_args
 import numpy as np
 
 from detectors.class_names import class_names
+from detectors.correlation_reference import MIN_ROWS
 from detectors.duration import format_duration, parse_duration
+from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
 from detectors.layout import Layout
-from detectors.profile import CategoricalProfile, Profile
-from detectors.reference import performance_profile, profile_of
+from detectors.profile import CategoricalProfile, NumericProfile, Profile
+from detectors.reference import correlations_of, performance_profile, profile_of
 from detectors.reference_outcomes import outcome_profile
-from detectors.specification import Feature, MonitorSpecification, Reference, Service, ServiceMonitor, Task, is_readable
+from detectors.specification import MOST_CORRELATED, Feature, MonitorSpecification, Reference, Service, ServiceMonitor, Task, is_readable
 from detectors.text_columns import vocabularies
 from streams.file_events import table_columns
 from streams.tables import Table
@@ -24,6 +26,8 @@ _IDENTIFIER_SHARE = 0.5  # distinct texts in rows; past it a column names rows i
 _PANES = tuple(parse_duration(text) for text in ("10s", "1m", "10m", "1h", "1d"))
 _ENOUGH = 0.5  # events in a pane; hourly rows with some hours missing belong into panes of an hour
 _WINDOWS = (60, 360)  # panes: 10 min and 1 h of the default pane
+ALL = "all"
+_SELDOM = 0.01  # missing values of a column whose correlations are watched: a row counts where none is missing
 _ROW_BYTES = 64  # of a waiting prediction besides its features: id, times, offset, version, output, score
 
 
@@ -41,6 +45,7 @@ def infer(
     periods: Sequence[int] = (),
     task: Task | None = None,
     positive: str | None = None,
+    correlation: Sequence[str] = (),
     base: MonitorSpecification | None = None,
     tell: Callable[[str], None] = lambda note: None,  # noqa: ARG005  silence
 ) -> MonitorSpecification:
@@ -58,6 +63,7 @@ def infer(
     periods : cycles to learn, in milliseconds; without a time column a row lasts a second, as in a replay.
     task : default: regression for a target with fractions or more than 20 whole numbers, classification otherwise.
     positive : the class of `score`; default: the last of two.
+    correlation : features whose correlations are watched; `ALL` alone for all that can be: numeric ones with many values, without a cycle, that seldom miss a value.
     base : a specification whose other settings (pane, budget, floors, ...) are kept; without one the pane is 10 s, or longer where events are rarer.
     tell : gets a sentence for each decision that a person should know of: columns left out, a task that was guessed.
 
@@ -93,6 +99,12 @@ def infer(
         vocabularies=vocabularies(name for name, feature in features.items() if feature.type == "text"),
     )
     _tell_of_many_levels(profile, tell)
+    together = _correlated(columns, profile, tell) if tuple(correlation) == (ALL,) else tuple(correlation)
+    strange = [name for name in together if name not in columns]
+    if strange:
+        raise SettingsError(f"correlations are of watched columns, got {strange[0]!r}; there are: {', '.join(columns)}")
+    if together:
+        profile = profile.model_copy(update={"correlation": correlations_of({name: columns[name] for name in together}, profile.features)})
     if target is None:
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
@@ -108,6 +120,7 @@ def infer(
             "positive": positive or start.positive,
             "events_per_pane": start.events_per_pane if times is None else events_per_pane(times, start.pane),
             "features": features,
+            "correlation": together,
             "segments": tuple(segments) or start.segments,
             "estimate_performance": estimate,
             "reference": Reference(source=table.source, profile=profile),
@@ -199,6 +212,20 @@ def state_bytes(specification: MonitorSpecification, partitions: int = 1, versio
         waiting = min(waiting, specification.events_per_pane * specification.labels.timeout / specification.pane)
         identifiers = 8 * specification.events_per_pane * open_panes
     return round(summaries + waiting * (_ROW_BYTES + 8 * len(specification.columns)) + identifiers)
+
+
+def _correlated(columns: Mapping[str, Column], profile: Profile, tell: Callable[[str], None]) -> tuple[str, ...]:
+    """Features whose correlations can be watched; none where they are too many, or their rows too few."""
+    able = [name for name, one in profile.features.items() if isinstance(one, NumericProfile) and one.can_correlate and one.missing <= _SELDOM * profile.rows]
+    whole = np.count_nonzero(~np.isnan(np.stack([np.asarray(columns[name], np.float64) for name in able])).any(axis=0)) if able else 0
+    if not 2 <= len(able) <= MOST_CORRELATED or whole < MIN_ROWS:
+        tell(
+            f"correlations are not watched: that takes 2 to {MOST_CORRELATED} numeric features with many values, without a cycle and seldom missing, and {MIN_ROWS} rows "
+            f"that lack none of them; there are {len(able)} and {whole:,}. Name some: --correlation NAME --correlation NAME"
+        )
+        return ()
+    tell(f"correlations of {len(able)} features are watched: {', '.join(able)}")
+    return tuple(able)
 
 
 def _task(column: Column) -> Task:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.evaluation import CategoricalMonitor, FalseAlarms, Law, Levels, NumericMonitor, RateMonitor, Watcher
+from detectors.evaluation import CategoricalMonitor, CorrelationMonitor, FalseAlarms, Law, Levels, NumericMonitor, RateMonitor, Watcher
 from detectors.evaluation.false_alarms import false_alarms_of
 from detectors.evaluation.labelled_streams import null_batches
 from detectors.specification import Floors
 
-Column = Literal["rate", "numeric", "categorical"]
+Column = Literal["rate", "numeric", "categorical", "correlation"]
 BUDGET = 100_000
 """Events in which one false alarm is allowed."""
 DEFAULT_FLOORS = Floors()
-NO_FLOORS = Floors(rate=0, shift=0, deviation_ratio=1, categories=0)
+NO_FLOORS = Floors(rate=0, shift=0, deviation_ratio=1, categories=0, correlation=0)
 STREAMS = 100
 """Null streams that are watched together."""
 LENGTH = 40_000
@@ -109,6 +109,8 @@ class DetectionRow:
             return RateMonitor(budget=budget, floor=least.rate, learnt=self.reference == 0)
         if self.column == "numeric":
             return NumericMonitor(budget=budget, shift=least.shift, deviation_ratio=least.deviation_ratio, cycles=self.cycles)
+        if self.column == "correlation":
+            return CorrelationMonitor(budget=budget, floor=least.correlation)
         levels = len(self.law.before) if isinstance(self.law, Levels) else 0
         return CategoricalMonitor(budget=budget, floor=least.categories, levels=levels)
 

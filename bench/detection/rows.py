@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.detection.row import DetectionRow
 from detectors.bank import detectors_of
-from detectors.evaluation import Autoregressive, Common, Cycle, Levels, ManyZeros, Moved, Noise, Normal, Rate, Student
+from detectors.evaluation import Autoregressive, Common, Correlated, Cycle, Levels, ManyZeros, Moved, Noise, Normal, Rate, Student
 from detectors.reference import performance_profile, profile_of
 from detectors.specification import Feature, MonitorSpecification
 from detectors.window_bank import WindowBank
@@ -52,6 +52,8 @@ ROWS = (
     DetectionRow(name="sigma", what="sigma x 1.5", column="numeric", law=Moved(scale=1.5), target=65, rivals=True),
     DetectionRow(name="categories", what="5 categories, .1 of mass moves from the largest to the smallest", column="categorical", law=Levels(_SKEWED, _SKEWED_AFTER), target=125),
     DetectionRow(name="categories-even", what="5 even categories, .1 of mass moves from one to another", column="categorical", law=Levels((0.2,) * 5, (0.1, 0.2, 0.2, 0.2, 0.3))),
+    DetectionRow(name="correlation-three", what="20 columns, correlation 0 -> .3 between any two", column="correlation", law=Correlated(0.0, 0.3), target=60),
+    DetectionRow(name="correlation-tenth", what="20 columns, correlation 0 -> .1 between any two", column="correlation", law=Correlated(0.0, 0.1), target=120),
     _shift("one-of-200-quarter", "one of 200 features, mean + .25 sigma", 0.25, 550, share=1 / FEATURES),
     _shift("one-of-200-half", "one of 200 features, mean + .5 sigma", 0.5, 130, share=1 / FEATURES),
     _shift("one-of-200-one", "one of 200 features, mean + 1 sigma", 1.0, 45, share=1 / FEATURES),
@@ -80,5 +82,8 @@ ROWS = (
         constant=1.0,
         floors=True,
         allowed=1.0,
+    ),
+    DetectionRow(
+        name="floor-correlation", what="correlations that stay .8 of the floor off", column="correlation", law=Correlated(0.0, 0.04), constant=1.0, floors=True, allowed=1.0
     ),
 )

@@ -18,6 +18,7 @@ True
 True
 """
 
+from detectors.evaluation.correlated import Correlated, CorrelationMonitor
 from detectors.evaluation.delay import Delays, delays_of
 from detectors.evaluation.equal_rate import Tuned, at_rate, false_alarms_on
 from detectors.evaluation.false_alarms import FalseAlarms, false_alarms_of
@@ -33,6 +34,8 @@ __all__ = [
     "Autoregressive",
     "CategoricalMonitor",
     "Common",
+    "Correlated",
+    "CorrelationMonitor",
     "Cycle",
     "Delays",
     "Every",

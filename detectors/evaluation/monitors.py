@@ -26,7 +26,7 @@ from detectors.verdict import Status
 from detectors.window_bank import WindowBank
 
 EVENT = 100  # milliseconds from one event to the next
-_PANES_AT_ONCE = 256  # a multiple of what a bank scores at once; more would only need more memory
+PANES_AT_ONCE = 256  # a multiple of what a bank scores at once; more would only need more memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,8 @@ class Monitored(ABC):
         detector, counts_of = self.prepare(bank, streams.reference)
         state = detector.initial()
         status = np.empty((panes, count), np.uint8)
-        for first in range(0, panes, _PANES_AT_ONCE):
-            end = min(first + _PANES_AT_ONCE, panes)
+        for first in range(0, panes, PANES_AT_ONCE):
+            end = min(first + PANES_AT_ONCE, panes)
             counts = counts_of(streams.values[first * self.pane : end * self.pane])
             state, verdicts = detector.walk(state, counts, range(first * bank.pane, end * bank.pane, bank.pane))
             status[first:end] = verdicts.status

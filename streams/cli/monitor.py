@@ -42,6 +42,7 @@ def infer(
     segment: Annotated[list[str] | None, typer.Option(help="A column to report separately by; may be given again.")] = None,
     period: Annotated[list[str] | None, typer.Option(help="A cycle to learn and to take off, such as 1d, or without --time in rows, such as 365; may be given again.")] = None,
     task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="Default: by the label's values.", show_default=False)] = None,
+    correlation: Annotated[list[str] | None, typer.Option(help="A numeric column whose correlations are watched; may be given again, or be 'all'.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json: Json = False,
 ) -> None:
@@ -73,6 +74,7 @@ def infer(
         segments=segment or (),
         periods=[_period(text, rows=time is None) for text in period or ()],
         task=task,
+        correlation=correlation or (),
         base=base,
         tell=tell,
     )

@@ -146,7 +146,7 @@ def _monitor(evidence: Evidence) -> MonitorView:
         floor=number(evidence.effect.floor),
         n_reference=number(evidence.n_reference),
         n_current=number(evidence.n_current),
-        bars=bars_of(evidence.reference, evidence.current),
+        bars=_correlations(evidence) if evidence.basis.get("detector") == "correlation" else bars_of(evidence.reference, evidence.current),
     )
 
 
@@ -167,6 +167,14 @@ def bars_of(reference: dict[str, object], current: dict[str, object]) -> Bars | 
         return Bars(unit="mean absolute error, in the label's unit", labels=("mean absolute error",), reference=heights[0], current=heights[1])
     levels = [name for name, count in reference.items() if isinstance(count, int | float)]
     return _levels(levels, reference, current) if levels and len(levels) == len(reference) else None
+
+
+def _correlations(evidence: Evidence) -> Bars:
+    """The pairs whose correlations moved most."""
+    before, now = (np.array([_float(value) for value in side.values()]) for side in (evidence.reference, evidence.current))
+    moved = np.argsort(-np.nan_to_num(np.abs(now - before)), kind="stable")[:MOST_BARS].tolist()
+    labels = list(evidence.reference)
+    return Bars(unit="correlation", labels=tuple(labels[place] for place in moved), reference=tuple(before[moved].tolist()), current=tuple(now[moved].tolist()))
 
 
 def _bins(edges: Float64, reference: Float64, current: Float64) -> Bars | None:

@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from detectors.binning import encode
+from detectors.correlation_sums import CorrelationSums
 from detectors.detector import Detector, State
 from detectors.event_batch import Float64
 from detectors.layout import REGRESSION, Layout
-from detectors.profile import CategoricalProfile, ColumnProfile, Cycle, NumericProfile, PerformanceProfile, Profile
+from detectors.normal_scores import normal_scores
+from detectors.profile import CategoricalProfile, ColumnProfile, CorrelationProfile, Cycle, NumericProfile, PerformanceProfile, Profile
+from detectors.row_groups import RowGroups
 from detectors.specification import Feature, MonitorSpecification, Reference
 from detectors.verdict import Verdicts
 
@@ -42,11 +46,18 @@ def categorical_profile(shares: Mapping[str, float], rows: int = 10_000) -> Cate
 
 
 def specification_of(
-    columns: Mapping[str, ColumnProfile], *, performance: PerformanceProfile | None = None, prediction: ColumnProfile | None = None, **settings: object
+    columns: Mapping[str, ColumnProfile],
+    *,
+    performance: PerformanceProfile | None = None,
+    prediction: ColumnProfile | None = None,
+    together: CorrelationProfile | None = None,
+    **settings: object,
 ) -> MonitorSpecification:
     features = {name: Feature(type=profile.kind, minimum=-6.0 if profile.kind == "numeric" else None) for name, profile in columns.items()}
     label = CategoricalProfile(levels=CLASSES, counts=(5_000, 5_000)) if settings.get("task") != "regression" else None
-    profile = Profile(rows=10_000, features=dict(columns), prediction=prediction, label=label, performance=performance)
+    profile = Profile(rows=10_000, features=dict(columns), prediction=prediction, label=label, performance=performance, correlation=together)
+    if together is not None:
+        settings["correlation"] = together.features
     return MonitorSpecification(model="loans", pane=PANE, features=features, reference=Reference(profile=profile), **settings)  # type: ignore[arg-type]
 
 
@@ -72,6 +83,8 @@ def pane_vectors(
         else:
             cell = np.where(present, np.nan_to_num(values), len(profile.levels) + 1).astype(int)
         np.add.at(vectors, (pane_of, block.start + cell), 1)
+    if layout.specification.correlation:
+        _add_correlations(vectors[:, layout.blocks["correlation"]], layout, columns)
     block = layout.blocks["performance"]
     if errors is not None:
         pane_of = np.arange(len(errors)) * panes // len(errors)
@@ -81,6 +94,13 @@ def pane_vectors(
         for power, sum_of in enumerate(("rows", "absolute_error", "squared_error")):
             np.add.at(vectors, (pane_of, block.start + REGRESSION.index(sum_of)), absolute_errors**power)
     return vectors
+
+
+def _add_correlations(block: Float64, layout: Layout, columns: Mapping[str, Float64]) -> None:
+    names = layout.specification.correlation
+    scores = np.stack([np.append(normal_scores(layout.columns[name]), np.nan)[encode(columns[f"feature:{name}"], layout.columns[name])] for name in names], axis=1)
+    groups = RowGroups([(0, "", "")] * len(block), np.arange(len(scores)) * len(block) // len(scores), len(scores))
+    CorrelationSums([], starts=[], places=range(len(names)), size=0).add(block, groups, scores)
 
 
 def replay(detector: Detector, vectors: Float64, *, state: State | None = None, start: int = 0) -> tuple[State, list[Verdicts]]:

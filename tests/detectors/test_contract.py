@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.bank import detectors_of
+from detectors.correlation_reference import correlation_profile
 from detectors.detector import Detector, State
 from detectors.e_detector import RateEDetector
 from detectors.label_composition import ErrorsByClass, ResidualsByClass
@@ -27,9 +28,13 @@ SKEWED = numeric_profile(np.random.default_rng(101).lognormal(size=10_000))
 COLUMNS = {"age": NORMAL, "salary": SKEWED, "city": categorical_profile(SHARES)}
 
 
+APART = dict(zip(("age", "salary"), np.random.default_rng(102).normal(size=(2, 10_000)), strict=True))
+TOGETHER = correlation_profile(APART, dict.fromkeys(APART, NORMAL))
+
+
 def classifier(**changes: object) -> MonitorSpecification:
     performance = PerformanceProfile(rows=5_000, loss=0.1, deviation=0.3)
-    return specification_of(COLUMNS, performance=performance, prediction=categorical_profile({"no": 0.5, "yes": 0.5}), **changes)
+    return specification_of(COLUMNS, performance=performance, prediction=categorical_profile({"no": 0.5, "yes": 0.5}), together=TOGETHER, **changes)
 
 
 def regression(**changes: object) -> MonitorSpecification:
@@ -48,7 +53,9 @@ def vectors_of(specification: MonitorSpecification, *, events: int = 20_000, pan
     """Panes of which the last part is changed in everything."""
     generator = np.random.default_rng(seed)
     change = np.arange(events) >= changed_from * events
-    age, salary = generator.normal(size=events) + 1.0 * change, generator.lognormal(size=events) * (1 + change)
+    age, salary = generator.normal(size=events), np.log(generator.lognormal(size=events))
+    salary = np.exp(np.where(change, 0.9 * age + np.sqrt(0.19) * salary, salary)) * (1 + change)  # as wide as before, but together
+    age = age + 1.0 * change
     city = np.where(change & (generator.random(events) < 0.3), 5, generator.choice(5, size=events, p=list(SHARES.values()))).astype(float)
     age = np.where(generator.random(events) < 0.2 * change, np.nan, age)
     age, salary = (np.where(change & (generator.random(events) < 0.2), -7.0, values) for values in (age, salary))
@@ -73,10 +80,10 @@ every_detector = pytest.mark.parametrize(("made", "index"), CASES, ids=[f"{made.
 
 
 def test_the_contract_is_checked_for_every_bank_and_monitor() -> None:
-    assert len(CASES) == 13
+    assert len(CASES) == 14
     names = [name for made in (classifier, regression) for detector in detectors_of(made()) for name in detector.names]
     quality = ["out_of_range:age", "missing:age", "out_of_range:salary", "missing:salary", "unseen:city", "missing:city"]
-    assert sorted(names) == sorted(["feature:age", "feature:salary", "feature:city", "prediction", *quality] * 2 + ["error_rate", "loss"])
+    assert sorted(names) == sorted(["feature:age", "feature:salary", "feature:city", "prediction", *quality] * 2 + ["error_rate", "loss", "correlation"])
     kinds = {type(detector) for made in (classifier, regression, estimating) for detector in detectors_of(made())}
     assert kinds == {*WindowBank.__subclasses__(), PriorDrift, ErrorsByClass, ResidualsByClass}
 
@@ -101,7 +108,7 @@ def test_every_monitor_finds_a_large_change_and_says_when_it_was(made, index) ->
         assert evidence.value > evidence.threshold
         low, high = evidence.effect.interval
         assert low < evidence.effect.value < high
-        assert evidence.n_current > 5_000
+        assert evidence.n_current > 4_500
         assert evidence.current.keys() <= evidence.reference.keys()
 
 
@@ -231,7 +238,7 @@ def test_the_budget_is_shared_by_group_and_within_a_group_equally() -> None:
     total = 30 * 86_400_000 / PANE
     assert sum(1 / each for each in looks.values()) == pytest.approx(1 / total)
     assert looks["prediction"] == looks["error_rate"] == pytest.approx(total / (0.5 / 0.9) * 2)
-    assert looks["feature:age"] == looks["feature:city"] == pytest.approx(total / (0.3 / 0.9) * 3)
+    assert looks["feature:age"] == looks["feature:city"] == looks["correlation"] == pytest.approx(total / (0.3 / 0.9) * 4)
 
 
 def test_without_a_profile_a_classifier_has_no_monitors_and_a_regression_learns_its_loss() -> None:
