@@ -59,6 +59,11 @@ class AcknowledgedReferences:
             del self.learning[name]
         return learnt
 
+    def take(self, references: Mapping[str, Present]) -> None:
+        """Compare monitors with these, whatever they were compared with, or were still learning."""
+        self.references = self.references | dict(references)
+        self.learning = {name: since for name, since in self.learning.items() if name not in references}
+
     def drop(self, names: Collection[str]) -> None:
         """Forget monitors that no longer exist."""
         self.references = {name: present for name, present in self.references.items() if name not in names}

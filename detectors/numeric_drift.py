@@ -95,6 +95,13 @@ class NumericDrift(WindowBank):
         return [narrow(cells) for cells in counts[:, self._reference.binned]]
 
     @override
+    def bins_of(self, counts: Float64, monitor: int) -> list[float]:
+        """Bins of a column."""
+        start = self.blocks[monitor].start
+        found: list[float] = counts[start : start + len(self.profiles[monitor].scores)].tolist()
+        return found
+
+    @override
     def score(self, windows: Windows, state: State) -> Scored:
         """Both channels of all windows; the larger counts."""
         m = len(self.names)

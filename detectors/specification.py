@@ -92,6 +92,8 @@ class Reference(Frozen):
 
     source: str | None = None
     profile: Profile | None = None
+    kind: Literal["declared", "previous_period"] = Field(default="declared", description="what monitors compare with: the profile, or the last whole period")
+    period: Duration = Field(default=parse_duration("1d"), gt=0, description="of previous_period; whole panes")
 
 
 class Shares(Frozen):
@@ -329,6 +331,20 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _a_period_holds_panes(self) -> MonitorSpecification:
+        period = self.reference.period
+        if self.reference.kind == "previous_period" and (period % self.pane or period == self.pane):
+            raise ValueError(f"reference.period must be a whole number of panes ({format_duration(self.pane)} each), two or more, got {format_duration(period)}")
+        uneven = [cycle for cycle in self.detectors.cycles if period % cycle]
+        if self.reference.kind == "previous_period" and uneven:
+            cycles = ", ".join(map(format_duration, uneven))
+            raise ValueError(
+                f"reference.period must be a whole number of every cycle that is removed, got {format_duration(period)} and detectors.cycles {cycles}; "
+                "where a period begins in the middle of a cycle the cycle looks like a change"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _costs_are_of_classes(self) -> MonitorSpecification:
         named = {*self.costs, *(prediction for costs in self.costs.values() for prediction in costs)}
         strange = sorted(named.difference(self.classes))
@@ -379,7 +395,7 @@ class MonitorSpecification(Frozen):
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
-        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread})
+        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period"}})
         if self.detectors.quantiles:
             content["detectors"]["quantiles"] = True
         for name, feature in self.features.items():

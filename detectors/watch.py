@@ -23,6 +23,7 @@ from detectors.event_batch import Float64
 from detectors.layout import Layout
 from detectors.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.panels import Walking
+from detectors.period_references import PeriodReferences
 from detectors.rfc3339 import format_time, parse_time
 from detectors.silence import SILENT, Heard, Quiet
 from detectors.specification import MonitorSpecification
@@ -83,6 +84,8 @@ class Watch:
         self._acknowledged = AcknowledgedReferences()
         self._silence = silence_of(specification)
         self._heard = Heard()
+        reference = specification.reference
+        self._periods = PeriodReferences(reference.period) if reference.kind == "previous_period" else None
 
     @property
     def measured(self) -> bool:
@@ -101,6 +104,7 @@ class Watch:
         ended, _ = self.pass_time(panes[0].start, words)
         ended += self.give_up(self._end(panes[0]) - 1)[0]
         ended += self._follow_version(panes[0])
+        panes = self._of_one_period(panes)
         next_word = self._acknowledged.next_from(words)
         panes = panes[:1] if self._acknowledged.learning else panes if next_word is None else [pane for pane in panes if pane.start < next_word]
         run, leads = [panes[0]], [self._lead]
@@ -131,9 +135,24 @@ class Watch:
         self._lead, self._heard = leads[len(judged) - 1], listened[len(judged) - 1][0]
         for walk in walks:
             self._states[_name(walk.detector)] = walk.state_after(len(judged) - 1)
+        if self._periods is not None:
+            self._periods.add(totals[: len(judged)], serving[: len(judged)])
         self._restart(dict.fromkeys(well, self._end(judged[-1].pane)))
         self._learn(self._end(judged[-1].pane))
         return judged
+
+    def _of_one_period(self, panes: Sequence[ClosedPane]) -> Sequence[ClosedPane]:
+        """Those of the first one's period, where the one before is the reference; it becomes that now."""
+        if self._periods is None:
+            return panes
+        end = self._periods.end(panes[0].start)
+        stated = {f"missing:{name}" for name, feature in self._layout.features.items() if feature.max_missing is not None}
+        found = {name: present for name, present in self._periods.turn(panes[0].start, self._inputs, self._outputs).items() if name not in stated}
+        if found:
+            self._acknowledged.take(found)
+            self._make_detectors()
+            self._restart(dict.fromkeys(found, panes[0].start))
+        return [pane for pane in panes if pane.start < end]
 
     def _end(self, pane: ClosedPane) -> int:
         return pane.start + self._specification.pane
@@ -211,6 +230,8 @@ class Watch:
             outputs = {name for detector in self._outputs for name in detector.names}
             alerts = self._lifecycle.drop(outputs, self._end(pane), takeover)
             self._acknowledged.drop(outputs)
+            if self._periods is not None:
+                self._periods.begin_outputs()
             self._outputs = of_a_later_version(self._specification, self._acknowledged.references)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()
@@ -318,7 +339,7 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """What to save."""
-        return {
+        state = {
             "version": self._version,
             "first_version": self._first_version,
             "lead": None if self._lead is None else list(astuple(self._lead)),
@@ -326,7 +347,9 @@ class Watch:
             "detectors": dict(self._states),
             "alerts": self._lifecycle.state(),
             "acknowledged": self._acknowledged.state(),
-        } | ({} if self._silence is None else {"heard": self._heard.as_state()})
+        }
+        asked = {} if self._silence is None else {"heard": self._heard.as_state()}
+        return state | asked | ({} if self._periods is None else {"period": self._periods.state()})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
@@ -334,6 +357,8 @@ class Watch:
         self._lead = None if state["lead"] is None else _Lead(*state["lead"])
         self._happened = [(when, sentence) for when, sentence in state["happened"]]
         self._acknowledged.restore(state["acknowledged"])
+        if self._periods is not None:
+            self._periods.restore(state["period"])
         if self._acknowledged.references or not self._first_version:
             self._make_detectors()
         self._states = dict(state["detectors"])

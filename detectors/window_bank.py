@@ -255,6 +255,21 @@ class WindowBank(ABC):
             counts: Any = self.tell(state, monitor, bucket, scored).current.get("counts")
         return Present(float(sums[bucket, 0, 0]), found if counts is None else found | {"counts": counts})
 
+    def seen_in(self, counts: Float64, start: int) -> list[Present]:
+        """What every monitor saw in panes whose summary vectors add up to one (size,), as something to compare with."""
+        sums = self.sums_of(counts[None], (start,))[0]
+        found = []
+        for monitor in range(len(self.names)):
+            mine: dict[str, list[float]] = dict(zip(("events", "totals", "squares"), sums[self.channel_sums[:, self.channel_monitor == monitor]].tolist(), strict=True))
+            bins = self.bins_of(counts, monitor)
+            found.append(Present(mine["events"][0], mine if bins is None else mine | {"counts": bins}))
+        return found
+
+    def bins_of(self, counts: Float64, monitor: int) -> list[float] | None:
+        """Bins of a column in a summary vector; None where the sums hold what there is."""
+        del counts, monitor
+        return None
+
     def statistics_since(self, state: State, since: int) -> Float64:
         """(m,) statistic of every monitor in the one window that begins at a time; nan where it holds too little."""
         histogram = Histogram.of_state(state)
