@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from detectors.column_distances import ColumnDistances, measure
+from detectors.correlation_distance import CorrelationDistance
 from detectors.estimates import Estimates
 from detectors.event_batch import Float64
 from detectors.layout import Layout
@@ -30,6 +31,8 @@ class WindowMeasures:
         if layout.prediction is not None:
             columns["prediction"] = (layout.prediction, layout.blocks["prediction"])
         self.estimates = None if layout.outcomes is None else Estimates(layout, layout.outcomes)
+        together = None if layout.specification.reference.profile is None else layout.specification.reference.profile.correlation
+        self.correlation = CorrelationDistance(together, layout.blocks["correlation"]) if layout.specification.correlation and together is not None else None
         kinds = ("numeric", "categorical")
         self.names = [[name for name, (profile, _) in columns.items() if profile.kind == kind] for kind in kinds]
         self.distances = [ColumnDistances(*zip(*(columns[name] for name in names), strict=True)) if names else ColumnDistances((), ()) for names in self.names]
@@ -72,6 +75,8 @@ def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
         for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
             for name, values in zip(names, next(measured).tolist(), strict=True):
                 yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)
+        if window.measures.correlation is not None:
+            yield Point(measurement="correlation", tags=tags, fields={**window.measures.correlation.fields(counts)}, time=at)
         if layout.sketched:
             cells = counts[layout.blocks["sketches"]].reshape(len(layout.sketched), -1)
             for name, of_column in zip(layout.sketched, sketched(cells), strict=True):

@@ -11,6 +11,7 @@ from scipy import special, stats
 
 from detectors.acknowledgement import Present
 from detectors.bank import detectors_of
+from detectors.correlation_distance import CorrelationDistance
 from detectors.correlation_drift import CorrelationDrift
 from detectors.correlation_reference import correlation_profile, pairs_of
 from detectors.correlation_sums import CorrelationSums, block_size
@@ -177,6 +178,18 @@ def test_an_acknowledged_window_is_what_is_compared_with() -> None:
     assert first_drift(verdicts) is not None
     _, verdicts = replay(monitor().acknowledged(Present()), panes(now))
     assert all(verdict.status[0] == Status.LEARNING for verdict in verdicts)
+
+
+def test_the_distance_of_a_window_is_told_with_what_chance_makes_of_it() -> None:
+    block = Layout(MODEL).blocks["correlation"]
+    measured = CorrelationDistance(TOGETHER, block)
+    told = [measured.fields(panes(normal(400, seed, correlation=0.5), 400)[0]) for seed in range(100, 500)]
+    assert 0.92 < np.mean([fields["difference"] < fields["difference_by_chance"] for fields in told]) < 0.98
+    fields = measured.fields(panes(normal(400, 1, correlation=-0.4), 400)[0])
+    assert fields["n"] == 400
+    assert fields["difference_low"] < 0.9 / 3 < fields["difference_high"]
+    assert fields["difference"] == pytest.approx(0.9 / 3, abs=0.06)
+    assert all(np.isnan(value) for name, value in measured.fields(np.zeros(block.stop)).items() if name != "n")
 
 
 def test_what_is_no_reference_is_refused() -> None:

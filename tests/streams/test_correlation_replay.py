@@ -30,7 +30,11 @@ def test_a_replay_alarms_for_columns_that_no_longer_go_together_and_names_them()
     assert specification.correlation == ("age", "salary", "height")  # a column of two values is left out
     stream = [table(3_000, 0.7, 2), table(1_000, 0.0, 3)]
     columns = {name: np.concatenate([part.columns[name] for part in stream]) for name in stream[0].columns}
-    (alert,) = replay([Table(source="stream", columns=columns)], specification, ColumnNames()).opened
+    replayed = replay([Table(source="stream", columns=columns)], specification, ColumnNames())
+    (alert,) = replayed.opened
+    distances = {point.time: point.fields["difference"] for point in replayed.points if point.measurement == "correlation" and point.tags["window"] == "10m"}
+    assert distances[3_000_000] < 0.08
+    assert distances[4_000_000] > 0.2
     (evidence,) = alert.monitors
     assert evidence.name == "correlation"
     assert evidence.reference["age ~ salary"] == pytest.approx(0.7, abs=0.03)
