@@ -78,6 +78,10 @@ class Heard:
         return Heard(first, last, pauses, tuple(longest), *rest)
 
 
+NOTHING = Heard()
+"""Of a model that was never heard of, or is not listened to."""
+
+
 @dataclass(frozen=True)
 class Quiet:
     """A model without predictions at a time; milliseconds."""

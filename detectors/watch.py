@@ -25,7 +25,7 @@ from detectors.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.panels import Walking
 from detectors.period_references import PeriodReferences
 from detectors.rfc3339 import format_time, parse_time
-from detectors.silence import SILENT, Heard, Quiet
+from detectors.silence import NOTHING, SILENT, Heard, Quiet
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status, Verdicts
 from detectors.window_bank import WindowBank
@@ -83,7 +83,7 @@ class Watch:
         self._happened: list[tuple[int, str]] = []
         self._acknowledged = AcknowledgedReferences()
         self._silence = silence_of(specification)
-        self._heard = Heard()
+        self._heard = NOTHING
         reference = specification.reference
         self._periods = PeriodReferences(reference.period) if reference.kind == "previous_period" else None
 
