@@ -124,10 +124,10 @@ def test_changes_of_all_correlations_are_found_and_little_else() -> None:
 @pytest.mark.parametrize("now", [0.0, 0.9, -0.5])
 def test_one_pair_that_changes_is_found_and_named(now: float) -> None:
     columns = {name: np.concatenate((one, other)) for (name, one), other in zip(normal(6_000, 7, correlation=0.5).items(), normal(3_000, 8, correlation=now).values(), strict=True)}
-    state, verdicts = replay(monitor(), panes(columns))
+    state, verdicts = replay(monitor(), panes(columns, 25))
     found = first_drift(verdicts)
     assert found is not None
-    assert 120 <= found <= 126
+    assert 240 <= found <= 252
     evidence = monitor().evidence(state, 0)
     assert evidence.reference["age ~ salary"] == pytest.approx(0.5, abs=0.03)
     assert evidence.current["age ~ salary"] == pytest.approx(now, abs=0.05)
