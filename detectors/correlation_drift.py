@@ -12,8 +12,8 @@ A pair's likelihood ratio is that of two normal columns, which in Fisher's ``d =
 nothing was correlated before. It is scaled to the error that the correlation has in the reference, whatever the law of the columns together.
 
 Not for events that depend on each other, as in a time series: the second question is not asked where most pairs show it, and with AR(1) .7 in twenty columns the others alarm
-some six times as often as they may. Nor for columns of few values, or with a cycle: `detectors.specification` refuses them. Correlations see straight lines only: of a dependence that
-leaves every correlation alone nothing is said.
+some six times as often as they may. Nor for columns of few values, or with a cycle: `detectors.specification` refuses them.
+Correlations see straight lines only: of a dependence that leaves every correlation alone nothing is said.
 """
 
 from __future__ import annotations
