@@ -330,6 +330,13 @@ def test_files_that_the_architecture_names_exist() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_every_module_of_the_core_has_its_place_in_the_architecture() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    table = text[text.index("## What is where") : text.index("## Topics")]
+    listed = re.findall(r"`(\w+)`", table)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "detectors").glob("*.py") if path.stem != "__init__")
+
+
 def test_the_code_refers_to_decisions_that_exist() -> None:
     code = "\n".join(path.read_text() for package in ("detectors", "retrainer", "streams") for path in (ROOT / package).rglob("*.py"))
     named = set(re.findall(r"docs/[\w/.-]+\.md", code))
