@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from detectors.correlation_drift import FOLDED
 from detectors.correlation_reference import pairs_of
 from detectors.event_batch import Float64
 from detectors.profile import CorrelationProfile
-
-_FOLDED = float(np.sqrt(2 / np.pi))  # mean of |x| for a standard normal x
 
 
 class CorrelationDistance:
@@ -31,7 +30,7 @@ class CorrelationDistance:
         pairs = len(deviations)
         # Of |x| and |y| at correlation r the covariance is about r^2 / pi, and 1 - 2 / pi where they are the same.
         variance = np.square(deviations).mean() * ((1 - 2 / np.pi) * pairs + (profile.traces[0] - pairs) / np.pi) / pairs**2
-        mean = _FOLDED * deviations.mean()
+        mean = FOLDED * deviations.mean()
         self._by_chance = float(special.gammaincinv(mean**2 / variance, 0.95) * variance / mean)
 
     def fields(self, counts: Float64) -> dict[str, float]:

@@ -100,7 +100,7 @@ class CorrelationDrift(WindowBank):
         n, scores, products = block[:, :1], block[:, 1 : 1 + d], block[:, 1 + d :]
         own = products[:, self._own]
         influence = (products[:, self._others] - self._declared * (own[:, self._first] + own[:, self._second]) / 2) / self._deviation
-        whole = influence.sum(axis=1, keepdims=True) / self._sum_deviation
+        whole = _row_sums(influence)[:, None] / self._sum_deviation
         known = np.maximum(n, 1)
         within = np.maximum(n - 1, 0)
         return np.concatenate((n, influence, scores, whole, influence**2 / known + within, own, whole**2 / known + within), axis=1)
@@ -112,8 +112,7 @@ class CorrelationDrift(WindowBank):
         own = squares[:, self._columns] / n[:, None]
         products = totals[:, self._pairs] * (self._deviation / n[:, None]) + self._declared * (own[:, one] + own[:, other]) / 2 - means[:, one] * means[:, other]
         own = np.maximum(own - means**2, 0)
-        # Row by row, not by a product of matrices: the bits must not depend on how many windows are looked at together.
-        influence = ((products - self._declared * (own[:, one] + own[:, other]) / 2) / self._deviation).sum(axis=1) * (n / np.maximum(n - 1, 1))
+        influence = _row_sums((products - self._declared * (own[:, one] + own[:, other]) / 2) / self._deviation) * (n / np.maximum(n - 1, 1))
         spread = np.sqrt(own)
         with np.errstate(all="ignore"):
             found = products / (spread[:, one] * spread[:, other])
@@ -146,7 +145,7 @@ class CorrelationDrift(WindowBank):
     def _known(self, windows: Windows) -> Float64:
         """(r, 3) of the rows of what was known of the dependence: inflation of the sum over pairs (Rao & Scott's mean), its freedom, and that of the mean."""
         inflation, freedom = windows.known_inflation[:, self._pairs], windows.known_freedom
-        return np.stack((inflation.mean(axis=1), freedom[:, self._all], np.median(freedom[:, self._pairs], axis=1)), axis=1)
+        return np.stack((_row_sums(inflation) / len(self._first), freedom[:, self._all], np.median(freedom[:, self._pairs], axis=1)), axis=1)
 
     def _scored_windows(self, sums: Float64, noted: Int64, windows: Windows, known: Float64) -> tuple[Float64, ...]:
         """(w,) each of `score`'s details, of windows (w, q)."""
@@ -157,7 +156,7 @@ class CorrelationDrift(WindowBank):
         per_event = 1 / (n - 1) + 1 / rows
         difference = found - self._correlations
 
-        influence, deviation = influence - self._offset, (difference / self._deviation).sum(axis=1)
+        influence, deviation = influence - self._offset, _row_sums(difference / self._deviation)
         deviation = np.where(influence * deviation > 0, np.copysign(np.minimum(np.abs(influence), np.abs(deviation)), influence), 0.0)
         slope, ease = self._sum_law.at(deviation, np.zeros(len(n), np.int64))
         root = np.abs(deviation) * slope / np.sqrt(per_event * windows.known_inflation[noted, self._all])
@@ -170,7 +169,7 @@ class CorrelationDrift(WindowBank):
         exact = (effective - 2) * ((8 * effective - 15) / (8 * effective - 13)) ** 2  # Wallace's factor, of n - 2 degrees of freedom
         ratio *= self._stretch**2 * (np.where(few, np.nan, exact) * rows / (n + rows))[:, None]
         # By a tenth too small an inflation a sum of 190 ratios is off by a whole standard deviation, so dependent events are not asked for it.
-        of_many = np.where(freedom_of_many < INDEPENDENT, np.nan, self._normal_of_sum(ratio.sum(axis=1), effective))
+        of_many = np.where(freedom_of_many < INDEPENDENT, np.nan, self._normal_of_sum(_row_sums(ratio), effective))
         of_pair = windows.known_inflation[noted][:, self._pairs] / inflation[:, None]
         largest = np.argmax(ratio / of_pair, axis=1)
         place = np.arange(len(n))
@@ -178,7 +177,7 @@ class CorrelationDrift(WindowBank):
         of_all = np.where(few, np.nan, of_all)
 
         spread = np.sqrt((1 / n + 1 / rows) * inflation)
-        distance, chance = np.abs(difference).mean(axis=1), FOLDED * self._deviation.mean() * spread
+        distance, chance = _row_sums(np.abs(difference)) / len(self._first), FOLDED * self._deviation.mean() * spread
         return of_all, of_many, of_one, distance, chance, spread * self._error_of_mean
 
     def _normal_of_sum(self, ratio: Float64, n: Float64) -> Float64:
@@ -240,6 +239,12 @@ class CorrelationDrift(WindowBank):
         """Of each pair: its two columns."""
         names = self.profile.features
         return [f"{names[one]} ~ {names[other]}" for one, other in zip(self._first.tolist(), self._second.tolist(), strict=True)]
+
+
+def _row_sums(values: Float64) -> Float64:
+    """(w,) sums of rows, whose bits do not depend on how many rows are looked at together: numpy adds up in another order where columns lie one after another."""
+    sums: Float64 = np.ascontiguousarray(values).sum(axis=1)
+    return sums
 
 
 def _normal_of_chi_square(ratio: Float64, degrees: Float64) -> Float64:

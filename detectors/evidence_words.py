@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.dependence import INDEPENDENT
 from detectors.distances import Distance, distances
 from detectors.duration import format_duration
 from detectors.recomputation import MissingEvidenceError, counts_of, detector_of, numbers_of
@@ -89,6 +90,8 @@ def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
             shown = f"more than {_LARGEST_LOOKS:.0e}" if found >= _LARGEST_LOOKS else f"{found:.2g}"
             at_most = "at most " if basis.get("detector") == "e-detector" else ""
             yield f"without a material change a statistic as large as this comes {at_most}once in {shown} panes"
+        if basis.get("detector") == "correlation" and any(value < INDEPENDENT for value in _list(basis.get("freedom"))):
+            yield "that holds for independent events; these depend on each other, and correlations of such events alarm several times as often"
     measured = bin_distances(evidence)
     if measured:
         told = "; ".join(f"{_NAMES.get(one.name, one.name)} {one.value:.3g} (chance alone: up to {one.null_quantile:.3g})" for one in measured)

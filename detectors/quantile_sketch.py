@@ -2,7 +2,8 @@
 
 Bins are exponential, eight in an octave on either side of 0, as those of Prometheus' native histograms (schema 3) and of DDSketch (Masson, Rim & Lee 2019). A quantile is
 then known to 9 %, and to 1 % where the values in its bin are spread evenly, without a first look at the data; and counts add up over panes,
-partitions and workers, which t-digests and KLL sketches do but nearly: the order in which they are put together shows.
+partitions and workers, bit by bit, which t-digests and KLL sketches do but nearly: the order in which they are put together shows. The sums
+beside them, of the mean, are rounded.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _ENDS: Float64 = 2.0 ** (_LOWEST + np.arange(_SIDE + 1) / _PER_OCTAVE)
 _LEFT: Float64 = np.concatenate([-_ENDS[:0:-1], [0.0], _ENDS[:-1]])
 _RIGHT: Float64 = np.concatenate([-_ENDS[-2::-1], [0.0], _ENDS[1:]])
 _PERCENTS = (5, 50, 95)
+_LOST = 1e-10  # of the squared mean: a variance so small, as of times in seconds, is what rounding left of two sums that are known to some 1e-12
 _NAMES = ("missing", "mean", *(f"p{percent}" for percent in _PERCENTS))
 
 
@@ -75,12 +77,15 @@ def sketched(cells: Float64) -> list[tuple[Metric, ...]]:
     n = counts.sum(axis=1)
     with np.errstate(all="ignore"):
         mean = total / np.where(n > 0, n, np.nan)
-        half = Z * np.sqrt(np.maximum(squares / n - mean**2, 0) / np.where(n > 1, n - 1, np.nan))
+        variance = squares / n - mean**2
+        variance = np.where((variance > _LOST * mean**2) | (squares == 0), variance, np.nan)
+        half = Z * np.sqrt(variance / np.where(n > 1, n - 1, np.nan))
     parts = [rates(missing, n + missing), known(mean, mean - half, mean + half, n)]
     for percent in _PERCENTS:
         with np.errstate(all="ignore"):
             error = Z * np.sqrt(percent / 100 * (1 - percent / 100) / n)  # of the share of values below, as order statistics have it
-        value, low, high = (_quantile(counts, np.clip(percent / 100 + side * error, 0, 1)) for side in (0, -1, 1))
+            shares = [np.clip(percent / 100 + side * error, 0, 1) if side else np.full(len(n), percent / 100) for side in (0, -1, 1)]
+        value, low, high = (_quantile(counts, share) for share in shares)
         parts.append(known(value, low, high, n))
     return [metrics_of(_NAMES, column) for column in np.stack(parts, axis=1)]
 

@@ -110,6 +110,25 @@ def _bank() -> Bank:
     return Bank(names=("correlation",), group="features", kind="drift", looks=1e4, pane=1_000, resolve_after=10_000)
 
 
+def test_panes_one_by_one_give_the_bits_of_many_at_once() -> None:
+    generator = np.random.default_rng(5)
+    features = tuple(f"f{place}" for place in range(8))
+    reference = dict(zip(features, generator.normal(size=(8, 2_000)), strict=True))
+    profiles = {name: numeric_profile(values) for name, values in reference.items()}
+    specification = specification_of(profiles, together=correlation_profile(reference, profiles), task="regression", alerts=NO_FLOORS)
+    bank = monitor(specification)
+    counts = pane_vectors(Layout(specification), 120, {f"feature:{name}": generator.normal(size=6_000) for name in features})
+    starts = range(0, 120 * 1_000, 1_000)
+    together, verdicts = bank.walk(bank.initial(), counts, starts)
+    alone = bank.initial()
+    said = []
+    for place, start in enumerate(starts):
+        alone, of_pane = bank.walk(alone, counts[place : place + 1], [start])
+        said.append(of_pane.statistic[0, 0])
+    assert np.array_equal(said, verdicts.statistic[:, 0], equal_nan=True)
+    assert np.array_equal(alone["sums"], together["sums"])
+
+
 def test_changes_of_all_correlations_are_found_and_little_else() -> None:
     law = Correlated(0.0, 0.3, features=20)
     streams = changed_streams(law, streams=5, before=1_500, after=300, seed=5, phases=10)

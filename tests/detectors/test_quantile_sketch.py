@@ -106,3 +106,11 @@ def test_a_replay_tells_quantiles_of_each_window() -> None:
     assert (last.fields["missing"], last.fields["p50_n"]) == (0.1, 540)
     assert last.fields["p50"] == pytest.approx(np.nanmedian(rows), rel=0.09)
     assert last.fields["mean"] == pytest.approx(np.nanmean(rows))
+
+
+def test_a_spread_that_rounding_has_eaten_has_no_interval() -> None:
+    seconds = 1.7e9 + np.random.default_rng(7).normal(size=(2_000, 1))
+    small = seconds - 1.7e9
+    large_mean, small_mean = (next(metric for metric in sketched(sketch(values))[0] if metric.name == "mean") for values in (seconds, small))
+    assert np.isnan(large_mean.interval).all()
+    assert small_mean.interval[1] - small_mean.interval[0] == pytest.approx(2 * 1.96 / np.sqrt(2_000), rel=0.1)
