@@ -169,10 +169,10 @@ def _estimates(specification: MonitorSpecification, layout: Layout, acknowledged
         present = acknowledged.get(name)
         known = loss_reference(None, present)
         mine = reference if known is None else (float(known.rows), known.loss, known.deviation)
-        by_class = outputs.unexpected_by_label if name == "calibration" and known is None else None
 
         def make(bank: Bank) -> Detector:
-            if by_class is not None:
+            if name == "calibration":
+                by_class = outputs.unexpected_by_label if known is None else outputs.unexpected_by_label.forgotten()
                 return ResidualsByClass(bank, weights=weights, reference=mine, floor=floors.rate, composition=by_class)
             return MeanRise(bank, weights=weights, reference=mine, floor=floors.rate)
 
@@ -241,13 +241,13 @@ def _performance(specification: MonitorSpecification, layout: Layout, performanc
     if not specification.classes:
         return []  # without classes a right answer cannot be told from a wrong one
     rate = _errors(specification, layout, reference, acknowledged.get("error_rate"))
-
-    outcomes = None if reference is None or "error_rate" in acknowledged else _late_outcomes(specification)
+    outcomes = None if reference is None else _late_outcomes(specification)
 
     def errors(bank: Bank) -> Detector:
         if outcomes is not None and specification.detectors.rates == "scan":
             composition = error_composition(layout, confusion_of(outcomes, len(specification.classes)))
-            return ErrorsByClass(bank, rates=[rate], floor=floors.rate, composition=composition)
+            by_class = composition.forgotten() if "error_rate" in acknowledged else composition
+            return ErrorsByClass(bank, rates=[rate], floor=floors.rate, composition=by_class)
         return _OF_RATES[specification.detectors.rates](bank, rates=[rate], floor=floors.rate)
 
     return [_Planned(("error_rate",), "performance", "performance", errors)]

@@ -17,6 +17,7 @@ from detectors.layout import Layout
 from detectors.mean_rise import MeanRise
 from detectors.rate_change import RateChange
 from detectors.scored_windows import Scored, Windows
+from detectors.window_bank import WindowBank
 
 LATE = 0.05
 """Share of labels that came a second or more after their prediction, from which on labels are late."""
@@ -30,7 +31,7 @@ class Composition:
     ----------
     cells : (K, c) places in a summary vector of the labelled rows of each class.
     delays : (d,) places of the label delays, those without one first.
-    means, variances, rows : (K,) of the quantity in the reference.
+    means, variances, rows : (K,) of the quantity in the reference; without any rows it is not known, and every rise is one.
     """
 
     cells: Int64
@@ -43,6 +44,10 @@ class Composition:
     def width(self) -> int:
         """Sums a pane contributes."""
         return len(self.means) + 2
+
+    def forgotten(self) -> Composition:
+        """The same sums where nothing is known of classes, as in a reference that was acknowledged: so a detector keeps its state when that takes the declared one's place."""
+        return replace(self, rows=np.zeros_like(self.rows))
 
     def sums(self, counts: Float64) -> Float64:
         """(k, K + 2) labels of each class, labels that were late, and all whose delay is known."""
@@ -62,6 +67,8 @@ class Composition:
         """
         labels, late, known = sums[:, :-2], sums[:, -2], sums[:, -1]
         share = self.rows > 0
+        if not share.any():
+            return np.ones(len(sums), np.bool_)
         of_class = labels[:, share]
         expected = of_class @ self.means[share]
         variance = of_class @ self.variances[share] + of_class**2 @ (self.variances[share] / self.rows[share])
@@ -73,7 +80,8 @@ def error_composition(layout: Layout, confusion: Float64) -> Composition:
     """Of the error rate; from the reference's (K, K) rows by label and prediction."""
     rows = confusion.sum(axis=1)
     wrong = 1 - np.diagonal(confusion) / np.maximum(rows, 1)
-    return Composition(*_places(layout), wrong, (smooth := (wrong * rows + 1) / (rows + 2)) * (1 - smooth), rows)
+    smooth = (wrong * rows + 1) / (rows + 2)
+    return Composition(*_places(layout), wrong, smooth * (1 - smooth), rows)
 
 
 def residual_composition(layout: Layout, table: Float64, residual: Float64) -> Composition:
@@ -89,7 +97,39 @@ def _places(layout: Layout) -> tuple[Int64, Int64]:
     return cells[:-1], np.arange(delay.start, delay.stop)
 
 
-class ErrorsByClass(RateChange):
+class _ByClass(WindowBank):
+    """What goes before a bank of one monitor: where labels are late, what has risen counts if it has risen given their classes."""
+
+    _floor: float
+
+    def __init__(self, *others: Any, composition: Composition, **more: Any) -> None:
+        super().__init__(*others, **more)
+        self._composition, self._own = composition, self.width
+        self.width += composition.width
+
+    @override
+    def sums_of(self, counts: Float64, starts: Any) -> Float64:
+        """(k, q) those of the bank, then of the classes."""
+        own = super().sums_of(counts, starts)  # type: ignore[safe-super]  # the bank behind this has one
+        return np.concatenate((own, self._composition.sums(counts)), axis=1)
+
+    @override
+    def score(self, windows: Windows, state: Any) -> Scored:
+        """A rise that is none given the classes of late labels scores 0; only windows that may alarm are asked."""
+        scored = super().score(replace(windows, sums=windows.sums[..., : self._own]), state)  # type: ignore[safe-super]  # the bank behind this has one
+        statistic = scored.statistic[..., 0]
+        asked = statistic > self.thresholds[1][0]
+        if not asked.any():
+            return scored
+        sums, inflation = windows.sums[asked], np.fmax(windows.inflation[asked][:, 0], 1.0)
+        kept = scored.statistic.copy()
+        with np.errstate(all="ignore"):
+            confirmed = self._composition.confirms(sums[:, self._own :], sums[:, 1], self._floor, inflation, float(self.thresholds[0][0]))
+        kept[asked, 0] = np.where(confirmed, statistic[asked], 0.0)
+        return replace(scored, statistic=kept)
+
+
+class ErrorsByClass(_ByClass, RateChange):
     """The error rate, where late labels count if it has risen given their classes.
 
     Parameters
@@ -98,24 +138,8 @@ class ErrorsByClass(RateChange):
     others : of `RateChange`; one rate with a declared reference.
     """
 
-    def __init__(self, *others: Any, composition: Composition, floor: float, **more: Any) -> None:
-        super().__init__(*others, floor=floor, **more)
-        self._composition, self._own, self._least = composition, self.width, floor
-        self.width += composition.width
 
-    @override
-    def sums_of(self, counts: Float64, starts: Any) -> Float64:
-        """(k, q) those of the rate, then of the classes."""
-        return np.concatenate((super().sums_of(counts, starts), self._composition.sums(counts)), axis=1)
-
-    @override
-    def score(self, windows: Windows, state: Any) -> Scored:
-        """A rise that is none given the classes of late labels scores 0."""
-        scored = super().score(replace(windows, sums=windows.sums[..., : self._own]), state)
-        return _confirmed(scored, windows, self._composition, self._own, 1, self._least, self.thresholds)
-
-
-class ResidualsByClass(MeanRise):
+class ResidualsByClass(_ByClass, MeanRise):
     """What errors exceed their estimate by, where late labels count if that has risen given their classes.
 
     Parameters
@@ -123,33 +147,3 @@ class ResidualsByClass(MeanRise):
     composition : of the reference.
     others : of `MeanRise`.
     """
-
-    def __init__(self, *others: Any, composition: Composition, floor: float, **more: Any) -> None:
-        super().__init__(*others, floor=floor, **more)
-        self._composition, self._own, self._least = composition, self.width, floor
-        self.width += composition.width
-
-    @override
-    def sums_of(self, counts: Float64, starts: Any) -> Float64:
-        """(k, q) those of the mean, then of the classes."""
-        return np.concatenate((super().sums_of(counts, starts), self._composition.sums(counts)), axis=1)
-
-    @override
-    def score(self, windows: Windows, state: Any) -> Scored:
-        """A rise that is none given the classes of late labels scores 0."""
-        scored = super().score(replace(windows, sums=windows.sums[..., : self._own]), state)
-        return _confirmed(scored, windows, self._composition, self._own, 1, self._least, self.thresholds)
-
-
-def _confirmed(scored: Scored, windows: Windows, composition: Composition, own: int, total: int, floor: float, thresholds: tuple[Float64, Float64]) -> Scored:
-    statistic = scored.statistic[..., 0]
-    asked = statistic > thresholds[1][0]
-    if not asked.any():
-        return scored
-    sums = windows.sums[asked]
-    inflation = np.fmax(windows.inflation[asked][:, 0], 1.0)
-    kept = scored.statistic.copy()
-    with np.errstate(all="ignore"):
-        confirmed = composition.confirms(sums[:, own:], sums[:, total], floor, inflation, float(thresholds[0][0]))
-    kept[asked, 0] = np.where(confirmed, statistic[asked], 0.0)
-    return replace(scored, statistic=kept)

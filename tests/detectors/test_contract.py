@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+from inspect import isabstract
+from itertools import filterfalse
 
 import msgspec
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.acknowledgement import Present
 from detectors.bank import detectors_of
 from detectors.correlation_reference import correlation_profile
 from detectors.detector import Detector, State
@@ -85,7 +88,7 @@ def test_the_contract_is_checked_for_every_bank_and_monitor() -> None:
     quality = ["out_of_range:age", "missing:age", "out_of_range:salary", "missing:salary", "unseen:city", "missing:city"]
     assert sorted(names) == sorted(["feature:age", "feature:salary", "feature:city", "prediction", *quality] * 2 + ["error_rate", "loss", "correlation"])
     kinds = {type(detector) for made in (classifier, regression, estimating) for detector in detectors_of(made())}
-    assert kinds == {*WindowBank.__subclasses__(), PriorDrift, ErrorsByClass, ResidualsByClass}
+    assert kinds == {*filterfalse(isabstract, WindowBank.__subclasses__()), PriorDrift, ErrorsByClass, ResidualsByClass}
 
 
 @every_detector
@@ -231,6 +234,20 @@ def test_a_restart_forgets_what_was_before_it_and_only_for_its_monitor(made, ind
     assert all(verdict.status[0] != Status.DRIFT for verdict in verdicts)
     assert (verdicts[0].status[1:] == Status.DRIFT).all()
     assert verdicts[-1].recent_effect[0] < detector.floors[0] / 2
+
+
+@pytest.mark.parametrize("made", VECTORS, ids=lambda made: made.__name__)
+def test_every_detector_goes_on_with_its_state_when_its_reference_is_acknowledged(made) -> None:
+    declared, vectors = detectors_of(made()), VECTORS[made]
+    present = {name: seen for detector in declared for name, seen in zip(detector.names, detector.seen_in(vectors[:60].sum(axis=0), 0), strict=True)}
+    for acknowledged in (dict.fromkeys(present, Present()), present):
+        for before, after in zip(declared, detectors_of(made(), acknowledged=acknowledged), strict=True):
+            assert (type(after), after.names) == (type(before), before.names)
+            state, _ = before.walk(before.initial(), vectors[:60], [pane * PANE for pane in range(60)])
+            for monitor in range(len(after.names)):
+                state = after.restart(state, monitor, 60 * PANE)
+            _, verdicts = after.walk(state, vectors[:60], [pane * PANE for pane in range(60, 120)])
+            assert (verdicts.status[-1] == (Status.LEARNING if acknowledged is not present else Status.OK)).all(), after.names
 
 
 def test_the_budget_is_shared_by_group_and_within_a_group_equally() -> None:
