@@ -41,7 +41,8 @@ class Estimates:
         self._model, self._classes = specification.model, specification.classes
         self._outputs = OutputCounts(layout, outcomes)
         self._material = specification.alerts.floors.rate or RESOLUTION
-        columns = [(reference_counts(profile), layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items()]
+        # A column's missing values stand behind the others: one that is no longer there has moved, too.
+        columns = [(np.append(reference_counts(profile), profile.missing), layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items()]
         said = self._outputs.calibration.rows
         references = [*(counts for counts, _ in columns), said]
         cells = [*(np.arange(block.start, block.start + len(counts)) for counts, block in columns), self._outputs.outputs]
@@ -86,6 +87,8 @@ class Estimates:
         """Whether predictions moved, and shares of classes explain how."""
         predicted, confusion = self._outputs.predicted(counts), self._outputs.confusion
         before, n = confusion.sum(axis=0), float(predicted.sum())
+        if n <= 0:
+            return False
         used = before > 0
         share = (before + predicted[0])[used] / (before.sum() + n)
         moved = np.square(predicted[0][used] / n - before[used] / before.sum()) / share / (1 / n + 1 / before.sum()) / self._outputs.outcomes.dispersion

@@ -202,7 +202,7 @@ class Explanation:
         self._far = float(special.ndtri(1 - CONTRADICTED / 2 / chances))
         # The variance that a class's own error in the reference gives the weights: (K, K) for each class of label.
         of_label = [self._solve @ (np.diag(column) - np.outer(column, column)) @ self._solve.T for column in law.T]
-        self._of_reference = np.array(of_label).reshape(len(self._known), -1, len(self._known))
+        self._of_reference = np.array(of_label).reshape((len(self._known),) * 3)
 
     def told(self, predicted: Float64) -> dict[str, object]:
         """What an alert carries of a window's (K,) predictions: the reference's by label, and the shares of the labels there and now."""

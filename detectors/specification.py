@@ -366,9 +366,10 @@ class MonitorSpecification(Frozen):
 
     @model_validator(mode="after")
     def _estimates_have_outcomes(self) -> MonitorSpecification:
-        if self.estimate_performance and (self.reference.profile is None or self.reference.profile.outcomes is None or not self.classes):
+        profile = self.reference.profile
+        if self.estimate_performance and (profile is None or profile.outcomes is None or profile.prediction is None or not self.classes):
             raise ValueError(
-                "estimate_performance needs a classifier's reference with labels and predictions (reference.profile.outcomes); "
+                "estimate_performance needs a classifier's reference with labels and predictions (reference.profile.outcomes and .prediction); "
                 "make one with: driftwarden monitor infer FILE --label COLUMN --prediction COLUMN"
             )
         return self

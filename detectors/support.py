@@ -20,7 +20,7 @@ class Support:
 
     Parameters
     ----------
-    references : counts (b,) of each column in the reference, at least one column.
+    references : counts (b,) of each column in the reference, at least one column; of one that can be missing the count of that is among them.
     cells : (b,) places of the same counts in a vector.
 
     Examples

@@ -211,7 +211,7 @@ def _for_check(monitor: MonitorSpecification, times: Int64, *, with_outputs: boo
     profile = monitor.reference.profile
     if profile is not None and not with_outputs:
         # Labels stood in for predictions, and a model does not predict the classes as often as they occur.
-        profile = profile.model_copy(update={"prediction": None})
+        profile = profile.model_copy(update={"prediction": None, "outcomes": None})
     return changed(
         monitor,
         pane=pane,
@@ -221,6 +221,7 @@ def _for_check(monitor: MonitorSpecification, times: Int64, *, with_outputs: boo
         false_alarms=f"1 per {CHECKS_PER_FALSE_ALARM * max(rows, 1)} events",
         events_per_pane=events_per_pane(times, pane) or float(max(rows, 1)),
         reference=monitor.reference.model_copy(update={"profile": profile}),
+        estimate_performance=monitor.estimate_performance and with_outputs,
     )
 
 

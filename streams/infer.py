@@ -12,12 +12,14 @@ from detectors.correlation_reference import MIN_ROWS
 from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
+from detectors.label_shift import FEWEST
 from detectors.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
 from detectors.reference import correlations_of, performance_profile, profile_of
 from detectors.reference_outcomes import outcome_profile
 from detectors.specification import MOST_CORRELATED, Feature, MonitorSpecification, Reference, Service, ServiceMonitor, Task, is_readable
 from detectors.text_columns import vocabularies
+from detectors.window_bank import MIN_REFERENCE
 from streams.file_events import table_columns
 from streams.tables import Table
 
@@ -109,7 +111,7 @@ def infer(
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
     probability = None if score is None or chosen == "regression" else table.numbers(score)
-    profile, estimate = _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start)
+    profile, estimate = _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start, tell)
     if estimate:
         tell("performance is estimated where labels are missing (estimate_performance: true)")
     return MonitorSpecification(
@@ -136,6 +138,7 @@ def _with_outcomes(
     times: Int64 | None,
     positive: str | None,
     start: MonitorSpecification,
+    tell: Callable[[str], None],
 ) -> tuple[Profile, bool]:
     """The profile with what performance can be estimated by; and whether to estimate it: where outputs say more than one of two classes does."""
     prediction, label, score = given
@@ -153,6 +156,14 @@ def _with_outcomes(
         profiles=profile.features,
     )
     wanted = outcomes is not None and (start.estimate_performance or outcomes.scored or len(classes) > 2)
+    if outcomes is not None and wanted:
+        of_class = np.bincount(outcomes.labels, weights=outcomes.counts)
+        wanted = bool(of_class.sum() >= MIN_REFERENCE and of_class.max() >= FEWEST)
+        if not wanted:
+            tell(
+                f"performance is not estimated where labels are missing: that takes {MIN_REFERENCE} rows with a label and a prediction, {FEWEST} of them of one class; "
+                f"there are {of_class.sum():,.0f}, and at most {of_class.max():,.0f} of a class"
+            )
     if outcomes is not None and not wanted:
         outcomes = outcomes.model_copy(update={"means": {}, "deviations": {}})
     return profile.model_copy(update={"outcomes": outcomes}), wanted

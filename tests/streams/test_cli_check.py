@@ -200,3 +200,13 @@ def test_of_a_regression_the_slice_with_the_largest_errors_is_found() -> None:
     found = check_tables(reference, live, model="rent", names=ColumnNames(), task="regression").slices
     assert [one.where for one in found] == [("city = Rome",)]
     assert sum(one.wrong for one in found) <= 60
+
+
+def test_a_file_without_outputs_is_compared_by_its_features_though_the_reference_could_estimate_performance() -> None:
+    rng = np.random.default_rng(8)
+    truth = rng.choice(np.array(["a", "b", "c"], object), 1_000)
+    columns = {"x": rng.normal(size=1_000), "label": truth, "prediction": np.where(rng.random(1_000) < 0.8, truth, "a")}
+    live = Table(source="live.csv", columns={"x": rng.normal(size=1_000)})
+    found = check_tables(Table(source="train.csv", columns=columns), live, model="m", names=ColumnNames())
+    assert [one.name for one in found.findings] == ["feature:x"]
+    assert (found.monitor.estimate_performance, found.specification.estimate_performance) == (True, False)

@@ -124,6 +124,15 @@ def test_a_wrong_column_name_is_answered_with_the_columns() -> None:
         infer(loans(), model="loans", label="aproved")
 
 
+@pytest.mark.parametrize(("rows", "estimated"), [(60, False), (400, True)])
+def test_performance_is_not_estimated_by_a_handful_of_rows_and_that_is_told(rows: int, estimated: bool) -> None:
+    random, notes = np.random.default_rng(2), []
+    truth = random.choice(np.array(["a", "b", "c"], object), rows)
+    table = Table(source="t.csv", columns={"x": random.normal(size=rows), "truth": truth, "said": np.where(random.random(rows) < 0.8, truth, "a")})
+    assert infer(table, model="m", label="truth", prediction="said", tell=notes.append).estimate_performance == estimated
+    assert any("performance is not estimated" in note and "there are 60" in note for note in notes) != estimated
+
+
 def test_settings_of_a_base_specification_are_kept() -> None:
     base = parse_specification("model: old\npane: 1m\nfalse_alarms: 2 per 7d\n")
     found = infer(loans(), model="loans", label="approved", time="at", base=base)
