@@ -41,7 +41,8 @@ def changed(specification: MonitorSpecification, **settings: Any) -> MonitorSpec
         fitted = MonitorSpecification.model_validate(current | given)
     except ValidationError as error:
         named = {name: f"--{name.replace('_', '-')}" for name in given}  # what was not given is the monitor's own, and does not go with what was
-        stories = (f"{named.get(str(fault['loc'][0]), fault['loc'][0])}: {fault.get('ctx', {}).get('error', fault['msg'])}" for fault in faults_of(error))
+        faults = [(fault["loc"][:1], fault.get("ctx", {}).get("error", fault["msg"])) for fault in faults_of(error)]  # without a place where settings do not go together
+        stories = (": ".join([*(named.get(str(key), str(key)) for key in place), str(story)]) for place, story in faults)
         raise SettingsError("; ".join(stories)) from None
     return fitted if "windows" in given else fitted.model_copy(update={"windows": whole_panes(specification.windows, fitted.pane)})
 
