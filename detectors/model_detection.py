@@ -136,7 +136,7 @@ class ModelDetection:
             self._changed_panes.difference_update(closing)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
-        self._tell_windows(self._closed_until)
+        self._tell_windows(self._closed_until, measured=self._watch.measured)
         self._pass_time(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
         if self._replaced_from is not None and self._closed_until >= self._replaced_from:
             resolved = self._watch.close(self._replaced_from)
@@ -153,11 +153,14 @@ class ModelDetection:
 
     def _close(self, panes: list[ClosedPane]) -> Walking[None]:
         watched = [pane for pane in panes if self._replaced_from is None or pane.start < self._replaced_from]
+        measured = self._watch.measured
         taken = yield from self._watch.take(watched, self._said)
-        for judged in [*taken, *(Judged(pane, pane.total()) for pane in panes[len(watched) :])]:
+        for judged in [*taken, *(Judged(pane, pane.total(), measured=self._watch.measured) for pane in panes[len(watched) :])]:
             self._found.alerts += judged.alerts
             if self._metrics:
+                self._tell_windows(judged.pane.start, measured=measured)  # of those that ended before this pane
                 self._measure(judged)
+            measured = judged.measured
 
     def _pass_time(self, until: int) -> None:
         alerts, changed = self._watch.pass_time(until, self._said)
@@ -169,7 +172,6 @@ class ModelDetection:
 
     def _measure(self, judged: Judged) -> None:
         start, at = judged.pane.start, judged.pane.start + self._specification.pane
-        self._tell_windows(start)
         complete = self._is_complete(start)
         self._found.judged.append(JudgedMonitors(layout=self._layout, at=at, verdicts=[*judged.verdicts]))
         self._found.points += silence_points(self._layout, judged.quiet)
@@ -181,17 +183,17 @@ class ModelDetection:
             self._segments.add(start, judged.pane.groups)
         if self._objectives is not None:
             self._objectives.add(start, judged.total)
-        self._tell_windows(at)
+        self._tell_windows(at, measured=judged.measured)
 
-    def _tell_windows(self, until: int) -> None:
+    def _tell_windows(self, until: int, *, measured: bool) -> None:
         for length, window in self._windows.items():
             completed = window.completed(until)
             if completed is not None:
                 at, parts = completed
-                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), parts=parts, measured=self._watch.measured))
+                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), parts=parts, measured=measured))
                 self._stepped = True
-        for measured in (self._segments, self._objectives):
-            told = [] if measured is None else measured.completed(until)
+        for kept in (self._segments, self._objectives):
+            told = [] if kept is None else kept.completed(until)
             self._found.points += told
             self._stepped |= bool(told)
 

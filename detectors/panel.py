@@ -225,12 +225,15 @@ class Panel:
         known = largest >= 0
         largest = np.sqrt(np.maximum(largest, 0))
         for place, values in own.items():
-            largest[:, self._monitors[place]] = values
+            mine = self._monitors[place]
+            largest[:, mine] = np.where(learnt[:, mine], values, 0)
+        if own:  # which may alarm before any window holds enough
+            best = np.where(known, best, _first_since(begins, since))
         status = np.where(learnt, _INSUFFICIENT, _LEARNING)
         status[known] = _OK
         status[largest > self._warning] = _WARNING
         status[largest > self._alarm] = _DRIFT
-        statistic, effect = np.where(known, largest, np.nan), np.where(known, effects[panes, best, monitors], np.nan)
+        statistic, effect = np.where(known | (status >= _WARNING), largest, np.nan), np.where(known, effects[panes, best, monitors], np.nan)
         recent = np.where(ready, self._recent(effects, events, enough, inside, begins, starts), np.nan)
         change_at = np.where(status == _DRIFT, begins[panes, best], NO_TIME)
         return Verdicts(status, statistic, effect, recent, change_at, np.zeros(status.shape, np.bool_))
@@ -261,6 +264,13 @@ class Panel:
         noted = np.where(since_then[:, self._channel_monitor], inflation[first[self._channel_monitor], np.arange(inflation.shape[1])], noted)
         parts = zip(states, self._monitors, self._channels, strict=True)
         return [state | {"alarmed": alarmed[-1, mine], "inflation_at_alarm": noted[-1, channels]} for state, mine, channels in parts], alarmed, noted
+
+
+def _first_since(begins: Int64, since: Int64) -> Int64:
+    """(k, m) the first window of each pane that begins at a monitor's time (m,) or later; the last one, where none does."""
+    last = np.maximum((begins < _NEVER).sum(axis=1) - 1, 0)
+    first: Int64 = np.minimum((begins[..., None] < since).sum(axis=1), last[:, None])
+    return first
 
 
 def _slices(sizes: Sequence[int]) -> list[slice]:

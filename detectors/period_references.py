@@ -27,8 +27,8 @@ class PeriodReferences:
     def __init__(self, period: int) -> None:
         self._period = period
         self._start = NO_TIME
-        self._whole = False  # whether it was watched from its first pane on
         self._counts: list[Float64 | None] = [None, None]  # of all versions, and of the one that serves
+        self._whole = [False, False]  # whether they were counted from its first pane on
 
     def end(self, pane: int) -> int:
         """End of the period that a pane at a time belongs to."""
@@ -45,21 +45,21 @@ class PeriodReferences:
         Returns
         -------
         By monitor, what the period that has ended holds of it; nothing of those with fewer than 100 events in it, nor while it lasts, nor of one that was
-        not watched as a whole.
+        not watched as a whole, by the version that served at its end.
         """
         start = pane // self._period * self._period
         if start == self._start:
             return {}
         found: dict[str, Present] = {}
-        for counts, detectors in zip(self._counts, (inputs, outputs), strict=True):
-            if counts is None or not self._whole:
+        for counts, whole, detectors in zip(self._counts, self._whole, (inputs, outputs), strict=True):
+            if counts is None or not whole:
                 continue
             for detector in detectors:
                 if isinstance(detector, WindowBank) and detector.group != "service":  # which is learnt from the stream, and latencies by a limit of their own
                     seen = detector.seen_in(counts, self._start)
                     found |= {name: present for name, present in zip(detector.names, seen, strict=True) if present.events >= MIN_REFERENCE}
         # The first period counts where the first pane of it is the first that was watched.
-        self._whole = self._start != NO_TIME or pane == start
+        self._whole = [self._start != NO_TIME or pane == start] * 2
         self._start, self._counts = start, [None, None]
         return found
 
@@ -71,13 +71,13 @@ class PeriodReferences:
                 self._counts[place] = one.copy() if before is None else before + one
 
     def begin_outputs(self) -> None:
-        """Another version serves: what the one before made is no reference for it."""
-        self._counts[1] = None
+        """Another version serves: what the one before made is no reference for it, nor is the rest of this period, which is not a whole one."""
+        self._counts[1], self._whole[1] = None, False
 
     def state(self) -> dict[str, Any]:
         """What to save."""
-        return {"start": self._start, "whole": self._whole, "counts": list(self._counts)}
+        return {"start": self._start, "whole": list(self._whole), "counts": list(self._counts)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
-        self._start, self._whole, self._counts = state["start"], state["whole"], list(state["counts"])
+        self._start, self._whole, self._counts = state["start"], list(state["whole"]), list(state["counts"])

@@ -111,7 +111,10 @@ class RiverErrors(RateChange):
         seen = np.flatnonzero(sums[:, 0])
         if not len(seen):
             return state, said
-        detector = self._read(state["river"])
+        try:
+            detector = self._read(state["river"])
+        except ValueError:  # begins anew
+            detector = made(self._method)
         before = state["river_before"]
         for place in seen.tolist():
             if place == seen[-1]:
@@ -120,11 +123,12 @@ class RiverErrors(RateChange):
         return state | {"river": _written(detector), "river_before": before, "pane": sums[seen[-1]].copy()}, said
 
     def _read(self, written: Any) -> Any:
-        """A detector by its state; a new one where another release of river wrote it."""
-        try:
-            return restored(made(self._method), json.loads(np.asarray(written, np.uint8).tobytes()))
-        except ValueError:
-            return made(self._method)
+        """A detector by its state; ValueError where another release of river wrote it, which may have meant something else by the same names."""
+        found = json.loads(np.asarray(written, np.uint8).tobytes())
+        release = found.get("river") if isinstance(found, dict) else None
+        if release != _release():
+            raise ValueError(f"the state of {self._method} is of river {release or 'unknown'}, expected {_release()}; install that release to compute it again")
+        return restored(made(self._method), found["held"])
 
     @override
     def _evidence(self, state: State, monitor: int, histogram: Histogram, scored: Scored, usable: Bool, since: int | None) -> Evidence:
@@ -155,5 +159,11 @@ def _fed(detector: Any, pane: Float64) -> float:
     return _SAID[said]
 
 
+def _release() -> str:
+    import river  # noqa: PLC0415  as above
+
+    return str(river.__version__)
+
+
 def _written(detector: Any) -> Any:
-    return np.frombuffer(json.dumps(plain_of(detector)).encode(), np.uint8)
+    return np.frombuffer(json.dumps({"river": _release(), "held": plain_of(detector)}).encode(), np.uint8)

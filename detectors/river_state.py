@@ -36,6 +36,8 @@ def restored(fresh: Any, plain: Plain) -> Any:
     ValueError
         If it is not of the same class, or another release of river wrote it.
     """
+    if not isinstance(plain, dict):
+        raise ValueError(f"what a {type(fresh).__name__} holds is told by names, got {type(plain).__name__}; another release of river wrote it")  # noqa: TRY004  as all that is wrong with a state
     held = {name: value for name, value in vars(fresh).items() if not callable(value)}
     if held.keys() != plain.keys():
         raise ValueError(f"{type(fresh).__name__} holds {', '.join(sorted(held))}, got {', '.join(sorted(plain))}; another release of river wrote it")
@@ -68,5 +70,14 @@ def _restored(fresh: Any, plain: Any) -> Any:
     elif hasattr(fresh, "__dict__"):
         restored(fresh, plain)
     else:
-        fresh.__setstate__(bytes.fromhex(plain))
+        _set_bytes(fresh, bytes.fromhex(plain))
     return fresh
+
+
+def _set_bytes(fresh: Any, held: bytes) -> None:
+    try:
+        fresh.__setstate__(held)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # Rust's word for it, no Exception and nowhere to import
+            raise
+        raise ValueError(f"{type(fresh).__name__} cannot be read from {len(held)} bytes: {error}; they are cut short, or another release of river wrote them") from error

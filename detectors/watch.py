@@ -46,6 +46,7 @@ class Judged:
     walks: tuple[_Walk, ...] = ()
     place: int = 0
     quiet: tuple[Quiet, ...] = ()  # how long there were no predictions before it, and in it
+    measured: bool = True  # see `Watch.measured`
 
     @property
     def verdicts(self) -> Iterator[tuple[Detector, Verdicts]]:
@@ -129,7 +130,7 @@ class Watch:
             if drifting[place] or not self._lifecycle.idle:
                 said, well = self._alerts(self._end(pane), walks, place, heard=listened[place][0].last == self._end(pane))
                 alerts = [*alerts, *said]
-            judged.append(Judged(pane, totals[place], tuple(alerts), tuple(walks), place, listened[place][1]))
+            judged.append(Judged(pane, totals[place], tuple(alerts), tuple(walks), place, listened[place][1], self._first_version))
             if well or any(self._lifecycle.held(walk.detector.kind) and not walk.followed for walk in walks):
                 break
         self._lead, self._heard = leads[len(judged) - 1], listened[len(judged) - 1][0]

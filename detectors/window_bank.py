@@ -209,8 +209,8 @@ class WindowBank(ABC):
         column = np.where(usable[:, monitor], paid(scored.statistic[:, monitor], prices), -1.0)
         nothing = not (column >= 0).any()
         bucket = 0 if nothing else int(np.argmax(column))
-        if since is not None and len(column):
-            bucket = min(int(np.searchsorted(histogram.starts, since)), len(column) - 1)
+        if (nothing or since is not None) and len(column):
+            bucket = min(int(np.searchsorted(histogram.starts, state["since"][monitor] if since is None else since)), len(column) - 1)
         threshold = float(self.thresholds[0][monitor])
         if not len(column):
             effect = Effect(name="none", value=np.nan, interval=(np.nan, np.nan), floor=float(self.floors[monitor]))
@@ -218,6 +218,7 @@ class WindowBank(ABC):
         told = self.tell(state, monitor, bucket, scored)
         unknown = np.isnan(scored.statistic[:, monitor]) & (histogram.starts >= state["since"][monitor])
         squares = np.where(unknown, np.nan, np.where(usable[:, monitor], scored.statistic[:, monitor], 0) ** 2)
+        squares[histogram.starts < state["since"][monitor]] = -np.inf  # what was before a restart is over
         return Evidence(
             name=self.names[monitor],
             statistic=told.statistic,
@@ -306,7 +307,7 @@ def earliest_start(squares: Float64, bucket: int, starts: Int64) -> int:
 
     Parameters
     ----------
-    squares : (b,) of the statistics of the windows, the longest first; nan where they are not known.
+    squares : (b,) of the statistics of the windows, the longest first; nan where they are not known, minus infinity where no change can have begun.
     bucket : of the window that the change is told of.
     starts : (b,) of the windows, epoch milliseconds.
 
@@ -316,6 +317,7 @@ def earliest_start(squares: Float64, bucket: int, starts: Int64) -> int:
     20
     """
     likely = squares >= squares[bucket] + 2 * np.log(1 - np.sqrt(0.999))
+    likely[bucket] = True  # even where its own is not known
     first = min(bucket, int(np.argmax(likely)))
     while first > 0 and np.isnan(squares[first - 1]):
         first -= 1

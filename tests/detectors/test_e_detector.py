@@ -7,6 +7,7 @@ from scipy import signal, stats
 from detectors.e_detector import KEPT, RISES, RateEDetector, grown, highest_rate, total, winnings
 from detectors.rate_change import KNOWN, Rate
 from detectors.recomputation import recompute
+from detectors.rfc3339 import format_time
 from detectors.scored_windows import Bank
 from detectors.verdict import Status
 
@@ -111,3 +112,20 @@ def test_after_a_restart_everything_is_put_in_anew() -> None:
     assert verdicts.status[-1, 0] == Status.DRIFT
     _, verdicts = detector.walk(detector.restart(state, 0, 300 * PANE), counts(errors[:2_000]), range(300 * PANE, 500 * PANE, PANE))
     assert not (verdicts.status == Status.DRIFT).any()
+
+
+def test_an_alarm_that_comes_before_any_window_holds_enough_began_after_the_restart() -> None:
+    errors = np.random.default_rng(7).random((3_000, 1)) < 0.01
+    detector = monitors(errors, looks=1_000, reference=10_000, base=0.01)
+    state, _ = detector.walk(detector.initial(), counts(errors), range(0, 300 * PANE, PANE))
+    state = detector.restart(state, 0, 300 * PANE)
+    _, verdicts = detector.walk(state, np.full((2, 2), 4.0), range(300 * PANE, 302 * PANE, PANE))
+    assert verdicts.status[:, 0].tolist() == [Status.DRIFT] * 2
+    assert verdicts.change_at[:, 0].tolist() == [300 * PANE] * 2
+    state, _ = detector.walk(state, np.full((2, 2), 4.0), range(300 * PANE, 302 * PANE, PANE))
+    evidence = detector.evidence(state, 0)
+    assert evidence.value == verdicts.statistic[-1, 0] > evidence.threshold
+    assert evidence.n_current == 16
+    assert evidence.basis["since"] == evidence.basis["earliest"] == format_time(300 * PANE)
+    again = recompute(evidence)
+    assert (again.value, again.effect.value) == (pytest.approx(evidence.value, rel=1e-12), evidence.effect.value)

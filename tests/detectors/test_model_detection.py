@@ -10,8 +10,11 @@ import pytest
 from detectors.alert import Alert
 from detectors.bundle import Bundle, Summary
 from detectors.detect import Detect
+from detectors.event_batch import NO_TIME
 from detectors.layout import Layout
+from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitor, Monitors
+from detectors.panels import Panels
 from detectors.point import Point
 from detectors.profile import PerformanceProfile
 from detectors.specification import Alerts, Floors, Reference
@@ -163,3 +166,33 @@ def test_a_pane_that_waited_is_added_to_like_any_other(flushes: int):
     points = told(3, 10 * PANE + JUDGED.lateness)
     found = {point.tags["version"]: point.fields["predictions"] for point in points if point.measurement == "traffic" and point.fields["final"]}
     assert found == {"1": 160, "2": 16}
+
+
+@pytest.mark.parametrize("at_once", [7, 100])
+def test_windows_know_which_version_served_at_their_end_however_many_panes_close_at_once(at_once: int):
+    def told(at_once: int) -> dict[int, bool]:
+        monitor = Monitor(specification=JUDGED)
+        detection, panels, measured = ModelDetection(monitor), Panels(), {}
+        for first in range(0, 100, at_once):
+            panes = range(first, min(first + at_once, 100))
+            summaries = [
+                Summary(
+                    model="churn",
+                    revision=1,
+                    digest=monitor.specification.digest,
+                    version="1" if pane < 50 else "2",
+                    segment="",
+                    start=pane * PANE,
+                    counts=counts_of(200, errors=10, labelled=100),
+                )
+                for pane in panes
+            ]
+            detection.absorb(Bundle(partition=0, partitions=1, generation=1, epoch=panes[-1], high=NO_TIME, covered=0, summaries=()), summaries, ())
+            panels.walk_together([detection.advance((panes[-1] + 1) * PANE + 5_000)])
+            measured |= {window.at: window.measured for window in detection.flush(0).windows}
+        return measured
+
+    one_by_one, together = told(1), told(at_once)
+    assert one_by_one == together
+    assert sorted(time // PANE for time, measured in together.items() if measured)[-1] == 54  # the fifth pane of version 2 is clear
+    assert not together[100 * PANE]

@@ -102,3 +102,20 @@ def test_a_period_is_of_whole_panes_and_of_whole_cycles() -> None:
         changed = DECLARED.reference.model_copy(update={"kind": "previous_period", "period": period})
         with pytest.raises(ValueError, match=story):
             MonitorSpecification.model_validate(dict(DECLARED) | {"reference": changed, "detectors": Detectors(cycles=cycles)})
+
+
+def test_what_is_left_of_a_period_after_a_takeover_is_no_reference_of_the_outputs() -> None:
+    panes = history(np.zeros(330))
+    panes = [pane if place < 150 else ClosedPane(pane.start, {("2", ""): pane.groups["1", ""]}) for place, pane in enumerate(panes)]
+    watch = Watch(by_period(DECLARED), Layout(DECLARED))
+
+    def compared_with() -> dict[str, float]:
+        return {name: present[0] for name, present in watch.state()["acknowledged"]["references"].items()}
+
+    taken(watch, panes[:150])
+    assert compared_with()["error_rate"] == compared_with()["feature:even"] == PERIOD * EVENTS
+    taken(watch, panes[150:250])  # the half period of version 2 is over
+    assert "error_rate" not in compared_with()
+    assert compared_with()["feature:even"] == PERIOD * EVENTS
+    taken(watch, panes[250:])
+    assert compared_with()["error_rate"] == PERIOD * EVENTS

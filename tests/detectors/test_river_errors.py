@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from detectors.bank import detectors_of, of_a_later_version
 from detectors.layout import Layout
 from detectors.profile import PerformanceProfile
-from detectors.recomputation import recompute
-from detectors.river_errors import FED, Method, made, spread
+from detectors.rate_change import Rate
+from detectors.recomputation import MissingEvidenceError, recompute
+from detectors.river_errors import FED, OUTSIDE_OF_BUDGET, Method, RiverErrors, made, spread
 from detectors.river_state import plain_of, restored
+from detectors.scored_windows import Bank
 from detectors.specification import Detectors, MonitorSpecification
 from detectors.verdict import Status
 from streams.apply import thresholds_of
@@ -123,3 +125,51 @@ def test_a_state_of_another_release_of_river_begins_anew() -> None:
     _, anew = detector.walk(state, vectors, [place * PANE for place in range(180)])
     _, fresh = detector.walk(detector.initial(), vectors, [place * PANE for place in range(180)])
     assert np.array_equal(anew.status, fresh.status)
+
+
+def of_release(written: np.ndarray, release: str) -> np.ndarray:
+    return np.frombuffer(json.dumps(json.loads(written.tobytes()) | {"river": release}).encode(), np.uint8)
+
+
+def test_the_same_names_of_another_release_of_river_are_not_taken_for_the_same() -> None:
+    asked = specification("page_hinkley")
+    detector, vectors = detectors_of(asked)[-1], pane_vectors(Layout(asked), 180, {}, errors=errors(180, 3))
+    before, _ = detector.walk(detector.initial(), vectors[:150], [place * PANE for place in range(150)])
+    ways = [state | {"river": before["river"]} for state in (before, before)]
+    ways[1]["river"] = of_release(before["river"], "0.0.1")
+    (told, _), (anew, _) = (detector.walk(state, vectors[150:], [place * PANE for place in range(150, 180)]) for state in ways)
+    fresh, _ = detector.walk(detector.initial(), vectors[150:], [place * PANE for place in range(150, 180)])
+    assert anew["river"].tobytes() == fresh["river"].tobytes() != told["river"].tobytes()
+
+
+def test_an_alert_of_another_release_of_river_is_not_recomputed_by_this_one() -> None:
+    asked = specification("adwin")
+    detector, vectors = detectors_of(asked)[-1], pane_vectors(Layout(asked), 180, {}, errors=errors(180, 2))
+    state, _ = detector.walk(detector.initial(), vectors, [place * PANE for place in range(180)])
+    evidence = detector.evidence(state, 0)
+    assert recompute(evidence).value == evidence.value
+    evidence.basis["before"] = of_release(state["river_before"], "0.0.1").tobytes().decode()
+    with pytest.raises(MissingEvidenceError, match=r"river 0\.0\.1, expected"):
+        recompute(evidence)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_bytes_that_are_cut_short_are_an_error_and_no_panic(share) -> None:
+    whole = made("adwin")
+    for value in errors(20, 1).tolist():
+        whole.update(float(value))
+    plain = plain_of(whole)
+    (name,) = (name for name, value in plain.items() if isinstance(value, str))
+    with pytest.raises(ValueError, match="cut short, or another release of river"):
+        restored(made("adwin"), plain | {name: plain[name][: int(len(plain[name]) * share) // 2 * 2]})
+
+
+def test_river_raises_no_alarm_before_the_monitor_has_learnt_how_events_depend_on_each_other() -> None:
+    bank = Bank(names=("error_rate:adwin",), group="performance", kind="drift", looks=OUTSIDE_OF_BUDGET, pane=PANE, resolve_after=60 * PANE)
+    detector = RiverErrors(bank, rate=Rate(hits=[0], events=[0, 1], reference=(1_000, 10_000)), floor=0.0, method="adwin")
+    wrong = np.where(np.arange(60) < 2, 0, np.where(np.arange(60) < 50, 90, 10))
+    _, verdicts = detector.walk(detector.initial(), np.stack((wrong, 100 - wrong), axis=1).astype(float), range(0, 60 * PANE, PANE))
+    alarms = np.flatnonzero(verdicts.status[:, 0] == Status.DRIFT)
+    assert verdicts.status[2, 0] == Status.LEARNING  # where the errors rise
+    assert alarms.tolist() == [50]  # where they fall again
+    assert verdicts.statistic[alarms, 0].tolist() == [1.0]
