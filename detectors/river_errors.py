@@ -160,9 +160,9 @@ def _fed(detector: Any, pane: Float64) -> float:
 
 
 def _release() -> str:
-    import river  # noqa: PLC0415  as above
+    from river.__version__ import __version__  # noqa: PLC0415  as above
 
-    return str(river.__version__)
+    return __version__
 
 
 def _written(detector: Any) -> Any:
