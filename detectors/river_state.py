@@ -5,7 +5,6 @@ A detector is made anew, and what it holds is put into its attributes, whose nam
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from typing import Any
 
@@ -51,7 +50,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, deque):
         return list(value)
-    if isinstance(value, random.Random):
+    if hasattr(value, "getstate"):  # a generator of random numbers
         version, numbers, spare = value.getstate()
         return [version, list(numbers), spare]
     if hasattr(value, "__dict__"):
@@ -64,7 +63,7 @@ def _restored(fresh: Any, plain: Any) -> Any:
         return plain
     if isinstance(fresh, deque):
         return deque(plain, maxlen=fresh.maxlen)
-    if isinstance(fresh, random.Random):
+    if hasattr(fresh, "getstate"):
         version, numbers, spare = plain
         fresh.setstate((version, tuple(numbers), spare))
     elif hasattr(fresh, "__dict__"):
