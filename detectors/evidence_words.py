@@ -119,7 +119,8 @@ def ruled_out(evidence: Evidence) -> Iterator[str]:
     freedom = [value for value in _list(basis.get("freedom")) if math.isfinite(value)]
     if inflation:
         grown = f"{max(inflation):.2f} times as uncertain in variance as independent ones" if max(inflation) > 1 else "independent of each other"
-        yield f"not the events' dependence: they were {grown} (measured with {min(freedom):.0f} degrees of freedom), which is allowed for"
+        measured = f" (measured with {min(freedom):.0f} degrees of freedom)" if min(freedom) < INDEPENDENT else ", as far as a test can tell"
+        yield f"not the events' dependence: they were {grown}{measured}, which is allowed for"
     if basis.get("cycles"):
         periods = ", ".join(format_duration(int(cycle["period"])) for cycle in _dicts(basis["cycles"]))
         yield f"not the cycle of {periods}: it is taken off"

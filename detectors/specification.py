@@ -331,8 +331,18 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _a_quantile_is_of_numbers(self) -> MonitorSpecification:
+        if self.quantile is not None and self.task == "classification":
+            raise ValueError(f"quantile is what a regression predicts of its label's law, got {self.quantile:g} for a classification; leave it out, or set task: regression")
+        return self
+
+    @model_validator(mode="after")
     def _a_period_holds_panes(self) -> MonitorSpecification:
         period = self.reference.period
+        if self.reference.kind != "previous_period" and period != Reference.model_fields["period"].default:
+            raise ValueError(
+                f"reference.period is that of kind previous_period, got {format_duration(period)} with kind {self.reference.kind}; set reference.kind, or leave the period out"
+            )
         if self.reference.kind == "previous_period" and (period % self.pane or period == self.pane):
             raise ValueError(f"reference.period must be a whole number of panes ({format_duration(self.pane)} each), two or more, got {format_duration(period)}")
         uneven = [cycle for cycle in self.detectors.cycles if period % cycle]

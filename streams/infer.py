@@ -11,7 +11,7 @@ from detectors.class_names import class_names
 from detectors.correlation_reference import MIN_ROWS
 from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
-from detectors.event_batch import Column, Int64
+from detectors.event_batch import Column, Float64, Int64
 from detectors.label_shift import FEWEST
 from detectors.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
@@ -110,7 +110,7 @@ def infer(
     if target is None:
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
-    probability = None if score is None or chosen == "regression" else table.numbers(score)
+    probability = None if score is None or chosen == "regression" else _probabilities(table, score)
     profile, estimate = _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start, tell)
     if estimate:
         tell("performance is estimated where labels are missing (estimate_performance: true)")
@@ -129,6 +129,17 @@ def infer(
             "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
         }
     )
+
+
+def _probabilities(table: Table, score: str) -> Float64:
+    """The column of scores, of which every one is a probability or missing."""
+    found = table.numbers(score)
+    if np.nanmin(found, initial=0.0) < 0 or np.nanmax(found, initial=1.0) > 1:
+        raise SettingsError(
+            f"{table.source}: the score is a probability, from 0 to 1, got column {score!r} with {np.nanmin(found):g} to {np.nanmax(found):g}; "
+            "name the column of the positive class's probability, or leave --score out"
+        )
+    return found
 
 
 def _with_outcomes(

@@ -124,6 +124,13 @@ def test_a_wrong_column_name_is_answered_with_the_columns() -> None:
         infer(loans(), model="loans", label="aproved")
 
 
+def test_a_score_that_is_no_probability_is_refused() -> None:
+    truth = np.array(["no", "yes"] * 100, object)
+    table = Table(source="loans.csv", columns={"x": np.linspace(0, 1, 200), "score": np.linspace(-3, 3, 200), "label": truth, "prediction": truth})
+    with pytest.raises(SettingsError, match=r"loans.csv: the score is a probability, from 0 to 1, got column 'score' with -3 to 3; name the column"):
+        infer(table, model="loans", label="label", prediction="prediction", score="score")
+
+
 @pytest.mark.parametrize(("rows", "estimated"), [(60, False), (400, True)])
 def test_performance_is_not_estimated_by_a_handful_of_rows_and_that_is_told(rows: int, estimated: bool) -> None:
     random, notes = np.random.default_rng(2), []

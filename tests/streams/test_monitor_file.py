@@ -30,6 +30,8 @@ FAULTS = {
     "model: m\nfeatures:\n  age:\n    minimum: 3\n    maximum: 2\n": "monitor.yaml:3: features.age: minimum must be <= maximum",
     "model: m\nmodel: n\n": "monitor.yaml:2: model: given twice; keep one",
     "model: m\nwindows: [1h, 0s\n": "monitor.yaml:3: not YAML:",
+    "model: m\nquantile: 0.9\n": "monitor.yaml:1: the file: quantile is what a regression predicts of its label's law, got 0.9 for a classification",
+    "model: m\nreference: {period: 7d}\n": "monitor.yaml:1: the file: reference.period is that of kind previous_period, got 7d with kind declared; set reference.kind",
     "- m\n": "monitor.yaml:1: expected keys and values",
     "": "monitor.yaml:1: expected keys and values",
     "model: m\nreference:\n  profile:\n    rows: 1\n    features: {a: {kind: categorical, counts: [many]}}\n": "monitor.yaml:5: reference.profile.features.a.",
