@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from detectors.errors import SettingsError
-from detectors.specification import Labels, MonitorSpecification, whole_panes
+from detectors.specification import MonitorSpecification, whole_panes
 from streams.file_events import ColumnNames
 from streams.infer import events_per_pane
 from streams.monitor_file import faults_of
@@ -75,10 +75,4 @@ def for_file(
     """
     specification = changed(specification, pane=pane, lateness=lateness, false_alarms=false_alarms, segments=tuple(segments) or None)
     measured = specification.pane / ROW_LENGTH if names.time is None else events_per_pane(table.times(names.time, names.time_format), specification.pane)
-    return changed(specification, events_per_pane=measured, labels=_late_labels(specification, names, measured))
-
-
-def _late_labels(specification: MonitorSpecification, names: ColumnNames, events: float | None) -> Labels | None:
-    """Labels with the delay that the command line gives them, where the specification says nothing of one."""
-    delay = names.label_delay or round(names.label_delay_rows * specification.pane / events if events else 0)
-    return specification.labels.model_copy(update={"delay": delay}) if delay and not specification.labels.delay else None
+    return changed(specification, events_per_pane=measured)
