@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from detectors.event_batch import Int32, Int64
+from detectors.growing_array import GrowingArray
 
-_FIRST = 64
-_SHRINK = 4  # times less room at most for what is kept, since what was full once mostly fills again
 _FARTHEST = 2**31 - 1
 
 
@@ -30,46 +26,39 @@ class NearNumbers:
 
     def __init__(self) -> None:
         self._base = 0
-        self._size = 0
-        self._room: npt.NDArray[Any] = np.empty(_FIRST, np.int32)
+        self._distances = GrowingArray(np.int32)
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._distances.values)
 
     @property
     def nbytes(self) -> int:
         """Of the numbers that are there."""
-        return self._size * self._room.itemsize
+        return int(self._distances.values.nbytes)
 
     def all(self) -> Int64:
         """(n,) all numbers, anew."""
-        return self._room[: self._size] + np.int64(self._base)
+        return self._distances.values + np.int64(self._base)
 
     def take(self, which: Int64 | Int32) -> Int64:
         """Some of the numbers."""
-        return self._room.take(which) + np.int64(self._base)
+        return self._distances.values.take(which) + np.int64(self._base)
 
     def append(self, numbers: Int64) -> None:
         """Add numbers."""
         if not len(numbers):
             return
-        if not self._size:
+        if not len(self):
             self._base = int(numbers[0])
-        first, end = self._size, self._size + len(numbers)
-        farthest = max(int(numbers.max()) - self._base, self._base - int(numbers.min()))
-        kind = self._room.dtype if farthest <= _FARTHEST else np.dtype(np.int64)
-        if kind != self._room.dtype or len(self._room) < end:
-            room = np.empty(max(_FIRST, end, len(self._room) if kind != self._room.dtype else first * 3 // 2), kind)
-            room[:first] = self._room[:first]
-            self._room = room
-        np.subtract(numbers, self._base, out=self._room[first:end], casting="same_kind")
-        self._size = end
+        if self._distances.values.dtype == np.int32 and max(int(numbers.max()) - self._base, self._base - int(numbers.min())) > _FARTHEST:
+            near, self._distances = self._distances, GrowingArray(np.int64)
+            self._distances.append(near.values)
+        self._distances.append(numbers - self._base)
 
     def keep(self, which: Int64) -> None:
-        """Keep some numbers, in their order; as distances from the first of them."""
-        kept = self.take(which)
-        room = self._room if len(self._room) < _SHRINK * max(len(kept), _FIRST) else np.empty(len(self._room) // _SHRINK, np.int32)
-        if room.dtype != np.int32:
-            room = np.empty(len(room), np.int32)
-        self._room, self._size = room, 0
+        """Keep some numbers, in their order; in four bytes each again, where they lie near each other now."""
+        if self._distances.values.dtype == np.int32:
+            self._distances.keep(which)
+            return
+        kept, self._distances = self.take(which), GrowingArray(np.int32)
         self.append(kept)
