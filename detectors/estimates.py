@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from detectors.class_shares import Priors
 from detectors.column_distances import reference_counts
 from detectors.estimated_performance import ESTIMATED
 from detectors.event_batch import Float64
 from detectors.intervals import metrics_of
-from detectors.label_shift import Explanation, Moved, Priors
+from detectors.label_shift import Explanation, Moved
 from detectors.layout import Layout
 from detectors.metric_points import fields_of
 from detectors.output_counts import OutputCounts

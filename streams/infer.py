@@ -8,11 +8,11 @@ from typing import get_args
 import numpy as np
 
 from detectors.class_names import class_names
+from detectors.class_shares import FEWEST
 from detectors.correlation_reference import MIN_ROWS
 from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64, Int64
-from detectors.label_shift import FEWEST
 from detectors.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
 from detectors.reference import correlations_of, performance_profile, profile_of

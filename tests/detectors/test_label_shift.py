@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from detectors.alert import Alert
+from detectors.class_shares import Priors
 from detectors.estimated_performance import Calibration
 from detectors.event_batch import Float64, Int64
 from detectors.explanation import explain
-from detectors.label_shift import Explanation, Moved, Priors, priors_of
+from detectors.label_shift import Explanation, Moved, priors_of
 from detectors.profile import OutcomeProfile
 from detectors.reference_outcomes import outcome_profile
 from detectors.specification import MonitorSpecification
