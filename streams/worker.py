@@ -24,13 +24,13 @@ from typing_extensions import override
 
 from detectors.errors import SettingsError
 from detectors.monitor import Monitors
+from streams.absence import Absence
 from streams.connection import KafkaConnection
 from streams.detect_driver import DetectDriver
 from streams.epoch_pace import EpochPace
 from streams.metric_functions import functions_that_work
 from streams.monitors_reader import MonitorsReader
 from streams.piece_store import PieceStore, StateLimits
-from streams.silence import Silence
 from streams.stage_run import Output, StageDriver, StageRun
 from streams.state_codec import FormatError, StateError
 from streams.state_log import partition_counts, read_state, topic_identities
@@ -85,7 +85,7 @@ class Worker:
         self._identities: dict[str, str] = {}
         self._runs: dict[TP, StageRun] = {}
         self._paces: dict[TP, EpochPace] = {}
-        self._silence = Silence(longest=settings.session_timeout / 2_000, clock=time.monotonic)  # the group counts from the last heartbeat, which was before it began
+        self._absence = Absence(longest=settings.session_timeout / 2_000, clock=time.monotonic)  # the group counts from the last heartbeat, which was before it began
         self._at_end_since: dict[TP, float] = {}
         install(self)
         self.app = self._faust_app()
@@ -214,9 +214,9 @@ class Worker:
 
     async def _epochs(self, topic: str) -> bool:
         """One turn of a stage's partitions; False where it may not be because the group has not confirmed this worker."""
-        if self._silence.too_long and not await self._is_member():
+        if self._absence.too_long and not await self._is_member():
             return False
-        self._silence.end()
+        self._absence.end()
         await asyncio.gather(*(self._turn(tp, run) for tp, run in list(self._runs.items()) if tp.topic == topic))
         return True
 
@@ -226,17 +226,17 @@ class Worker:
                 await self._epoch(tp, run)
 
     async def _is_member(self) -> bool:
-        logger.warning("nothing was done for %.1f s; no epoch begins before the group says that its partitions are still this worker's", self._silence.seconds)
+        logger.warning("nothing was done for %.1f s; no epoch begins before the group says that its partitions are still this worker's", self._absence.seconds)
         return not self._runs or await self._consumer.is_member()
 
     async def _epoch(self, tp: TP, run: StageRun) -> None:
         log_end = self._consumer.log_end(tp)
         at_end = run.position >= log_end
         idle = self._idle(tp, at_end=at_end)
-        if self._silence.too_long:  # stopped while another partition's epoch was made; the next turn asks
+        if self._absence.too_long:  # stopped while another partition's epoch was made; the next turn asks
             self._pressing[tp.topic].set()
             return
-        self._silence.end()  # to wait for another partition's acknowledgements is none
+        self._absence.end()  # to wait for another partition's acknowledgements is none
         if not self._paces[tp].is_due(now=time.monotonic(), position=run.position, log_end=log_end, full=run.full):
             return
         covered = await run.epoch(at_end=at_end, idle=idle)
