@@ -222,11 +222,7 @@ def _points(found: list[Detected]) -> Iterator[Point]:
         some, found[:_MODELS_AT_ONCE] = found[:_MODELS_AT_ONCE], []
         ready = [point for one in some for point in (*one.points, *itertools.chain.from_iterable(map(monitor_points, one.judged)))]
         measured = (*window_points([window for one in some for window in one.windows]), *cohort_points([cohort for one in some for cohort in one.cohorts]))
-        yield from sorted((*ready, *measured), key=_model_of)
-
-
-def _model_of(point: Point) -> str:
-    return point.tags["model"]
+        yield from sorted((*ready, *measured), key=lambda point: point.tags["model"])
 
 
 _Told = TypeVar("_Told", Summary, Cohort)

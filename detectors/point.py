@@ -27,6 +27,11 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     time: int
 
     @property
+    def model(self) -> str | None:
+        """Of which it speaks; None of a source partition as a whole."""
+        return self.tags.get("model")
+
+    @property
     def key(self) -> PointKey:
         """What is the same in points that replace one another."""
         return self.measurement, tuple(sorted(self.tags.items())), self.time

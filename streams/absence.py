@@ -1,4 +1,4 @@
-"""Whether this process was silent for so long that the group may have given its partitions to others.
+"""Whether this process was away for so long that the group may have given its partitions to others.
 
 A process that was stopped (SIGSTOP, a machine that slept) goes on where it was and knows nothing of it. What it wrote in the epoch that it was
 stopped in does no harm, another epoch could (docs/adr/0004): before it begins one, it asks the group.
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Silence:
+class Absence:
     """Watches the time between two signs of life.
 
     Parameters
     ----------
-    longest : seconds of silence after which the group may have forgotten this member.
+    longest : seconds without a sign of life after which the group may have forgotten this member.
     clock : seconds; never set back.
 
     Examples
     --------
     >>> times = iter([0.0, 1.0, 40.0, 41.0, 41.0])
-    >>> silence = Silence(longest=30.0, clock=lambda: next(times))
-    >>> silence.too_long, silence.too_long
+    >>> absence = Absence(longest=30.0, clock=lambda: next(times))
+    >>> absence.too_long, absence.too_long
     (False, True)
-    >>> silence.end()
-    >>> silence.too_long
+    >>> absence.end()
+    >>> absence.too_long
     False
     """
 

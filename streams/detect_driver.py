@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from detectors.alert import Alert
@@ -84,10 +85,6 @@ class DetectDriver:
             yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert, max_bytes=MAX_ALERT_BYTES), partition=self._partition)
 
     def _points(self, points: Iterable[Point]) -> Iterable[Output]:
-        for model, mine in itertools.groupby(points, key=_model_of):
+        for model, mine in itertools.groupby(points, key=attrgetter("model")):
             while some := list(itertools.islice(mine, POINTS_PER_RECORD)):
                 yield Output(topic=self._topics.metrics, key=model.encode() if model else None, value=encode_points(some), partition=self._partition)
-
-
-def _model_of(point: Point) -> str | None:
-    return point.tags.get("model")
