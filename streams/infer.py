@@ -17,14 +17,14 @@ from detectors.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
 from detectors.reference import correlations_of, performance_profile, profile_of
 from detectors.reference_outcomes import outcome_profile
-from detectors.specification import MOST_CORRELATED, Feature, MonitorSpecification, Reference, Service, ServiceMonitor, Task, is_readable
+from detectors.specification import MOST_CORRELATED, MonitorSpecification, Reference, Service, ServiceMonitor, Task
 from detectors.text_columns import vocabularies
 from detectors.window_bank import MIN_REFERENCE
+from streams.feature_types import features_of
 from streams.file_events import table_columns
 from streams.tables import Table
 
 _MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
-_IDENTIFIER_SHARE = 0.5  # distinct texts in rows; past it a column names rows instead of describing them
 _PANES = tuple(parse_duration(text) for text in ("10s", "1m", "10m", "1h", "1d"))
 _ENOUGH = 0.5  # events in a pane; hourly rows with some hours missing belong into panes of an hour
 _WINDOWS = (60, 360)  # panes: 10 min and 1 h of the default pane
@@ -82,7 +82,7 @@ def infer(
     chosen = task or ("classification" if target is None else _task(table.column(target)))
     if task is None and target is not None:
         tell(f"task: {chosen}, by the {len(np.unique(class_names(table.column(target)).astype(str)))} distinct values of {target!r}")
-    features = _features(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
+    features = features_of(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
     start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=get_args(ServiceMonitor))), times, tell)
     columns = table_columns(features, table)
@@ -258,42 +258,6 @@ def _task(column: Column) -> Task:
     return "regression" if fractions or len(np.unique(known)) > _MOST_CLASSES else "classification"
 
 
-def _features(table: Table, *, leave_out: set[str | None], tell: Callable[[str], None]) -> dict[str, Feature]:
-    features: dict[str, Feature] = {}
-    for name, column in table.columns.items():
-        if name in leave_out:
-            continue
-        reason = _not_watched(column) if is_readable(name) else "its name holds a quote, a backslash or a control character, which events cannot carry; rename it"
-        if reason is not None:
-            tell(f"column {name!r} is not watched: {reason}")
-            continue
-        features[name] = _feature(column)
-    return features
-
-
-def _feature(column: Column) -> Feature:
-    if column.ndim > 1:
-        return Feature(type="embedding", dimension=column.shape[1])
-    if column.dtype == object and _distinct(column) > _most_levels(len(column)):
-        return Feature(type="text")
-    return Feature(type="categorical" if column.dtype == object or column.dtype.kind == "b" else "numeric")
-
-
-def _distinct(column: Column) -> int:
-    return len(set(class_names(column).tolist()) - {None})
-
-
-def _most_levels(rows: int) -> float:
-    """Of a column that describes rows; with more it names them, or says something about each."""
-    return max(64, _IDENTIFIER_SHARE * rows)
-
-
-def _is_prose(column: Column) -> bool:
-    """Whether most of its texts are of several words."""
-    texts = [value for value in column.tolist() if isinstance(value, str)]
-    return sum(len(text.split()) > 1 for text in texts) > len(texts) / 2
-
-
 def _tell_of_many_levels(profile: Profile, tell: Callable[[str], None]) -> None:
     for name, column in profile.features.items():
         if column.kind == "numeric" or column.other is None:
@@ -302,23 +266,3 @@ def _tell_of_many_levels(profile: Profile, tell: Callable[[str], None]) -> None:
         share = f"{sum(column.counts[:-1]) / rows:.0%} of the rows"
         story = f"column {name!r} has {own + column.other.levels:,} levels; the {own} most frequent have {share}, the others are watched together"
         tell(story if column.other.hashes else f"{story}, and too many to tell a new one from (detectors.max_known_levels)")
-
-
-def _not_watched(column: Column) -> str | None:
-    """Why a column is no feature; None if it is one."""
-    rows, kind, reason = len(column), column.dtype.kind, None
-    if kind == "M":
-        reason = "it holds times; name it with --time if it is when the event happened"
-    elif kind == "O":
-        if any(isinstance(value, list) for value in column.tolist()):
-            return "it holds lists of different lengths, or of what is no number"
-        distinct = _distinct(column)
-        if not distinct:
-            reason = "it has no value"
-        elif distinct > _most_levels(rows) and not _is_prose(column):
-            reason = f"{distinct:,} distinct texts in {rows:,} rows look like an identifier"
-    elif kind == "f" and not np.isfinite(column).any():
-        reason = "it has no value"
-    elif kind == "i" and rows > 64 and bool((np.diff(column) == 1).all()):
-        reason = "it counts the rows"
-    return reason
