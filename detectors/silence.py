@@ -12,7 +12,7 @@ it, or longer than a weekend.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,9 +116,24 @@ class Silence:
         threshold = np.nan if heard.told or heard.last == NO_TIME else self.threshold(heard)
         return None if np.isnan(threshold) else heard.last + _whole_panes(threshold, self.bank.pane)
 
-    def surely_later(self, heard: Heard, at: int) -> bool:
-        """Whether `due` is after a time, where that can be said without computing it."""
-        return heard.last == NO_TIME or at < heard.last + (self.floor if self.stated is None else self.stated)
+    def is_due(self, heard: Heard, until: int) -> bool:
+        """Whether a silence is to be told by a time."""
+        if heard.last == NO_TIME or until < heard.last + (self.floor if self.stated is None else self.stated):
+            return False  # as nearly always; what was learnt needs not be asked
+        due = self.due(heard)
+        return due is not None and due <= until
+
+    def listen(self, heard: Heard, start: int, end: int, *, predicted: bool) -> tuple[Heard, tuple[Quiet, ...]]:
+        """What is known after a pane that has predictions or none, and what there is to say of the pause before it and in it."""
+        passed = self.passed(heard, start)
+        if not predicted:
+            return replace(heard, noted=passed[-1].silent_for) if passed else heard, passed
+        heard = heard.hear(start, end)
+        return heard, (*passed, self.quiet(heard, end))
+
+    def passed(self, heard: Heard, until: int) -> tuple[Quiet, ...]:
+        """What there is to say of a silence that lasts, up to a time."""
+        return tuple(self.quiet(heard, heard.last + length) for length in self._passing(heard, until))
 
     def quiet(self, heard: Heard, at: int) -> Quiet:
         """What there is to say at a time."""
@@ -126,7 +141,7 @@ class Silence:
         status = Status.LEARNING if np.isnan(threshold) else Status.DRIFT if silent_for >= _whole_panes(threshold, self.bank.pane) else Status.OK
         return Quiet(at, silent_for, threshold, status)
 
-    def passing(self, heard: Heard, until: int) -> Iterator[int]:
+    def _passing(self, heard: Heard, until: int) -> Iterator[int]:
         """Lengths of a silence of which a point is made by a time: a pane, and then whenever it has doubled."""
         length = 2 * heard.noted or self.bank.pane
         while heard.last != NO_TIME and heard.last + length <= until:

@@ -112,7 +112,7 @@ class Watch:
         listened = [self._listen(self._heard, panes[0])]
         for pane in panes[1:]:
             version, lead = self._followed(pane, leads[-1])
-            if version != self._version or self._falls_silent(listened[-1][0], pane.start):
+            if version != self._version or (self._silence is not None and self._silence.is_due(listened[-1][0], pane.start)):
                 break
             run.append(pane)
             leads.append(lead)
@@ -252,16 +252,9 @@ class Watch:
         given_up, changed = self.give_up(until)
         return alerts + given_up, changed or bool(due) or self._heard is not before
 
-    def _falls_silent(self, heard: Heard, until: int) -> bool:
-        """Whether a silence is to be told by a time."""
-        if self._silence is None or self._silence.surely_later(heard, until):
-            return False
-        due = self._silence.due(heard)
-        return due is not None and due <= until
-
     def _fall_silent(self, until: int) -> list[Alert]:
         """Tell of a silence when it is due."""
-        if self._silence is None or not self._falls_silent(self._heard, until):
+        if self._silence is None or not self._silence.is_due(self._heard, until):
             return []
         at = self._silence.due(self._heard)
         assert at is not None  # noqa: S101  it falls silent
@@ -277,20 +270,12 @@ class Watch:
         """What is known of pauses after a pane, and what there is to say of them."""
         if self._silence is None:
             return heard, ()
-        quiet = self._quiet(heard, pane.start)
-        if not any(self._layout.traffic(counts, "predictions") > 0 for counts in pane.groups.values()):
-            return replace(heard, noted=quiet[-1].silent_for) if quiet else heard, quiet
-        heard = heard.hear(pane.start, self._end(pane))
-        return heard, (*quiet, self._silence.quiet(heard, self._end(pane)))
-
-    def _quiet(self, heard: Heard, until: int) -> tuple[Quiet, ...]:
-        if self._silence is None:
-            return ()
-        return tuple(self._silence.quiet(heard, heard.last + length) for length in self._silence.passing(heard, until))
+        predicted = any(self._layout.traffic(counts, "predictions") > 0 for counts in pane.groups.values())
+        return self._silence.listen(heard, pane.start, self._end(pane), predicted=predicted)
 
     def quiet(self, until: int) -> tuple[Quiet, ...]:
         """What there is to say of a silence that lasts at a time."""
-        found = self._quiet(self._heard, until)
+        found = () if self._silence is None else self._silence.passed(self._heard, until)
         if found:
             self._heard = replace(self._heard, noted=found[-1].silent_for)
         return found

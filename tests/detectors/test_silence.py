@@ -130,8 +130,7 @@ def alarms_of(starts: np.ndarray) -> tuple[int, float]:
     """How often a model that makes such pauses is told to be silent, and the threshold in minutes at its end."""
     silence, alarms, heard = Silence(BANK, floor=5 * MINUTE), 0, Heard()
     for start in np.unique(starts // PANE * PANE).astype(np.int64).tolist():
-        due = None if silence.surely_later(heard, start) else silence.due(heard)
-        if due is not None and due <= start:
+        if silence.is_due(heard, start):
             alarms, heard = alarms + 1, replace(heard, told=True)
         heard = heard.hear(start, start + PANE)
     assert len(heard.longest) == TAIL
