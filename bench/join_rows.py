@@ -11,9 +11,9 @@ from bench.figure import CheckFailedError, Found, Row, Size, expect
 from bench.processes import Stopwatch, in_a_fresh_process, resident_mebibytes
 from bench.workload import CLASSES, Workload
 from detectors.event_batch import Int64
-from detectors.examples import Examples
-from detectors.labelled_rows import LabelledRows
 from detectors.monitor import Monitor, Monitors
+from detectors.rows.examples import Examples
+from detectors.rows.labelled_rows import LabelledRows
 from detectors.summarise import Fetch, Summarise
 
 FETCH = 5_000

@@ -20,7 +20,7 @@ from bench.figure import readable
 from bench.workload import PANE, Workload
 from detectors.event_batch import Float64
 from detectors.monitor import Monitor, Monitors
-from detectors.window_pieces import BUCKETS
+from detectors.panes.window_pieces import BUCKETS
 from streams.detect_driver import DetectDriver
 from streams.partitioner import partition_of
 from streams.piece_store import PieceStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from detectors.event_batch import NO_TIME, Float64
-from detectors.gaps import Gap
+from detectors.panes.gaps import Gap
 
 
 @dataclass(frozen=True, kw_only=True)

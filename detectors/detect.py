@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
+from detectors.detection.model_detection import Detected, ModelDetection
+from detectors.detection.window_points import window_points
 from detectors.event_batch import NO_TIME
-from detectors.gaps import Gaps
-from detectors.metric_points import SourceCounts, cohort_points, monitor_points, source_counts, source_points
-from detectors.model_detection import Detected, ModelDetection
+from detectors.metrics.metric_points import SourceCounts, cohort_points, monitor_points, source_counts, source_points
 from detectors.monitor import Monitors
-from detectors.panels import Panels
+from detectors.panes.gaps import Gaps
 from detectors.piece import Piece
 from detectors.point import Point
-from detectors.window_points import window_points
+from detectors.scans.panels import Panels
 
 _MODELS_AT_ONCE = 32  # with two rolling windows each; more take no less time each
 

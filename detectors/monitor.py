@@ -11,7 +11,7 @@ import numpy as np
 
 from detectors.acknowledgement import Acknowledgement
 from detectors.event_batch import NO_TIME, Int64
-from detectors.layout import Layout
+from detectors.panes.layout import Layout
 from detectors.specification import MonitorSpecification
 
 

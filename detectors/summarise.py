@@ -15,13 +15,13 @@ import numpy as np
 from detectors.bundle import Cohort, Summary
 from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, NO_TIME, Bool, EventBatch, Int32, Int64, order_of
-from detectors.family_summariser import FamilySummariser, family_of, needed_until
-from detectors.gaps import Gap, Gaps
-from detectors.labelled_rows import LabelledRows
-from detectors.model_summariser import ModelSummariser
 from detectors.monitor import Monitor, Monitors
 from detectors.pane import pane_start
+from detectors.panes.family_summariser import FamilySummariser, family_of, needed_until
+from detectors.panes.gaps import Gap, Gaps
+from detectors.panes.model_summariser import ModelSummariser
 from detectors.piece import Piece
+from detectors.rows.labelled_rows import LabelledRows
 
 ROWS_AT_ONCE = 1_000  # of each model: with fewer, what is done once for a batch costs more than what is done for its rows
 MAX_HELD = 50_000  # rows of all models together

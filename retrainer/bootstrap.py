@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from detectors.event_batch import Column
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer.messages import Cause
 from retrainer.registry import Registry

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.event_batch import NO_TIME, Int64
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer import messages
 from retrainer.decide import due, step

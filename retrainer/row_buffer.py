@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.event_batch import Bool, Int64
-from detectors.examples import Examples
-from detectors.row_store import position_of
+from detectors.rows.examples import Examples
+from detectors.rows.row_store import position_of
 
 
 class RowBuffer:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from detectors.event_batch import Bool, Column, Int64
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from retrainer.messages import Cause, Clock
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detectors.class_names import class_names
+from detectors.columns.class_names import class_names
 from detectors.event_batch import Bool, Column, Float64
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from detectors.specification import Gate, Task
 from retrainer.gate import GateState, Verdict, step
 from retrainer.trainers import Model

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detectors.acknowledgement import Acknowledgement
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from detectors.rfc3339 import format_time
 from streams.apply import source_of, start_after, write_record

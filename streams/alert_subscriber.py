@@ -14,7 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import DriftwardenError, EventError
 from streams.connection import KafkaConnection, connect
 from streams.wire import decode_alert

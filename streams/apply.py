@@ -12,11 +12,11 @@ import numpy as np
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 
-from detectors.bank import detectors_of, silence_of
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
-from detectors.river_errors import OUTSIDE_OF_BUDGET
+from detectors.monitors.bank import detectors_of, silence_of
+from detectors.monitors.river_errors import OUTSIDE_OF_BUDGET
 from detectors.specification import MonitorSpecification
 from streams.connection import KafkaConnection
 from streams.infer import state_bytes

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from detectors.bundle import Bundle, Cohort, Summary
-from detectors.gaps import Gaps
-from detectors.sparse_counts import large, small
+from detectors.panes.gaps import Gaps
+from detectors.panes.sparse_counts import large, small
 from streams.state_codec import decode_state, encode_state
 
 _NUMBERS = 32

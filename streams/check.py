@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.alert import Alert
-from detectors.binning import ColumnBins
-from detectors.column_distances import reference_counts
-from detectors.distances import Distance, psi
+from detectors.alerts.alert import Alert
+from detectors.alerts.slices import Slice, worst_slices
+from detectors.columns.binning import ColumnBins
 from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME, Bool, Column, Float64, Int64, coded
-from detectors.layout import Layout
+from detectors.metrics.column_distances import reference_counts
+from detectors.metrics.distances import Distance, psi
+from detectors.panes.layout import Layout
 from detectors.profile import ColumnProfile, NumericProfile
-from detectors.slices import Slice, worst_slices
 from detectors.specification import MonitorSpecification, Service, Task
 from detectors.verdict import Effect, Evidence
 from streams.file_events import ColumnNames, feature_columns, outcome_column

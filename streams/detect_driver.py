@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.detect import Detect
 from detectors.monitor import Monitors
 from detectors.piece import Piece

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import Column, Float64, put_together
-from detectors.examples import Examples
-from detectors.labelled_rows import LabelledRows
+from detectors.rows.examples import Examples
+from detectors.rows.labelled_rows import LabelledRows
 
 _FEATURE = "feature:"
 _MODEL = "model"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detectors.class_names import class_names
+from detectors.columns.class_names import class_names
 from detectors.event_batch import Column
 from detectors.specification import Feature, is_readable
 from streams.tables import Table

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.class_names import class_names
 from detectors.coded_text import CodedText
+from detectors.columns.class_names import class_names
+from detectors.columns.watched_columns import watched_columns
 from detectors.errors import SettingsError
 from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Column, EventBatch, Float64, Int64, Text, coded, plain
 from detectors.specification import Feature, MonitorSpecification
 from detectors.summarise import Fetch
-from detectors.watched_columns import watched_columns
 from streams.tables import Table
 
 

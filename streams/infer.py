@@ -7,19 +7,19 @@ from typing import get_args
 
 import numpy as np
 
-from detectors.class_names import class_names
-from detectors.class_shares import FEWEST
-from detectors.correlation_reference import MIN_ROWS
+from detectors.columns.class_names import class_names
+from detectors.columns.text_columns import vocabularies
 from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64, Int64
-from detectors.layout import Layout
+from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
-from detectors.reference import correlations_of, performance_profile, profile_of
-from detectors.reference_outcomes import outcome_profile
+from detectors.references.correlation_reference import MIN_ROWS
+from detectors.references.reference import correlations_of, performance_profile, profile_of
+from detectors.references.reference_outcomes import outcome_profile
+from detectors.scans.window_bank import MIN_REFERENCE
 from detectors.specification import MOST_CORRELATED, MonitorSpecification, Reference, Service, ServiceMonitor, Task
-from detectors.text_columns import vocabularies
-from detectors.window_bank import MIN_REFERENCE
+from detectors.unlabelled.class_shares import FEWEST
 from streams.feature_types import features_of
 from streams.file_events import table_columns
 from streams.tables import Table

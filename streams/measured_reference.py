@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.class_names import class_names
+from detectors.columns.class_names import class_names
 from detectors.errors import SettingsError
 from detectors.event_batch import Column
 from detectors.profile import CategoricalProfile, ColumnProfile
-from detectors.reference import numeric_profile, performance_profile
+from detectors.references.reference import numeric_profile, performance_profile
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import table_examples
 from retrainer.trainers import Trainer, TrainingContext

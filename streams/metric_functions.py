@@ -17,10 +17,10 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from detectors.errors import SettingsError
-from detectors.layout import REGRESSION, Layout
-from detectors.performance import performance
+from detectors.metrics.performance import performance
+from detectors.metrics.user_metrics import Function
+from detectors.panes.layout import REGRESSION, Layout
 from detectors.specification import MonitorSpecification
-from detectors.user_metrics import Function
 
 logger = logging.getLogger(__name__)
 

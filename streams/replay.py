@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle
 from detectors.detect import Detect
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Column
-from detectors.labelled_rows import LabelledRows
 from detectors.monitor import Monitor, Monitors
 from detectors.point import Point
+from detectors.rows.labelled_rows import LabelledRows
 from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch, Summarise
 from retrainer.loop import Decision, RetrainLoop

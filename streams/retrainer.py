@@ -14,11 +14,11 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from detectors.acknowledgement import Acknowledgement
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import EventError
-from detectors.examples import Examples
 from detectors.monitor import Monitor
 from detectors.point import Point
+from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer.loop import Decision, RetrainLoop
 from retrainer.registry import Registry

@@ -20,7 +20,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pa_parquet
 
-from detectors.class_names import class_names
+from detectors.columns.class_names import class_names
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64, Int64, Text
 

@@ -12,15 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from detectors.bank import detectors_of
 from detectors.detector import State
 from detectors.event_batch import Float64
-from detectors.history import Histogram
-from detectors.numeric_drift import NumericDrift
-from detectors.scored_windows import Windows
+from detectors.monitors.bank import detectors_of
+from detectors.monitors.numeric_drift import NumericDrift
+from detectors.scans.history import Histogram
+from detectors.scans.scored_windows import Windows
+from detectors.scans.window_bank import WindowBank, interval_of
 from detectors.specification import Floors, MonitorSpecification
 from detectors.verdict import Effect
-from detectors.window_bank import WindowBank, interval_of
 
 WITHIN_NOISE = "moved, within its noise"
 UNPROVEN = "moved, unproven"

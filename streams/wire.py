@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import EventError
 from detectors.event_batch import NO_TIME
 from detectors.point import Point

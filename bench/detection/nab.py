@@ -20,7 +20,7 @@ import numpy as np
 from detectors.errors import SettingsError
 from detectors.evaluation.nab import STANDARD, normalised, probation, raw_score
 from detectors.event_batch import Bool, Float64
-from detectors.novelty import Novelty
+from detectors.monitors.novelty import Novelty
 
 CHANCE = 0.01  # what a p-value of one in a hundred is to most people; scores at others are for seeing how much depends on it
 

@@ -11,9 +11,9 @@ from river.drift.binary import DDM, HDDMA, HDDMW
 
 from bench.detection.of_frouros import Frouros
 from bench.detection.row import BUDGET, Column
-from detectors.e_detector import RateEDetector
 from detectors.evaluation import RateMonitor, Watcher
 from detectors.evaluation.one_by_one import Every, river
+from detectors.monitors.e_detector import RateEDetector
 
 PANE = 10
 """ADWIN looks as often as our monitors where it is tuned; by default it looks every 32 events."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from bench.detection.row import DetectionRow
-from detectors.bank import detectors_of
 from detectors.evaluation import Autoregressive, Common, Correlated, Cycle, Levels, ManyZeros, Moved, Noise, Normal, Rate, Student
-from detectors.reference import performance_profile, profile_of
+from detectors.monitors.bank import detectors_of
+from detectors.references.reference import performance_profile, profile_of
+from detectors.scans.window_bank import WindowBank
 from detectors.specification import Feature, MonitorSpecification
-from detectors.window_bank import WindowBank
 
 FEATURES = 200
 PERIOD = 500

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from typing_extensions import override
 
-from detectors.correlation_drift import CorrelationDrift
-from detectors.correlation_reference import correlation_profile
-from detectors.correlation_sums import CorrelationSums, block_size, scores_of
+from detectors.columns.grid_bins import GridBins
 from detectors.detector import Detector
 from detectors.evaluation.labelled_streams import LabelledStreams
 from detectors.evaluation.monitors import EVENT, PANES_AT_ONCE, Monitored
 from detectors.evaluation.watched import Watched
 from detectors.event_batch import Float64
 from detectors.event_batch import UInt8 as Codes
-from detectors.grid_bins import GridBins
-from detectors.reference import numeric_profile
-from detectors.row_groups import RowGroups
-from detectors.scored_windows import Bank
+from detectors.monitors.correlation_drift import CorrelationDrift
+from detectors.panes.correlation_sums import CorrelationSums, block_size, scores_of
+from detectors.references.correlation_reference import correlation_profile
+from detectors.references.reference import numeric_profile
+from detectors.rows.row_groups import RowGroups
+from detectors.scans.scored_windows import Bank
 from detectors.verdict import Status
 
 

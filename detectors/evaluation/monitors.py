@@ -8,22 +8,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.bank import detectors_of
-from detectors.binning import encode
 from detectors.budget import FalseAlarmBudget
-from detectors.categorical_drift import CategoricalDrift
+from detectors.columns.binning import encode
 from detectors.detector import Detector
 from detectors.evaluation.labelled_streams import LabelledStreams
 from detectors.evaluation.watched import Watched
 from detectors.event_batch import Float64, Int64
-from detectors.numeric_drift import NumericDrift
+from detectors.monitors.bank import detectors_of
+from detectors.monitors.categorical_drift import CategoricalDrift
+from detectors.monitors.numeric_drift import NumericDrift
+from detectors.monitors.rate_change import Rate, RateChange
 from detectors.profile import CategoricalProfile
-from detectors.rate_change import Rate, RateChange
-from detectors.reference import profile_of
-from detectors.scored_windows import Bank
+from detectors.references.reference import profile_of
+from detectors.scans.scored_windows import Bank
+from detectors.scans.window_bank import WindowBank
 from detectors.specification import Feature, MonitorSpecification
 from detectors.verdict import Status
-from detectors.window_bank import WindowBank
 
 EVENT = 100  # milliseconds from one event to the next
 PANES_AT_ONCE = 256  # a multiple of what a bank scores at once; more would only need more memory

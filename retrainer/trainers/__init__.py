@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from detectors.class_names import class_names
+from detectors.columns.class_names import class_names
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 
 

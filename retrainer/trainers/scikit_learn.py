@@ -15,9 +15,9 @@ import sklearn
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
 
-from detectors.class_names import class_names
+from detectors.columns.class_names import class_names
 from detectors.event_batch import Column, Float64
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer.skops_artifact import dump
 from retrainer.trainers import Candidate, TrainingContext, TrainingError

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
+from detectors.alerts.explanation import Explanation
+from detectors.alerts.explanation import explain as explain_alert
 from detectors.errors import EventError, SettingsError
-from detectors.explanation import Explanation
-from detectors.explanation import explain as explain_alert
 from detectors.rfc3339 import format_time
 from streams.acknowledge import acknowledge as acknowledge_alert
 from streams.alert_subscriber import AlertSubscriber

@@ -11,7 +11,7 @@ import typer
 from kafka import KafkaConsumer
 from rich.console import Console
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.rfc3339 import format_time

@@ -15,7 +15,7 @@ from rich.box import SIMPLE
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Shown
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from kafka import KafkaConsumer, TopicPartition
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.point import Point, PointKey
 from retrainer.versions import Version
 from streams.connection import KafkaConnection

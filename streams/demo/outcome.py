@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.event_batch import Float64
 from retrainer.versions import Version
 from streams.demo.story import Story

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.point import Point
 from retrainer.versions import Version
 from streams.demo.outcome import Check

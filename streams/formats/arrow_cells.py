@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.class_names import class_name
 from detectors.coded_text import MISSING, CodedText
+from detectors.columns.class_names import class_name
 from detectors.event_batch import Bool, Float64, Int64, UInt64
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME
 from streams.formats.id_hashes import id_hashes

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.coded_text import CodedText
+from detectors.columns.watched_columns import matrix_and_coded, watched_columns
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8, order_of
-from detectors.watched_columns import matrix_and_coded, watched_columns
 from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times, vectors
 from streams.formats.arrow_records import ArrowRows
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME

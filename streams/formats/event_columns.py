@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from detectors.class_names import class_name
 from detectors.coded_text import CodedText
+from detectors.columns.class_names import class_name
+from detectors.columns.watched_columns import matrix_and_coded, watched_columns
 from detectors.event_batch import Bool, EventBatch, Float64, Int64, UInt8, UInt64, present
-from detectors.watched_columns import matrix_and_coded, watched_columns
 from streams.formats.event_checks import is_number, suspicious, times
 from streams.formats.event_schema import CONTROL, KINDS, ModelSchema
 from streams.formats.read_events import ReadEvents

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.bank import detectors_of
 from detectors.detector import Detector
 from detectors.duration import format_duration, parse_duration
 from detectors.event_batch import Bool, Column, Float64, Int64
+from detectors.monitors.bank import detectors_of
 from detectors.point import Point, PointKey
+from detectors.scans.window_bank import WindowBank
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
-from detectors.window_bank import WindowBank
 
 MOST_POINTS = 2_000
 """Of one line; a screen has fewer pixels."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.event_batch import Float64
 from detectors.verdict import Evidence
 from retrainer.versions import Version

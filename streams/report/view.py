@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect, Status

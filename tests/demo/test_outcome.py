@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.verdict import Effect, Evidence
 from retrainer.versions import Version
 from streams.demo.outcome import Counts, Ledger, checks, performance, stretches

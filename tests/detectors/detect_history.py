@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.detect import Detect
 from detectors.duration import parse_duration
-from detectors.layout import REGRESSION, TRAFFIC, Layout
-from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor, Monitors
+from detectors.panes.layout import REGRESSION, TRAFFIC, Layout
+from detectors.panes.model_summariser import COHORT
 from detectors.point import Point
 from detectors.profile import Cycle, PerformanceProfile
-from detectors.reference import numeric_profile as reference_profile
+from detectors.references.reference import numeric_profile as reference_profile
 from detectors.specification import Alerts, MonitorSpecification
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from detectors.binning import encode
-from detectors.correlation_sums import CorrelationSums
+from detectors.columns.binning import encode
+from detectors.columns.normal_scores import normal_scores
 from detectors.detector import Detector, State
 from detectors.event_batch import Float64
-from detectors.layout import REGRESSION, Layout
-from detectors.normal_scores import normal_scores
+from detectors.panes.correlation_sums import CorrelationSums
+from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, CorrelationProfile, Cycle, NumericProfile, PerformanceProfile, Profile
-from detectors.row_groups import RowGroups
+from detectors.rows.row_groups import RowGroups
 from detectors.specification import Feature, MonitorSpecification, Reference
 from detectors.verdict import Verdicts
 

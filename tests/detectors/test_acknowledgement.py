@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.acknowledgement import ENOUGH, Acknowledgement
-from detectors.alert import Alert
-from detectors.closed_pane import ClosedPane
+from detectors.alerts.alert import Alert
+from detectors.alerts.explanation import explain
 from detectors.detect import Detect
-from detectors.explanation import explain
-from detectors.layout import REGRESSION, Layout
+from detectors.detection.closed_pane import ClosedPane
+from detectors.detection.watch import Judged, Watch
 from detectors.monitor import Monitor, Monitors
-from detectors.panels import Panels, Walking
+from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import PerformanceProfile
+from detectors.scans.panels import Panels, Walking
 from detectors.specification import Alerts, MonitorSpecification
 from detectors.verdict import Status
-from detectors.watch import Judged, Watch
 from streams.monitor_codec import acknowledgement_key, encode_acknowledgement, encode_monitor, monitor_key, take_record
 from streams.state_codec import decode_state, encode_state
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.binning import ColumnBins, encode, out_of_range
-from detectors.class_names import class_name, class_names
 from detectors.coded_text import CodedText
-from detectors.layout import column_size
+from detectors.columns.binning import ColumnBins, encode, out_of_range
+from detectors.columns.class_names import class_name, class_names
+from detectors.panes.layout import column_size
 from detectors.profile import CategoricalProfile, NumericProfile
 from detectors.specification import Feature
 

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.calibration import MOST_SKEWED, chi_square_height, normal_of_student, of_skewed, paid, price, table, threshold, threshold_of_many
-from detectors.calibration_simulation import largest_statistics, run_lengths, thresholds
-from detectors.history import BUCKETS_OF_A_SIZE, merges_after
+from detectors.scans.calibration import MOST_SKEWED, chi_square_height, normal_of_student, of_skewed, paid, price, table, threshold, threshold_of_many
+from detectors.scans.calibration_simulation import largest_statistics, run_lengths, thresholds
+from detectors.scans.history import BUCKETS_OF_A_SIZE, merges_after
 
 
 def test_the_shipped_table_holds_on_streams_that_it_was_not_made_from() -> None:
@@ -108,7 +108,7 @@ def test_the_buckets_of_the_history_hold_every_pane_once_in_order_of_age(panes) 
 
 
 def test_what_is_older_than_the_largest_buckets_is_dropped() -> None:
-    from detectors.history import LARGEST
+    from detectors.scans.history import LARGEST
 
     sizes = [LARGEST] * 3 + [size for level in range(18, -1, -1) for size in [2**level] * 3]
     after, merges, dropped = merges_after([*sizes, 1])

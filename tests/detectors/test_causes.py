@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from detectors.alert import Alert
-from detectors.closed_pane import ClosedPane
-from detectors.layout import Layout
+from detectors.alerts.alert import Alert
+from detectors.detection.closed_pane import ClosedPane
+from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
 from detectors.specification import MonitorSpecification
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.column_distances import ColumnDistances, measure, reference_counts
-from detectors.distances import distances
 from detectors.event_batch import Float64
+from detectors.metrics.column_distances import ColumnDistances, measure, reference_counts
+from detectors.metrics.distances import distances
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from detectors.confusion import OF_CLASSES, OVERALL, Confusions
 from detectors.event_batch import Float64
+from detectors.metrics.confusion import OF_CLASSES, OVERALL, Confusions
 
 CLASSES = ["a", "b", "c"]
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from detectors.bank import detectors_of
-from detectors.layout import Layout
+from detectors.monitors.bank import detectors_of
+from detectors.panes.layout import Layout
 from detectors.profile import Profile
-from detectors.reference import numeric_profile
+from detectors.references.reference import numeric_profile
 from detectors.specification import Feature, MonitorSpecification, Reference
 from detectors.verdict import Status
 

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.acknowledgement import Present
-from detectors.bank import detectors_of
-from detectors.correlation_reference import correlation_profile
 from detectors.detector import Detector, State
-from detectors.e_detector import RateEDetector
-from detectors.label_composition import ErrorsByClass, ResidualsByClass
-from detectors.layout import Layout
-from detectors.prior_drift import PriorDrift
+from detectors.monitors.bank import detectors_of
+from detectors.monitors.e_detector import RateEDetector
+from detectors.monitors.label_composition import ErrorsByClass, ResidualsByClass
+from detectors.monitors.prior_drift import PriorDrift
+from detectors.panes.layout import Layout
 from detectors.profile import OutcomeProfile, PerformanceProfile
+from detectors.references.correlation_reference import correlation_profile
+from detectors.scans.window_bank import WindowBank
 from detectors.specification import Detectors, MonitorSpecification, Reference
 from detectors.verdict import Status
-from detectors.window_bank import WindowBank
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, numeric_profile, pane_vectors, replay, specification_of
 
 SHARES = {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.099, "e": 0.001}

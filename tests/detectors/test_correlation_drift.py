@@ -10,19 +10,19 @@ from pydantic import ValidationError
 from scipy import special, stats
 
 from detectors.acknowledgement import Present
-from detectors.bank import detectors_of
-from detectors.correlation_distance import CorrelationDistance
-from detectors.correlation_drift import CorrelationDrift
-from detectors.correlation_reference import correlation_profile, pairs_of
-from detectors.correlation_sums import CorrelationSums, block_size
+from detectors.alerts.explanation import explain
+from detectors.columns.normal_scores import normal_scores
 from detectors.errors import SettingsError
 from detectors.evaluation import Correlated, CorrelationMonitor, changed_streams, delays_of, false_alarms_of, null_streams, oracle_at
-from detectors.explanation import explain
-from detectors.layout import Layout
-from detectors.normal_scores import normal_scores
-from detectors.reference import numeric_profile
-from detectors.row_groups import RowGroups
-from detectors.scored_windows import Bank, Windows
+from detectors.metrics.correlation_distance import CorrelationDistance
+from detectors.monitors.bank import detectors_of
+from detectors.monitors.correlation_drift import CorrelationDrift
+from detectors.panes.correlation_sums import CorrelationSums, block_size
+from detectors.panes.layout import Layout
+from detectors.references.correlation_reference import correlation_profile, pairs_of
+from detectors.references.reference import numeric_profile
+from detectors.rows.row_groups import RowGroups
+from detectors.scans.scored_windows import Bank, Windows
 from detectors.specification import Alerts, Floors, MonitorSpecification
 from detectors.verdict import Status
 from streams.wire import decode_alert, encode_alert

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from detectors.dependence import INDEPENDENT, Dependence
-from detectors.history import GrowingHistogram
+from detectors.scans.history import GrowingHistogram
+from detectors.statistics.dependence import INDEPENDENT, Dependence
 
 
 def measured(values: np.ndarray, per_pane: int) -> Dependence:

@@ -10,11 +10,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.detect import Detect
-from detectors.layout import Layout
 from detectors.monitor import Monitor, Monitors
+from detectors.panes.layout import Layout
 from detectors.piece import Piece
 from detectors.profile import Profile
 from detectors.specification import Reference

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import chebyshev, jensenshannon
 
-from detectors.distances import distances, hellinger, jensen_shannon, kolmogorov_smirnov, l_infinity, psi, psi_p_value, total_variation, wasserstein
+from detectors.metrics.distances import distances, hellinger, jensen_shannon, kolmogorov_smirnov, l_infinity, psi, psi_p_value, total_variation, wasserstein
 
 COUNTS = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=2, max_size=30).filter(lambda pairs: all(sum(side) > 0 for side in zip(*pairs, strict=True)))
 

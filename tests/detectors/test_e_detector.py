@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal, stats
 
-from detectors.e_detector import KEPT, RISES, RateEDetector, grown, highest_rate, total, winnings
-from detectors.rate_change import KNOWN, Rate
-from detectors.recomputation import recompute
+from detectors.alerts.recomputation import recompute
+from detectors.monitors.e_detector import KEPT, RISES, RateEDetector, grown, highest_rate, total, winnings
+from detectors.monitors.rate_change import KNOWN, Rate
 from detectors.rfc3339 import format_time
-from detectors.scored_windows import Bank
+from detectors.scans.scored_windows import Bank
 from detectors.verdict import Status
 
 PANE, EVENTS = 1_000, 10

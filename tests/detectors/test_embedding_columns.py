@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.embedding_columns import directions, embedding_columns
+from detectors.columns.embedding_columns import directions, embedding_columns
 
 VECTORS = np.random.default_rng(1).normal(size=(700, 48))
 

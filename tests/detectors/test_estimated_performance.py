@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.estimated_performance import ESTIMATED, Calibration
 from detectors.event_batch import Float64, Int64
-from detectors.output_cells import cells_of_class, number_of_cells
-from detectors.reference_outcomes import outcome_profile
-from detectors.score_bins import bins_of
-from detectors.support import Support, needed
+from detectors.panes.output_cells import cells_of_class, number_of_cells
+from detectors.panes.score_bins import bins_of
+from detectors.references.reference_outcomes import outcome_profile
+from detectors.unlabelled.estimated_performance import ESTIMATED, Calibration
+from detectors.unlabelled.support import Support, needed
 
 CLASSES = ("no", "yes")
 SIZE = number_of_cells(2, scored=True)

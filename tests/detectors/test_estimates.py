@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.bank import detectors_of
-from detectors.estimates import Estimates
+from detectors.detection.estimates import Estimates
 from detectors.event_batch import Float64
-from detectors.layout import Layout
+from detectors.monitors.bank import detectors_of
+from detectors.panes.layout import Layout
 from detectors.profile import OutcomeProfile
 from detectors.specification import MonitorSpecification, Reference
 from tests.detectors.reference_samples import categorical_profile, numeric_profile, pane_vectors, specification_of

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detectors.alert import Alert
-from detectors.closed_pane import ClosedPane
+from detectors.alerts.alert import Alert
+from detectors.alerts.evidence_words import panes_by_chance
+from detectors.alerts.explanation import explain
+from detectors.detection.closed_pane import ClosedPane
+from detectors.detection.watch import Judged, Watch
 from detectors.duration import parse_duration
-from detectors.evidence_words import panes_by_chance
-from detectors.explanation import explain
-from detectors.layout import REGRESSION, Layout
-from detectors.panels import Panels, Walking
+from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import Cycle, PerformanceProfile
-from detectors.reference import numeric_profile as reference_profile
+from detectors.references.reference import numeric_profile as reference_profile
+from detectors.scans.panels import Panels, Walking
 from detectors.specification import Alerts, Detectors, Floors, MonitorSpecification
-from detectors.watch import Judged, Watch
 from streams.wire import decode_alert, encode_alert
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
 

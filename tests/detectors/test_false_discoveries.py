@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.false_discoveries import e_bh, e_values_of
+from detectors.alerts.false_discoveries import e_bh, e_values_of
 
 RATE = 0.05
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=40).map(np.array)

@@ -12,9 +12,9 @@ from detectors.coded_text import CodedText
 from detectors.event_batch import EventBatch
 from detectors.monitor import Monitor, Monitors
 from detectors.piece import Piece
-from detectors.row_blocks import ROWS
-from detectors.row_entries import RowKeys
-from detectors.row_store import RowStore
+from detectors.rows.row_blocks import ROWS
+from detectors.rows.row_entries import RowKeys
+from detectors.rows.row_store import RowStore
 from detectors.specification import Labels
 from detectors.summarise import Fetch, Summarise
 from tests.detectors.event_samples import Sent, fetch, label, prediction, specification

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detectors.grid_bins import GridBins, cells_together
+from detectors.columns.grid_bins import GridBins, cells_together
 
 numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(-3, 3, width=16), st.integers(-5, 5).map(float))
 columns = st.lists(st.lists(numbers, unique=True, max_size=12).map(sorted), min_size=1, max_size=5)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.group_tables import GroupTables, name_within
+from detectors.panes.group_tables import GroupTables, name_within
 
 SIZE = 6
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors import id_chains, id_index
-from detectors.crowded_ids import CrowdedIds
 from detectors.event_batch import UInt64
-from detectors.id_chains import IdChains
-from detectors.id_index import Floor, IdIndex, Wanted
-from detectors.row_entries import Entries, RowKeys
+from detectors.rows import id_chains, id_index
+from detectors.rows.crowded_ids import CrowdedIds
+from detectors.rows.id_chains import IdChains
+from detectors.rows.id_index import Floor, IdIndex, Wanted
+from detectors.rows.row_entries import Entries, RowKeys
 
 Row = tuple[int, int, int]  # id, time, position
 

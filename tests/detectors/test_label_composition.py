@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, Float64, Int64
 from detectors.specification import MonitorSpecification

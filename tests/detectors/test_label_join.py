@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from detectors.event_batch import FEATURES
-from detectors.layout import Layout
 from detectors.monitor import Monitor, Monitors
+from detectors.panes.layout import Layout
 from detectors.specification import Feature, Labels
 from detectors.summarise import Summarise
 from tests.detectors.event_samples import fetch, label, prediction, specification

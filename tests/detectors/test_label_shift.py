@@ -7,15 +7,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from detectors.alert import Alert
-from detectors.class_shares import Priors
-from detectors.estimated_performance import Calibration
+from detectors.alerts.alert import Alert
+from detectors.alerts.explanation import explain
 from detectors.event_batch import Float64, Int64
-from detectors.explanation import explain
-from detectors.label_shift import Explanation, Moved, priors_of
 from detectors.profile import OutcomeProfile
-from detectors.reference_outcomes import outcome_profile
+from detectors.references.reference_outcomes import outcome_profile
 from detectors.specification import MonitorSpecification
+from detectors.unlabelled.class_shares import Priors
+from detectors.unlabelled.estimated_performance import Calibration
+from detectors.unlabelled.label_shift import Explanation, Moved, priors_of
 from streams.file_events import ColumnNames
 from streams.file_settings import changed
 from streams.infer import infer

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from detectors.alert import Acknowledged, Alert
-from detectors.lifecycle import SILENCE, Alarm, Lifecycle, Resolution
+from detectors.alerts.alert import Acknowledged, Alert
+from detectors.alerts.lifecycle import SILENCE, Alarm, Lifecycle, Resolution
 from detectors.verdict import Effect, Evidence
 from tests.detectors.event_samples import specification
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from detectors.bank import detectors_of
 from detectors.detector import Detector
-from detectors.layout import Layout
+from detectors.monitors.bank import detectors_of
+from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, first_drift, pane_vectors, replay, specification_of

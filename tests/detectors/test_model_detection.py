@@ -7,16 +7,16 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle, Summary
 from detectors.detect import Detect
+from detectors.detection.model_detection import ModelDetection
 from detectors.event_batch import NO_TIME
-from detectors.layout import Layout
-from detectors.model_detection import ModelDetection
 from detectors.monitor import Monitor, Monitors
-from detectors.panels import Panels
+from detectors.panes.layout import Layout
 from detectors.point import Point
 from detectors.profile import PerformanceProfile
+from detectors.scans.panels import Panels
 from detectors.specification import Alerts, Floors, Reference
 from tests.detectors.test_detect import REFERENCE, SPECIFICATION
 

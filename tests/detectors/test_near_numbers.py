@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.near_numbers import NearNumbers
+from detectors.rows.near_numbers import NearNumbers
 
 NEAR = st.integers(1_700_000_000_000, 1_700_000_000_000 + 10**7)
 ANY = st.integers(-(2**63), 2**63 - 1)

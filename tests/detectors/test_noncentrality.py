@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from detectors.noncentrality import noncentrality
+from detectors.statistics.noncentrality import noncentrality
 
 
 @given(st.integers(1, 80), st.floats(0, 3_000))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.novelty import REST, Novelty
+from detectors.monitors.novelty import REST, Novelty
 
 
 def day(length: int, seed: int) -> np.ndarray:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from detectors.bank import detectors_of
 from detectors.detector import Detector
-from detectors.large_deviation import DeviationTable
-from detectors.layout import Layout
+from detectors.monitors.bank import detectors_of
+from detectors.panes.layout import Layout
 from detectors.profile import Cycle
 from detectors.specification import Alerts, Floors
+from detectors.statistics.large_deviation import DeviationTable
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, first_drift, numeric_profile, pane_vectors, replay, specification_of
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from detectors.layout import TRAFFIC, Layout
-from detectors.objectives import Objectives, objective_cells
+from detectors.metrics.objectives import Objectives, objective_cells
+from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, Profile
 from detectors.specification import MonitorSpecification, Objective, Reference
 

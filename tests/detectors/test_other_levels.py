@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from detectors.bank import detectors_of
-from detectors.binning import ColumnBins
 from detectors.coded_text import CodedText
-from detectors.layout import Layout
-from detectors.other_levels import OTHER, unseen_reference
+from detectors.columns.binning import ColumnBins
+from detectors.columns.other_levels import OTHER, unseen_reference
+from detectors.metrics.quality import quality
+from detectors.monitors.bank import detectors_of
+from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.quality import quality
-from detectors.reference import categorical_profile
+from detectors.references.reference import categorical_profile
 from detectors.specification import Feature, MonitorSpecification, Reference
 from tests.detectors.reference_samples import PANE, first_drift, pane_vectors, replay
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.packed_counts import PackedCounts
+from detectors.panes.packed_counts import PackedCounts
 
 cells = st.one_of(st.integers(0, 300).map(float), st.floats(allow_nan=True), st.sampled_from([0.0, -1.0, 2.0**16, 2.0**32 - 1, 2.0**32, 1e300, np.inf]))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.bank import detectors_of
 from detectors.detector import State
 from detectors.event_batch import Float64
-from detectors.panels import Panels, Walking
+from detectors.monitors.bank import detectors_of
+from detectors.scans.panels import Panels, Walking
+from detectors.scans.window_bank import WindowBank
 from detectors.verdict import Verdicts
-from detectors.window_bank import WindowBank
 from tests.detectors.detect_history import PANES, specifications, vectors_of
 from tests.detectors.reference_samples import PANE
 

@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from scipy import stats
 from sklearn import metrics as oracle
 
-from detectors.layout import LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout
 from detectors.metric import Metric, histogram_quantile, quantiles, wilson
-from detectors.performance import cost, coverage, performance, performances, regression, services
+from detectors.metrics.performance import cost, coverage, performance, performances, regression, services
+from detectors.metrics.quality import quality
+from detectors.panes.layout import LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.quality import quality
-from detectors.reference import numeric_profile
+from detectors.references.reference import numeric_profile
 from detectors.specification import Feature, MonitorSpecification, Reference
 
 

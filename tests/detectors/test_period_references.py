@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from detectors.alert import Alert
-from detectors.closed_pane import ClosedPane
-from detectors.explanation import explain
-from detectors.layout import Layout
-from detectors.panels import Panels, Walking
+from detectors.alerts.alert import Alert
+from detectors.alerts.explanation import explain
+from detectors.detection.closed_pane import ClosedPane
+from detectors.detection.watch import Judged, Watch
+from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
+from detectors.scans.panels import Panels, Walking
 from detectors.specification import Alerts, Detectors, MonitorSpecification
-from detectors.watch import Judged, Watch
 from streams.state_codec import decode_state, encode_state
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.layout import Layout
+from detectors.panes.layout import Layout
+from detectors.panes.quantile_sketch import BINS, LARGEST, SIZE, SMALLEST, add_sketches, sketch_cells, sketched
 from detectors.profile import Profile
-from detectors.quantile_sketch import BINS, LARGEST, SIZE, SMALLEST, add_sketches, sketch_cells, sketched
-from detectors.reference import numeric_profile
-from detectors.row_groups import RowGroups
+from detectors.references.reference import numeric_profile
+from detectors.rows.row_groups import RowGroups
 from detectors.specification import Detectors, Feature, MonitorSpecification, Reference
 from streams.file_events import ColumnNames
 from streams.replay import replay

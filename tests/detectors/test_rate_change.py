@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from detectors.bank import detectors_of
 from detectors.detector import Detector
-from detectors.layout import Layout
-from detectors.learnt_reference import LEARN_EVENTS
+from detectors.monitors.bank import detectors_of
+from detectors.monitors.rate_change import excess
+from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
-from detectors.rate_change import excess
+from detectors.references.learnt_reference import LEARN_EVENTS
 from detectors.specification import Alerts, Floors
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, numeric_profile, pane_vectors, replay, specification_of

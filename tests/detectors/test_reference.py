@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from detectors.binning import encode
+from detectors.columns.binning import encode
 from detectors.errors import SettingsError
 from detectors.profile import CategoricalProfile, NumericProfile
-from detectors.reference import categorical_profile, numeric_profile, performance_profile, profile_of
+from detectors.references.reference import categorical_profile, numeric_profile, performance_profile, profile_of
 from detectors.specification import Feature
 
 DAY = 86_400_000

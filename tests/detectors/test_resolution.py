@@ -7,17 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detectors.categorical_drift import CategoricalDrift
+from detectors.alerts.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.detector import Detector
 from detectors.event_batch import Float64
-from detectors.layout import REGRESSION
-from detectors.learnt_reference import LEARN_EVENTS
-from detectors.lifecycle import Alarm, Lifecycle, Resolution
-from detectors.loss_change import LossChange
-from detectors.numeric_drift import NumericDrift
+from detectors.monitors.categorical_drift import CategoricalDrift
+from detectors.monitors.loss_change import LossChange
+from detectors.monitors.numeric_drift import NumericDrift
+from detectors.monitors.rate_change import KNOWN, Rate, RateChange
+from detectors.panes.layout import REGRESSION
 from detectors.profile import CategoricalProfile, PerformanceProfile
-from detectors.rate_change import KNOWN, Rate, RateChange
-from detectors.scored_windows import Bank
+from detectors.references.learnt_reference import LEARN_EVENTS
+from detectors.scans.scored_windows import Bank
 from detectors.verdict import AlertKind, Group, Status
 from tests.detectors.event_samples import specification
 from tests.detectors.reference_samples import PANE, numeric_profile

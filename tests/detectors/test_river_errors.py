@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from detectors.bank import detectors_of, of_a_later_version
-from detectors.layout import Layout
+from detectors.alerts.recomputation import MissingEvidenceError, recompute
+from detectors.monitors.bank import detectors_of, of_a_later_version
+from detectors.monitors.rate_change import Rate
+from detectors.monitors.river_errors import FED, OUTSIDE_OF_BUDGET, Method, RiverErrors, made, spread
+from detectors.monitors.river_state import plain_of, restored
+from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
-from detectors.rate_change import Rate
-from detectors.recomputation import MissingEvidenceError, recompute
-from detectors.river_errors import FED, OUTSIDE_OF_BUDGET, Method, RiverErrors, made, spread
-from detectors.river_state import plain_of, restored
-from detectors.scored_windows import Bank
+from detectors.scans.scored_windows import Bank
 from detectors.specification import Detectors, MonitorSpecification
 from detectors.verdict import Status
 from streams.apply import thresholds_of

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.rolling_window import RollingWindow
+from detectors.metrics.rolling_window import RollingWindow
 
 PANE = 10
 

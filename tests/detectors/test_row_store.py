@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors import row_store as row_stores
 from detectors.coded_text import CodedText
-from detectors.row_entries import RowKeys
-from detectors.row_store import Part, RowStore
+from detectors.rows import row_store as row_stores
+from detectors.rows.row_entries import RowKeys
+from detectors.rows.row_store import Part, RowStore
 
 LENGTH = 10
 rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 60)), max_size=30)  # id and time; the position is the place in the list

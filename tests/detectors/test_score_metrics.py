@@ -8,9 +8,9 @@ from sklearn import metrics as oracle
 
 from detectors.coded_text import CodedText
 from detectors.event_batch import Bool, Float64
-from detectors.row_groups import RowGroups
-from detectors.score_bins import BINS, EDGES, SIXTEENTHS, SIZE, STEP, add_scores
-from detectors.score_metrics import OF_SCORES, score_metrics
+from detectors.metrics.score_metrics import OF_SCORES, score_metrics
+from detectors.panes.score_bins import BINS, EDGES, SIXTEENTHS, SIZE, STEP, add_scores
+from detectors.rows.row_groups import RowGroups
 
 
 def drawn(random: np.random.Generator, rows: int, positives: float, apart: float) -> tuple[Bool, Float64]:

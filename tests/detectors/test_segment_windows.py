@@ -6,10 +6,10 @@ import itertools
 import numpy as np
 import pytest
 
-from detectors.layout import Layout
 from detectors.metric import rate
+from detectors.metrics.segment_windows import LEAST_ROWS, SegmentWindows, gap
+from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.segment_windows import LEAST_ROWS, SegmentWindows, gap
 from detectors.specification import MonitorSpecification, Reference
 
 CLASSES = CategoricalProfile(levels=("no", "yes"), counts=(5, 5))

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from detectors.bank import detectors_of
+from detectors.alerts.evidence_words import what_changed
+from detectors.alerts.recomputation import recompute
 from detectors.detector import Detector
-from detectors.evidence_words import what_changed
-from detectors.layout import LATENCY_EDGES, TRAFFIC, Layout
-from detectors.recomputation import recompute
+from detectors.monitors.bank import detectors_of
+from detectors.panes.layout import LATENCY_EDGES, TRAFFIC, Layout
 from detectors.specification import MonitorSpecification, Service
 from detectors.verdict import Status
 from tests.detectors.reference_samples import first_drift, replay

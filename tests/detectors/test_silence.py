@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from detectors.acknowledgement import Acknowledgement
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
+from detectors.alerts.explanation import explain
 from detectors.bundle import Bundle, Summary
 from detectors.detect import Detect
-from detectors.explanation import explain
-from detectors.layout import Layout
 from detectors.monitor import Monitor, Monitors
-from detectors.scored_windows import Bank
-from detectors.silence import TAIL, Heard, Silence
+from detectors.monitors.silence import TAIL, Heard, Silence
+from detectors.panes.layout import Layout
+from detectors.scans.scored_windows import Bank
 from detectors.specification import MonitorSpecification, Service
 
 PANE, MINUTE, HOUR, DAY = 10_000, 60_000, 3_600_000, 86_400_000

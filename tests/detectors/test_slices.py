@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from detectors.alerts.slices import FEWEST, MOST, worst_slices
 from detectors.coded_text import CodedText
-from detectors.slices import FEWEST, MOST, worst_slices
 from tests.detectors.reference_samples import categorical_profile, numeric_profile
 
 U = (np.arange(5_000) + 0.5) / 5_000

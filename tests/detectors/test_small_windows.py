@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors import categorical_drift, numeric_drift
-from detectors.bank import detectors_of
-from detectors.large_deviation import DeviationTable, normal_of_root
-from detectors.panel import MIN_EVENTS
+from detectors.monitors import categorical_drift, numeric_drift
+from detectors.monitors.bank import detectors_of
+from detectors.monitors.rate_change import excess
 from detectors.profile import PerformanceProfile
-from detectors.rate_change import excess
-from detectors.reference import numeric_profile
-from detectors.scored_windows import Windows
+from detectors.references.reference import numeric_profile
+from detectors.scans.panel import MIN_EVENTS
+from detectors.scans.scored_windows import Windows
 from detectors.specification import Alerts, Floors
+from detectors.statistics.large_deviation import DeviationTable, normal_of_root
 from tests.detectors.reference_samples import categorical_profile, specification_of
 
 NOMINAL = (1e-2, 1e-3, 1e-4)

@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detectors.examples import Examples
-from detectors.group_tables import name_within
-from detectors.layout import Layout
-from detectors.model_summariser import COHORT
 from detectors.monitor import Monitor, Monitors
+from detectors.panes.group_tables import name_within
+from detectors.panes.layout import Layout
+from detectors.panes.model_summariser import COHORT
 from detectors.piece import Piece
+from detectors.rows.examples import Examples
 from detectors.summarise import Flushed, Summarise
 from tests.detectors.event_samples import Sent, fetch, label, monitors, prediction, specification
 

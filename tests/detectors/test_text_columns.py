@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.coded_text import CodedText
-from detectors.text_columns import text_columns
+from detectors.columns.text_columns import text_columns
 
 TEXTS = st.lists(st.one_of(st.none(), st.text(max_size=12), st.text("ab1 .\t\nя", max_size=12)), max_size=8)
 

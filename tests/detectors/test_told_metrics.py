@@ -6,8 +6,8 @@ import numpy as np
 
 from detectors.bundle import Bundle, Summary
 from detectors.detect import Detect
-from detectors.layout import TRAFFIC, Layout
 from detectors.monitor import Monitor, Monitors
+from detectors.panes.layout import TRAFFIC, Layout
 from detectors.point import Point
 from detectors.profile import CategoricalProfile, Profile
 from detectors.specification import MonitorSpecification, Reference

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.event_batch import Column, Text
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from detectors.specification import Feature, MonitorSpecification
 from retrainer.trainers import Model
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from detectors.specification import Feature, MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.loop import Decision, RetrainLoop, Told

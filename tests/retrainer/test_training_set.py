@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.examples import Examples
+from detectors.rows.examples import Examples
 from retrainer.messages import Cause, Clock
 from retrainer.row_buffer import RowBuffer
 from retrainer.training_set import choose, digest

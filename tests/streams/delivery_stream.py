@@ -17,7 +17,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.duration import parse_duration
 from detectors.monitor import Monitor
 from detectors.profile import Profile

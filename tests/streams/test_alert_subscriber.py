@@ -7,7 +7,7 @@ import threading
 import pytest
 from kafka import KafkaProducer
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import DriftwardenError
 from streams.alert_subscriber import AlertSubscriber
 from streams.topics import Topics

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from detectors.event_batch import NO_TIME
-from detectors.examples import Examples
 from detectors.monitor import Monitor, Monitors
+from detectors.rows.examples import Examples
 from detectors.specification import Feature, Labels, MonitorSpecification
 from detectors.summarise import Flushed, Summarise
 from streams.formats.decoded import DeadLetter

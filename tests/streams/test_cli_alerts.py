@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from kafka import KafkaProducer
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from detectors.monitor import Monitor
 from detectors.verdict import Effect, Evidence

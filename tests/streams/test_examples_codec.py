@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.coded_text import CodedText
-from detectors.examples import Examples
-from detectors.labelled_rows import LabelledRows
+from detectors.rows.examples import Examples
+from detectors.rows.labelled_rows import LabelledRows
 from streams import examples_codec
 from streams.examples_codec import decode_examples, encode_examples
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from detectors.layout import TRAFFIC
 from detectors.monitor import Monitor, Monitors
+from detectors.panes.layout import TRAFFIC
 from detectors.specification import Feature, Labels, MonitorSpecification
 from detectors.summarise import Flushed, Summarise
 from streams.bundle_codec import decode_bundle

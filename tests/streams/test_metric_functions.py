@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from detectors.layout import REGRESSION, Layout
 from detectors.metric import wilson
+from detectors.metrics.performance import outcomes, performance
+from detectors.metrics.user_metrics import of_confusion
 from detectors.monitor import Monitor, Monitors
-from detectors.performance import outcomes, performance
+from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import CategoricalProfile, Profile
 from detectors.specification import MonitorSpecification, Reference
-from detectors.user_metrics import of_confusion
 from streams.file_events import ColumnNames
 from streams.metric_functions import MetricSettings, functions_of, functions_that_work
 from streams.replay import replay

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.errors import SettingsError
-from detectors.reference import profile_of
+from detectors.references.reference import profile_of
 from detectors.specification import Alerts, Feature, Floors, MonitorSpecification, Reference
 from streams.monitor_file import format_specification, load_specification, parse_specification, save_specification
 

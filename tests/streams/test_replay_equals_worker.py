@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
 from streams.infer import infer

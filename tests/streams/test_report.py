@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plotly import graph_objects
 
-from detectors.alert import Alert
+from detectors.alerts.alert import Alert
 from detectors.point import Point
 from detectors.profile import CategoricalProfile, NumericProfile, PerformanceProfile, Profile
 from detectors.specification import Feature, MonitorSpecification, Reference

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from detectors.layout import Layout
+from detectors.panes.layout import Layout
 from streams.piece_store import PieceStore
 from streams.source_records import SourceRecords
 from streams.stage_run import Output, StageRun

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from detectors.embedding_columns import embedding_columns
+from detectors.columns.embedding_columns import embedding_columns
 from detectors.errors import SettingsError
 from detectors.event_batch import EventBatch
 from detectors.monitor import Monitor, Monitors

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from detectors.alert import Acknowledged, Alert
+from detectors.alerts.alert import Acknowledged, Alert
 from detectors.errors import EventError
 from detectors.event_batch import NO_TIME
 from detectors.point import Point

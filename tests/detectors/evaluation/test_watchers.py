@@ -29,7 +29,7 @@ from detectors.evaluation import (
     river,
 )
 from detectors.evaluation.monitors import EVENT
-from detectors.reference import profile_of
+from detectors.references.reference import profile_of
 from detectors.specification import Feature, MonitorSpecification
 from streams.file_events import ColumnNames
 from streams.replay import replay

@@ -1,0 +1,1 @@
+"""The lives of alerts, their causes, and their explanations that anybody can recompute."""

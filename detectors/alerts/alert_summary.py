@@ -1,0 +1,26 @@
+"""An alert in one sentence, from its evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from detectors.monitors.silence import SILENT
+from detectors.rfc3339 import format_time
+from detectors.verdict import Evidence
+
+
+def summary_of(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
+    """One sentence that names the strongest change, how sure it is, and when it began."""
+    first = monitors[0]
+    others = f", and {len(monitors) - 1} more" if len(monitors) > 1 else ""
+    if first.basis.get("detector") == SILENT:
+        known = "as the monitor states" if first.basis.get("stated_minutes") is not None else f"n {first.n_reference:,.0f} pauses before"
+        return f"{model}: no predictions for {first.value:.4g} minutes (told after {first.threshold:.4g}, {known}){others}, since {format_time(change_at)}"
+    low, high = first.effect.interval
+    change = "became constant" if first.effect.value == -math.inf else f"changed by {first.effect.value:+.3g}"  # a ratio of deviations of which one is 0
+    interval = "" if math.isinf(low) else f"; 95 % {low:+.3g} to {high:+.3g}"
+    return (
+        f"{model}: {first.name} {change} ({first.effect.name}{interval}, floor {first.effect.floor:.3g}, "
+        f"n {first.n_current:,.0f} against {first.n_reference:,.0f}){others}, since about {format_time(change_at)}"
+    )

@@ -1,0 +1,1 @@
+"""One model from closed panes to verdicts, points and alerts."""

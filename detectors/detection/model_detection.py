@@ -1,0 +1,318 @@
+"""Detection for one model revision: panes are merged over the source partitions, close in order, and step the detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from detectors.acknowledgement import Acknowledgement
+from detectors.alerts.alert import Alert
+from detectors.bundle import Bundle, Cohort, Summary
+from detectors.detection.closed_pane import ClosedPane, Group
+from detectors.detection.watch import Judged, Watch
+from detectors.detection.window_points import RolledWindow, WindowMeasures
+from detectors.duration import format_duration
+from detectors.event_batch import NO_TIME, Float64
+from detectors.metrics.metric_points import JudgedMonitors, RestatedCohort, pane_point, silence_points
+from detectors.metrics.objectives import Objectives
+from detectors.metrics.rolling_window import RollingWindow
+from detectors.metrics.segment_windows import SegmentWindows
+from detectors.monitor import Monitor
+from detectors.panes.gaps import Gaps
+from detectors.panes.model_summariser import COHORT
+from detectors.panes.packed_counts import PackedCounts
+from detectors.panes.packed_table import PackedTable
+from detectors.piece import Piece
+from detectors.point import Point
+from detectors.scans.panels import Walking
+
+_BYTES_OF_POINT = 500  # its tags and fields
+_BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane, or parts of a window that others have not
+
+Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
+"""Open panes: start, then source partition, then version and segment."""
+
+
+@dataclass(kw_only=True)
+class Detected:
+    """What a flush gives."""
+
+    points: list[Point] = field(default_factory=list)
+    judged: list[JudgedMonitors] = field(default_factory=list)
+    windows: list[RolledWindow] = field(default_factory=list)  # whose points are measured together with other models'
+    cohorts: list[RestatedCohort] = field(default_factory=list)  # as well
+    alerts: list[Alert] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    deletions: list[Piece] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+class ModelDetection:
+    """State of one model revision.
+
+    Parameters
+    ----------
+    monitor : the revision.
+    metrics : whether to compute metric points; a replay that nobody charts can do without.
+    reached : event time that all source partitions have passed, before lateness is taken off; panes that ended before are closed, whether or not they were ever heard of.
+    """
+
+    def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
+        self._monitor = monitor
+        self._specification = monitor.specification
+        self._digest = monitor.digest
+        self._refused: set[str] = set()
+        self._layout = monitor.layout
+        self._metrics = metrics
+        self._watch = Watch(monitor.specification, self._layout)
+        self._measures = WindowMeasures(self._layout)
+        self._windows = {length: RollingWindow(length=length, pane=monitor.specification.pane) for length in monitor.specification.windows}
+        self._segments = SegmentWindows(self._layout) if self._specification.segments else None
+        self._objectives = Objectives(self._layout) if self._specification.objectives else None
+        self._panes: Panes = {}
+        self._waiting: dict[int, PackedTable[tuple[int, Group]]] = {}  # open panes that were not added to of late
+        self._latest_waiting: PackedTable[tuple[int, Group]] | None = None
+        self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
+        self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
+        self._late_after_close = 0
+        self._gaps = Gaps()
+        self._found = Detected()
+        self._changed_panes: set[int] = set()
+        self._unsqueezed: set[int] = set()
+        self._changed_cohorts: set[tuple[int, str]] = set()
+        self._stepped = False
+        self._replaced_from: int | None = None
+        self._said: tuple[Acknowledgement, ...] = ()
+        self.covered = 0
+
+    def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort]) -> None:
+        """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before. Counts by another specification are refused."""
+        for summary in summaries:
+            if self._is_refused(summary, bundle.partition):
+                continue
+            if summary.start >= self._closed_until:
+                if summary.start in self._waiting:
+                    self._reopen(summary.start)
+                self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = PackedCounts.of(summary.counts)
+                self._changed_panes.add(summary.start)
+        for cohort in cohorts:
+            if self._is_refused(cohort, bundle.partition):
+                continue
+            self._cohorts.setdefault((cohort.start, cohort.version), {})[bundle.partition] = cohort.counts
+            self._changed_cohorts.add((cohort.start, cohort.version))
+
+    def _is_refused(self, counted: Summary | Cohort, partition: int) -> bool:
+        """Whether the bins are others, so that nothing can be added; told once."""
+        if counted.digest == self._digest:
+            return False
+        if counted.digest not in self._refused:
+            self._refused.add(counted.digest)
+            self._found.refused.append(
+                f"model '{counted.model}', revision {counted.revision}: source partition {partition} is counted by the specification {counted.digest}, this worker judges by "
+                f"{self._digest}, so those counts are left out; two were applied as one revision, or workers of two releases run: "
+                "restart the workers on one release, and if that does not help apply the specification again with a change"
+            )
+        return True
+
+    def count_late(self, summaries: Iterable[Summary], offset: int) -> None:
+        """Count what comes after its pane closed; an offset that the saved state covers was counted before."""
+        late = sum(summary.start < self._closed_until for summary in summaries)
+        if late and offset >= self.covered:
+            self._late_after_close += late
+            self._stepped = True
+
+    def advance(self, time: int, gaps: Gaps = Gaps()) -> Walking[None]:  # noqa: B008  frozen
+        """Close the panes that every source partition has passed by a time, before lateness is taken off; those that gaps touch are not complete."""
+        self._gaps = gaps
+        watermark = time - self._specification.lateness
+        length = self._specification.pane
+        closing = sorted(start for start in (*self._panes, *self._waiting) if start + length <= watermark)
+        if closing:
+            yield from self._close([ClosedPane(start, self._taken(start)) for start in closing])
+            self._found.deletions += [Piece(self._key("pane", start), 0, None) for start in closing]
+            self._changed_panes.difference_update(closing)
+            self._stepped = True
+        self._closed_until = max(self._closed_until, self._closed_at(time))
+        self._tell_windows(self._closed_until, measured=self._watch.measured)
+        self._pass_time(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
+        if self._replaced_from is not None and self._closed_until >= self._replaced_from:
+            resolved = self._watch.close(self._replaced_from)
+            self._found.alerts += resolved
+            self._stepped |= bool(resolved)
+        horizon = watermark - COHORT - self._specification.labels.timeout
+        for key in [key for key in self._cohorts if key[0] <= horizon]:
+            del self._cohorts[key]
+            self._changed_cohorts.discard(key)
+            self._found.deletions.append(Piece(self._key("cohort", *key), 0, None))
+
+    def _closed_at(self, time: int) -> int:
+        return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
+
+    def _close(self, panes: list[ClosedPane]) -> Walking[None]:
+        watched = [pane for pane in panes if self._replaced_from is None or pane.start < self._replaced_from]
+        measured = self._watch.measured
+        taken = yield from self._watch.take(watched, self._said)
+        for judged in [*taken, *(Judged(pane, pane.total(), measured=self._watch.measured) for pane in panes[len(watched) :])]:
+            self._found.alerts += judged.alerts
+            if self._metrics:
+                self._tell_windows(judged.pane.start, measured=measured)  # of those that ended before this pane
+                self._measure(judged)
+            measured = judged.measured
+
+    def _pass_time(self, until: int) -> None:
+        alerts, changed = self._watch.pass_time(until, self._said)
+        self._found.alerts += alerts
+        quiet = self._watch.quiet(until)
+        if self._metrics:
+            self._found.points += silence_points(self._layout, quiet)
+        self._stepped |= changed or bool(quiet)
+
+    def _measure(self, judged: Judged) -> None:
+        start, at = judged.pane.start, judged.pane.start + self._specification.pane
+        complete = self._is_complete(start)
+        self._found.judged.append(JudgedMonitors(layout=self._layout, at=at, verdicts=[*judged.verdicts]))
+        self._found.points += silence_points(self._layout, judged.quiet)
+        for (version, segment), counts in sorted(judged.pane.groups.items()):
+            self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
+        for window in self._windows.values():
+            window.add(start, judged.total)
+        if self._segments is not None:
+            self._segments.add(start, judged.pane.groups)
+        if self._objectives is not None:
+            self._objectives.add(start, judged.total)
+        self._tell_windows(at, measured=judged.measured)
+
+    def _tell_windows(self, until: int, *, measured: bool) -> None:
+        for length, window in self._windows.items():
+            completed = window.completed(until)
+            if completed is not None:
+                at, parts = completed
+                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), parts=parts, measured=measured))
+                self._stepped = True
+        for kept in (self._segments, self._objectives):
+            told = [] if kept is None else kept.completed(until)
+            self._found.points += told
+            self._stepped |= bool(told)
+
+    def _is_complete(self, start: int) -> bool:
+        return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
+
+    @property
+    def untold(self) -> int:
+        """Bytes, about, of what the next flush tells."""
+        return _BYTES_OF_POINT * len(self._found.points) + _BYTES_OF_JUDGED * (len(self._found.judged) + len(self._found.windows))
+
+    def flush(self, covered: int) -> Detected:
+        """Points, alerts and state since the last flush."""
+        found, self._found = self._found, Detected()
+        self.covered = max(self.covered, covered)
+        for start in sorted(self._changed_panes):
+            partitions = self._panes[start]
+            found.pieces.append(Piece(self._key("pane", start), covered, [[partition, _table(groups)] for partition, groups in sorted(partitions.items())]))
+            if self._metrics:
+                for (version, segment), counts in sorted(_merged(partitions).items()):
+                    found.points.append(pane_point(self._layout, start, version, segment, counts, final=False, complete=self._is_complete(start)))
+        for key in sorted(self._changed_cohorts):
+            by_partition = sorted(self._cohorts[key].items())
+            found.pieces.append(Piece(self._key("cohort", *key), covered, [[partition, counts] for partition, counts in by_partition]))
+            if self._metrics:
+                counts = np.asarray(sum(counts for _, counts in by_partition))
+                found.cohorts.append(RestatedCohort(layout=self._layout, start=key[0], version=key[1], counts=counts))
+        for length, window in self._windows.items():
+            whole, gone = window.changes()
+            found.pieces += [Piece(self._key("window", length, begin), self.covered, part) for begin, part in whole.items()]
+            found.deletions += [Piece(self._key("window", length, begin), 0, None) for begin in gone]
+        if self._stepped:
+            found.pieces.append(Piece(self._key("model"), self.covered, self._state()))  # restored ahead of the manifest, it reaches further
+        self._squeeze()
+        self._changed_panes, self._changed_cohorts, self._stepped = set(), set(), False
+        return found
+
+    def _squeeze(self) -> None:
+        """Panes that were not added to since the last flush wait for their end, most of them for the whole lateness."""
+        for start in self._unsqueezed - self._changed_panes:
+            if start in self._panes:
+                partitions = sorted(self._panes.pop(start).items())  # bundles come in any order, and tables of one order share their keys
+                vectors = {(partition, group): groups[group].dense() for partition, groups in partitions for group in sorted(groups)}
+                self._waiting[start] = self._latest_waiting = PackedTable.of(vectors, like=self._latest_waiting).squeezed()
+        self._unsqueezed = self._changed_panes
+
+    def _reopen(self, start: int) -> None:
+        """A pane that waited is added to."""
+        partitions = self._panes[start] = {}
+        for (partition, group), counts in self._waiting.pop(start).dense().items():
+            partitions.setdefault(partition, {})[group] = PackedCounts.of(counts)
+
+    def _taken(self, start: int) -> dict[Group, Float64]:
+        """Counts of a pane that closes."""
+        return _merged(self._panes.pop(start)) if start in self._panes else _added_up(self._waiting.pop(start).dense().items())
+
+    def replace(self, at: int) -> None:
+        """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
+        self._replaced_from = at
+
+    def acknowledge(self, said: Iterable[Acknowledgement]) -> None:
+        """What was said of alerts of the model, all of it: each word counts once, from its time on."""
+        self._said = tuple(said)
+
+    def _key(self, kind: str, *rest: str | int) -> tuple[str | int, ...]:
+        return (kind, self._specification.model, self._monitor.revision, *rest)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "closed_until": self._closed_until,
+            "late_after_close": self._late_after_close,
+            "windows": {str(length): window.state() for length, window in self._windows.items()},
+            "segments": None if self._segments is None else self._segments.state(),
+            "objectives": None if self._objectives is None else self._objectives.state(),
+            "watch": self._watch.state(),
+        }
+
+    def restore(self, piece: Piece) -> None:
+        """Take a saved piece."""
+        kind, rest, value = piece.key[0], piece.key[3:], piece.value
+        if kind == "pane":
+            self._unsqueezed.add(int(rest[0]))
+            self._panes[int(rest[0])] = {partition: {(name[0], name[1]): PackedCounts.of_state(packed) for name, packed in groups} for partition, groups in value}
+        elif kind == "cohort":
+            self._cohorts[int(rest[0]), str(rest[1])] = dict(value)
+        elif kind == "window":
+            self._windows[int(rest[0])].restore_part(int(rest[1]), value)
+        else:
+            self.covered = piece.covered
+            self._closed_until = max(self._closed_until, value["closed_until"])
+            self._late_after_close = value["late_after_close"]
+            for length, window in self._windows.items():
+                window.restore(value["windows"][str(length)])
+            if self._segments is not None:
+                self._segments.restore(value["segments"])
+            if self._objectives is not None:
+                self._objectives.restore(value["objectives"])
+            self._watch.restore(value["watch"])
+
+    def recovered(self) -> None:
+        """All pieces have been restored: those that the model's own state has gone beyond, or not come to yet, are left out."""
+        for window in self._windows.values():
+            window.restored()
+        for start in [start for start in self._panes if start < self._closed_until]:
+            del self._panes[start]
+            self._found.deletions.append(Piece(self._key("pane", start), 0, None))
+
+
+def _merged(partitions: dict[int, dict[Group, PackedCounts]]) -> dict[Group, Float64]:
+    """Sum over source partitions, in their order, so that every reader gets the same bits."""
+    return _added_up(((partition, group), packed.dense()) for partition, groups in partitions.items() for group, packed in groups.items())
+
+
+def _added_up(parts: Iterable[tuple[tuple[int, Group], Float64]]) -> dict[Group, Float64]:
+    groups: dict[Group, Float64] = {}
+    for (_, group), counts in sorted(parts, key=lambda part: part[0][0]):
+        groups[group] = groups[group] + counts if group in groups else counts
+    return groups
+
+
+def _table(groups: dict[Group, PackedCounts]) -> list[list[Any]]:
+    return [[list(group), groups[group].as_state()] for group in sorted(groups)]

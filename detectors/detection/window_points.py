@@ -1,0 +1,87 @@
+"""Metric points of rolling windows: performance, service, quality, and distances to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from detectors.detection.estimates import Estimates
+from detectors.event_batch import Float64
+from detectors.metrics.column_distances import ColumnDistances, measure
+from detectors.metrics.correlation_distance import CorrelationDistance
+from detectors.metrics.metric_points import fields_of
+from detectors.metrics.performance import performances, services
+from detectors.metrics.quality import quality
+from detectors.metrics.rolling_window import PartsOfWindow
+from detectors.panes.layout import Layout
+from detectors.panes.quantile_sketch import sketched
+from detectors.point import Point
+
+WINDOWS_AT_ONCE = 64
+"""More take no less time each, and what is measured of them waits until it is told."""
+
+
+class WindowMeasures:
+    """What is measured of the windows of one model revision."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        columns = {name: (profile, layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items()}
+        if layout.prediction is not None:
+            columns["prediction"] = (layout.prediction, layout.blocks["prediction"])
+        self.estimates = None if layout.outcomes is None else Estimates(layout, layout.outcomes)
+        together = None if layout.specification.reference.profile is None else layout.specification.reference.profile.correlation
+        self.correlation = CorrelationDistance(together, layout.blocks["correlation"]) if layout.specification.correlation and together is not None else None
+        kinds = ("numeric", "categorical")
+        self.names = [[name for name, (profile, _) in columns.items() if profile.kind == kind] for kind in kinds]
+        self.distances = [ColumnDistances(*zip(*(columns[name] for name in names), strict=True)) if names else ColumnDistances((), ()) for names in self.names]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolledWindow:
+    """A rolling window that ended at a time; ``window`` is its name, ``measured`` whether the version that the reference was measured on still serves."""
+
+    measures: WindowMeasures
+    at: int
+    window: str
+    parts: PartsOfWindow
+    measured: bool = True
+
+    @cached_property
+    def counts(self) -> Float64:
+        """(size,) added up."""
+        return self.parts.total()
+
+
+def window_points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
+    """Points of windows, of one model or of many: distances and performance take most of the time, and less of it when they are measured together."""
+    for first in range(0, len(windows), WINDOWS_AT_ONCE):
+        yield from _points(windows[first : first + WINDOWS_AT_ONCE])
+
+
+def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
+    measured = iter(measure([(columns, window.counts) for window in windows for columns in window.measures.distances]))
+    asked = [(window.measures.layout, window.counts) for window in windows]
+    for window, of_window, of_service in zip(windows, performances(asked), services(asked), strict=True):
+        layout, counts, at = window.measures.layout, window.counts, window.at
+        tags = {"model": layout.specification.model, "window": window.window}
+        yield Point(measurement="performance", tags=tags, fields=fields_of(of_window.metrics), time=at)
+        for name, metrics in of_window.by_class.items():
+            yield Point(measurement="class", tags=tags | {"class": name}, fields=fields_of(metrics), time=at)
+        yield Point(measurement="service", tags=tags, fields=fields_of(of_service), time=at)
+        if window.measures.estimates is not None:
+            yield window.measures.estimates.point(at, window.window, counts, measured=window.measured)
+        for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
+            for name, values in zip(names, next(measured).tolist(), strict=True):
+                yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)
+        if window.measures.correlation is not None:
+            yield Point(measurement="correlation", tags=tags, fields={**window.measures.correlation.fields(counts)}, time=at)
+        if layout.sketched:
+            cells = counts[layout.blocks["sketches"]].reshape(len(layout.sketched), -1)
+            for name, of_column in zip(layout.sketched, sketched(cells), strict=True):
+                yield Point(measurement="feature", tags=tags | {"feature": name}, fields=fields_of(of_column), time=at)
+        for metric in quality(layout, counts):
+            kind, _, name = metric.name.partition(":")
+            fields: dict[str, float | int | bool | str] = {"rate": metric.value, "rate_low": metric.interval[0], "rate_high": metric.interval[1], "rate_n": metric.n}
+            yield Point(measurement="quality", tags=tags | {"feature": name, "kind": kind}, fields=fields, time=at)

@@ -1,0 +1,1 @@
+"""What people read: rolling metrics with sample sizes and intervals."""

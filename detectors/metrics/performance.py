@@ -1,0 +1,172 @@
+"""How good models are, and how their services do, from summary vectors or sums of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.event_batch import Float64
+from detectors.metric import UNDEFINED, Metric, mean, quantiles, rate
+from detectors.metrics.confusion import OF_CLASSES, OVERALL, Confusions
+from detectors.metrics.score_metrics import OF_SCORES, score_metrics
+from detectors.metrics.user_metrics import metrics_of_users
+from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, Layout
+from detectors.statistics.intervals import metrics_of
+
+_QUANTILES = ("latency_p50", "latency_p95", "latency_p99", "label_delay_p50", "label_delay_p90")
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Metrics of the labelled predictions of a window, and of each class of a classifier by its name."""
+
+    metrics: tuple[Metric, ...]
+    by_class: dict[str, tuple[Metric, ...]]
+
+
+def performances(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
+    """Performance in each of several windows, of one model or of many; most steps cost the same for all of them as for one.
+
+    Parameters
+    ----------
+    asked : layouts, and vectors of counts (size,).
+
+    Returns
+    -------
+    Classification: those of `outcomes`; with a score also ``log_loss`` (nats), ``brier`` and `detectors.score_metrics.OF_SCORES`.
+    Regression: those of `regression`. Both: ``coverage``.
+    """
+    found = outcomes([(layout, vector[layout.blocks["performance"]]) for layout, vector in asked])
+    scored = [place for place, (layout, vector) in enumerate(asked) if "score" in layout.blocks and vector[layout.blocks["score"]].any()]
+    of_scores = dict(zip(scored, score_metrics(np.stack([asked[place][1][asked[place][0].blocks["score"]] for place in scored])), strict=True)) if scored else {}
+    whole = []
+    for place, ((layout, vector), one) in enumerate(zip(asked, found, strict=True)):
+        metrics = one.metrics
+        if layout.specification.task == "classification":
+            sums = dict(zip(PROBABILITY, vector[layout.blocks["probability"]].tolist(), strict=True))
+            metrics += mean("log_loss", sums["log_loss"], sums["log_loss_squared"], sums["rows"]), mean("brier", sums["brier"], sums["brier_squared"], sums["rows"])
+        if place in of_scores:
+            metrics += metrics_of(OF_SCORES, of_scores[place])
+        whole.append(Performance((*metrics, coverage(layout, vector)), one.by_class))
+    return whole
+
+
+def performance(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
+    """Metrics of one window, see `performances`."""
+    return performances([(layout, vector)])[0].metrics
+
+
+def outcomes(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
+    """Performance by the blocks ``performance`` alone, whose size is that of each layout.
+
+    Returns
+    -------
+    Classification: `detectors.confusion.OVERALL`; for two classes also ``precision``, ``recall``, ``f1`` of the positive one; with costs also ``cost``; and the three of every
+    class.
+    Regression: those of `regression`. Both: the metrics of a user's own, whose functions the layout has.
+    """
+    found: dict[int, Performance] = {}
+    alike: dict[int, list[int]] = {}
+    for place, (layout, block) in enumerate(asked):
+        if layout.specification.task == "regression":
+            found[place] = Performance(
+                (*regression(dict(zip(REGRESSION, block.tolist(), strict=True)), layout.specification.quantile), *metrics_of_users(layout.functions, block, None)), {}
+            )
+        else:
+            alike.setdefault(len(layout.specification.classes), []).append(place)
+    for classes, places in alike.items():
+        confusions = Confusions(np.stack([asked[place][1] for place in places]).reshape(-1, classes + 1, classes + 1))
+        for place, overall, by_class in zip(places, confusions.overall, confusions.by_class, strict=True):
+            specification = asked[place][0].specification
+            of_class = {name: metrics_of(OF_CLASSES, metrics) for name, metrics in zip(specification.classes, by_class, strict=True)}
+            of_positive = of_class.get(specification.positive_class or "", ()) if classes == 2 else ()
+            paid = (cost(asked[place][1], specification.classes, specification.costs),) if specification.costs else ()
+            own = metrics_of_users(asked[place][0].functions, asked[place][1], specification.classes)
+            found[place] = Performance((*metrics_of(OVERALL, overall), *of_positive, *paid, *own), of_class)
+    return [found[place] for place in range(len(asked))]
+
+
+def cost(block: Float64, classes: Sequence[str], costs: Mapping[str, Mapping[str, float]]) -> Metric:
+    """Mean ``cost`` of a labelled prediction, where label and prediction are of known classes.
+
+    Parameters
+    ----------
+    block : ((K + 1)^2,) confusion counts, row = label, column = prediction, last = unknown.
+    classes : (K,) names.
+    costs : by label, then by prediction; what is not named costs nothing.
+
+    Examples
+    --------
+    >>> cost(np.array([50.0, 10, 0, 5, 35, 0, 0, 0, 0]), ("no", "yes"), {"yes": {"no": 20}, "no": {"yes": 1}}).value
+    1.1
+    """
+    counts = block.reshape(len(classes) + 1, -1)[:-1, :-1]
+    each = np.array([[costs.get(label, {}).get(prediction, 0.0) for prediction in classes] for label in classes])
+    return mean("cost", float((counts * each).sum()), float((counts * each**2).sum()), float(counts.sum()))
+
+
+def coverage(layout: Layout, vector: Float64) -> Metric:
+    """Labels per prediction of the same span of event time; it passes 1 where labels of earlier predictions catch up, and has no interval then."""
+    return labelled_share(layout.traffic(vector, "labels"), layout.traffic(vector, "predictions"))
+
+
+def labelled_share(labels: float, predictions: float) -> Metric:
+    """``coverage``, from counts."""
+    return rate("coverage", labels, predictions) if labels <= predictions else Metric("coverage", labels / predictions if predictions else float("nan"), predictions)
+
+
+def regression(sums: dict[str, float], quantile: float | None = None) -> tuple[Metric, ...]:
+    """Metrics of the sums `detectors.layout.REGRESSION`: ``rows``, ``mae``, ``rmse``, ``bias`` in the label's unit, ``r2``, whose interval holds the variance of the labels fixed.
+
+    For a model of a quantile q of its label also ``pinball``, the mean of ``q (y - p)`` where the label y is above the prediction p and ``(1 - q) (p - y)`` elsewhere
+    (Koenker & Bassett 1978), in the label's unit: with the error e = p - y that is ``|e| / 2 + (1 - 2 q) e / 2``, a sum of sums.
+
+    Examples
+    --------
+    >>> sums = {"rows": 2.0, "label": 4.0, "label_squared": 10.0, "error": 1.0, "absolute_error": 1.0}
+    >>> sums |= {"squared_error": 1.0, "quartic_error": 1.0, "signed_squared_error": 1.0}
+    >>> [(metric.name, round(metric.value, 3)) for metric in regression(sums, quantile=0.9)]
+    [('rows', 2.0), ('mae', 0.5), ('rmse', 0.707), ('bias', 0.5), ('r2', 0.5), ('pinball', 0.05)]
+    """
+    n = sums["rows"]
+    mse = mean("mse", sums["squared_error"], sums["quartic_error"], n)
+    low, high = mse.interval
+    spread = sums["label_squared"] / n - (sums["label"] / n) ** 2 if n > 1 else float("nan")
+    if not spread > 1e-12 * sums["label_squared"] / max(n, 1):  # rounding of the difference of two sums
+        spread = float("nan")
+    metrics = (
+        Metric("rows", n, n, (n, n)),
+        mean("mae", sums["absolute_error"], sums["squared_error"], n),
+        Metric("rmse", float(np.sqrt(mse.value)), n, (float(np.sqrt(max(0.0, low))) if n > 1 else low, float(np.sqrt(high)))),
+        mean("bias", sums["error"], sums["squared_error"], n),
+        Metric("r2", 1 - mse.value / spread, n, (1 - high / spread, 1 - max(0.0, low) / spread) if n > 1 else UNDEFINED),
+    )
+    if quantile is None:
+        return metrics
+    tilt = 1 - 2 * quantile
+    squares = (1 + tilt**2) * sums["squared_error"] / 4 + tilt * sums["signed_squared_error"] / 2
+    return (*metrics, mean("pinball", sums["absolute_error"] / 2 + tilt * sums["error"] / 2, squares, n))
+
+
+def services(asked: Sequence[tuple[Layout, Float64]]) -> list[tuple[Metric, ...]]:
+    """How the service did in each of several windows, of one model or of many.
+
+    Returns
+    -------
+    ``predictions``, ``failed`` (share); ``latency_p50``, ``latency_p95``, ``latency_p99`` in milliseconds; and ``label_delay_p50``, ``label_delay_p90``, milliseconds of
+    event time from a prediction to its label.
+    """
+    if not asked:
+        return []
+    measured = [
+        quantiles(np.stack([vector[layout.blocks[block]] for layout, vector in asked]), np.asarray(edges), percents)
+        for block, edges, percents in (("latency", LATENCY_EDGES, (50, 95, 99)), ("delay", DELAY_EDGES, (50, 90)))
+    ]
+    found = []
+    for (layout, vector), of_window in zip(asked, np.concatenate(measured, axis=1), strict=True):
+        predictions = layout.traffic(vector, "predictions")
+        shares = Metric("predictions", predictions, predictions, (predictions, predictions)), rate("failed", layout.traffic(vector, "failed"), predictions)
+        found.append((*shares, *metrics_of(_QUANTILES, of_window)))
+    return found

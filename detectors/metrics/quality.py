@@ -1,0 +1,39 @@
+"""Quality of the inputs: missing, out-of-range and unseen rates, from a summary vector or a sum of several."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.columns.other_levels import unseen_reference
+from detectors.event_batch import Float64
+from detectors.metric import Metric
+from detectors.panes.layout import Layout
+from detectors.statistics.intervals import metrics_of, rates
+
+
+def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
+    """``missing:NAME`` for each watched feature, ``unseen:NAME`` for a categorical one, ``out_of_range:NAME`` where a range is declared.
+
+    ``missing`` is a share of all rows; the others are shares of the rows that have a value.
+    """
+    if not layout.columns:
+        return ()
+    blocks = [layout.blocks[f"feature:{name}"] for name in layout.columns]
+    bounds = [bound for block in blocks for bound in (block.start, block.stop - 2, block.stop - 1)]
+    counted = np.add.reduceat(vector[: blocks[-1].stop], bounds).reshape(-1, 3).tolist()
+    names: list[str] = []
+    shares: list[tuple[float, float]] = []
+    for (name, profile), (valued, last_but_one, last) in zip(layout.columns.items(), counted, strict=True):
+        if profile.kind == "numeric":
+            present, missing, flagged = valued, last_but_one, last
+            feature = layout.features[name]
+            watched, kind = feature.minimum is not None or feature.maximum is not None, "out_of_range"
+        else:
+            present, missing, flagged = valued + last_but_one, last, last_but_one
+            watched, kind = unseen_reference(profile) is not None, "unseen"
+        names.append(f"missing:{name}")
+        shares.append((missing, present + missing))
+        if watched:
+            names.append(f"{kind}:{name}")
+            shares.append((flagged, present))
+    return metrics_of(tuple(names), rates(*np.array(shares).T))

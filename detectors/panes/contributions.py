@@ -1,0 +1,239 @@
+"""What rows add to a summary vector.
+
+Every method adds to ``sums``, an (groups, size) matrix with a summary vector for each group of rows. All are sums over rows, so their order
+means nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.coded_text import CodedText
+from detectors.columns.binning import ColumnBins
+from detectors.columns.grid_bins import cells_together, grid_bins
+from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
+from detectors.panes.correlation_sums import CorrelationSums, scores_of
+from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
+from detectors.panes.output_cells import output_cells
+from detectors.panes.quantile_sketch import add_sketches
+from detectors.panes.score_bins import add_scores
+from detectors.profile import NumericProfile
+from detectors.rows.row_groups import RowGroups
+
+SMALLEST_PROBABILITY = 1e-15  # the logarithm of 0 would make one sure and wrong prediction infinite; scikit-learn clips, too
+
+
+@dataclass(frozen=True)
+class Members:
+    """Whose rows are counted together: (n,) the place of each row's model in ``of``, in ascending order, and where each model's rows begin and end."""
+
+    of: Sequence[Contributions]
+    owner: Int64
+    bounds: Sequence[int]
+
+
+class Contributions:
+    """Adds rows of one model to summary vectors; or of several that are ``alike``, who are then given as ``members``.
+
+    Parameters
+    ----------
+    layout : of the vectors.
+
+    Attributes
+    ----------
+    alike : the same for models that differ in nothing but the edges of their numeric bins and the limits of their features.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._blocks = layout.blocks
+        self._traffic = layout.blocks["traffic"].start
+        self._classes = {name: place for place, name in enumerate(layout.specification.classes)}
+        numeric = {name: profile for name, profile in layout.columns.items() if profile.kind == "numeric"}
+        self._numeric_names = tuple(numeric)
+        features = [layout.blocks[f"feature:{name}"] for name in numeric]
+        self._first = min((block.start for block in features), default=0)
+        self._last = max((block.stop for block in features), default=0)
+        self._numeric = grid_bins(tuple(profile.edges for profile in numeric.values()), tuple(block.start - self._first for block in features))
+        self._correlation = _correlation(layout, numeric, [block.start - self._first for block in features], self._last - self._first)
+        self._categorical = [(name, layout.bins[name], layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items() if profile.kind == "categorical"]
+        limits = [(layout.features[name].minimum, layout.features[name].maximum) for name in numeric]
+        self._is_limited = any(limit != (None, None) for limit in limits)
+        self._minimum = np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64)
+        self._maximum = np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64)
+        self._outside = np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64)
+        self._sketched = layout.sketched
+        self._regression = layout.specification.task == "regression"
+        self._positive = None if self._regression else layout.specification.positive_class
+        self._estimates = "outputs" in layout.blocks
+        self.alike = _alike(layout)
+
+    def traffic(self, sums: Float64, groups: RowGroups, counter: str, rows: Int64 | None = None) -> None:
+        """One more of a counter for each row, or for some of the rows."""
+        sums[:, self._traffic + TRAFFIC.index(counter)] += groups.sizes(rows)
+
+    def inputs(self, sums: Float64, groups: RowGroups, batch: EventBatch, members: Members | None = None) -> None:
+        """Features: one cell each, and one more where a value is out of its expected range."""
+        if self._numeric_names:
+            matrix = batch.numeric if batch.numeric_names == self._numeric_names else batch.numeric[:, [batch.numeric_names.index(name) for name in self._numeric_names]]
+            cells = self._numeric.cells(matrix) if members is None else cells_together([one._numeric for one in members.of], members.owner, members.bounds, matrix)
+            sums[:, self._first : self._last] += groups.counts(cells, self._last - self._first)
+            self._out_of_range(sums, groups, matrix, members)
+            if self._correlation is not None:
+                self._correlation.add(sums[:, self._blocks["correlation"]], groups, self._scores(cells, members))
+        for name, bins, block in self._categorical:
+            _add_coded(sums[:, block], groups, batch.categorical[name], bins)
+        if self._sketched:
+            add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
+
+    def _scores(self, cells: Int64, members: Members | None) -> Float64:
+        """(n, d) normal scores of the columns whose correlations are watched, by the bins of each row's model."""
+        tables = [one._correlation for one in ((self,) if members is None else members.of) if one._correlation is not None]
+        if members is None or all(one is tables[0] for one in tables):
+            return scores_of(tables[0], cells)
+        parts = zip(tables, members.bounds[:-1], members.bounds[1:], strict=True)
+        return np.concatenate([scores_of(one, cells[first:end]) for one, first, end in parts])
+
+    def _out_of_range(self, sums: Float64, groups: RowGroups, matrix: Float64, members: Members | None) -> None:
+        if members is None:
+            if not self._is_limited:
+                return
+            minimum, maximum = self._minimum, self._maximum
+        else:
+            if not any(one._is_limited for one in members.of):
+                return
+            minimum, maximum = (np.stack([getattr(one, name) for one in members.of])[members.owner] for name in ("_minimum", "_maximum"))
+        rows, columns = np.nonzero((matrix < minimum) | (matrix > maximum))  # a missing value is never out of range
+        if len(rows):
+            sums[:, self._outside] += groups.counts(columns, len(self._outside), rows)
+
+    def output(self, sums: Float64, groups: RowGroups, prediction: Coded, rows: Int64 | None = None, members: Members | None = None) -> None:
+        """The model's output, by the bins of its reference; of some of the rows where a service failed to answer the others."""
+        if self._layout.prediction is None:
+            return
+        block, bins = sums[:, self._blocks["prediction"]], self._layout.bins[""]
+        if isinstance(prediction, CodedText) and rows is None:
+            _add_coded(block, groups, prediction, bins)
+        elif isinstance(prediction, CodedText) or members is None:
+            block += groups.counts(bins.cells(prediction if rows is None else prediction[rows]), block.shape[1], rows)
+        else:
+            by_member = zip(members.of, members.bounds[:-1], members.bounds[1:], strict=True)
+            cells = np.concatenate([one._layout.bins[""].cells(prediction[first:end]) for one, first, end in by_member])
+            block += groups.counts(cells if rows is None else cells[rows], block.shape[1], rows)
+
+    def scored_output(self, sums: Float64, groups: RowGroups, prediction: Coded, score: Float64, rows: Int64 | None = None, *, block: str = "outputs") -> None:
+        """The model's output by class and score, where performance is estimated from it; of some of the rows where a service failed to answer the others."""
+        if not self._estimates or not isinstance(prediction, CodedText):
+            return
+        if rows is not None:
+            prediction, score = prediction[rows], score[rows]
+        cells = output_cells(prediction, score, self._classes, scored=True)
+        said = cells >= 0
+        if not said.all():
+            cells, rows = cells[said], np.flatnonzero(said) if rows is None else rows[said]
+        place = self._blocks[block]
+        sums[:, place] += groups.counts(cells, place.stop - place.start, rows)
+
+    def latency(self, sums: Float64, groups: RowGroups, milliseconds: Float64) -> None:
+        """Latency histogram; rows without a latency add nothing."""
+        rows = np.flatnonzero(milliseconds == milliseconds)  # noqa: PLR0124  nan is the one value that differs from itself
+        if len(rows):
+            sums[:, self._blocks["latency"]] += groups.counts(np.searchsorted(LATENCY_EDGES, milliseconds[rows], side="right"), len(LATENCY_EDGES) + 1, rows)
+
+    def delay(self, sums: Float64, groups: RowGroups, predicted_at: Int64, labelled_at: Int64) -> None:
+        """Histogram of the time from a prediction to its label."""
+        if predicted_at is labelled_at:
+            sums[:, self._blocks["delay"].start] += groups.sizes()
+        else:
+            delays = (labelled_at - predicted_at).astype(np.float64)
+            sums[:, self._blocks["delay"]] += groups.counts(np.searchsorted(DELAY_EDGES, delays, side="right"), len(DELAY_EDGES) + 1)
+
+    def performance(self, sums: Float64, groups: RowGroups, prediction: Coded, label: Coded, score: Float64) -> None:
+        """What labelled predictions add to the performance blocks."""
+        sums[:, self._blocks["performance"]] += self.outcomes(groups, prediction, label)
+        self.scored_output(sums, groups, prediction, score, block="labelled_outputs")
+        if self._positive is not None and isinstance(label, CodedText):
+            self._probabilities(sums, groups, label.matches(self._positive), score)
+
+    def outcomes(self, groups: RowGroups, prediction: Coded, label: Coded) -> Float64:
+        """The performance block alone: confusion counts, or sums of errors; (groups, size of the block)."""
+        if not isinstance(prediction, CodedText) or not isinstance(label, CodedText):
+            return _errors(groups, np.asarray(prediction), np.asarray(label))
+        unknown = len(self._classes)
+        cells = label.cells(self._classes, unknown, unknown)
+        cells *= unknown + 1
+        cells += prediction.cells(self._classes, unknown, unknown)
+        return groups.counts(cells, (unknown + 1) ** 2)
+
+    def _probabilities(self, sums: Float64, groups: RowGroups, positive: Bool, score: Float64) -> None:
+        rows, of = None, groups.of
+        if not (score.min(initial=1) >= 0 and score.max(initial=0) <= 1):
+            rows = np.flatnonzero((score >= 0) & (score <= 1))  # some have none, or a file has something else than a probability
+            score, positive, of = score[rows], positive[rows], None if of is None else of[rows]
+        if not len(score):
+            return
+        probability = np.abs(score - ~positive)
+        np.maximum(probability, SMALLEST_PROBABILITY, out=probability)
+        gain, miss = np.log(probability), 1 - probability
+        brier = miss * miss
+        block = sums[:, self._blocks["probability"]]
+        told = (groups.sizes(rows), -_sums(of, gain, len(block)), _products(of, gain, gain, len(block)), _sums(of, brier, len(block)), _products(of, brier, brier, len(block)))
+        block += np.stack(told, axis=1)
+        assert block.shape[1] == len(PROBABILITY)  # noqa: S101  the layout and the sums above name the same five
+        add_scores(sums[:, self._blocks["score"]], groups, positive, score, rows)
+
+
+def _alike(layout: Layout) -> str:
+    specification = layout.specification
+    features = [(name, feature.type) for name, feature in layout.features.items()]
+    levels = {name: (profile.levels, profile.other) for name, profile in layout.columns.items() if profile.kind == "categorical"}
+    predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
+    told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted, specification.correlation)
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+
+def _correlation(layout: Layout, numeric: Mapping[str, NumericProfile], starts: Sequence[int], size: int) -> CorrelationSums | None:
+    names = layout.specification.correlation
+    if not names:
+        return None
+    places = [list(numeric).index(name) for name in names]
+    return CorrelationSums([numeric[name] for name in names], starts=[starts[place] for place in places], places=places, size=size)
+
+
+def _errors(groups: RowGroups, prediction: Float64, label: Float64) -> Float64:
+    error = prediction - label
+    with np.errstate(over="ignore"):
+        powers = (np.ones(groups.n), label, label**2, error, np.abs(error), error**2, error**4, error * np.abs(error))
+    rows = np.flatnonzero(np.isfinite(powers).all(axis=0))
+    out = np.empty((len(groups.keys), len(REGRESSION)))
+    of = None if groups.of is None else groups.of[rows]
+    for place, values in enumerate(powers):
+        out[:, place] = _sums(of, values[rows], len(out))
+    return out
+
+
+def _sums(of: Int64 | None, values: Float64, groups: int) -> Float64:
+    """(groups,) sums of a value by the group that each is of."""
+    if of is None:
+        return np.array([values.sum()])
+    return np.bincount(of, weights=values, minlength=groups).astype(np.float64, copy=False)
+
+
+def _products(of: Int64 | None, values: Float64, others: Float64, groups: int) -> Float64:
+    """(groups,) sums of products."""
+    return np.array([values @ others]) if of is None else _sums(of, values * others, groups)
+
+
+def _add_coded(block: Float64, groups: RowGroups, column: CodedText, bins: ColumnBins) -> None:
+    """Count coded text: rows by level first, levels by cell then."""
+    levels = len(column.levels) + 1
+    if levels > groups.n:
+        block += groups.counts(bins.cells(column.compact()), block.shape[1])
+        return
+    by_level = groups.counts(column.codes + np.int64(1), levels)
+    cells = bins.cells(CodedText(column.levels, np.arange(-1, levels - 1, dtype=np.int32)))
+    np.add.at(block.T, cells, by_level.T)

@@ -1,0 +1,1 @@
+"""Intervals, laws and tails that several parts of the core need."""
