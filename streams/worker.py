@@ -20,6 +20,7 @@ from typing import Any, cast
 import faust
 from faust.types import TP
 from mode import CrashingSupervisor
+from threadpoolctl import threadpool_limits
 from typing_extensions import override
 
 from detectors.errors import SettingsError
@@ -327,6 +328,7 @@ def _end_now() -> None:
 
 def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_level: str = "INFO") -> None:
     """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
+    threadpool_limits(limits=1, user_api="blas")  # a product of two long columns wakes a thread for each core, and those that wait spin: more than half of the CPU that it took
     gc.set_threshold(50_000, 20, 100)  # by default every fetch of a thousand models looks through all that is held for them, a quarter of the time it takes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
