@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
+from threadpoolctl import ThreadpoolController  # ships no types
 
 from detectors.columns.class_names import class_names
 from detectors.event_batch import Column, Float64
