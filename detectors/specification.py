@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -188,17 +188,32 @@ class Gate(Frozen):
     min_gain: float = Field(default=0.01, ge=0, description="a challenger is rejected when 'better by this much' is disproved")
 
 
+Trigger = Literal["performance", "drift", "label shift"]
+"""Kinds of alerts that training may cure: errors that rise (a drift of the concept is one), features or outputs that drift, and shares of classes that shift."""
+
+
 class Quotas(Frozen):
     """What retraining may cost."""
 
     trainings_per_day: int = Field(default=24, gt=0)
+    cpu_seconds_per_day: float | None = Field(default=None, gt=0, description="of processor time in the trainings of any day of event time")
     max_rows: int = Field(default=50_000, gt=0, description="rows of one training set; the newest are kept")
+    max_megabytes: int = Field(default=1_024, gt=0, description="of one training set, 8 bytes a value; the newest rows are kept")
+
+    def rows(self, columns: int) -> int:
+        """Rows that a training set with so many columns may have."""
+        return max(1, min(self.max_rows, self.max_megabytes * 1_000_000 // (8 * max(1, columns))))
 
 
 class Retrain(Frozen):
     """When to retrain, with what, and how the result is judged."""
 
     policy: Literal["never", "performance", "any"] = Field(default="performance", description="which alerts start a training: none, performance alerts, or every drift, too")
+    votes: dict[Trigger, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, description="weight of an alert by its kind, in place of the policy's")
+    votes_needed: float = Field(default=1.0, gt=0, description="weight of alerts that are open together at which a training starts")
+    votes_within: Duration = Field(default=parse_duration("1d"), gt=0, description="an alert's vote counts for so long after its last record")
+    schedule: Duration | None = Field(default=None, gt=0, description="a training in each slot of this length that had none")
+    new_labels: int | None = Field(default=None, gt=0, description="labelled events since the last cause ended after which a training starts without an alert")
     trainer: str = Field(default="scikit-learn", description="'scikit-learn' or 'module:function'")
     window: int = Field(default=2_000, gt=0, description="labelled events to train on when the time of the change is not known")
     refresh: tuple[int, ...] = Field(default=(200, 400, 800, 1_600), description="labelled events after a change at which a challenger is trained")
@@ -213,6 +228,18 @@ class Retrain(Frozen):
         if not counts or list(counts) != sorted(set(counts)) or counts[0] <= 0:
             raise ValueError(f"refresh must be ascending counts > 0, got {list(counts)}; a challenger is trained at each")
         return counts
+
+    def weight(self, kind: str) -> float:
+        """How much an alert of this kind counts.
+
+        Examples
+        --------
+        >>> Retrain().weight("drift"), Retrain(policy="any").weight("drift"), Retrain(votes={"drift": 0.5}).weight("drift")
+        (0.0, 1.0, 0.5)
+        """
+        counted = {"never": (), "performance": ("performance",), "any": get_args(Trigger)}[self.policy]
+        weights: dict[str, float] = {**self.votes} or dict.fromkeys(counted, 1.0)
+        return weights.get(kind, 0.0)
 
 
 def is_readable(name: str) -> bool:

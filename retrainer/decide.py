@@ -1,6 +1,7 @@
 """Decide: events in, instructions out, one table of rules. Pure; the state is a value that can be saved between any two steps.
 
-A cause (alert or request) collects labelled rows from the estimated change on, trains a challenger at each of its targets, and ends when every challenger has a verdict.
+A cause (alerts with votes enough, a slot of the schedule, enough new labels, a request) collects labelled rows, trains a challenger at each of its targets, and ends when
+every challenger has a verdict. Where a change is behind it, its rows begin at the estimated time of that change.
 The champion stays until a challenger has proved to be better. What is *not* done is an instruction with its reason, too.
 """
 
@@ -36,7 +37,9 @@ from retrainer.messages import (
     Train,
     TrainingFailed,
 )
-from retrainer.stage import DAY, LONG_AGO, STORY, Stage, State
+from retrainer.quota import frees, with_cost, with_training
+from retrainer.stage import LONG_AGO, STORY, Stage, State
+from retrainer.triggers import alert_cause, alert_name, base, by_itself, request_cause, unasked, weigh, without_vote
 
 Decision = tuple[State, list[Instruction]]
 
@@ -45,22 +48,23 @@ class DecisionError(Exception):
     """An event that cannot have happened in this stage: our own fault, so the retrainer stops."""
 
 
-def due(state: State, retrain: Retrain) -> tuple[int, int] | None:
-    """Count of labelled rows and time from which `LabelsArrived` will make a difference, both needed; None while it makes none.
+def due(state: State, retrain: Retrain) -> tuple[tuple[int, int], ...]:
+    """Counts of labelled rows and times from which `LabelsArrived` will make a difference: both of a pair are needed, and any pair will do.
 
     Examples
     --------
-    >>> due(State(model="churn"), Retrain()) is None
-    True
+    >>> due(State(model="churn"), Retrain()), due(State(model="churn"), Retrain(new_labels=5_000))[0][0]
+    ((), 5000)
     """
     if state.stage is Stage.SERVING:
-        return (0, _turn(state)) if state.pending else None
+        waiting = ((0, _turn(state)),) if state.pending else ()
+        return (*waiting, *by_itself(state, retrain))
     if state.stage is Stage.TRAINING or state.cause is None or state.slot >= len(state.cause.targets):
-        return None
-    frees = _quota_frees(state, retrain) if state.blocked == state.slot else LONG_AGO  # the first postponement is told, so it is an event
+        return ()
+    free = frees(state, retrain.quotas)[0] if state.blocked == state.slot else LONG_AGO  # the first postponement is told, so it is an event
     if state.cause.until is not None:
-        return 0, max(state.cause.until, frees)
-    return state.cause.targets[state.slot], frees
+        return ((0, max(state.cause.until, free)),)
+    return ((state.cause.targets[state.slot], free),)
 
 
 def step(state: State, event: Event, retrain: Retrain) -> Decision:
@@ -98,17 +102,12 @@ def _turn(state: State) -> int:
     return LONG_AGO if state.pending[0].kind == "request" else state.quiet_until
 
 
-def _quota_frees(state: State, retrain: Retrain) -> int:
-    """From when on one more training is within the quota."""
-    allowed = retrain.quotas.trainings_per_day
-    return state.trainings[-allowed] + DAY if len(state.trainings) >= allowed else LONG_AGO
-
-
-def _start(state: State, cause: Cause) -> Decision:
-    what = f"{cause.kind} alert" if cause.kind != "request" else "request"
-    where = "after the change" if cause.kind != "request" else "to train on"
-    collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what} {cause.cause}: wait for {cause.targets[0]} labelled events {where}")
-    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, winner=""), [collect]
+def _start(state: State, cause: Cause, said: str = "") -> Decision:
+    alerted = cause.kind not in {"request", "schedule", "labels"}
+    what = f"{cause.kind} alert {cause.cause}" if alerted else {"request": f"request {cause.cause}", "schedule": "its slot of the schedule", "labels": "new labels"}[cause.kind]
+    where = "after the change" if alerted else "to train on"
+    collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what}{said}: wait for {cause.targets[0]} labelled events {where}")
+    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, winner="", votes=()), [collect]
 
 
 def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
@@ -134,37 +133,13 @@ def _continue(state: State, at: int, retrain: Retrain, *instructions: Instructio
     return _end(state, at, retrain, *instructions, DoNothing(cause=state.cause.cause, reason=f"cause ended; {outcome}"))
 
 
-def _cause_of(event: AlertOpened, retrain: Retrain, name: str) -> Cause:
-    return Cause(cause=name, kind=event.kind, since=event.change_at, clock="outcome" if event.kind == "performance" else "predicted", targets=retrain.refresh)
-
-
-def _why_not(state: State, event: AlertOpened, retrain: Retrain) -> str | None:
-    """Reason not to act on an alert at all."""
-    if retrain.policy == "never":
-        return f"policy 'never': {event.kind} alert {event.alert_id} is left to people"
-    if event.kind not in {"performance", "drift"}:
-        return f"a {event.kind} alert is not cured by training"
-    if event.kind == "drift" and retrain.policy == "performance":
-        return f"policy 'performance': drift alert {event.alert_id} without a loss of performance starts no training"
-    for cause, cut in state.finished:
-        if cause.split("#")[0] == event.alert_id and event.change_at <= cut:
-            return f"alert {event.alert_id} was answered already, by trainings on what came until {cut}"
-    return None
-
-
-def _name(state: State, event: AlertOpened) -> str:
-    """The alert's id; a second change under the same alert is a cause of its own."""
-    known = {cause.split("#")[0] for cause, _ in state.finished} | ({state.cause.cause.split("#")[0]} if state.cause else set())
-    return f"{event.alert_id}#{event.sequence}" if event.alert_id in known else event.alert_id
-
-
 def answer_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     """Start collecting, or wait for the end of the cooldown."""
-    reason = _why_not(state, event, retrain)
+    state, reason = weigh(state, event, retrain)
     if reason is not None:
         return state, [DoNothing(cause=event.alert_id, reason=reason)]
-    cause = _cause_of(event, retrain, _name(state, event))
-    others = tuple(waiting for waiting in state.pending if waiting.cause.split("#")[0] != event.alert_id)
+    cause = alert_cause(event, retrain, alert_name(state, event))
+    others = tuple(waiting for waiting in state.pending if base(waiting.cause) != event.alert_id)
     if event.at < state.quiet_until:
         return _told(state, pending=(*others, cause)), [Postpone(cause=cause.cause, until=state.quiet_until, reason="cooldown after the last cause")]
     return _start(_told(state, pending=others), cause)
@@ -173,8 +148,9 @@ def answer_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision
 def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     """A later estimate of the change moves the beginning of the training rows."""
     assert state.cause is not None  # noqa: S101  of this stage
-    reason = _why_not(state, event, retrain)
-    cause = _cause_of(event, retrain, state.cause.cause)
+    state, reason = weigh(state, event, retrain)
+    assert state.cause is not None  # noqa: S101  a vote changes no cause
+    cause = alert_cause(event, retrain, state.cause.cause)
     if (
         reason is None
         and state.last_cut is None
@@ -193,8 +169,8 @@ def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Ret
 
 def answer_alert_while_validating(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     """A change after the challengers' training cut makes them obsolete; any other alert is answered by them."""
+    state, reason = weigh(state, event, retrain)
     assert state.cause is not None  # noqa: S101  of this stage
-    reason = _why_not(state, event, retrain)
     if reason is None and state.last_cut is not None and event.change_at > state.last_cut:
         return supersede(state, event, retrain)
     return state, [DoNothing(cause=event.alert_id, reason=reason or f"challengers of cause {state.cause.cause} are being judged, and answer this alert, too")]
@@ -205,26 +181,27 @@ def supersede(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     assert state.cause is not None  # noqa: S101  every caller has one
     why = f"superseded by alert {event.alert_id}: the world changed at {event.change_at}, after the training cut"
     rejects = [Reject(cause=state.cause.cause, version=version, reason=why) for version in state.open]
-    name = _name(state, event)
+    name = alert_name(state, event)
     ended, postponed = _end(state, event.at, retrain, *rejects)
-    new, started = _start(ended, _cause_of(event, retrain, name))
+    new, started = _start(ended, alert_cause(event, retrain, name))
     return new, [*postponed, *started]
 
 
 def remember_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     """A training is under way: think about the alert when it is through."""
-    reason = _why_not(state, event, retrain)
-    if reason is not None or (state.cause is not None and state.cause.cause.split("#")[0] == event.alert_id):
+    state, reason = weigh(state, event, retrain)
+    if reason is not None or (state.cause is not None and base(state.cause.cause) == event.alert_id):
         return state, [DoNothing(cause=event.alert_id, reason=reason or "its training is under way")]
     others = tuple(waiting for waiting in state.pending if waiting.cause != event.alert_id)
-    return _told(state, pending=(*others, _cause_of(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason="another training is under way")]
+    return _told(state, pending=(*others, alert_cause(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason="another training is under way")]
 
 
 def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decision:
     """What waited for its turn is not needed any more; what has begun goes on, as the gate decides."""
-    mine = [cause for cause in state.pending if cause.cause.split("#")[0] == event.alert_id]
+    state = without_vote(state, event.alert_id)
+    mine = [cause for cause in state.pending if base(cause.cause) == event.alert_id]
     left = tuple(cause for cause in state.pending if cause not in mine)
-    current = state.cause is not None and state.cause.cause.split("#")[0] == event.alert_id
+    current = state.cause is not None and base(state.cause.cause) == event.alert_id
     if current and state.stage is Stage.COLLECTING and state.last_cut is None:
         why = f"alert {event.alert_id} was resolved before there were enough labels to train on"
         return _end(_told(state, pending=left), event.at, retrain, DoNothing(cause=event.alert_id, reason=why))
@@ -237,19 +214,21 @@ def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> D
     known = {name for name, _ in state.finished} | {waiting.cause for waiting in state.pending} | ({state.cause.cause} if state.cause else set())
     if event.request_id in known:
         return state, [DoNothing(cause=event.request_id, reason=f"request {event.request_id} was answered already")]
-    target = retrain.refresh[0] if event.until is None else 1
-    cause = Cause(cause=event.request_id, kind="request", since=event.since, until=event.until, clock="labelled", mode=event.mode, targets=(target,))
+    cause = request_cause(event, retrain)
     if state.stage is Stage.SERVING:
-        return _start(state, cause)
+        return _start(state, cause, (f" of {event.by}" if event.by else "") + (f" ({event.why})" if event.why else ""))
     current = "" if state.cause is None else state.cause.cause
     return _told(state, pending=(cause, *state.pending)), [Postpone(cause=cause.cause, until=event.at, reason=f"after cause {current}")]
 
 
-def start_pending(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:  # noqa: ARG001  every rule has this signature
-    """After the cooldown the oldest cause that waits has its turn."""
-    if not state.pending or event.at < _turn(state):
-        return state, []
-    return _start(msgspec.structs.replace(state, pending=state.pending[1:]), state.pending[0])
+def start_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
+    """After the cooldown the oldest cause that waits has its turn; then the schedule, and what is due by the count of new labels."""
+    if state.pending and event.at >= _turn(state):
+        return _start(msgspec.structs.replace(state, pending=state.pending[1:]), state.pending[0])
+    new, cause, answered = unasked(state, event, retrain)
+    if cause is not None:
+        return _start(new, cause)
+    return new, [DoNothing(cause=answered, reason="there was a training in this slot of the schedule already")] if answered else []
 
 
 def train_when_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
@@ -261,26 +240,23 @@ def train_when_due(state: State, event: LabelsArrived, retrain: Retrain) -> Deci
         return _end(state, event.at, retrain, DoNothing(cause=state.cause.cause, reason=f"no labelled event in the window that request {state.cause.cause} names"))
     if reached <= state.slot or (until is not None and event.at < until):
         return state, []
-    trainings = tuple(at for at in state.trainings if at > event.at - DAY)
-    if len(trainings) >= retrain.quotas.trainings_per_day:
-        if state.blocked == state.slot:
-            return state, []
-        why = f"quota: {len(trainings)} trainings in a day of {retrain.quotas.trainings_per_day} allowed"
-        return _told(state, blocked=state.slot), [Postpone(cause=state.cause.cause, until=trainings[0] + DAY, reason=why)]
+    free, why = frees(state, retrain.quotas)
+    if event.at < free:
+        return (state, []) if state.blocked == state.slot else (_told(state, blocked=state.slot), [Postpone(cause=state.cause.cause, until=free, reason=why)])
     train = Train(cause=state.cause, slot=reached - 1, reason=f"{event.count} labelled events for cause {state.cause.cause}")
-    return _told(state, "train", stage=Stage.TRAINING, slot=reached, trainings=(*trainings, event.at), blocked=-1), [train]
+    return _told(state, "train", stage=Stage.TRAINING, slot=reached, trainings=with_training(state, event.at), blocked=-1), [train]
 
 
 def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decision:  # noqa: ARG001  every rule has this signature
     """Every challenger has to pass the gate, however good it looks."""
     assert state.cause is not None  # noqa: S101  of this stage
-    new = _told(state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), last_cut=event.cut)
+    new = _told(state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), last_cut=event.cut, spent=with_cost(state, event.at, event.cpu_seconds))
     return new, [StartGate(cause=event.cause, version=event.version, cut=event.cut, challengers=len(state.cause.targets))]
 
 
 def reject_failed(state: State, event: TrainingFailed, retrain: Retrain) -> Decision:
     """A training that failed changes nothing for the champion."""
-    new = _told(state, f"v{event.version} failed", stage=Stage.VALIDATING)
+    new = _told(state, f"v{event.version} failed", stage=Stage.VALIDATING, spent=with_cost(state, event.at, event.cpu_seconds))
     return _continue(new, event.at, retrain, Reject(cause=event.cause, version=event.version, reason=f"training failed: {event.reason}"))
 
 
@@ -330,7 +306,7 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_S, AlertUpdated): Rule(answer_alert, (_S, _C)),
     (_S, AlertResolved): Rule(drop_resolved, (_S,)),
     (_S, RetrainRequested): Rule(answer_request, (_S, _C)),
-    (_S, LabelsArrived): Rule(start_pending, (_S, _C)),
+    (_S, LabelsArrived): Rule(start_due, (_S, _C)),
     (_S, ChampionChanged): Rule(follow_champion, (_S,)),
     (_C, AlertOpened): Rule(answer_alert_while_collecting, (_C,)),
     (_C, AlertUpdated): Rule(answer_alert_while_collecting, (_C,)),

@@ -7,7 +7,7 @@ that they are due at, so the same sequence gives the same versions however the r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -19,6 +19,7 @@ from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer import messages
 from retrainer.decide import due, step
+from retrainer.decision import Decision
 from retrainer.gate import GateState, Verdict
 from retrainer.messages import Cause, Event, Instruction
 from retrainer.registry import Registry
@@ -28,23 +29,6 @@ from retrainer.trainers import Model, Trainer, TrainingContext, TrainingError, c
 from retrainer.training_set import choose, row_times, wanted
 from retrainer.trial import Shadow, Trial, fixed_scale
 from retrainer.versions import Request, Version, champion, next_number
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided, on which event, and why; *not* to retrain is a decision, too.
-
-    ``at`` is event time in epoch milliseconds; ``stage`` is the stage after the event.
-    """
-
-    model: str
-    at: int
-    event: str
-    stage: str
-    instruction: str
-    cause: str
-    reason: str
-    version: str = ""
-
 
 Told = Decision | Version
 
@@ -59,21 +43,31 @@ class RetrainLoop:
     records : versions announced so far, in their order. Finished causes are not trained again, and challengers without a verdict are judged further.
     topic : name of the topic that the rows' offsets belong to, for the lineage.
     seed : of every training.
+    meter : processor seconds used so far; for quotas, and told with each version. Default: not measured.
     """
 
     def __init__(
-        self, specification: MonitorSpecification, trainer: Trainer, registry: Registry, *, records: Sequence[Version] = (), topic: str = "inference.events", seed: int = 0
+        self,
+        specification: MonitorSpecification,
+        trainer: Trainer,
+        registry: Registry,
+        *,
+        records: Sequence[Version] = (),
+        topic: str = "inference.events",
+        seed: int = 0,
+        meter: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.specification = specification
         self.records: list[Version] = []
         self.state = State(model=specification.model)
-        self._trainer, self._registry, self._topic, self._seed = trainer, registry, topic, seed
+        self._trainer, self._registry, self._topic, self._seed, self._meter = trainer, registry, topic, seed, meter
         self._buffer = RowBuffer(specification.retrain.quotas.max_rows)
         self._models: dict[str, Model] = {}
         self._failed: dict[str, Version] = {}
         self._trials: dict[str, Trial] = {}
         self._sequences: dict[str, int] = {}
         self._counted: tuple[Cause | None, int] = (None, 0)
+        self._idle = 0  # labelled rows since the last cause ended
         self._clock = LONG_AGO
         self._live = False
         for record in records:
@@ -117,14 +111,17 @@ class RetrainLoop:
         """Take a person's or a pipeline's request; ``now`` is event time, epoch milliseconds."""
         self._go_live()
         at = max(now, self._clock)
-        return self._settle(messages.RetrainRequested(model=self.state.model, at=at, request_id=request.request_id, mode=request.mode, since=request.since, until=request.until))
+        asked = messages.RetrainRequested(
+            model=self.state.model, at=at, request_id=request.request_id, by=request.cause, why=request.reason, mode=request.mode, since=request.since, until=request.until
+        )
+        return self._settle(asked)
 
     def on_examples(self, examples: Examples) -> list[Told]:
         """Take labelled rows, in the order of their topic; rows that were taken before are skipped."""
         self._go_live()
         rows = examples.take(np.flatnonzero(self._buffer.unseen(examples)))
         clock = np.maximum(np.maximum.accumulate(row_times(rows, "outcome")), self._clock) if len(rows) else np.empty(0, np.int64)
-        watched = bool(self._trials) or due(self.state, self.specification.retrain) is not None  # else no trial can begin within these rows
+        watched = bool(self._trials) or bool(due(self.state, self.specification.retrain))  # else no trial can begin within these rows
         shadow = Shadow(rows, self._buffer.first_sight(rows), self.specification.task) if watched else None
         told: list[Told] = []
         start = 0
@@ -136,7 +133,9 @@ class RetrainLoop:
             passed = rows.take(slice(start, stop))
             self._buffer.append(passed)
             self._clock = int(clock[stop - 1])
-            if self.state.cause is not None:
+            if self.state.cause is None:
+                self._idle += len(passed)
+            else:
                 self._counted = (self.state.cause, self._count_before() + int(wanted(passed, self.state.cause).sum()))
             for trial, verdict in sorted(verdicts, key=lambda pair: (pair[1].outcome != "promoted", -pair[1].wealth)):
                 if trial.version in self.state.open:
@@ -163,13 +162,14 @@ class RetrainLoop:
         told: list[Told] = []
         while True:
             if not queue:
-                needed = due(self.state, self.specification.retrain)
                 count = self._count()
-                if needed is None or count < needed[0] or self._clock < needed[1]:
+                if not any(count >= enough and self._clock >= at for enough, at in due(self.state, self.specification.retrain)):
                     return told
                 queue.append(messages.LabelsArrived(model=self.state.model, at=self._clock, count=count))
             event = queue.popleft()
             self.state, instructions = step(self.state, event, self.specification.retrain)
+            if self.state.cause is not None:
+                self._idle = 0
             for instruction in instructions:
                 told.append(self._decision(event, instruction))
                 announced, follows = self._carry_out(instruction, event.at)
@@ -182,9 +182,9 @@ class RetrainLoop:
         return count if cause == self.state.cause else self._count()
 
     def _count(self) -> int:
-        """Labelled rows that the current cause can train on."""
+        """Labelled rows that the current cause can train on; without one, those that came since the last."""
         if self.state.cause is None:
-            return 0
+            return self._idle
         if self._counted[0] != self.state.cause:
             rows = self._buffer.latest()
             self._counted = (self.state.cause, 0 if rows is None else int(wanted(rows, self.state.cause).sum()))
@@ -192,12 +192,12 @@ class RetrainLoop:
 
     def _due_row(self, rows: Examples, clock: Int64, start: int) -> int:
         """End of the rows that can be taken at once: behind the first at which labels are due."""
-        needed = due(self.state, self.specification.retrain)
-        if needed is None:
+        pairs = due(self.state, self.specification.retrain)
+        if not pairs:
             return len(rows)
-        ready = clock[start:] >= needed[1]
-        if self.state.cause is not None:
-            ready &= self._count() + np.cumsum(wanted(rows.take(slice(start, None)), self.state.cause)) >= needed[0]
+        more = np.ones(len(rows) - start, np.bool_) if self.state.cause is None else wanted(rows.take(slice(start, None)), self.state.cause)
+        count = self._count() + np.cumsum(more)
+        ready = np.logical_or.reduce([(count >= enough) & (clock[start:] >= at) for enough, at in pairs])
         return start + int(np.argmax(ready)) + 1 if ready.any() else len(rows)
 
     def _judge(self, shadow: Shadow, start: int, stop: int) -> tuple[int, list[tuple[Trial, Verdict]]]:
@@ -273,8 +273,8 @@ class RetrainLoop:
         return [], []
 
     def _announce(self, version: str, status: Literal["promoted", "rejected"], at: int, gate: dict[str, Any]) -> Version:
-        record = msgspec.structs.replace(self._registered(version), status=status, at=at, gate=gate)
-        self._failed.pop(version, None)
+        failed = self._failed.pop(version, None)  # announced now for the first time, so its record is to say which target of the cause it was for
+        record = msgspec.structs.replace(failed or self._registered(version), status=status, at=at, gate=gate if failed is None else failed.gate | gate)
         self.records.append(record)
         return record
 
@@ -282,7 +282,7 @@ class RetrainLoop:
         retrain, cause = self.specification.retrain, instruction.cause
         rows = self._buffer.latest()
         assert rows is not None  # noqa: S101  a target is at least one row
-        chosen = choose(rows, cause, window=retrain.window, max_rows=retrain.quotas.max_rows)
+        chosen = choose(rows, cause, window=retrain.window, max_rows=retrain.quotas.rows(len(rows.features) + 1))
         draft = Version(
             model=self.state.model,
             version=str(next_number(self.records)),
@@ -293,20 +293,23 @@ class RetrainLoop:
             trained_on=chosen.lineage(self._topic),
             gate={"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": self._scale(rows)},
         )
+        spent = self._meter()
         try:
             candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode))
             check(candidate, chosen.examples, self.specification)
             artifact = candidate.model.artifact()
         except Exception as error:  # whatever a trainer does, the champion stays
             reason = str(error) if isinstance(error, TrainingError) else f"{type(error).__name__}: {error}"
-            self._failed[draft.version] = draft
-            return [], [messages.TrainingFailed(model=draft.model, at=at, version=draft.version, cause=cause.cause, reason=reason)]
-        draft = msgspec.structs.replace(draft, parameters=candidate.parameters, metrics=candidate.metrics)
+            spent = self._meter() - spent
+            self._failed[draft.version] = msgspec.structs.replace(draft, metrics=_cost(spent))
+            return [], [messages.TrainingFailed(model=draft.model, at=at, version=draft.version, cause=cause.cause, reason=reason, cpu_seconds=spent)]
+        spent = self._meter() - spent
+        draft = msgspec.structs.replace(draft, parameters=candidate.parameters, metrics=candidate.metrics | _cost(spent))
         uri, digest = self._registry.register(artifact, draft)
         registered = msgspec.structs.replace(draft, uri=uri, digest=digest)
         self.records.append(registered)
         self._models[registered.version] = candidate.model
-        return [registered], [messages.CandidateTrained(model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut)]
+        return [registered], [messages.CandidateTrained(model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut, cpu_seconds=spent)]
 
     def _scale(self, rows: Examples) -> float:
         """Absolute error that counts as 1 in the trial to come, fixed by what the champion did before it."""
@@ -327,6 +330,11 @@ class RetrainLoop:
                 return None
             self._models[version] = self._registry.fetch(record.uri, record.digest)
         return self._models[version]
+
+
+def _cost(cpu_seconds: float) -> dict[str, float]:
+    """Among a version's metrics; where nothing is measured, nothing is told."""
+    return {"cpu_seconds": round(cpu_seconds, 3)} if cpu_seconds else {}
 
 
 def _same(record: Version, other: Version) -> bool:

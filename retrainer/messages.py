@@ -19,7 +19,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     cause : alert id or request id.
-    kind : kind of the alert, or "request".
+    kind : kind of the alert, "request", "schedule" or "labels".
     since, until : half-open interval of rows to train on, by ``clock``; None leaves a side open, and without ``since`` the newest rows are taken.
     targets : counts of labelled rows in the interval at which a challenger is trained, ascending. One challenger each, all sharing alpha.
     """
@@ -60,16 +60,18 @@ class AlertResolved(Message, frozen=True, kw_only=True):
 
 
 class RetrainRequested(Message, frozen=True, kw_only=True):
-    """A person or a pipeline asked for a training."""
+    """A person or a pipeline asked for a training; ``by`` is who, ``why`` what they said."""
 
     request_id: str
+    by: str = ""
+    why: str = ""
     mode: Literal["online", "batch"] = "batch"
     since: int | None = None
     until: int | None = None
 
 
 class LabelsArrived(Message, frozen=True, kw_only=True):
-    """Labelled rows arrived; ``count`` is how many there are by now that the current cause can train on."""
+    """Labelled rows arrived; ``count`` is how many there are by now that the current cause can train on, or, without a cause, how many came since the last one ended."""
 
     count: int
 
@@ -80,6 +82,7 @@ class CandidateTrained(Message, frozen=True, kw_only=True):
     version: str
     cause: str
     cut: int
+    cpu_seconds: float = 0.0
 
 
 class TrainingFailed(Message, frozen=True, kw_only=True):
@@ -88,6 +91,7 @@ class TrainingFailed(Message, frozen=True, kw_only=True):
     version: str
     cause: str
     reason: str
+    cpu_seconds: float = 0.0
 
 
 class GatePassed(Message, frozen=True, kw_only=True):

@@ -25,6 +25,14 @@ class Stage(Enum):
     VALIDATING = "validating"  # challengers are judged; refreshes may follow
 
 
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """An open alert that counts towards a training, and when it was last told."""
+
+    alert: str
+    at: int
+    weight: float
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What `decide.step` remembers of one model. A value: encode it with msgspec to save it.
 
@@ -37,7 +45,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     winner : last version that the cause promoted.
     pending : causes that wait for their turn.
     finished : causes that are through, with their last training cut.
-    trainings : times of the trainings of the last day.
+    trainings : times of the trainings of the last day, the last one in any case.
+    spent : times of trainings of the last day, and their processor seconds.
+    votes : open alerts that count towards a training.
+    scheduled : beginning of the last slot of the schedule that was looked at.
     quiet_until : end of the cooldown, epoch milliseconds.
     blocked : slot whose postponement by the quota was told already, -1 for none.
     story : the last steps, for messages.
@@ -54,6 +65,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     pending: tuple[Cause, ...] = ()
     finished: tuple[tuple[str, int], ...] = ()
     trainings: tuple[int, ...] = ()
+    spent: tuple[tuple[int, float], ...] = ()
+    votes: tuple[Vote, ...] = ()
+    scheduled: int = LONG_AGO
     quiet_until: int = LONG_AGO
     blocked: int = -1
     story: tuple[str, ...] = ()
@@ -62,31 +76,34 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 def restore(model: str, records: Sequence[Version]) -> State:
     """State from the versions announced so far: finished causes are not trained again, and challengers without a verdict go on being judged.
 
-    A ``registered`` record carries the cause, its slot and the training cut in ``gate``; that is enough to take up its test, or to wait for the cause's next target.
+    A ``registered`` record carries the cause, its slot and the training cut in ``gate``, and so does the rejection of a training that failed; that is enough to take up a test,
+    or to wait for the cause's next target.
     """
-    registered = [record for record in records if record.status == "registered" and "cause" in record.gate]
+    trained = [record for record in records if "cause" in record.gate]
     current = champion(records)
-    state = State(model=model, champion="" if current is None else current.version, trainings=tuple(record.at for record in registered))
-    if not registered:
+    spent = tuple((record.at, record.metrics["cpu_seconds"]) for record in trained if "cpu_seconds" in record.metrics)
+    state = State(model=model, champion="" if current is None else current.version, trainings=tuple(record.at for record in trained), spent=spent)
+    if not trained:
         return state
     told = history(records)
-    last = registered[-1]
-    mine = [record for record in registered if record.cause == last.cause]
+    last = trained[-1]
+    mine = [record for record in trained if record.cause == last.cause]
     untold = tuple(record.version for record in mine if told[record.version][-1].status == "registered")
     cause = msgspec.convert(last.gate["cause"], Cause)
     slot = int(last.gate["slot"]) + 1
-    finished = {record.cause: int(record.gate["cut"]) for record in registered}
+    finished = {record.cause: int(record.gate["cut"]) for record in trained}
     if not untold and slot >= len(cause.targets):
         return msgspec.structs.replace(state, finished=tuple(finished.items()))
     finished.pop(last.cause)
     winner = next((record.version for record in reversed(mine) if any(one.status == "promoted" for one in told[record.version])), "")
+    registered = [record for record in mine if record.status == "registered"]
     return msgspec.structs.replace(
         state,
         stage=Stage.VALIDATING if untold else Stage.COLLECTING,
         cause=cause,
         slot=slot,
         open=untold,
-        last_cut=int(last.gate["cut"]),
+        last_cut=int(registered[-1].gate["cut"]) if registered else None,
         winner=winner,
         finished=tuple(finished.items()),
         story=("restored", last.cause, *(f"v{version}" for version in untold)),

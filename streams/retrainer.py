@@ -7,6 +7,7 @@ Run one; a second would train the same causes.
 from __future__ import annotations
 
 import logging
+import resource
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,14 +21,15 @@ from detectors.monitor import Monitor
 from detectors.point import Point
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
-from retrainer.loop import Decision, RetrainLoop
+from retrainer.decision import Decision
+from retrainer.loop import RetrainLoop
 from retrainer.registry import Registry
 from retrainer.trainers import trainer_named
 from retrainer.versions import Request, Version
 from streams.connection import KafkaConnection
 from streams.examples_codec import decode_examples
 from streams.monitor_codec import decode_record
-from streams.wire import decode_alert, decode_request, decode_version, encode_points, encode_version
+from streams.wire import decode_alert, decode_request, decode_version, encode_decision, encode_points, encode_version
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +127,11 @@ class RetrainerProcess:
         loop = self._loop(request.model)
         if loop is not None:
             self._announce(loop.on_request(request, request.requested_at))
+            return
+        why = f"no monitor of '{request.model}' is applied, so nothing is known of its rows; apply one with: driftwarden monitor apply"
+        self._announce(
+            [Decision(model=request.model, at=request.requested_at, event="RetrainRequested", stage="serving", instruction="DoNothing", cause=request.request_id, reason=why)]
+        )
 
     def _on_alert(self, alert: Alert) -> None:
         loop = self._loop(alert.model)
@@ -143,7 +150,9 @@ class RetrainerProcess:
             return None
         if model not in self._loops:
             trainer = trainer_named(specification.retrain.trainer)
-            self._loops[model] = RetrainLoop(specification, trainer, self._registry, records=self._records.get(model, ()), topic=self._names.examples, seed=self._seed)
+            self._loops[model] = RetrainLoop(
+                specification, trainer, self._registry, records=self._records.get(model, ()), topic=self._names.examples, seed=self._seed, meter=processor_seconds
+            )
         return self._loops[model]
 
     def _announce(self, told: Iterable[Decision | Version]) -> None:
@@ -156,9 +165,15 @@ class RetrainerProcess:
                 pending.append(self._producer.send(self._names.versions, key=key, value=encode_version(item)))
             else:
                 logger.info("model '%s': %s: %s (%s)", item.model, item.instruction, item.reason, item.cause)
+                pending.append(self._producer.send(self._names.decisions, key=key, value=encode_decision(item)))
                 pending.append(self._producer.send(self._names.metrics, key=key, value=encode_points([decision_point(item)])))
         for future in pending:
             future.get(ACKNOWLEDGED_WITHIN)
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of the children that it waited for, all threads together."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def decision_point(decision: Decision) -> Point:

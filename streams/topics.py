@@ -83,6 +83,11 @@ class Topics:
         return self.prefix + "retraining.requests"
 
     @property
+    def decisions(self) -> str:
+        """What the retrainer decided, and why; not to retrain is a decision, too."""
+        return self.prefix + "retraining.decisions"
+
+    @property
     def versions(self) -> str:
         """The history of every model: registered, promoted, rejected, rolled back."""
         return self.prefix + "models.versions"
@@ -104,7 +109,7 @@ class Topics:
     @property
     def with_one_partition(self) -> tuple[str, ...]:
         """Topics that are read whole and in one order."""
-        return (self.monitors, self.requests, self.versions)
+        return (self.monitors, self.requests, self.decisions, self.versions)
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -132,6 +137,7 @@ class Topics:
             **{name: {"cleanup.policy": "compact", "segment.bytes": str(2**26), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"} for name in self.state},
             self.monitors: {"cleanup.policy": "compact", "segment.bytes": str(2**24), "min.cleanable.dirty.ratio": "0.1"},
             self.requests: for_ever,
+            self.decisions: for_ever,
             self.versions: for_ever,
         }
 

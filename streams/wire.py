@@ -20,10 +20,11 @@ from detectors.event_batch import NO_TIME
 from detectors.point import Point
 from detectors.rfc3339 import format_time, parse_time
 from detectors.verdict import Evidence
+from retrainer.decision import Decision
 from retrainer.versions import Request, Version
 
-_Record = TypeVar("_Record", Alert, Request, Version, Point)
-SchemaName = Literal["prediction", "features", "label", "alert", "request", "version", "point"]
+_Record = TypeVar("_Record", Alert, Decision, Request, Version, Point)
+SchemaName = Literal["prediction", "features", "label", "alert", "request", "decision", "version", "point"]
 
 _ALERT_TIMES = ("opened_at", "updated_at", "change_at")
 _REQUEST_TIMES = ("requested_at", "since", "until")
@@ -98,6 +99,16 @@ def decode_request(value: bytes | str) -> Request:
     return _struct(_object(value), Request, _REQUEST_TIMES)
 
 
+def encode_decision(decision: Decision) -> bytes:
+    """One JSON object."""
+    return _encode({"decision_id": decision.decision_id} | _with_times(decision, _VERSION_TIMES))
+
+
+def decode_decision(value: bytes | str) -> Decision:
+    """A decision of the retrainer from its JSON object; EventError if it is wrong."""
+    return _struct(_object(value), Decision, _VERSION_TIMES)
+
+
 def encode_version(version: Version) -> bytes:
     """One JSON object."""
     return _encode(_with_times(version, _VERSION_TIMES))
@@ -130,7 +141,7 @@ def _encode(content: Any) -> bytes:
     return msgspec.json.encode(content, enc_hook=_plain)
 
 
-def _with_times(record: Alert | Request | Version, times: tuple[str, ...]) -> dict[str, Any]:
+def _with_times(record: Alert | Decision | Request | Version, times: tuple[str, ...]) -> dict[str, Any]:
     content: dict[str, Any] = {field: getattr(record, field) for field in record.__struct_fields__}
     for name in times:
         if content[name] is not None:

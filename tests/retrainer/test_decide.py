@@ -127,7 +127,7 @@ def test_an_alert_within_the_cooldown_waits_for_its_end_and_then_starts() -> Non
     ended, _ = decide(opened(), labels(800), trained("2", 190), refused("2", 900))
     state, (said,) = decide(opened("a2", at=1_000, change_at=950), state=ended)
     assert (type(said).__name__, said.until) == ("Postpone", 900 + 10 * MINUTE)
-    assert due(state, RETRAIN) == (0, 900 + 10 * MINUTE)
+    assert due(state, RETRAIN) == ((0, 900 + 10 * MINUTE),)
     assert decide(labels(0, said.until - 1), state=state)[0].stage is Stage.SERVING
     state, (collect,) = decide(labels(0, said.until), state=state)
     assert (state.stage, collect.cause) == (Stage.COLLECTING, "a2")
@@ -170,7 +170,7 @@ def test_the_quota_postpones_a_training_and_says_so_once() -> None:
     retrain = Retrain.model_validate({"refresh": [200, 800], "quotas": {"trainings_per_day": 1}})
     state, (said,) = decide(opened(), labels(200, 300), trained("2", 190), labels(800, 1_000), retrain=retrain)
     assert (type(said).__name__, said.until) == ("Postpone", 300 + DAY)
-    assert due(state, retrain) == (800, 300 + DAY)
+    assert due(state, retrain) == ((800, 300 + DAY),)
     assert decide(labels(900, 1_100), state=state, retrain=retrain)[1] == []
     assert names(decide(labels(900, 300 + DAY), state=state, retrain=retrain)[1]) == ["Train"]
 
@@ -244,3 +244,93 @@ def test_what_was_announced_is_enough_to_go_on_after_a_crash() -> None:
     assert (waiting.stage, waiting.open, waiting.slot) == (Stage.COLLECTING, (), 1)
     through = restore("churn", [first, registered("2", 1), rejected])
     assert (through.stage, through.finished) == (Stage.SERVING, (("a1", 190),))
+
+
+def test_a_failed_training_that_was_announced_is_not_tried_again_after_a_crash() -> None:
+    gate = registered("2", 1).gate | {"reason": "training failed: one class only"}
+    failed = Version(model="churn", version="2", status="rejected", at=210, cause="a1", gate=gate)
+    through = restore("churn", [Version(model="churn", version="1", status="promoted", at=0), failed])
+    assert (through.stage, through.finished, through.trainings) == (Stage.SERVING, (("a1", 190),), (210,))
+    waiting = restore("churn", [msgspec.structs.replace(failed, gate=gate | {"slot": 0})])
+    assert (waiting.stage, waiting.slot, waiting.last_cut) == (Stage.COLLECTING, 1, None)
+
+
+# --- votes ---
+
+VOTES = Retrain.model_validate({"votes": {"performance": 1, "drift": 0.5}, "votes_within": "10m"})
+
+
+def test_drifts_start_a_training_only_when_enough_of_them_agree() -> None:
+    state, (said,) = decide(opened("d1", kind="drift"), retrain=VOTES)
+    assert (type(said).__name__, said.reason) == ("DoNothing", "votes: 0.5 of 1 needed; drift alert d1 waits for others")
+    again, (said,) = decide(AlertUpdated(model="churn", at=150, alert_id="d1", kind="drift", change_at=50, sequence=1), retrain=VOTES, state=state)
+    assert type(said).__name__ == "DoNothing", "an alert votes once, however often it is told"
+    started, (said,) = decide(opened("d2", kind="drift", at=200, change_at=60), retrain=VOTES, state=again)
+    assert (type(said).__name__, said.cause, started.votes) == ("Collect", "d2", ())
+
+
+def test_a_loss_of_performance_alone_has_votes_enough() -> None:
+    assert names(decide(opened(), retrain=VOTES)[1]) == ["Collect"]
+
+
+def test_an_alert_that_was_resolved_or_is_old_votes_no_more() -> None:
+    first, second = opened("d1", kind="drift"), opened("d2", kind="drift", at=200)
+    _, (said,) = decide(first, AlertResolved(model="churn", at=150, alert_id="d1"), second, retrain=VOTES)
+    assert said.reason.startswith("votes: 0.5 of 1")
+    _, (said,) = decide(first, opened("d2", kind="drift", at=100 + 10 * MINUTE), retrain=VOTES)
+    assert said.reason.startswith("votes: 0.5 of 1")
+    assert names(decide(first, opened("d2", kind="drift", at=99 + 10 * MINUTE), retrain=VOTES)[1]) == ["Collect"]
+
+
+def test_an_alert_of_a_kind_without_a_vote_is_told_so() -> None:
+    _, (said,) = decide(opened("s1", kind="label shift"), retrain=VOTES)
+    assert said.reason == "votes: an alert of kind 'label shift' has none, so label shift alert s1 starts no training"
+
+
+# --- what nobody asked for ---
+
+WEEKLY = Retrain.model_validate({"schedule": "7d", "refresh": [200, 800], "cooldown": "10m"})
+WEEK = 7 * DAY
+
+
+def test_a_slot_of_the_schedule_is_trained_once_on_the_newest_rows() -> None:
+    serving, said = decide(labels(5, 3 * DAY), retrain=WEEKLY)
+    assert (serving.stage, said, due(serving, WEEKLY)) == (Stage.SERVING, [], ((0, WEEK),))
+    state, (collect,) = decide(labels(9_000, WEEK + 1), retrain=WEEKLY, state=serving)
+    assert (collect.cause, collect.target) == ("schedule-1970-01-08T00:00:00.000Z", 200)
+    assert state.cause is not None
+    assert (state.cause.since, state.cause.targets) == (None, (200,))
+    ended, _ = decide(labels(200, WEEK + 2), trained("2", WEEK, cause=collect.cause), refused("2", WEEK + 3), retrain=WEEKLY, state=state)
+    assert due(ended, WEEKLY) == ((0, 2 * WEEK),)
+    assert decide(labels(9_000, 2 * WEEK - 1), retrain=WEEKLY, state=ended)[0].stage is Stage.SERVING
+
+
+def test_a_slot_with_a_training_needs_no_other_and_says_so() -> None:
+    ended, _ = decide(labels(5, WEEK - 2), opened(at=WEEK - 1), labels(800, WEEK + 5), trained("2", WEEK), refused("2", WEEK + 9), retrain=WEEKLY)
+    state, (said,) = decide(labels(9, WEEK + DAY), retrain=WEEKLY, state=ended)
+    assert (state.stage, said.cause, said.reason) == (Stage.SERVING, "schedule-1970-01-08T00:00:00.000Z", "there was a training in this slot of the schedule already")
+
+
+def test_enough_new_labels_start_a_training_after_the_cooldown() -> None:
+    floor = Retrain.model_validate({"new_labels": 5_000, "refresh": [200], "cooldown": "10m"})
+    ended, _ = decide(opened(), labels(200), trained("2", 190), refused("2", 900), retrain=floor)
+    assert due(ended, floor) == ((5_000, 900 + 10 * MINUTE),)
+    assert decide(labels(4_999, DAY), retrain=floor, state=ended)[0].stage is Stage.SERVING
+    state, (collect,) = decide(labels(5_000, DAY), retrain=floor, state=ended)
+    assert (state.stage, collect.cause) == (Stage.COLLECTING, "labels-1970-01-02T00:00:00.000Z")
+
+
+def test_a_request_tells_who_asked_and_why() -> None:
+    _, (said,) = decide(RetrainRequested(model="churn", at=100, request_id="r1", by="ci:main", why="new features"))
+    assert said.reason == "request r1 of ci:main (new features): wait for 200 labelled events to train on"
+
+
+def test_a_quota_of_processor_time_postpones_until_enough_of_it_is_a_day_old() -> None:
+    retrain = Retrain.model_validate({"refresh": [200, 800], "quotas": {"cpu_seconds_per_day": 60}})
+    cheap = msgspec.structs.replace(trained("2", 290), cpu_seconds=50.0)
+    dear = msgspec.structs.replace(trained("2", 290), cpu_seconds=70.0)
+    assert names(decide(opened(), labels(200, 300), cheap, labels(800, 1_000), retrain=retrain)[1]) == ["Train"]
+    state, (said,) = decide(opened(), labels(200, 300), dear, labels(800, 1_000), retrain=retrain)
+    assert (type(said).__name__, said.until, said.reason) == ("Postpone", 290 + DAY, "quota: 70 CPU seconds in a day of 60 allowed")
+    assert due(state, retrain) == ((800, 290 + DAY),)
+    assert names(decide(labels(900, 290 + DAY), state=state, retrain=retrain)[1]) == ["Train"]

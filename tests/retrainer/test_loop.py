@@ -130,6 +130,18 @@ def test_rows_delivered_twice_change_nothing(tmp_path: Path, first: list[Version
     assert said[0] == said[1]
 
 
+def test_the_floor_and_the_schedule_fall_at_the_same_rows_however_they_were_batched(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(2_600, "old")], model)
+    said = []
+    for batch in (90, 2_600):
+        loop = RetrainLoop(specification(policy="never", new_labels=900, schedule="30m", refresh=[200], gate={"max_wait": 300}), TRAINER, FilesRegistry(tmp_path), records=first)
+        loop._models["1"] = model
+        said.append(feed(loop, rows, batch=batch))
+    assert said[0] == said[1]
+    causes = [one.cause for one in said[0] if isinstance(one, Version) and one.status == "registered"]
+    assert causes == ["labels-1970-01-01T00:15:30.000Z", "schedule-1970-01-01T00:30:00.000Z"]
+
+
 def test_a_finished_cause_is_not_trained_again_after_a_restart(tmp_path: Path, first: list[Version], model: Model) -> None:
     rows = stream([(CHANGE, "old"), (2_000, "new")], model)
     registry = FilesRegistry(tmp_path)
@@ -165,8 +177,20 @@ def test_a_training_that_crashes_is_announced_as_a_rejection_and_the_champion_st
     assert versions(told) == [("2", "rejected")]
     refused = next(one for one in told if isinstance(one, Version))
     assert refused.gate["reason"] == "training failed: MemoryError: the rows do not fit"
-    assert refused.uri == ""
+    assert (refused.uri, refused.gate["slot"]) == ("", 0)
     assert loop.champion == first[-1]
+    again = RetrainLoop(specification(refresh=[200]), Broken(), FilesRegistry(tmp_path), records=loop.records)
+    assert versions(run(again, stream([(CHANGE, "old"), (1_000, "new")], model))) == [], "what failed and was announced is not trained again"
+
+
+def test_what_a_training_costs_is_told_and_counts(tmp_path: Path, first: list[Version], model: Model) -> None:
+    seconds = iter(range(0, 1_000, 10))
+    loop = RetrainLoop(specification(quotas={"cpu_seconds_per_day": 15}), TRAINER, FilesRegistry(tmp_path), records=first, meter=lambda: next(seconds))
+    loop._models["1"] = model
+    told = run(loop, stream([(CHANGE, "old"), (2_500, "new")], model))
+    costs = [one.metrics["cpu_seconds"] for one in told if isinstance(one, Version) and one.status == "registered"]
+    assert costs == [10, 10]
+    assert [one.reason for one in told if isinstance(one, Decision) and one.instruction == "Postpone"] == ["quota: 20 CPU seconds in a day of 15 allowed"]
 
 
 def test_a_challenger_is_never_judged_on_events_predicted_before_its_cut(tmp_path: Path, first: list[Version], model: Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from streams.retrainer import RetrainerProcess
 from streams.topics import Topics
 from streams.wire import decode_points, encode_request
 from tests.retrainer.concepts import specification
+from tests.streams.command_line import run
 
 
 def test_records_that_cannot_be_read_are_left_out_and_named(broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -42,6 +44,24 @@ def test_records_that_cannot_be_read_are_left_out_and_named(broker: str, topics:
     assert [(point.measurement, point.fields["cause"]) for point in decided] == [("retraining", "r1")]
     left_out = [record.getMessage() for record in caplog.records if "cannot be read is left out" in record.getMessage()]
     assert sorted(message.split("[")[0] for message in left_out) == sorted(garbage)
+
+
+def test_a_request_is_sent_answered_and_told_with_the_verdict_as_exit_code(broker: str, topics: Topics, tmp_path: Path) -> None:
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    stopping = threading.Event()
+    process = RetrainerProcess(KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix), FilesRegistry(tmp_path))
+    thread = threading.Thread(target=process.run, args=(stopping,))
+    thread.start()
+    try:
+        asked = run("retrain", "request", "loans", "--by", "ci:main", "--id", "r7", "--wait", "60", "--json", *options)
+    finally:
+        stopping.set()
+        thread.join(30)
+    assert asked.exit_code == 1
+    assert json.loads(asked.stdout)["reason"].startswith("no monitor of 'loans' is applied")
+    told = [json.loads(line) for line in run("retrain", "decisions", "loans", "--json", *options).stdout.splitlines()]
+    assert [(one["cause"], one["instruction"]) for one in told] == [("r7", "DoNothing")]
+    assert "no monitor of" in run("retrain", "decisions", "--cause", "r7", *options).stdout
 
 
 def first_points(broker: str, topics: Topics) -> list[object]:

@@ -18,8 +18,21 @@ from detectors.event_batch import NO_TIME
 from detectors.point import Point
 from detectors.rfc3339 import format_time, parse_time
 from detectors.verdict import Effect, Evidence
+from retrainer.decision import Decision
 from retrainer.versions import Request, Version
-from streams.wire import decode_alert, decode_points, decode_request, decode_version, encode_alert, encode_points, encode_request, encode_version, schema
+from streams.wire import (
+    decode_alert,
+    decode_decision,
+    decode_points,
+    decode_request,
+    decode_version,
+    encode_alert,
+    encode_decision,
+    encode_points,
+    encode_request,
+    encode_version,
+    schema,
+)
 
 TIMES = st.integers(-62_135_596_800_000, 253_402_300_799_999)  # years 1 to 9999
 TEXT = st.text(min_size=1, max_size=8)
@@ -75,6 +88,14 @@ def test_an_alert_follows_its_schema_and_comes_back_as_it_was(alert: Alert) -> N
     value = encode_alert(alert)
     _validate("alert", value)
     assert decode_alert(value) == alert
+
+
+@given(st.builds(Decision, model=TEXT, at=TIMES, stage=st.just("serving"), event=TEXT, instruction=st.just("Postpone"), cause=TEXT, reason=TEXT, version=TEXT))
+def test_a_decision_follows_its_schema_and_comes_back_as_it_was(decision: Decision) -> None:
+    value = encode_decision(decision)
+    _validate("decision", value)
+    assert decode_decision(value) == decision
+    assert msgspec.json.decode(value)["decision_id"] == decision.decision_id
 
 
 @given(VERSIONS)
