@@ -238,7 +238,7 @@ class Retrain(Frozen):
         (0.0, 1.0, 0.5)
         """
         counted = {"never": (), "performance": ("performance",), "any": get_args(Trigger)}[self.policy]
-        weights: dict[str, float] = {**self.votes} or dict.fromkeys(counted, 1.0)
+        weights = {str(name): weight for name, weight in self.votes.items()} or dict.fromkeys(counted, 1.0)
         return weights.get(kind, 0.0)
 
 

@@ -21,7 +21,8 @@ from detectors.point import Point
 from detectors.rows.labelled_rows import LabelledRows
 from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch, Summarise
-from retrainer.loop import Decision, RetrainLoop
+from retrainer.decision import Decision
+from retrainer.loop import RetrainLoop
 from retrainer.registry import Registry
 from retrainer.trainers import Model
 from retrainer.versions import Version

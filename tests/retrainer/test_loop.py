@@ -10,7 +10,8 @@ import pytest
 from detectors.rows.examples import Examples
 from detectors.specification import Feature, MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
-from retrainer.loop import Decision, RetrainLoop, Told
+from retrainer.decision import Decision
+from retrainer.loop import RetrainLoop, Told
 from retrainer.registry import Registry
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import Candidate, Model, TrainingContext
