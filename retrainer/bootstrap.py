@@ -9,10 +9,11 @@ from detectors.event_batch import Column
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer.messages import Cause
+from retrainer.provenance import provenance
 from retrainer.registry import Registry
 from retrainer.trainers import Trainer, TrainingContext, check
 from retrainer.training_set import choose
-from retrainer.versions import Version
+from retrainer.versions import Version, digest_of_specification
 
 
 def bootstrap_champion(
@@ -50,6 +51,7 @@ def bootstrap_champion(
         trained_on=chosen.lineage(source),
         parameters=candidate.parameters,
         metrics=candidate.metrics,
+        provenance={"seed": 0, "specification": digest_of_specification(specification), **provenance(specification.retrain.trainer)},
     )
     uri, digest = registry.register(candidate.model.artifact(), version)
     registered = msgspec.structs.replace(version, uri=uri, digest=digest)

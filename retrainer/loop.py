@@ -7,7 +7,7 @@ that they are due at, so the same sequence gives the same versions however the r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -28,7 +28,7 @@ from retrainer.stage import LONG_AGO, State, restore
 from retrainer.trainers import Model, Trainer, TrainingContext, TrainingError, check
 from retrainer.training_set import choose, row_times, wanted
 from retrainer.trial import Shadow, Trial, fixed_scale
-from retrainer.versions import Request, Version, champion, next_number
+from retrainer.versions import Request, Version, champion, digest_of_specification, next_number
 
 Told = Decision | Version
 
@@ -44,6 +44,7 @@ class RetrainLoop:
     topic : name of the topic that the rows' offsets belong to, for the lineage.
     seed : of every training.
     meter : processor seconds used so far; for quotas, and told with each version. Default: not measured.
+    provenance : tells, for the name of a trainer, the code and the environment that versions are made with.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class RetrainLoop:
         topic: str = "inference.events",
         seed: int = 0,
         meter: Callable[[], float] = lambda: 0.0,
+        provenance: Callable[[str], Mapping[str, Any]] = lambda _: {},
     ) -> None:
         self.specification = specification
         self.records: list[Version] = []
         self.state = State(model=specification.model)
         self._trainer, self._registry, self._topic, self._seed, self._meter = trainer, registry, topic, seed, meter
+        self._provenance = provenance
         self._buffer = RowBuffer(specification.retrain.quotas.max_rows)
         self._models: dict[str, Model] = {}
         self._failed: dict[str, Version] = {}
@@ -292,6 +295,7 @@ class RetrainLoop:
             cause=cause.cause,
             trained_on=chosen.lineage(self._topic),
             gate={"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": self._scale(rows)},
+            provenance={"seed": self._seed, "specification": digest_of_specification(self.specification), **self._provenance(retrain.trainer)},
         )
         spent = self._meter()
         try:

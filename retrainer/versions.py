@@ -5,10 +5,14 @@ The topic is the truth: who reads all records of a model knows its champion, wit
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from detectors.specification import MonitorSpecification
 
 VersionStatus = Literal["registered", "promoted", "updated", "rejected", "rolled_back"]
 
@@ -30,6 +34,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     parameters : what the trainer was told, its seed and the versions of its code.
     metrics : numbers that the trainer measured.
     gate : evidence of the verdict, or the cause's progress on a ``registered`` record.
+    provenance : ``seed``, ``specification`` (digest of all of the monitor's keys), and the code and environment of the training as `retrainer.provenance` tells them.
     """
 
     model: str
@@ -46,6 +51,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     metrics: dict[str, float] = {}
     gate: dict[str, Any] = {}
+    provenance: dict[str, Any] = {}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +106,20 @@ def history(records: Iterable[Version]) -> dict[str, list[Version]]:
     for record in records:
         told.setdefault(record.version, []).append(record)
     return told
+
+
+def digest_of_specification(specification: MonitorSpecification) -> str:
+    """Name of everything that a monitor says, its ``retrain`` part included: "sha256:" and 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from detectors.specification import MonitorSpecification
+    >>> one, other = (digest_of_specification(MonitorSpecification(model="churn", retrain={"window": rows})) for rows in (500, 501))
+    >>> one[:7], one == other
+    ('sha256:', False)
+    """
+    content = msgspec.json.encode(specification.model_dump(mode="json"), order="deterministic")
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def next_number(records: Iterable[Version]) -> int:

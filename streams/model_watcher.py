@@ -14,8 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from detectors.errors import DriftwardenError, EventError
-from retrainer.registry import DigestError, Registry
-from retrainer.registry.files import FilesRegistry
+from retrainer.registry import DigestError, Registry, registry_at
 from retrainer.versions import Version, champion
 from streams.connection import KafkaConnection, connect
 from streams.wire import decode_version
@@ -44,7 +43,7 @@ class ModelWatcher:
     ----------
     model : name of the model.
     bootstrap : host:port of Kafka; default ``$DRIFTWARDEN_BOOTSTRAP``.
-    registry : where artifacts lie: a registry, or the folder of one; default ``$DRIFTWARDEN_REGISTRY``.
+    registry : where artifacts lie: a registry, the folder of one, or ``mlflow:`` before the address of an MLflow server; default ``$DRIFTWARDEN_REGISTRY``.
     on_promotion : called with the version's record, in the background thread, after its model was loaded; for a rollback, too.
     connection, topic_prefix : instead of those from the environment.
     """
@@ -198,4 +197,4 @@ def _registry(given: Registry | Path | str | None) -> Registry:
         given = os.environ.get(REGISTRY_VARIABLE)
         if given is None:
             raise DriftwardenError(f"ModelWatcher needs a registry to fetch models from; pass registry='/path/to/models', or set {REGISTRY_VARIABLE}")
-    return FilesRegistry(Path(given)) if isinstance(given, str | Path) else given
+    return registry_at(given) if isinstance(given, str | Path) else given

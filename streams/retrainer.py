@@ -23,6 +23,7 @@ from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
+from retrainer.provenance import provenance
 from retrainer.registry import Registry
 from retrainer.trainers import trainer_named
 from retrainer.versions import Request, Version
@@ -151,7 +152,14 @@ class RetrainerProcess:
         if model not in self._loops:
             trainer = trainer_named(specification.retrain.trainer)
             self._loops[model] = RetrainLoop(
-                specification, trainer, self._registry, records=self._records.get(model, ()), topic=self._names.examples, seed=self._seed, meter=processor_seconds
+                specification,
+                trainer,
+                self._registry,
+                records=self._records.get(model, ()),
+                topic=self._names.examples,
+                seed=self._seed,
+                meter=processor_seconds,
+                provenance=provenance,
             )
         return self._loops[model]
 
@@ -161,6 +169,7 @@ class RetrainerProcess:
         for item in told:
             key = item.model.encode()
             if isinstance(item, Version):
+                self._registry.note(item)
                 logger.info("model '%s': version %s %s (cause: %s)", item.model, item.version, item.status, item.cause)
                 pending.append(self._producer.send(self._names.versions, key=key, value=encode_version(item)))
             else:

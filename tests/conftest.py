@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from streams.broker import running_broker
 from streams.topics import Topics, create_topics
+from tests.mlflow_server import running_mlflow
 
 # The same examples in every run: a run that fails says something of the change that was made. `--hypothesis-profile=default` looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
@@ -21,6 +22,13 @@ def broker() -> Iterator[str]:
     """Bootstrap address of a real Kafka; a broker that cannot start is a failure, never a skip."""
     with running_broker() as bootstrap:
         yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real MLflow server; one that cannot start is a failure, never a skip."""
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
 
 
 @pytest.fixture

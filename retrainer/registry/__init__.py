@@ -6,9 +6,10 @@ What serves is decided by the records of ``models.versions``; an alias is a conv
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Literal, Protocol
 
-from detectors.errors import DriftwardenError
+from detectors.errors import DriftwardenError, SettingsError
 from retrainer.trainers import Model
 from retrainer.versions import Version
 
@@ -31,6 +32,15 @@ class Registry(Protocol):
 
     def fetch(self, uri: str, digest: str) -> Model:
         """The model behind a uri, loaded after its digest was verified."""
+
+    def artifact(self, uri: str, digest: str) -> bytes:
+        """The bytes behind a uri, after their digest was verified; nothing is loaded."""
+
+    def source(self, record: Version) -> bytes | None:
+        """Driftwarden's own source (a zip file) as it trained a version, None where it was not kept."""
+
+    def note(self, record: Version) -> None:
+        """Take down what was announced of a version, of failed trainings and of rejected versions, too. Doing it again changes nothing."""
 
     def set_alias(self, model: str, alias: Alias, version: str) -> None:
         """Point an alias at a version."""
@@ -63,6 +73,30 @@ def verified(artifact: bytes, digest: str, uri: str) -> bytes:
         announced = f"{digest or 'none'} was announced; it was changed after it was registered, and was not loaded"
         raise DigestError(f"{uri} has the digest {found}, but {announced}. Register the version again, or roll it back")
     return artifact
+
+
+def registry_at(place: Path | str) -> Registry:
+    """The registry that a person names: a folder, or ``mlflow:`` before the address of an MLflow server.
+
+    Examples
+    --------
+    >>> registry_at("models"), registry_at("mlflow:http://127.0.0.1:5000")
+    (FilesRegistry(root=PosixPath('models')), MLflowRegistry('http://127.0.0.1:5000'))
+
+    Raises
+    ------
+    SettingsError
+        If it is neither.
+    """
+    from retrainer.registry.files import FilesRegistry  # noqa: PLC0415  it imports this module
+    from retrainer.registry.mlflow_registry import MLflowRegistry  # noqa: PLC0415  as above
+
+    scheme, colon, address = str(place).partition(":")
+    if colon and scheme == "mlflow":
+        return MLflowRegistry(address)
+    if "://" in str(place):
+        raise SettingsError(f"a registry is a folder, or 'mlflow:' before the address of an MLflow server, got {str(place)!r}; did you mean mlflow:{place}?")
+    return FilesRegistry(Path(place))
 
 
 def load_model(artifact: bytes) -> Model:

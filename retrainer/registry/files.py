@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from retrainer.provenance import digest_of_source, source_archive
 from retrainer.registry import Alias, RegistryError, digest_of, load_model, verified
 from retrainer.trainers import Model
 from retrainer.versions import Version
@@ -22,6 +23,7 @@ class FilesRegistry:
     """Artifacts as ``ROOT/MODEL/versions/VERSION/DIGEST/model.skops`` beside the version's record, aliases as ``ROOT/MODEL/aliases/ALIAS``.
 
     A uri names the file relative to the root (``files:churn/versions/7/1f0c9a3b52de/model.skops``), so that the directory can be mounted elsewhere.
+    The source of Driftwarden that trained a version is kept once for all that share it, as ``ROOT/source/DIGEST.zip``.
     What was announced never changes: another content of the same version, left by a retrainer that died before it could announce it, lies beside it.
     """
 
@@ -34,6 +36,9 @@ class FilesRegistry:
         path, uri = self.root / name, _SCHEME + name
         _write(path, artifact)
         _write(path.with_name("version.json"), msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(record, uri=uri, digest=digest)), indent=2))
+        source = self._source_path(record)
+        if source is not None and not source.exists() and record.provenance["code"] == digest_of_source():
+            _write(source, source_archive())
         return uri, digest
 
     def fetch(self, uri: str, digest: str) -> Model:
@@ -46,10 +51,22 @@ class FilesRegistry:
         DigestError
             If its content is not what was announced; nothing of it was loaded.
         """
+        return load_model(self.artifact(uri, digest))
+
+    def artifact(self, uri: str, digest: str) -> bytes:
+        """The bytes behind a uri, verified; raises as `fetch` does."""
         path = (self.root / uri.removeprefix(_SCHEME)).resolve()
         if not uri.startswith(_SCHEME) or not path.is_relative_to(self.root.resolve()) or not path.is_file():
             raise RegistryError(f"there is no {uri!r} in the registry {self.root}; a uri reads 'files:MODEL/versions/VERSION/DIGEST/model.skops'")
-        return load_model(verified(path.read_bytes(), digest, uri))
+        return verified(path.read_bytes(), digest, uri)
+
+    def source(self, record: Version) -> bytes | None:
+        """Driftwarden's own source as it trained a version."""
+        path = self._source_path(record)
+        return path.read_bytes() if path is not None and path.exists() else None
+
+    def note(self, record: Version) -> None:
+        """Nothing to do: the topic of versions is the account, and there is no page here that people look at."""
 
     def set_alias(self, model: str, alias: Alias, version: str) -> None:
         """Point an alias at a version; readers see the old or the new one, never a part."""
@@ -59,6 +76,10 @@ class FilesRegistry:
         """Version that an alias points at, None where there is none."""
         path = self.root / _part(model) / "aliases" / alias
         return path.read_text() if path.exists() else None
+
+    def _source_path(self, record: Version) -> Path | None:
+        code = record.provenance.get("code", "")
+        return self.root / "source" / f"{_part(code.removeprefix('sha256:'))}.zip" if code else None
 
 
 def _part(name: str) -> str:
@@ -73,7 +94,7 @@ def _part(name: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -85,8 +106,21 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_names(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_names(folder.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    """Bring the names in a folder to disk: a file whose name is lost with the power is lost, too."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name is on disk, too
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

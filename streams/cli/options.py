@@ -34,6 +34,7 @@ Score = Annotated[str | None, typer.Option(help="Column with the probability of 
 Label = Annotated[str | None, typer.Option("--label", "--target", help="Column with the truth.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], typer.Option(case_sensitive=False, help="From which level on messages are told.")]
+REGISTRY_HELP = "Folder of the model registry, or mlflow: before the address of an MLflow server; the inference services need to reach it, too."
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given again.")]
 
 

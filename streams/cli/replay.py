@@ -20,6 +20,7 @@ from detectors.errors import SettingsError
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.loop import RetrainLoop
+from retrainer.provenance import provenance
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import TrainingError, trainer_named
 from retrainer.versions import Version
@@ -148,7 +149,7 @@ def _retrained(tables: Iterator[Table], specification: MonitorSpecification, nam
         records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=at, source=reference.source)
     except TrainingError as error:
         raise SettingsError(f"no first champion can be trained on {reference.source}: {error}") from error
-    loop = RetrainLoop(specification, trainer, registry, records=records, topic="replay")
+    loop = RetrainLoop(specification, trainer, registry, records=records, topic="replay", provenance=provenance)
     return replay_with_retraining(tables, specification, names, loop, registry, metrics=metrics, progress=told)
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from detectors.errors import SettingsError
-from streams.cli.options import LogLevel, answering
+from streams.cli.options import REGISTRY_HELP, LogLevel, answering
 from streams.connection import connect
 
 
 def command(
-    registry: Annotated[Path | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", help="folder of the model registry; the inference services need to reach it, too")] = None,
+    registry: Annotated[str | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", help=REGISTRY_HELP)] = None,
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
     seed: Annotated[int, typer.Option(help="seed of every training")] = 0,
     log_level: LogLevel = "INFO",
@@ -25,14 +24,14 @@ def command(
 
     Run one of these for an installation. What it decides, and why, goes to models.versions and monitoring.metrics.
     """
-    from retrainer.registry.files import FilesRegistry  # noqa: PLC0415  scikit-learn takes a second to import, which --help need not wait for
+    from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which --help need not wait for
     from streams.retrainer import RetrainerProcess  # noqa: PLC0415
 
     if registry is None:
-        raise SettingsError("the retrainer needs a registry to put models into; pass --registry DIR, or set DRIFTWARDEN_REGISTRY")
+        raise SettingsError("the retrainer needs a registry to put models into; pass --registry DIR or --registry mlflow:http://HOST:PORT, or set DRIFTWARDEN_REGISTRY")
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of every connection
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    RetrainerProcess(answering(connect(bootstrap)), FilesRegistry(registry), seed=seed).run(stopping)
+    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), seed=seed).run(stopping)

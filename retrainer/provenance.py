@@ -1,0 +1,112 @@
+"""Where a version comes from besides its rows: the code, the interpreter and the packages that its training ran with.
+
+What a version carries of it is enough to make the same environment again, and to say what differs where a training gives another model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import platform
+import sys
+import zipfile
+from functools import lru_cache
+from importlib.metadata import distributions, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+PACKAGES = ("detectors", "retrainer")
+"""What a model needs to be loaded, and a training to be repeated."""
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # that a zip file can say
+
+
+def provenance(trainer: str = "scikit-learn") -> dict[str, Any]:
+    """What is recorded with every version.
+
+    Parameters
+    ----------
+    trainer : as in the specification; of a ``module:function`` the module's digest is recorded, too.
+
+    Returns
+    -------
+    ``driftwarden`` and ``code`` (version and digest of our own source), ``python``, ``platform``, ``packages`` (name to version) and ``environment``, the digest of the last three.
+
+    Examples
+    --------
+    >>> told = provenance()
+    >>> sorted(told), told["code"] == digest_of_source(), "numpy" in told["packages"]
+    (['code', 'driftwarden', 'environment', 'packages', 'platform', 'python'], True, True)
+    """
+    told = dict(_of_this_process())
+    module, colon, _ = trainer.partition(":")
+    if colon:
+        told["trainer_code"] = _digest_of_module(module)
+    return told
+
+
+def requirements(told: dict[str, Any]) -> str:
+    r"""The packages of a version as lines of a requirements file, exact versions.
+
+    Examples
+    --------
+    >>> requirements({"packages": {"numpy": "2.4.6", "driftwarden": "0.1.0", "scipy": "1.17.1"}})
+    'numpy==2.4.6\nscipy==1.17.1\n'
+    """
+    return "".join(f"{name}=={number}\n" for name, number in sorted(told.get("packages", {}).items()) if name != "driftwarden")
+
+
+@lru_cache(maxsize=1)
+def source_archive() -> bytes:
+    """Our own source as a zip file that Python imports from; the same source always gives the same bytes (0.4 MB)."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, content in _source():
+            entry = zipfile.ZipInfo(name, date_time=_EARLIEST)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    return packed.getvalue()
+
+
+@lru_cache(maxsize=1)
+def digest_of_source() -> str:
+    """Name of our own source: "sha256:" and 64 hexadecimal digits over the files' names and contents."""
+    content = hashlib.sha256()
+    for name, source in _source():
+        content.update(f"{name}\0{len(source)}\0".encode() + source)
+    return f"sha256:{content.hexdigest()}"
+
+
+def _source() -> list[tuple[str, bytes]]:
+    files = []
+    for package in PACKAGES:
+        folder = Path(str(sys.modules[package].__file__)).parent if package in sys.modules else _folder_of(package)
+        files += [(f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()) for path in folder.rglob("*") if path.suffix in {".py", ".json", ".npz"}]
+    return sorted(files)
+
+
+def _folder_of(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    assert found is not None and found.origin is not None  # noqa: S101, PT018  one of our own
+    return Path(found.origin).parent
+
+
+@lru_cache(maxsize=1)
+def _of_this_process() -> dict[str, Any]:
+    packages = {str(one.name).lower().replace("_", "-"): one.version for one in distributions() if one.name}
+    runs_on = {"python": platform.python_version(), "platform": f"{platform.system()}-{platform.machine()}", "packages": dict(sorted(packages.items()))}
+    environment = hashlib.sha256(msgspec.json.encode(runs_on, order="deterministic")).hexdigest()
+    return {"driftwarden": version("driftwarden"), "code": digest_of_source(), **runs_on, "environment": f"sha256:{environment}"}
+
+
+def _digest_of_module(module: str) -> str:
+    try:
+        found = importlib.util.find_spec(module)
+    except ImportError:
+        found = None
+    if found is None or found.origin is None or not Path(found.origin).is_file():
+        return ""
+    return f"sha256:{hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()}"

@@ -1,0 +1,202 @@
+"""The registry in MLflow, against a real server: what people find there, and that nothing is loaded that was not announced."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from detectors.errors import SettingsError
+from detectors.event_batch import Column
+from retrainer.bootstrap import table_examples
+from retrainer.provenance import digest_of_source, provenance
+from retrainer.registry import DigestError, RegistryError, digest_of, registry_at
+from retrainer.registry.files import FilesRegistry
+from retrainer.registry.mlflow_folder import NEEDED, write_folder
+from retrainer.registry.mlflow_registry import MLflowRegistry
+from retrainer.trainers import Model, TrainingContext
+from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from retrainer.versions import Version
+from tests.mlflow_server import environment
+from tests.retrainer.concepts import specification, table
+
+QUESTIONS: dict[str, Column] = {"x": np.array([0.5, np.nan, -1.0]), "y": np.array([1, 0, 2]), "city": np.array(["Rome", None, "Atlantis"], object)}
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    features, label = table(500, "old", 1)
+    return ScikitLearnTrainer(iterations=5).train(table_examples(features, label, model="loans", at=0), specification(), TrainingContext()).model
+
+
+@pytest.fixture
+def record() -> Version:
+    """The record of a training, of a model that no other test has."""
+    return Version(
+        model=f"loans/{uuid.uuid4().hex[:8]}",
+        version="3",
+        status="registered",
+        at=1_700_000_000_000,
+        cause="alert-1",
+        parent="2",
+        trained_on={"topic": "monitoring.examples", "offsets": {"0": [5, 900]}, "rows": 500, "digest": "sha256:" + "ab" * 32},
+        parameters={"trainer": "scikit-learn", "seed": 7},
+        metrics={"training_accuracy": 0.9, "undefined": float("nan")},
+        provenance=provenance() | {"seed": 7},
+    )
+
+
+@pytest.fixture
+def registry(mlflow_address: str) -> MLflowRegistry:
+    return MLflowRegistry(mlflow_address)
+
+
+@pytest.fixture
+def client(mlflow_address: str) -> MlflowClient:
+    return MlflowClient(tracking_uri=mlflow_address, registry_uri=mlflow_address)
+
+
+LOAD_AS_A_USER_OF_MLFLOW = """
+import sys
+import mlflow, pandas
+address, uri = sys.argv[1:]
+mlflow.set_tracking_uri(address)
+loaded = mlflow.pyfunc.load_model(uri)
+frame = pandas.DataFrame({"x": [0.5, None, -1.0], "y": [1, 0, 2], "city": ["Rome", None, "Atlantis"]})
+print(",".join(loaded.predict(frame).tolist()), sys.modules["retrainer"].__file__)
+"""
+
+
+def test_a_champion_is_loaded_by_mlflow_where_driftwarden_is_not_installed(registry: MLflowRegistry, record: Version, model: Model, mlflow_address: str, tmp_path: Path) -> None:
+    registry.register(model.artifact(), record)
+    registry.set_alias(record.model, "champion", "3")
+    named = record.model.replace("/", "%2F")
+    variables = environment()
+    variables["PYTHONPATH"] = variables["PYTHONPATH"].partition(":")[0]  # MLflow's packages alone: our source is not on the path
+    hide = (
+        "import sys; sys.path[:] = [p for p in sys.path if p]; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"  # an editable installation is a finder
+    )
+    command = [sys.executable, "-c", hide + LOAD_AS_A_USER_OF_MLFLOW, mlflow_address, f"models:/{named}@champion"]
+    told = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    predicted, source = told.stdout.split()
+    assert predicted.split(",") == model.predict(QUESTIONS).tolist()
+    assert "driftwarden.zip" in source
+
+
+def test_a_version_is_a_run_with_its_lineage_and_is_fetched_by_its_digest(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
+    artifact = model.artifact()
+    uri, digest = registry.register(artifact, record)
+    assert uri.startswith("models:/loans%2F")
+    assert uri.endswith("/1")
+    assert registry.register(artifact, record) == (uri, digest)  # a retrainer that was killed does it again
+    assert registry.fetch(uri, digest).predict(QUESTIONS).tolist() == model.predict(QUESTIONS).tolist()
+    with pytest.raises(DigestError, match="was not loaded"):
+        registry.fetch(uri, digest_of(b"another"))
+    with pytest.raises(RegistryError, match="did not do what it was asked"):
+        registry.fetch("models:/nothing/1", digest)
+
+    (version,) = client.search_model_versions(f"name = '{uri.split('/')[1]}'")
+    run = client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert (run.info.start_time, run.info.run_name) == (record.at, f"{record.model} 3")
+    assert run.data.params == {"trainer": "scikit-learn", "seed": "7"}
+    assert run.data.metrics == {"training_accuracy": 0.9}
+    assert {"driftwarden.cause": "alert-1", "driftwarden.parent": "2", "driftwarden.code": digest_of_source()}.items() <= run.data.tags.items()
+    (rows,) = run.inputs.dataset_inputs
+    assert json.loads(rows.dataset.source)["offsets"] == {"0": [5, 900]}
+    assert (rows.dataset.source_type, rows.tags[0].value) == ("kafka", "training")
+    announced = registry.source(Version(model=record.model, version="3", status="registered", at=0, digest=digest))
+    assert announced is not None
+    assert announced[:2] == b"PK"
+
+
+def test_verdicts_and_failed_trainings_are_written_down(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
+    uri, digest = registry.register(model.artifact(), record)
+    said = {"model": record.model, "at": 1, "gate": {"reason": "not better"}}
+    registry.note(Version(version="3", status="rejected", uri=uri, digest=digest, **said))
+    (version,) = client.search_model_versions(f"name = '{uri.split('/')[1]}'")
+    assert version.tags["driftwarden.status"] == "rejected"
+    assert json.loads(client.get_run(version.run_id).data.tags["driftwarden.gate"]) == {"reason": "not better"}
+
+    failed = Version(version="4", status="rejected", parameters={"rows": 20}, **said)
+    for _ in range(2):
+        registry.note(failed)
+    experiment = client.get_experiment_by_name(uri.split("/")[1])
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], "tags.`driftwarden.version` = '4'")
+    assert [(run.info.status, run.data.tags["driftwarden.status"]) for run in runs] == [("FAILED", "rejected")]
+
+
+def test_an_alias_that_a_person_moved_is_noticed_and_our_own_is_not(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
+    assert registry.alias(record.model, "champion") is None
+    with pytest.raises(RegistryError, match="no version 3"):
+        registry.set_alias(record.model, "champion", "3")
+    uris = []
+    for version in ("3", "4"):
+        uris.append(registry.register(model.artifact(), Version(model=record.model, version=version, status="registered", at=0))[0])
+        registry.set_alias(record.model, "champion", version)
+        assert (registry.alias(record.model, "champion"), registry.moved(record.model)) == (version, None)
+    name = uris[0].split("/")[1]
+    client.set_registered_model_alias(name, "champion", "1")
+    assert registry.moved(record.model) == "3"
+    registry.take_over(record.model, "3")
+    assert registry.moved(record.model) is None
+    assert registry.model_of(name) == record.model
+    assert registry.model_of("unheard") is None
+
+
+AS_IF_ONLY_THE_REQUIREMENTS_WERE_INSTALLED = """
+import re, sys
+from importlib.metadata import packages_distributions, requires
+installed, todo = {"driftwarden"}, open("model/requirements.txt").read().split()
+while todo:
+    name = re.match("[A-Za-z0-9._-]+", todo.pop()).group().lower().replace("_", "-")
+    if name not in installed:
+        installed.add(name)
+        todo += [line for line in (requires(name) or ()) if "extra ==" not in line]
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        owners = packages.get(name.partition(".")[0])
+        if owners and not {owner.lower().replace("_", "-") for owner in owners} & installed:
+            raise ModuleNotFoundError(name, name=name)
+packages = packages_distributions()
+sys.meta_path.insert(0, NotInstalled())
+sys.path[:0] = ["model/code/driftwarden.zip", "model/code"]
+import mlflow_loader
+print(mlflow_loader._load_pyfunc("model/data").predict({"x": [0.5], "y": [1.0], "city": ["Rome"]}), "pandas" in installed, "kafka-python" in installed)
+"""
+
+
+def test_a_model_is_loaded_where_there_is_nothing_but_its_requirements(tmp_path: Path, model: Model, record: Version) -> None:
+    artifact = model.artifact()
+    write_folder(tmp_path / "model", artifact, Version(model="loans", version="1", status="registered", at=0, digest=digest_of(artifact), provenance=record.provenance))
+    asked = (tmp_path / "model" / "requirements.txt").read_text().split()
+    assert [line.partition("==")[0] for line in asked] == list(NEEDED)
+    assert all("==" in line for line in asked)
+    told = subprocess.run([sys.executable, "-c", AS_IF_ONLY_THE_REQUIREMENTS_WERE_INSTALLED], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split()[-1] == "False"
+
+
+def test_an_artifact_that_was_changed_is_not_loaded_by_mlflow_either(tmp_path: Path, model: Model) -> None:
+    artifact = model.artifact()
+    write_folder(tmp_path / "model", artifact, Version(model="loans", version="1", status="registered", at=0, digest=digest_of(b"another")))
+    program = "import sys; sys.path.insert(0, 'model/code'); import mlflow_loader; mlflow_loader._load_pyfunc('model/data')"
+    told = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "was not loaded" in told.stderr
+
+
+def test_a_registry_is_named_by_its_place() -> None:
+    assert isinstance(registry_at("models"), FilesRegistry)
+    assert isinstance(registry_at("mlflow:http://127.0.0.1:5000"), MLflowRegistry)
+    with pytest.raises(SettingsError, match="did you mean mlflow:http"):
+        registry_at("http://127.0.0.1:5000")
+    with pytest.raises(RegistryError, match="a uri reads 'models:/MODEL/NUMBER'"):
+        registry_at("mlflow:http://127.0.0.1:1").artifact("files:loans/1", "sha256:")
