@@ -35,7 +35,6 @@ OLDEST = 300
 LARGEST = 1_000_000
 """Bytes of a webhook; MLflow's are hundreds."""
 
-EVENTS = ("model_version_alias.created", "model_version_alias.deleted")
 PRINCIPAL = "mlflow"
 _ACKNOWLEDGED_WITHIN = 30.0
 
@@ -170,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             content = json.loads(body)
             name = str(content["data"]["name"])
-            wanted = f"{content['entity']}.{content['action']}" in EVENTS and content["data"].get("alias") == "champion"
+            wanted = f"{content['entity']}.{content['action']}" in {"model_version_alias.created", "model_version_alias.deleted"} and content["data"].get("alias") == "champion"
         except (ValueError, KeyError, TypeError):
             self._answer(400, "expected a webhook of MLflow: entity, action and data.name")
             return
@@ -200,5 +199,11 @@ def ensure_webhook(registry: MLflowRegistry, url: str, secret: str) -> bool:
     client = registry.client
     if any(webhook.url == url for webhook in client.list_webhooks()):
         return False
-    client.create_webhook(name="driftwarden", url=url, events=list(EVENTS), secret=secret, description="Driftwarden follows a champion that a person chooses here")
+    client.create_webhook(
+        name="driftwarden",
+        url=url,
+        events=["model_version_alias.created", "model_version_alias.deleted"],
+        secret=secret,
+        description="Driftwarden follows a champion that a person chooses here",
+    )
     return True

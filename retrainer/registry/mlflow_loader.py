@@ -36,4 +36,4 @@ def _load_pyfunc(path):  # type: ignore[no-untyped-def]  # called by MLflow, wit
         sys.path.append(str(folder.parent / "code" / "driftwarden.zip"))
     from retrainer.registry import load_model  # noqa: PLC0415  it is found only now
 
-    return LoadedModel(load_model(artifact))
+    return LoadedModel(load_model(artifact))  # type: ignore[no-untyped-call]  # as above

@@ -150,11 +150,12 @@ class MLflowRegistry:
 
         with self._explained():
             try:
-                return self.client.get_registered_model(name).tags.get(_MODEL)
+                model = self.client.get_registered_model(name).tags.get(_MODEL)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 return None
+        return None if model is None else str(model)
 
     def _upload(self, artifact: bytes, record: Version) -> ModelVersion:
         name = registered_name(record.model)
