@@ -21,6 +21,12 @@ LARGEST_SHARE = 0.5
 """Of the values of such a column in one bin."""
 
 
+def _without_no_repeats(content: dict[str, Any]) -> dict[str, Any]:
+    if not content.get("repeats"):
+        content.pop("repeats", None)
+    return content
+
+
 class Cycle(Frozen):
     """A period of the column's standard score, learnt from at least two whole cycles.
 
@@ -51,6 +57,12 @@ class NumericProfile(Frozen):
     minimum: float
     maximum: float
     cycles: tuple[Cycle, ...] = ()
+    repeats: int = Field(default=0, description="values that are those of the row before, where that was counted")
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was not counted is not written."""
+        return _without_no_repeats(written(self))
 
     @property
     def can_correlate(self) -> bool:
@@ -81,11 +93,12 @@ class CategoricalProfile(Frozen):
     unseen: int = 0
     missing: int = 0
     other: OtherLevels | None = None
+    repeats: int = Field(default=0, description="values that are those of the row before, where that was counted")
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Most columns have no other levels, and say nothing of them."""
-        content: dict[str, Any] = written(self)
+        content = _without_no_repeats(written(self))
         return content if self.other is not None else {key: value for key, value in content.items() if key != "other"}
 
 

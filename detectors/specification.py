@@ -154,6 +154,21 @@ class Service(Frozen):
         return self
 
 
+QualityMonitor = Literal["constant"]
+
+
+class Quality(Frozen):
+    """What is watched of the inputs besides missing, out-of-range and unseen values."""
+
+    monitors: tuple[QualityMonitor, ...] = ()
+
+    @model_validator(mode="after")
+    def _monitors_are_named_once(self) -> Quality:
+        if len(set(self.monitors)) < len(self.monitors):
+            raise ValueError(f"monitors must be named once each, got {', '.join(self.monitors)}")
+        return self
+
+
 class Alerts(Frozen):
     """How alarms become alerts."""
 
@@ -303,6 +318,7 @@ class MonitorSpecification(Frozen):
     detectors: Shared[Detectors] = Detectors()
     alerts: Shared[Alerts] = Alerts()
     service: Shared[Service] = Service()
+    quality: Shared[Quality] = Quality()
     retrain: Shared[Retrain] = Retrain()
     objectives: dict[str, Shared[Objective]] = Field(default_factory=dict)
     estimate_performance: bool = Field(default=False, description="whether a classifier's performance is estimated where labels are missing")
@@ -446,6 +462,8 @@ class MonitorSpecification(Frozen):
             del content["reference"]["profile"]["outcomes"]
         if not self.correlation:
             _without_correlation(content)
+        if not self.quality.monitors:
+            del content["quality"]
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

@@ -17,8 +17,9 @@ from detectors.profile import CategoricalProfile, NumericProfile, Profile
 from detectors.references.correlation_reference import MIN_ROWS
 from detectors.references.reference import correlations_of, performance_profile, profile_of
 from detectors.references.reference_outcomes import outcome_profile
+from detectors.references.repetitions import with_repetitions
 from detectors.scans.window_bank import MIN_REFERENCE
-from detectors.specification import MOST_CORRELATED, MonitorSpecification, Reference, Service, ServiceMonitor, Task
+from detectors.specification import MOST_CORRELATED, MonitorSpecification, Quality, QualityMonitor, Reference, Service, ServiceMonitor, Task
 from detectors.unlabelled.class_shares import FEWEST
 from streams.feature_types import features_of
 from streams.file_events import table_columns
@@ -29,6 +30,8 @@ _PANES = tuple(parse_duration(text) for text in ("10s", "1m", "10m", "1h", "1d")
 _ENOUGH = 0.5  # events in a pane; hourly rows with some hours missing belong into panes of an hour
 _WINDOWS = (60, 360)  # panes: 10 min and 1 h of the default pane
 ALL = "all"
+QUALITY = Quality(monitors=get_args(QualityMonitor))
+"""What is watched of the inputs where nobody says otherwise."""
 _SELDOM = 0.01  # missing values of a column whose correlations are watched: a row counts where none is missing
 _ROW_BYTES = 64  # of a waiting prediction besides its features: id, times, offset, version, output, score
 
@@ -84,7 +87,7 @@ def infer(
         tell(f"task: {chosen}, by the {len(np.unique(class_names(table.column(target)).astype(str)))} distinct values of {target!r}")
     features = features_of(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
-    start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=get_args(ServiceMonitor))), times, tell)
+    start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=get_args(ServiceMonitor)), quality=QUALITY), times, tell)
     columns = table_columns(features, table)
     profile = profile_of(
         columns,
@@ -100,6 +103,9 @@ def infer(
         max_known_levels=start.detectors.max_known_levels,
         vocabularies=vocabularies(name for name, feature in features.items() if feature.type == "text"),
     )
+    if "constant" in start.quality.monitors:
+        order = slice(None) if times is None else np.argsort(times, kind="stable")
+        profile = with_repetitions(profile, {name: column[order] for name, column in columns.items()})
     _tell_of_many_levels(profile, tell)
     together = _correlated(columns, profile, tell) if tuple(correlation) == (ALL,) else tuple(correlation)
     strange = [name for name in together if name not in columns]

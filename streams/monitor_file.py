@@ -19,7 +19,7 @@ from detectors.specification import MonitorSpecification
 _ALWAYS = ("model", "task", "pane", "lateness", "windows", "false_alarms")
 _ORDER = (
     *("model", "task", "positive", "pane", "lateness", "max_ahead", "windows", "false_alarms", "events_per_pane", "estimate_performance"),
-    *("segments", "features", "correlation", "labels", "detectors", "alerts", "service", "retrain", "reference"),
+    *("segments", "features", "correlation", "labels", "detectors", "alerts", "service", "quality", "retrain", "reference"),
 )
 _HEADER = """\
 # What Driftwarden is told about one model. Every key but `model` has a default; durations read 10s, 5m, 2h, 30d.

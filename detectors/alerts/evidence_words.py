@@ -166,6 +166,8 @@ def _rate(evidence: Evidence) -> str:
         told[0] = f"{_percent(before[0] / before[1])} (as stated in the monitor)"
     limit = evidence.basis.get("slower_than")
     what = "the rate" if limit is None else f"the share of predictions slower than {_plain(_float(limit))} ms"
+    if evidence.basis.get("counted") == "repetitions":
+        what = "the column shows one value again and again: the share of values that only repeat the one before"
     return f"{what} went from {told[0]} to {told[1]}"
 
 

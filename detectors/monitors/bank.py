@@ -13,6 +13,7 @@ from detectors.columns.other_levels import unseen_reference
 from detectors.detector import Detector
 from detectors.event_batch import Float64
 from detectors.monitors.categorical_drift import CategoricalDrift
+from detectors.monitors.constant_columns import ConstantColumns, repetitions_of
 from detectors.monitors.correlation_drift import CorrelationDrift
 from detectors.monitors.e_detector import RateEDetector
 from detectors.monitors.label_composition import ErrorsByClass, ResidualsByClass, error_composition
@@ -86,6 +87,7 @@ def _planned(specification: MonitorSpecification, performance: PerformanceProfil
         *_estimates(specification, layout, acknowledged),
         *_performance(specification, layout, performance, acknowledged),
         *_quality(specification, layout, acknowledged),
+        *_constant_columns(specification, layout, acknowledged),
         *_service(specification, layout, acknowledged),
     ]
 
@@ -318,6 +320,18 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
         return _OF_RATES[specification.detectors.rates](bank, rates=watched, floor=floor)
 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []
+
+
+def _constant_columns(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
+    references = {f"constant:{name}": repetitions_of(layout.columns[name]) for name in layout.coded}
+    watched = {name: place for place, (name, reference) in enumerate(references.items()) if reference is not None}
+    floor = specification.alerts.floors.rate
+
+    def make(bank: Bank) -> Detector:
+        known = [rate_reference(references[name], acknowledged.get(name)) for name in watched]
+        return ConstantColumns(bank, block=layout.blocks["codes"], columns=[*watched.values()], all_columns=len(layout.coded), references=known, floor=floor)
+
+    return [_Planned(tuple(watched), "quality", "quality", make)] if watched else []
 
 
 def _service(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:

@@ -21,6 +21,7 @@ from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGR
 from detectors.panes.output_cells import output_cells
 from detectors.panes.quantile_sketch import add_sketches
 from detectors.panes.score_bins import add_scores
+from detectors.panes.value_codes import add_codes
 from detectors.profile import NumericProfile
 from detectors.rows.row_groups import RowGroups
 
@@ -67,6 +68,7 @@ class Contributions:
         self._maximum = np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64)
         self._outside = np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64)
         self._sketched = layout.sketched
+        self._coded = layout.coded
         self._regression = layout.specification.task == "regression"
         self._positive = None if self._regression else layout.specification.positive_class
         self._estimates = "outputs" in layout.blocks
@@ -79,7 +81,7 @@ class Contributions:
     def inputs(self, sums: Float64, groups: RowGroups, batch: EventBatch, members: Members | None = None) -> None:
         """Features: one cell each, and one more where a value is out of its expected range."""
         if self._numeric_names:
-            matrix = batch.numeric if batch.numeric_names == self._numeric_names else batch.numeric[:, [batch.numeric_names.index(name) for name in self._numeric_names]]
+            matrix = self._numbers(batch)
             cells = self._numeric.cells(matrix) if members is None else cells_together([one._numeric for one in members.of], members.owner, members.bounds, matrix)
             sums[:, self._first : self._last] += groups.counts(cells, self._last - self._first)
             self._out_of_range(sums, groups, matrix, members)
@@ -89,6 +91,12 @@ class Contributions:
             _add_coded(sums[:, block], groups, batch.categorical[name], bins)
         if self._sketched:
             add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
+        if self._coded:
+            add_codes(sums[:, self._blocks["codes"]], groups, self._numbers(batch), [batch.categorical[name] for name, _, _ in self._categorical])
+
+    def _numbers(self, batch: EventBatch) -> Float64:
+        """(n, F) numeric columns that have a reference."""
+        return batch.numeric if batch.numeric_names == self._numeric_names else batch.numeric[:, [batch.numeric_names.index(name) for name in self._numeric_names]]
 
     def _scores(self, cells: Int64, members: Members | None) -> Float64:
         """(n, d) normal scores of the columns whose correlations are watched, by the bins of each row's model."""

@@ -19,6 +19,7 @@ from detectors.panes.correlation_sums import block_size
 from detectors.panes.output_cells import number_of_cells
 from detectors.panes.quantile_sketch import SIZE as SKETCH_SIZE
 from detectors.panes.score_bins import SIZE as SCORE_SIZE
+from detectors.panes.value_codes import CELLS as CODE_CELLS
 from detectors.profile import ColumnProfile, OutcomeProfile
 from detectors.specification import Feature, MonitorSpecification
 
@@ -57,6 +58,7 @@ class Layout:
     ``score``              classification with a positive class: counts of its probability, see `detectors.score_bins`
     ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.output_cells`
     ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
+    ``codes``              where constant columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
     ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
     """
 
@@ -81,6 +83,8 @@ class Layout:
                 sizes["score"] = SCORE_SIZE
             if self.outcomes is not None and self.outcomes.scored:
                 sizes["outputs"] = sizes["labelled_outputs"] = number_of_cells(len(self.specification.classes), scored=True)
+        if self.coded:
+            sizes["codes"] = CODE_CELLS * len(self.coded)
         if self.specification.correlation:
             sizes["correlation"] = block_size(len(self.specification.correlation))
         ends = np.cumsum(list(sizes.values())).tolist()
@@ -102,6 +106,13 @@ class Layout:
         """Numeric columns without a profile, where their quantiles are asked for."""
         asked = self.specification.detectors.quantiles
         return tuple(name for name, feature in self.features.items() if asked and feature.type == "numeric" and name not in self.columns)
+
+    @cached_property
+    def coded(self) -> tuple[str, ...]:
+        """Columns with a reference, the numeric ones first, where it is asked for that they vary."""
+        if "constant" not in self.specification.quality.monitors:
+            return ()
+        return tuple(sorted(self.columns, key=lambda name: self.columns[name].kind != "numeric"))
 
     @cached_property
     def prediction(self) -> ColumnProfile | None:

@@ -19,6 +19,7 @@ from streams.apply import Applied, Threshold, apply_monitor, thresholds_of
 from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, Score, Time, TimeFormat, messages, moment, print_json, results, written
 from streams.connection import connect
 from streams.file_settings import FILE_BUDGET, changed
+from streams.infer import QUALITY
 from streams.infer import infer as infer_specification
 from streams.infer import state_bytes
 from streams.monitor_file import format_specification, load_specification
@@ -59,7 +60,7 @@ def infer(
     base = None
     if time is None:
         tell(f"without --time a row counts as a second: lateness 0, and a budget of {FILE_BUDGET}")
-        base = MonitorSpecification(model=name)
+        base = MonitorSpecification(model=name, quality=QUALITY)
         base = changed(base, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=base.pane / ROW_LENGTH)
     table = read_table(file)
     specification = infer_specification(
