@@ -58,6 +58,7 @@ class EventBatch:
     categorical : a column for each declared categorical feature, each (n,).
     revisions : the revisions of the specification that the columns are typed for, where not all read events alike; () for all.
     models : (n,) the model of each row where they are of several, whose revisions read alike; ``model`` is "" then.
+    irregular : (n,) what of a row's features is not as declared, see `detectors.columns.irregular_features`; None where that is nothing, or nobody asks.
     """
 
     model: str
@@ -79,6 +80,7 @@ class EventBatch:
     categorical: dict[str, CodedText]
     revisions: tuple[int, ...] = ()
     models: CodedText | None = None
+    irregular: CodedText | None = None
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -99,7 +101,9 @@ class EventBatch:
         columns = {name: at(getattr(self, name), rows) for name in _BY_ROW}
         categorical = {name: column[rows] for name, column in self.categorical.items()}
         models = None if self.models is None else self.models[rows]
-        return EventBatch(model=self.model, numeric_names=self.numeric_names, categorical=categorical, revisions=self.revisions, models=models, **columns)
+        irregular = None if self.irregular is None else self.irregular[rows]
+        kept: dict[str, Any] = {"numeric_names": self.numeric_names, "revisions": self.revisions}
+        return EventBatch(model=self.model, categorical=categorical, models=models, irregular=irregular, **kept, **columns)
 
     def by_model(self) -> list[EventBatch]:
         """A batch for each model that has rows."""
@@ -125,7 +129,8 @@ class EventBatch:
         models = CodedText.concatenate([part.models for part in parts if part.models is not None]) if first.models is not None else None
         columns = {name: put_together([getattr(part, name) for part in parts]) for name in _BY_ROW}
         categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
-        return EventBatch(model=first.model, numeric_names=first.numeric_names, categorical=categorical, revisions=first.revisions, models=models, **columns)
+        kept: dict[str, Any] = {"numeric_names": first.numeric_names, "revisions": first.revisions}
+        return EventBatch(model=first.model, categorical=categorical, models=models, irregular=_irregular(parts), **kept, **columns)
 
     def with_features(self, numeric_names: tuple[str, ...], categorical_names: tuple[str, ...]) -> EventBatch:
         """The batch with these features and no others; one that it does not have is missing in every row."""
@@ -150,7 +155,7 @@ class EventBatch:
 
 _SHARED_LEVELS = 8  # a column of text with more keeps those of its own rows alone
 
-_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions", "models"})
+_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions", "models", "irregular"})
 
 
 def _tidy(batch: EventBatch) -> EventBatch:
@@ -161,6 +166,13 @@ def _tidy(batch: EventBatch) -> EventBatch:
 
 def _compact(column: Any) -> Any:
     return column.compact() if isinstance(column, CodedText) and len(column.levels) > _SHARED_LEVELS else column
+
+
+def _irregular(parts: Sequence[EventBatch]) -> CodedText | None:
+    """What is irregular in the rows of all parts."""
+    if all(part.irregular is None for part in parts):
+        return None
+    return CodedText.concatenate([CodedText.constant(None, len(part)) if part.irregular is None else part.irregular for part in parts])
 
 
 def _in_order(parts: Sequence[Float64], order: Int64) -> Float64:

@@ -154,13 +154,25 @@ class Service(Frozen):
         return self
 
 
-QualityMonitor = Literal["constant"]
+QualityMonitor = Literal["constant", "type", "schema"]
 
 
 class Quality(Frozen):
     """What is watched of the inputs besides missing, out-of-range and unseen values."""
 
     monitors: tuple[QualityMonitor, ...] = ()
+    ignored: tuple[str, ...] = Field(default=(), description="columns that events may carry though they are not declared")
+
+    @property
+    def forgives(self) -> bool:
+        """Whether an event whose features are not as declared is counted, and what is wrong with it as well."""
+        return bool({"type", "schema"}.intersection(self.monitors))
+
+    @model_validator(mode="after")
+    def _ignored_columns_are_looked_for(self) -> Quality:
+        if self.ignored and "schema" not in self.monitors:
+            raise ValueError(f"ignored are columns that schema is not to tell of, got {', '.join(self.ignored[:3])} without it; add schema to quality.monitors")
+        return self
 
     @model_validator(mode="after")
     def _monitors_are_named_once(self) -> Quality:

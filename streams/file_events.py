@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 
 from detectors.coded_text import CodedText
 from detectors.columns.class_names import class_names
+from detectors.columns.irregular_features import irregular_text
 from detectors.columns.watched_columns import watched_columns
 from detectors.errors import SettingsError
-from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Column, EventBatch, Float64, Int64, Text, coded, plain
+from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Bool, Column, EventBatch, Float64, Int64, Text, coded, plain
 from detectors.specification import Feature, MonitorSpecification
 from detectors.summarise import Fetch
 from streams.tables import Table
@@ -42,7 +44,7 @@ class ColumnNames:
 class Rows:
     """Rows of a file, typed as the specification says.
 
-    ``time`` is (n,) epoch milliseconds; ``prediction`` and ``label`` are None or nan where the file has none.
+    ``time`` is (n,) epoch milliseconds; ``prediction`` and ``label`` are None or nan where the file has none; ``irregular`` is None where all is as declared.
     """
 
     first: int
@@ -53,6 +55,7 @@ class Rows:
     label: Column
     version: Text
     segment: Text
+    irregular: Text
 
     def __len__(self) -> int:
         return len(self.time)
@@ -73,6 +76,7 @@ class Rows:
             label=self.label[rows],
             version=self.version[rows],
             segment=self.segment[rows],
+            irregular=self.irregular[rows],
         )
 
     @staticmethod
@@ -80,7 +84,7 @@ class Rows:
         """All rows of parts that follow each other; one part at least."""
         if len(parts) == 1:
             return parts[0]
-        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "prediction", "score", "label", "version", "segment")}
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "prediction", "score", "label", "version", "segment", "irregular")}
         features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
         return Rows(first=parts[0].first, features=features, **columns)
 
@@ -93,8 +97,45 @@ def outcome_column(specification: MonitorSpecification, table: Table, name: str 
 
 
 def feature_columns(specification: MonitorSpecification, table: Table) -> dict[str, Column]:
-    """Declared features as they are watched; one that the file does not have is refused."""
-    return table_columns(specification.features, table)
+    """Declared features as they are watched; one that the file does not have is refused. Texts in a numeric column are missing where types are watched."""
+    return table_columns(specification.features, _forgiven(specification, table))
+
+
+def _forgiven(specification: MonitorSpecification, table: Table) -> Table:
+    """The table without texts in columns of numbers, where the specification asks how many there are."""
+    columns = dict(table.columns)
+    for name, which in _texts_in_numbers(specification, table).items():
+        columns[name] = columns[name].copy()
+        columns[name][which] = None
+    return replace(table, columns=columns)
+
+
+def _texts_in_numbers(specification: MonitorSpecification, table: Table) -> dict[str, Bool]:
+    if not specification.quality.forgives:
+        return {}
+    found = {name: table.not_numbers(name) for name, feature in specification.features.items() if feature.type == "numeric"}
+    return {name: which for name, which in found.items() if which.any()}
+
+
+def _irregular(specification: MonitorSpecification, table: Table, names: ColumnNames) -> Text:
+    """(n,) what of each row is not as declared, see `detectors.columns.irregular_features`."""
+    of_type = _texts_in_numbers(specification, table)
+    undeclared: dict[str, Bool] = {}
+    if "schema" in specification.quality.monitors:
+        roles = {names.time, names.prediction, names.score, names.label, names.version, *specification.segments}
+        known = {*specification.features, *specification.quality.ignored, *roles}
+        undeclared = {name: has for name, column in table.columns.items() if name not in known and (has := _has_value(column)).any()}
+    if not (of_type or undeclared):
+        return np.full(len(table), None, dtype=object)
+    found, codes = np.unique(np.stack([*of_type.values(), *undeclared.values()], axis=1), axis=0, return_inverse=True)
+    texts: Text = np.empty(len(found), dtype=object)
+    for place, row in enumerate(found):
+        texts[place] = irregular_text(*(list(compress(part, flags)) for part, flags in ((of_type, row), (undeclared, row[len(of_type) :]))))
+    return texts[codes.ravel()]
+
+
+def _has_value(column: Column) -> Bool:
+    return np.asarray(_present(column) if column.ndim == 1 else ~np.isnan(column).all(axis=1))
 
 
 def table_columns(features: Mapping[str, Feature], table: Table) -> dict[str, Column]:
@@ -128,6 +169,7 @@ def rows_of(table: Table, specification: MonitorSpecification, names: ColumnName
         label=outcome_column(specification, table, names.label),
         version=np.full(n, "", dtype=object) if names.version is None else class_names(table.column(names.version)),
         segment=segment,
+        irregular=_irregular(specification, table, names),
     )
 
 
@@ -206,6 +248,7 @@ class EventOrder:
             return np.concatenate([column, np.full(m - n, fill, dtype=column.dtype)])[sequence]
 
         label = np.concatenate([rows.label, *(labels.label for labels in due)])[sequence]
+        irregular = CodedText.of(padded(rows.irregular, None)) if _present(rows.irregular).any() else None
         numeric = rows.prediction.dtype != object
         names = tuple(name for name, column in rows.features.items() if column.dtype != object)
         return EventBatch(
@@ -226,6 +269,7 @@ class EventOrder:
             numeric=np.column_stack([padded(rows.features[name], np.nan) for name in names]) if names else np.empty((m, 0)),
             numeric_names=names,
             categorical={name: CodedText.of(padded(column, None)) for name, column in rows.features.items() if column.dtype == object},
+            irregular=irregular,
         )
 
 

@@ -132,9 +132,15 @@ def infer(
             "segments": tuple(segments) or start.segments,
             "estimate_performance": estimate,
             "reference": Reference(source=table.source, profile=profile),
+            "quality": _ignoring(start.quality, tuple(name for name in table.columns if name not in features)),
             "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
         }
     )
+
+
+def _ignoring(quality: Quality, others: tuple[str, ...]) -> Quality:
+    """With the table's other columns, which events may carry as well."""
+    return quality.model_copy(update={"ignored": others}) if "schema" in quality.monitors and not quality.ignored else quality
 
 
 def _probabilities(table: Table, score: str) -> Float64:

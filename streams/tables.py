@@ -22,7 +22,7 @@ import pyarrow.parquet as pa_parquet
 
 from detectors.columns.class_names import class_names
 from detectors.errors import SettingsError
-from detectors.event_batch import Column, Float64, Int64, Text
+from detectors.event_batch import Bool, Column, Float64, Int64, Text
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz")
 EPOCH_SECONDS = "epoch-seconds"
@@ -70,12 +70,16 @@ class Table:
     def numbers(self, name: str) -> Float64:
         """A column as (n,) float64, nan where missing; booleans are 0 and 1. A text that is not a number is refused."""
         column = self._of_values(name)
+        self._refuse(name, column, self.not_numbers(name), "expected a number")
+        return column.astype(np.float64) if column.dtype != object else _parsed(column)
+
+    def not_numbers(self, name: str) -> Bool:
+        """(n,) where a column has a text that is not a number."""
+        column = self._of_values(name)
         if column.dtype != object:
-            return column.astype(np.float64)
-        numbers = pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(np.float64)
+            return np.zeros(len(column), bool)
         given = np.array([value is not None for value in column.tolist()], bool)
-        self._refuse(name, column, np.isnan(numbers) & given & (column != "nan"), "expected a number")
-        return numbers
+        return np.asarray(np.isnan(_parsed(column)) & given & (column != "nan"))
 
     def texts(self, name: str) -> Text:
         """A column as (n,) canonical class names, see `class_names`."""
@@ -144,6 +148,11 @@ class Table:
             value = column[row]
             got = "nothing" if value is None or value != value else repr(value if isinstance(value, str) else str(value))  # noqa: PLR0124  nan, NaT
             raise SettingsError(f"{self.source}: column {name!r}, row {self.first_row + row + 1}: {expected}; got {got}")
+
+
+def _parsed(texts: Column) -> Float64:
+    """(n,) numbers, nan where a text is none."""
+    return pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(np.float64)
 
 
 def read_table(path: str | Path) -> Table:

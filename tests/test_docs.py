@@ -22,7 +22,7 @@ from detectors.metrics.objectives import Objectives
 from detectors.metrics.performance import performance
 from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.specification import Feature, MonitorSpecification, Objective, Reference, ServiceMonitor
+from detectors.specification import Feature, MonitorSpecification, Objective, QualityMonitor, Reference, ServiceMonitor
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named
@@ -270,6 +270,7 @@ def test_the_choices_of_a_key_are_named() -> None:
     for key, choices in {
         "objectives.NAME.metric": metrics,
         "service.monitors": get_args(ServiceMonitor),
+        "quality.monitors": get_args(QualityMonitor),
         "task": ("classification", "regression"),
         "retrain.policy": ("never", "performance", "any"),
         "retrain.approval": ("auto", "manual"),

@@ -16,6 +16,10 @@ from detectors.statistics.dependence import INDEPENDENT
 from detectors.verdict import Evidence
 
 _LARGEST_LOOKS = 1e30
+_COUNTED = {
+    "repetitions": "the column shows one value again and again: the share of values that only repeat the one before",
+    "undeclared columns": "the share of events with a column that nobody declared",
+}
 _NAMES = {
     "psi": "population stability index",
     "jensen_shannon": "Jensen-Shannon distance",
@@ -166,9 +170,19 @@ def _rate(evidence: Evidence) -> str:
         told[0] = f"{_percent(before[0] / before[1])} (as stated in the monitor)"
     limit = evidence.basis.get("slower_than")
     what = "the rate" if limit is None else f"the share of predictions slower than {_plain(_float(limit))} ms"
-    if evidence.basis.get("counted") == "repetitions":
-        what = "the column shows one value again and again: the share of values that only repeat the one before"
-    return f"{what} went from {told[0]} to {told[1]}"
+    return f"{_COUNTED.get(str(evidence.basis.get('counted')), what)} went from {told[0]} to {told[1]}{_of_schema(evidence, most=now[0] >= now[1] / 2)}"
+
+
+def _of_schema(evidence: Evidence, *, most: bool) -> str:
+    """What a rate of inputs says of their schema: a column that came, went away or changed its type."""
+    kind, _, name = evidence.name.partition(":")
+    columns = evidence.current.get("columns")
+    if isinstance(columns, list):
+        unnamed = ", and others that cannot be told apart" if _float(evidence.basis.get("unnamed")) > 0 else ""
+        return f"; not declared: {', '.join(map(repr, columns)) or 'several'}{unnamed}"
+    if most and kind == "missing":
+        return f"; most events lack the column {name!r} now"
+    return f"; most values of the column {name!r} are of another type than declared now" if most and kind == "type" else ""
 
 
 def _loss(evidence: Evidence) -> str:

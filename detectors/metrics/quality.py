@@ -14,15 +14,15 @@ from detectors.statistics.intervals import metrics_of, rates
 def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     """``missing:NAME`` for each watched feature, ``unseen:NAME`` for a categorical one, ``out_of_range:NAME`` where a range is declared.
 
-    ``missing`` is a share of all rows; the others are shares of the rows that have a value.
+    ``missing`` is a share of all rows; the others are shares of the rows that have a value. Where they are asked for, ``type:NAME`` and ``undeclared:`` (of no
+    feature) are shares of all rows, too.
     """
+    names, shares = _irregular(layout, vector)
     if not layout.columns:
-        return ()
+        return metrics_of(tuple(names), rates(*np.array(shares).T)) if names else ()
     blocks = [layout.blocks[f"feature:{name}"] for name in layout.columns]
     bounds = [bound for block in blocks for bound in (block.start, block.stop - 2, block.stop - 1)]
     counted = np.add.reduceat(vector[: blocks[-1].stop], bounds).reshape(-1, 3).tolist()
-    names: list[str] = []
-    shares: list[tuple[float, float]] = []
     for (name, profile), (valued, last_but_one, last) in zip(layout.columns.items(), counted, strict=True):
         if profile.kind == "numeric":
             present, missing, flagged = valued, last_but_one, last
@@ -37,3 +37,15 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
             names.append(f"{kind}:{name}")
             shares.append((flagged, present))
     return metrics_of(tuple(names), rates(*np.array(shares).T))
+
+
+def _irregular(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[float, float]]]:
+    """Values of another type, and events with columns that nobody declared."""
+    quality, found = layout.specification.quality, {}
+    if quality.forgives:
+        block = vector[layout.blocks["irregular"]]
+        if "type" in quality.monitors:
+            found = {f"type:{name}": (float(block[1 + place]), float(block[0])) for place, name in enumerate(layout.specification.features)}
+        if "schema" in quality.monitors:
+            found["undeclared:"] = (float(block[1 + len(layout.specification.features)]), float(block[0]))
+    return [*found], [*found.values()]

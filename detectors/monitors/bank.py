@@ -26,10 +26,12 @@ from detectors.monitors.rate_change import KNOWN, Rate, RateChange
 from detectors.monitors.river_errors import OUTSIDE_OF_BUDGET, RiverErrors
 from detectors.monitors.silence import SILENT, Silence
 from detectors.monitors.slow_rate import SlowRate
+from detectors.monitors.undeclared_columns import UndeclaredColumns
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, OutcomeProfile, PerformanceProfile
 from detectors.scans.panel import MIN_EVENTS
 from detectors.scans.scored_windows import Bank
+from detectors.scans.window_bank import MIN_REFERENCE
 from detectors.specification import MonitorSpecification
 from detectors.unlabelled.label_shift import Explanation
 from detectors.verdict import AlertKind, Group
@@ -88,6 +90,7 @@ def _planned(specification: MonitorSpecification, performance: PerformanceProfil
         *_performance(specification, layout, performance, acknowledged),
         *_quality(specification, layout, acknowledged),
         *_constant_columns(specification, layout, acknowledged),
+        *_undeclared_columns(specification, layout, acknowledged),
         *_service(specification, layout, acknowledged),
     ]
 
@@ -313,6 +316,7 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
         reference = (profile.missing, values + profile.missing) if stated is None else (stated * KNOWN, KNOWN)
         if stated != 1:  # which cannot rise
             rates[f"missing:{name}"] = Rate(hits=[missing], events=[*bins, missing], reference=reference)
+    rates |= _types(specification, layout)
     floor = specification.alerts.floors.rate
     watched = [replace(rate, reference=rate_reference(rate.reference, acknowledged.get(name))) for name, rate in rates.items()]
 
@@ -320,6 +324,31 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
         return _OF_RATES[specification.detectors.rates](bank, rates=watched, floor=floor)
 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []
+
+
+def _types(specification: MonitorSpecification, layout: Layout) -> dict[str, Rate]:
+    """Values of another type than declared; in the reference there were none."""
+    if "type" not in specification.quality.monitors:
+        return {}
+    first = layout.blocks["irregular"].start
+    return {f"type:{name}": Rate(hits=[first + 1 + place], events=[first], reference=_none_of_reference(specification)) for place, name in enumerate(specification.features)}
+
+
+def _undeclared_columns(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
+    if "schema" not in specification.quality.monitors:
+        return []
+    reference, floor = rate_reference(_none_of_reference(specification), acknowledged.get("schema")), specification.alerts.floors.rate
+
+    def make(bank: Bank) -> Detector:
+        return UndeclaredColumns(bank, block=layout.blocks["irregular"], reference=reference, floor=floor)
+
+    return [_Planned(("schema",), "quality", "quality", make)]
+
+
+def _none_of_reference(specification: MonitorSpecification) -> tuple[float, float]:
+    """No hit in as many events as the reference has rows; without one it is stated that there is to be none."""
+    profile = specification.reference.profile
+    return 0.0, float(KNOWN if profile is None or profile.rows < MIN_REFERENCE else profile.rows)
 
 
 def _constant_columns(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:

@@ -17,6 +17,7 @@ from detectors.columns.binning import ColumnBins
 from detectors.columns.grid_bins import cells_together, grid_bins
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.panes.correlation_sums import CorrelationSums, scores_of
+from detectors.panes.irregular_counts import IrregularCounts
 from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
 from detectors.panes.output_cells import output_cells
 from detectors.panes.quantile_sketch import add_sketches
@@ -69,6 +70,8 @@ class Contributions:
         self._outside = np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64)
         self._sketched = layout.sketched
         self._coded = layout.coded
+        quality, places = layout.specification.quality, {name: place for place, name in enumerate(layout.specification.features)}
+        self._irregular = IrregularCounts(places, names="schema" in quality.monitors) if quality.forgives else None
         self._regression = layout.specification.task == "regression"
         self._positive = None if self._regression else layout.specification.positive_class
         self._estimates = "outputs" in layout.blocks
@@ -93,6 +96,9 @@ class Contributions:
             add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
         if self._coded:
             add_codes(sums[:, self._blocks["codes"]], groups, self._numbers(batch), [batch.categorical[name] for name, _, _ in self._categorical])
+
+        if self._irregular is not None:
+            self._irregular.add(sums[:, self._blocks["irregular"]], groups, batch.irregular)
 
     def _numbers(self, batch: EventBatch) -> Float64:
         """(n, F) numeric columns that have a reference."""

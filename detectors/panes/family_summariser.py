@@ -71,7 +71,7 @@ class FamilySummariser:
         self._width = first.layout.size
         performance = first.layout.blocks["performance"]
         self._of_cohort = np.array([first.layout.blocks["traffic"].start + TRAFFIC.index("predictions"), *range(performance.start, performance.stop)])
-        self._has_columns = bool(first.layout.columns or first.layout.sketched)
+        self._has_columns = bool(first.layout.columns or first.layout.sketched or "irregular" in first.layout.blocks)
         self._name = hashlib.blake2b(repr(family_of(first)).encode(), digest_size=8).hexdigest()
         self.models: list[ModelSummariser] = []
         self._panes: list[GroupTables] = []

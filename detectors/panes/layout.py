@@ -16,6 +16,7 @@ import numpy as np
 from detectors.columns.binning import ColumnBins
 from detectors.event_batch import Float64
 from detectors.panes.correlation_sums import block_size
+from detectors.panes.irregular_counts import block_size as irregular_size
 from detectors.panes.output_cells import number_of_cells
 from detectors.panes.quantile_sketch import SIZE as SKETCH_SIZE
 from detectors.panes.score_bins import SIZE as SCORE_SIZE
@@ -59,6 +60,7 @@ class Layout:
     ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.output_cells`
     ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
     ``codes``              where constant columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
+    ``irregular``          where types or the schema are watched: see `detectors.panes.irregular_counts`, of the features as they are declared
     ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
     """
 
@@ -85,6 +87,8 @@ class Layout:
                 sizes["outputs"] = sizes["labelled_outputs"] = number_of_cells(len(self.specification.classes), scored=True)
         if self.coded:
             sizes["codes"] = CODE_CELLS * len(self.coded)
+        if self.specification.quality.forgives:
+            sizes["irregular"] = irregular_size(len(self.specification.features), names="schema" in self.specification.quality.monitors)
         if self.specification.correlation:
             sizes["correlation"] = block_size(len(self.specification.correlation))
         ends = np.cumsum(list(sizes.values())).tolist()

@@ -19,9 +19,8 @@ from streams.apply import Applied, Threshold, apply_monitor, thresholds_of
 from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, Score, Time, TimeFormat, messages, moment, print_json, results, written
 from streams.connection import connect
 from streams.file_settings import FILE_BUDGET, changed
-from streams.infer import QUALITY
+from streams.infer import QUALITY, state_bytes
 from streams.infer import infer as infer_specification
-from streams.infer import state_bytes
 from streams.monitor_file import format_specification, load_specification
 from streams.tables import ROW_LENGTH, read_table
 from streams.whole_topic import read_monitors

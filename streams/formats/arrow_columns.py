@@ -15,12 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.coded_text import CodedText
+from detectors.columns.irregular_features import irregular_text
 from detectors.columns.watched_columns import matrix_and_coded, watched_columns
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8, order_of
 from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times, vectors
 from streams.formats.arrow_records import ArrowRows
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
 from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
+from streams.formats.event_schema import ModelSchema
 from streams.formats.model_schemas import ModelSchemas
 
 _LONG = MAX_KEPT_BYTES // 8  # bytes of an event's texts above which its size is looked at; JSON may need six times as many to say the same
@@ -195,6 +197,7 @@ class ArrowColumns:
             numeric_names=numeric_names,
             revisions=schema.revisions,
             categorical=categorical,
+            irregular=self._irregular(schema, rows),
             **{name: _taken(values, at) for name, (values, _) in outcomes.items()},
         )
 
@@ -204,6 +207,20 @@ class ArrowColumns:
         if key not in self._read:
             self._read[key] = number_matrix(self._column("features"), self._objects["features"], names, self._in_order)
         return self._read[key]
+
+    def _irregular(self, schema: ModelSchema, rows: Int64) -> CodedText | None:
+        """(n,) names of columns that nobody declared, of some rows that have what is declared; None where there are none, or nobody asks."""
+        if schema.ignored is None:
+            return None
+        declared = {*schema.specification.features, *schema.ignored}
+        has = {name: given(column)[rows] for name, column in self._objects["features"].items() if name not in declared}
+        has = {name: which for name, which in has.items() if which.any()}
+        if not has:
+            return None
+        found, codes = np.unique(np.stack([*has.values()], axis=1), axis=0, return_inverse=True)
+        texts_of = [irregular_text((), [name for name, is_there in zip(has, row, strict=True) if is_there]) for row in found.tolist()]
+        told = CodedText.of(texts_of)
+        return CodedText(told.levels, told.codes[codes.ravel()])
 
     def _once(self, key: tuple[str, ...], column: pa.Array | None, read: Callable[[pa.Array], _Read]) -> _Read:
         """A column is read once for all models that have it."""

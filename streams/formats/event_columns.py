@@ -7,8 +7,9 @@ would cost more than all the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,10 @@ class EventColumns:
     ----------
     read : the events.
     places : of their lines.
+    irregular : by line, what of the features is not as declared, see `detectors.columns.irregular_features`.
     """
 
-    def __init__(self, read: ReadEvents, places: Places) -> None:
+    def __init__(self, read: ReadEvents, places: Places, irregular: Mapping[int, str] = MappingProxyType({})) -> None:
         self._read = read
         self._record_timestamp = places.record_timestamp
         first, events = read.schemas[0], read.events
@@ -76,6 +78,7 @@ class EventColumns:
             numeric=numeric,
             numeric_names=numeric_names,
             categorical=categorical,
+            irregular=CodedText.of([irregular.get(line) for line in read.lines.tolist()]) if irregular else None,
         )
 
     def _scores(self, scores: Float64) -> Float64:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from detectors.columns.irregular_features import irregular_text
 from detectors.event_batch import FEATURES, LABEL, PREDICTION, Float64
 from detectors.specification import Feature, MonitorSpecification
 from streams.formats.decoded import UNREADABLE
@@ -27,8 +28,8 @@ CONTROL = "time"
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 Scalar = str | int | float | bool
-Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, int], ...]]
-"""Names of numeric and of other features, names and dimensions of embeddings."""
+Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, int], ...], tuple[str, ...] | None]
+"""Names of numeric and of other features, names and dimensions of embeddings; names of columns that may come besides, None for any."""
 Packed = bytes | tuple[bytes, tuple[Any, ...]]
 """Features of an event that was read: the numbers as 64-bit floats, and the others where there are any; embeddings as the numbers."""
 AT_ONCE = 16  # events that are read before their features are packed: an object for every number of a fetch would be megabytes, which no cache holds
@@ -71,12 +72,13 @@ class KindOf(msgspec.Struct, gc=False):
 
 
 def _features_struct(shape: Shape) -> Any:
-    numeric, others, vectors = shape
-    names = {f"f{place}": name for place, name in enumerate((*numeric, *others, *(name for name, _ in vectors)))}
+    numeric, others, vectors, ignored = shape
+    names = {f"f{place}": name for place, name in enumerate((*numeric, *others, *(name for name, _ in vectors), *(ignored or ())))}
     kinds: list[tuple[Any, Any]] = [(float | None, math.nan)] * len(numeric) + [(Scalar | None, None)] * len(others)
     kinds += [(Annotated[list[float], msgspec.Meta(min_length=dimension, max_length=dimension)] | None, None) for _, dimension in vectors]
+    kinds += [(msgspec.Raw, msgspec.Raw(b"null"))] * len(ignored or ())  # left unread
     fields = [(field, kind, nothing) for field, (kind, nothing) in zip(names, kinds, strict=True)]
-    return msgspec.defstruct("Features", fields, rename=names, gc=False, frozen=True)
+    return msgspec.defstruct("Features", fields, rename=names, gc=False, frozen=True, forbid_unknown_fields=ignored is not None)
 
 
 ANY_EVENT = msgspec.json.Decoder(_event_struct(msgspec.Raw, msgspec.Raw(b"{}")))
@@ -96,8 +98,9 @@ class EventReader:
         features = _features_struct(shape)
         self._struct = _event_struct(features, features())
         self._decode = msgspec.json.Decoder(self._struct).decode
-        self._width, self._others, _ = map(len, shape)
-        self._vectors = shape[2]
+        self._width, self._others = len(shape[0]), len(shape[1])
+        self._vectors, self._ignored = shape[2], shape[3]
+        self._features = features
         self._pack = struct.Struct(f"{self._width}d").pack
 
     @staticmethod
@@ -128,6 +131,28 @@ class EventReader:
                 return events, failed, min(first + AT_ONCE, len(texts))
         return events, failed, len(texts)
 
+    def decode_forgiving(self, event: Any) -> tuple[Any, str | None]:
+        """An event whose features are not as declared: what is declared, without values of another type; and what is irregular, see `irregular_text`.
+
+        Parameters
+        ----------
+        event : as `ANY_EVENT` reads it.
+        """
+        given = msgspec.json.decode(event.features, type=dict[str, msgspec.Raw])
+        kinds = {field.encode_name: field for field in msgspec.structs.fields(self._features)}
+        read, of_type = {}, []
+        for name, raw in given.items():
+            if name in kinds:
+                try:
+                    read[kinds[name].name] = msgspec.json.decode(raw, type=kinds[name].type)
+                except UNREADABLE:
+                    of_type.append(name)
+        undeclared = [] if self._ignored is None else [name for name, raw in given.items() if name not in kinds and bytes(raw) != b"null"]
+        alike = self.without_features(event)
+        alike.features = self._features(**read)
+        self._pack_features([alike])
+        return alike, irregular_text(of_type, undeclared)
+
     def without_features(self, event: Any) -> Any:
         """The same event as it would be read, had it no features."""
         alike = self._struct(event_id=event.event_id, model=event.model, **{name: getattr(event, name) for name, _, _ in _FIELDS})
@@ -137,16 +162,20 @@ class EventReader:
     def _pack_features(self, events: Sequence[Any]) -> None:
         pack, width, others, vectors = self._pack, self._width, self._others, self._vectors
         all_numbers = not (others or vectors)
+        as_it_is = all_numbers and not self._ignored
         for event in events:
             row = msgspec.structs.astuple(event.features)
-            numbers = row if all_numbers else row[:width]
+            numbers = row if as_it_is else row[:width]
             try:
                 packed = pack(*numbers)
             except struct.error:  # an explicit null
                 packed = pack(*(math.nan if number is None else number for number in numbers))
             event.features = packed if all_numbers else (packed, row[width : width + others])
             if vectors:
-                event.features = (packed, (*row[width : width + others], *(None if vector is None else array("d", vector).tobytes() for vector in row[width + others :])))
+                event.features = (
+                    packed,
+                    (*row[width : width + others], *(None if vector is None else array("d", vector).tobytes() for vector in row[width + others : width + others + len(vectors)])),
+                )
 
     def numbers(self, events: Sequence[Any]) -> Float64:
         """(n, F) the numeric features of events that were read, nan where one is missing."""
@@ -187,7 +216,10 @@ class ModelSchema:
         self.numeric = tuple(name for name, feature in features if feature.type == "numeric")
         self.coded = tuple(name for name, feature in features if feature.type in {"categorical", "text"})
         self.vectors = tuple((name, feature.dimension) for name, feature in features if feature.dimension is not None)
-        self.shape: Shape = (self.numeric, self.coded, self.vectors)
+        quality = specification.quality
+        self.ignored = tuple(name for name in quality.ignored if name not in specification.features) if "schema" in quality.monitors else None
+        """Columns that may come besides; None for any."""
+        self.shape: Shape = (self.numeric, self.coded, self.vectors, self.ignored)
         """The same for models whose events have the same features, and can be read in one go."""
         self.derives = specification.derives
         """Whether what is watched is not all as events carry it."""

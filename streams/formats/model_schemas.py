@@ -14,17 +14,18 @@ import numpy as np
 from detectors.errors import EventError
 from detectors.event_batch import Bool, Int64
 from detectors.monitor import Monitor
-from detectors.specification import MonitorSpecification
+from detectors.specification import MonitorSpecification, Quality
 from streams.formats.event_checks import check_outcomes
 from streams.formats.event_schema import ModelSchema, reading
 
-_View = tuple[str, str | None, tuple[str, ...], tuple[tuple[str, Hashable], ...]]
+_View = tuple[str, str | None, tuple[str, ...], tuple[tuple[str, Hashable], ...], Quality | None]
 """What reading an event depends on."""
 
 
 def _view(specification: MonitorSpecification) -> _View:
     features = tuple((name, reading(feature)) for name, feature in specification.features.items())
-    return specification.task, specification.positive_class, specification.segments, features
+    quality = specification.quality
+    return specification.task, specification.positive_class, specification.segments, features, quality if quality.forgives else None
 
 
 class ModelSchemas:

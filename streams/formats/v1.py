@@ -106,6 +106,7 @@ class _Reading:
         arrow = [place for place, value in enumerate(records.values) if value and value[0] == STREAM_START[0] and is_arrow(value)]
         self._any_arrow = bool(arrow)
         self._sampled_ids: list[str] = []
+        self._irregular: dict[int, str] = {}
         if not arrow:
             self._lines: EventLines = event_lines(records, range(len(records)), refused)
         else:
@@ -161,7 +162,7 @@ class _Reading:
 
     def _batches(self, read: ReadEvents) -> list[EventBatch]:
         places = self._places(self._lines.record[read.lines], self._lines.index[read.lines])
-        columns = EventColumns(read, places)
+        columns = EventColumns(read, places, self._irregular)
         refused = columns.is_control
         for row in columns.suspicious().tolist():
             try:
@@ -256,9 +257,22 @@ class _Reading:
             return
         schema = schemas.of_times(times([event.timestamp], self._times_of([line])))[0]
         try:
-            self._alone.append(ReadEvents.of(schema, [line], [schema.reader.decode(self._lines.texts[line])]))
+            self._alone.append(ReadEvents.of(schema, [line], [self._read_by(schema, line)]))
         except UNREADABLE as own:
             self._refuse_unread(line, own)
+
+    def _read_by(self, schema: ModelSchema, line: int) -> Any:
+        """One event; where its features are not as declared and somebody wants to know, without those that are not, which are noted."""
+        text = self._lines.texts[line]
+        try:
+            return schema.reader.decode(text)
+        except UNREADABLE:
+            if not schema.specification.quality.forgives:
+                raise
+            event, irregular = schema.reader.decode_forgiving(ANY_EVENT.decode(text))
+            if irregular is not None:
+                self._irregular[line] = irregular
+            return event
 
     def _by_revision(self, groups: Sequence[ReadEvents]) -> list[ReadEvents]:
         """The same events, each as the revision of its own time reads it; labels as often as there are ways to read them."""
@@ -283,7 +297,7 @@ class _Reading:
                 for schema in (schemas.readers_of(event) if is_label else ()) or [own]:
                     read = event
                     if schema is not read_by:
-                        read = schema.reader.without_features(event) if is_label else schema.reader.decode(self._lines.texts[line])
+                        read = schema.reader.without_features(event) if is_label else self._read_by(schema, line)
                     lines, events = split.setdefault(schema, ([], []))
                     lines.append(line)
                     events.append(read)

@@ -1,17 +1,26 @@
-"""Monitors of the inputs that a specification asks for: columns that hang."""
+"""Monitors of the inputs that a specification asks for: columns that hang, values of another type, columns that nobody declared."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detectors.alerts.evidence_words import what_changed
 from detectors.alerts.recomputation import figures
+from detectors.coded_text import CodedText
+from detectors.monitor import Monitor, Monitors
+from detectors.panes.irregular_counts import IrregularCounts, block_size, names_of
 from detectors.panes.layout import Layout
+from detectors.rows.row_groups import RowGroups
 from detectors.specification import Alerts, Detectors, Floors, MonitorSpecification, Quality, Shares
 from streams.file_events import ColumnNames
+from streams.formats.v1 import Decoder
 from streams.infer import infer
 from streams.monitor_file import format_specification, parse_specification
 from streams.replay import replay
 from streams.tables import Table
+from tests.detectors.event_samples import specification as churn
+from tests.streams.arrow_samples import as_arrow, as_json, decode, event
 
 ONLY_QUALITY = Detectors(shares=Shares(performance=0, features=0, quality=1, service=0))
 BASE = MonitorSpecification(
@@ -81,3 +90,93 @@ def test_what_nobody_asks_for_costs_nothing_and_changes_no_name() -> None:
     assert plain.model_copy(update={"quality": Quality()}).digest == plain.digest
     assert "codes" not in Layout(plain).blocks
     assert parse_specification(format_specification(asked)) == asked
+
+
+# --- types and the schema ---
+
+ASKED = Quality(monitors=("type", "schema"))
+
+
+def test_a_file_whose_column_becomes_text_is_counted_and_told() -> None:
+    asked, columns = specification(quality=ASKED), rows(4_000, 6)
+    columns["items"] = columns["items"].astype(object)
+    columns["items"][3_000:] = "n/a"
+    (opened,) = [alert for alert in alerts_of(columns, asked) if alert.status == "opened"]
+    named = {one.name: what_changed(one) for one in opened.monitors}
+    assert set(named) == {"missing:items", "type:items"}
+    assert named["type:items"].endswith("; most values of the column 'items' are of another type than declared now")
+    assert named["missing:items"].endswith("; most events lack the column 'items' now")
+    assert 3_000 <= opened.updated_at / 1_000 <= 3_040
+    assert all(figure.agrees for figure in figures([opened]))
+
+
+def test_a_column_that_nobody_declared_is_told_by_its_name_and_one_that_infer_saw_is_not() -> None:
+    columns = rows(4_000, 7)
+    table = Table(source="reference", columns=rows(10_000, 1) | {"id": np.array([f"c{place}" for place in range(10_000)], object)})
+    asked = infer(table, model="m", base=BASE.model_copy(update={"quality": ASKED}))
+    assert asked.quality.ignored == ("id",)
+    columns["id"] = np.array([f"d{place}" for place in range(4_000)], object)
+    columns["fax number"] = np.where(np.arange(4_000) < 3_000, np.nan, 1.0)
+    (opened,) = [alert for alert in alerts_of(columns, asked) if alert.status == "opened"]
+    (schema,) = opened.monitors
+    assert schema.name == "schema"
+    assert what_changed(schema).endswith("not declared: 'fax number'")
+    assert 3_000 <= opened.updated_at / 1_000 <= 3_040
+    assert all(figure.agrees for figure in figures([opened]))
+
+
+def monitored(*asked: str, ignored: tuple[str, ...] = ()) -> Decoder:
+    return Decoder(Monitors([Monitor(specification=churn(quality=Quality(monitors=asked, ignored=ignored)))]))  # type: ignore[arg-type]
+
+
+EVENTS = [event(number, **{"features.age": 1.0 if number % 3 else "old", "features.fax": "f" if number > 5 else None, "features.plan": "a"}) for number in range(10)]
+
+
+def test_json_and_arrow_tell_the_same_of_irregular_events_and_lose_none() -> None:
+    of_type = [one | {"features.age": "old"} for one in EVENTS]  # in a table a column has one type
+    for events in (of_type, [one | {"features.age": 1.0} for one in EVENTS], [one | {"features.age": True} for one in EVENTS]):
+        told = []
+        for record in (as_json(events), as_arrow(events), as_arrow(events, coded=True, batches=3)):
+            decoded = decode(record, decoder=monitored("type", "schema"))
+            assert not decoded.dead_letters
+            rows_of = [(int(batch.index[row]), None if batch.irregular is None else batch.irregular.to_text()[row]) for batch in decoded.fetch.batches for row in range(len(batch))]
+            told.append(sorted(rows_of))
+        assert told[0] == told[1] == told[2]
+        assert len(told[0]) == len(events)
+        assert all((text or "").endswith("name fax") == (place > 5) for place, text in told[0])
+
+
+def test_a_value_of_another_type_is_missing_and_counted_where_types_are_watched_and_a_dead_letter_elsewhere() -> None:
+    assert len(decode(as_json(EVENTS)).dead_letters) == 4
+    (batch,) = decode(as_json(EVENTS), decoder=monitored("type")).fetch.batches
+    assert [None if np.isnan(age) else age for age in batch.feature("age")] == [1.0 if number % 3 else None for number in range(10)]
+    assert batch.irregular.to_text().tolist() == [None if number % 3 else "type age" for number in range(10)]
+    assert batch.feature("plan").to_text().tolist() == ["a"] * 10
+
+
+def test_columns_that_are_ignored_are_regular_and_a_null_is_no_column() -> None:
+    events = [one | {"features.age": 1.0} for one in EVENTS]
+    (batch,) = decode(as_json(events), decoder=monitored("schema", ignored=("fax",))).fetch.batches
+    assert batch.irregular is None
+    (batch,) = decode(b'{"event_id":"a","model":"churn","prediction":"no","features":{"age":1,"fax":null}}', decoder=monitored("schema")).fetch.batches
+    assert batch.irregular is None or batch.irregular.to_text().tolist() == [None]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from([None, "type age", "name fax", "type age\nname fax\nname pager", "name " + "x" * 60]), min_size=1, max_size=30), st.data())
+def test_irregular_rows_add_up_however_they_are_cut(texts, data) -> None:
+    cut = data.draw(st.integers(0, len(texts)))
+    counted = IrregularCounts({"plan": 0, "age": 1}, names=True)
+
+    def block_of(part: list[str | None]) -> np.ndarray:
+        block = np.zeros((1, block_size(2, names=True)))
+        if part:
+            counted.add(block, RowGroups([(0, "", "")], None, len(part)), CodedText.of(part))
+        return block[0]
+
+    whole = block_of(texts)
+    assert np.array_equal(whole, block_of(texts[:cut]) + block_of(texts[cut:]))
+    assert whole[:4].tolist() == [len(texts), 0, sum("type age" in (text or "") for text in texts), sum("name" in (text or "") for text in texts)]
+    names, mixed = names_of(whole[4:])
+    assert mixed == 0
+    assert set(names) == {line[5:45] for text in texts for line in (text or "").split("\n") if line.startswith("name ")}
