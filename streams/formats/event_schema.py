@@ -11,7 +11,7 @@ import struct
 from array import array
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -28,8 +28,9 @@ CONTROL = "time"
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 Scalar = str | int | float | bool
-Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, int], ...], tuple[str, ...] | None]
-"""Names of numeric and of other features, names and dimensions of embeddings; names of columns that may come besides, None for any."""
+Shape = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, int], ...], tuple[str, ...] | None, bool]
+"""Names of numeric and of other features, names and dimensions of embeddings; names of columns that may come besides, None for any; whether an event is forgiven
+features that are not as declared."""
 Packed = bytes | tuple[bytes, tuple[Any, ...]]
 """Features of an event that was read: the numbers as 64-bit floats, and the others where there are any; embeddings as the numbers."""
 AT_ONCE = 16  # events that are read before their features are packed: an object for every number of a fetch would be megabytes, which no cache holds
@@ -72,7 +73,7 @@ class KindOf(msgspec.Struct, gc=False):
 
 
 def _features_struct(shape: Shape) -> Any:
-    numeric, others, vectors, ignored = shape
+    numeric, others, vectors, ignored, _ = shape
     names = {f"f{place}": name for place, name in enumerate((*numeric, *others, *(name for name, _ in vectors), *(ignored or ())))}
     kinds: list[tuple[Any, Any]] = [(float | None, math.nan)] * len(numeric) + [(Scalar | None, None)] * len(others)
     kinds += [(Annotated[list[float], msgspec.Meta(min_length=dimension, max_length=dimension)] | None, None) for _, dimension in vectors]
@@ -83,6 +84,7 @@ def _features_struct(shape: Shape) -> Any:
 
 ANY_EVENT = msgspec.json.Decoder(_event_struct(msgspec.Raw, msgspec.Raw(b"{}")))
 """Reads an event of any model; its features stay unread."""
+_ANY_FEATURES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 MODEL_OF = msgspec.json.Decoder(ModelOf)
 ID_OF = msgspec.json.Decoder(IdOf)
 KIND_OF = msgspec.json.Decoder(KindOf)
@@ -95,11 +97,12 @@ class EventReader:
     """
 
     def __init__(self, shape: Shape) -> None:
+        self._shape = shape
         features = _features_struct(shape)
         self._struct = _event_struct(features, features())
         self._decode = msgspec.json.Decoder(self._struct).decode
         self._width, self._others = len(shape[0]), len(shape[1])
-        self._vectors, self._ignored = shape[2], shape[3]
+        self._vectors, self._ignored, self._forgives = shape[2:]
         self._features = features
         self._pack = struct.Struct(f"{self._width}d").pack
 
@@ -109,55 +112,98 @@ class EventReader:
         """The one of a shape."""
         return EventReader(shape)
 
-    def decode(self, text: bytes) -> Any:
-        """One event."""
-        event = self._decode(text)
+    def decode(self, text: bytes) -> tuple[Any, str | None]:
+        """One event; and what of its features is not as declared, where that is forgiven, see `irregular_text`."""
+        try:
+            event, irregular = self._decode(text), None
+        except UNREADABLE:
+            if not self._forgives:
+                raise
+            event, irregular = self._forgiven(text)
         self._pack_features([event])
-        return event
+        return event, irregular
 
-    def decode_each(self, texts: Sequence[bytes], *, patience: float = math.inf) -> tuple[list[Any], dict[int, Exception], int]:
-        """Many events; see `decode_each`.
-
-        ``patience`` is the share of failures, beyond a few, after which the rest is not tried.
-        """
-        events: list[Any] = []
-        failed: dict[int, Exception] = {}
-        for first in range(0, len(texts), AT_ONCE):
-            some, errors = decode_each(self._decode, texts[first : first + AT_ONCE])
-            self._pack_features(some)
-            events += some
-            failed |= {first + place: error for place, error in errors.items()}
-            if len(failed) > 16 + patience * len(events):
-                return events, failed, min(first + AT_ONCE, len(texts))
-        return events, failed, len(texts)
-
-    def decode_forgiving(self, event: Any) -> tuple[Any, str | None]:
-        """An event whose features are not as declared: what is declared, without values of another type; and what is irregular, see `irregular_text`.
+    def decode_each(self, texts: Sequence[bytes], *, patience: float = math.inf) -> tuple[list[Any], dict[int, Exception], dict[int, str], int]:
+        """Many events.
 
         Parameters
         ----------
-        event : as `ANY_EVENT` reads it.
+        texts : of the events.
+        patience : the share of failures and of irregular events, beyond a few, after which the rest is not tried.
+
+        Returns
+        -------
+        What was read, in order; by the place of a text, why it could not be, and what of it is irregular; and how many were tried.
         """
-        given = msgspec.json.decode(event.features, type=dict[str, msgspec.Raw])
-        kinds = {field.encode_name: field for field in msgspec.structs.fields(self._features)}
-        read, of_type = {}, []
-        for name, raw in given.items():
-            if name in kinds:
+        events: list[Any] = []
+        failed: dict[int, Exception] = {}
+        irregular: dict[int, str] = {}
+        for first in range(0, len(texts), AT_ONCE):
+            some, errors = decode_each(self._decode, texts[first : first + AT_ONCE])
+            if errors and self._forgives:
+                some, errors, told = self._forgiven_each(texts[first : first + AT_ONCE], some, errors)
+                irregular |= {first + place: text for place, text in told.items()}
+            self._pack_features(some)
+            events += some
+            failed |= {first + place: error for place, error in errors.items()}
+            if len(failed) + len(irregular) > 16 + patience * len(events):  # other models' events may look irregular
+                return events, failed, irregular, min(first + AT_ONCE, len(texts))
+        return events, failed, irregular, len(texts)
+
+    def _forgiven_each(self, texts: Sequence[bytes], events: list[Any], errors: dict[int, Exception]) -> tuple[list[Any], dict[int, Exception], dict[int, str]]:
+        """Events that were read and those that can be forgiven, in order; why the others could not be read, and what is irregular, by their places."""
+        read, found = iter(events), []
+        failed: dict[int, Exception] = {}
+        irregular: dict[int, str] = {}
+        for place, text in enumerate(texts):
+            if place not in errors:
+                found.append(next(read))
+                continue
+            try:
+                event, told = self._forgiven(text)
+            except UNREADABLE:
+                failed[place] = errors[place]
+                continue
+            found.append(event)
+            if told is not None:
+                irregular[place] = told
+        return found, failed, irregular
+
+    def _forgiven(self, text: bytes) -> tuple[Any, str | None]:
+        """An event without the values that are of another type than declared, its features not packed; and what is irregular."""
+        whole = ANY_EVENT.decode(text)
+        given = _ANY_FEATURES.decode(whole.features)
+        undeclared = [] if self._ignored is None else [name for name in given if name not in self._decoders and bytes(given[name]) != b"null"]
+        try:
+            return self._decode_any_name(text), irregular_text((), undeclared)
+        except UNREADABLE:
+            read, of_type = {}, []
+        for name, (field, decode) in self._decoders.items():
+            if name in given:
                 try:
-                    read[kinds[name].name] = msgspec.json.decode(raw, type=kinds[name].type)
+                    read[field] = decode(given[name])
                 except UNREADABLE:
                     of_type.append(name)
-        undeclared = [] if self._ignored is None else [name for name, raw in given.items() if name not in kinds and bytes(raw) != b"null"]
-        alike = self.without_features(event)
-        alike.features = self._features(**read)
-        self._pack_features([alike])
-        return alike, irregular_text(of_type, undeclared)
+        return self._alike(whole, self._features(**read)), irregular_text(of_type, undeclared)
+
+    @cached_property
+    def _decode_any_name(self) -> Callable[[bytes], Any]:
+        """Reads what is declared, whatever else there is."""
+        return EventReader.of((*self._shape[:3], None, False))._decode
+
+    @cached_property
+    def _decoders(self) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+        """By feature, its field and what reads it."""
+        return {field.encode_name: (field.name, msgspec.json.Decoder(field.type).decode) for field in msgspec.structs.fields(self._features)}
 
     def without_features(self, event: Any) -> Any:
         """The same event as it would be read, had it no features."""
-        alike = self._struct(event_id=event.event_id, model=event.model, **{name: getattr(event, name) for name, _, _ in _FIELDS})
+        alike = self._alike(event, self._features())
         self._pack_features([alike])
         return alike
+
+    def _alike(self, event: Any, features: Any) -> Any:
+        return self._struct(event_id=event.event_id, model=event.model, features=features, **{name: getattr(event, name) for name, _, _ in _FIELDS})
 
     def _pack_features(self, events: Sequence[Any]) -> None:
         pack, width, others, vectors = self._pack, self._width, self._others, self._vectors
@@ -219,7 +265,7 @@ class ModelSchema:
         quality = specification.quality
         self.ignored = tuple(name for name in quality.ignored if name not in specification.features) if "schema" in quality.monitors else None
         """Columns that may come besides; None for any."""
-        self.shape: Shape = (self.numeric, self.coded, self.vectors, self.ignored)
+        self.shape: Shape = (self.numeric, self.coded, self.vectors, self.ignored, quality.forgives)
         """The same for models whose events have the same features, and can be read in one go."""
         self.derives = specification.derives
         """Whether what is watched is not all as events carry it."""

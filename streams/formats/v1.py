@@ -192,9 +192,12 @@ class _Reading:
     def _of_shape(self, shape: Shape, lines: Sequence[int], *, patience: float = math.inf) -> tuple[list[ReadEvents], dict[int, Exception], list[int]]:
         """Some lines read as events of a shape: what was read, why some lines could not be, and lines that have to be read in another way."""
         texts = self._lines.texts
-        events, failed, tried = EventReader.of(shape).decode_each([texts[line] for line in lines], patience=patience)
+        events, failed, irregular, tried = EventReader.of(shape).decode_each([texts[line] for line in lines], patience=patience)
         at = np.array(lines[:tried], np.int64)
         read, left = self._sorted_out(shape, np.delete(at, list(failed)) if failed else at, events)
+        if irregular:
+            others = set(left)  # which another shape reads, by which they may be as declared
+            self._irregular |= {lines[place]: text for place, text in irregular.items() if lines[place] not in others}
         return read, {lines[place]: error for place, error in failed.items()}, [*left, *lines[tried:]]
 
     def _sorted_out(self, shape: Shape, lines: Int64, events: list[Any]) -> tuple[list[ReadEvents], list[int]]:
@@ -262,17 +265,13 @@ class _Reading:
             self._refuse_unread(line, own)
 
     def _read_by(self, schema: ModelSchema, line: int) -> Any:
-        """One event; where its features are not as declared and somebody wants to know, without those that are not, which are noted."""
-        text = self._lines.texts[line]
-        try:
-            return schema.reader.decode(text)
-        except UNREADABLE:
-            if not schema.specification.quality.forgives:
-                raise
-            event, irregular = schema.reader.decode_forgiving(ANY_EVENT.decode(text))
-            if irregular is not None:
-                self._irregular[line] = irregular
-            return event
+        """One event; what of its features is not as declared is noted, where it is forgiven."""
+        event, irregular = schema.reader.decode(self._lines.texts[line])
+        if irregular is None:
+            self._irregular.pop(line, None)
+        else:
+            self._irregular[line] = irregular
+        return event
 
     def _by_revision(self, groups: Sequence[ReadEvents]) -> list[ReadEvents]:
         """The same events, each as the revision of its own time reads it; labels as often as there are ways to read them."""

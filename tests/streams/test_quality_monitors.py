@@ -9,10 +9,12 @@ from detectors.alerts.evidence_words import what_changed
 from detectors.alerts.recomputation import figures
 from detectors.coded_text import CodedText
 from detectors.monitor import Monitor, Monitors
+from detectors.monitors.bank import detectors_of
 from detectors.panes.irregular_counts import IrregularCounts, block_size, names_of
 from detectors.panes.layout import Layout
+from detectors.panes.value_codes import add_codes
 from detectors.rows.row_groups import RowGroups
-from detectors.specification import Alerts, Detectors, Floors, MonitorSpecification, Quality, Shares
+from detectors.specification import Alerts, Detectors, Feature, Floors, MonitorSpecification, Quality, Shares
 from streams.file_events import ColumnNames
 from streams.formats.v1 import Decoder
 from streams.infer import infer
@@ -20,6 +22,7 @@ from streams.monitor_file import format_specification, parse_specification
 from streams.replay import replay
 from streams.tables import Table
 from tests.detectors.event_samples import specification as churn
+from tests.detectors.test_contract import same
 from tests.streams.arrow_samples import as_arrow, as_json, decode, event
 
 ONLY_QUALITY = Detectors(shares=Shares(performance=0, features=0, quality=1, service=0))
@@ -80,6 +83,32 @@ def test_what_sticks_to_its_value_by_nature_is_known_from_the_order_of_the_rows(
     unknown = known.model_copy(update={"reference": known.reference.model_copy(update={"profile": forgotten})})
     assert alerts_of(columns, known) == []
     assert {one.name for alert in alerts_of(columns, unknown) for one in alert.monitors} == {"constant:rate"}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4))
+def test_panes_may_come_in_any_pieces(steps) -> None:
+    asked = specification()
+    layout, random = Layout(asked), np.random.default_rng(9)
+    vectors, columns = np.zeros((60, layout.size)), len(layout.coded)
+    sticky = np.repeat(random.integers(0, 3, (30, columns)), 2, axis=0)
+    for pane, values in enumerate(sticky):
+        several = [values + (pane % 7 == 0) * place for place in range(pane % 4)]  # none at all in every fourth
+        if several:
+            block = vectors[pane : pane + 1, layout.blocks["codes"]]
+            add_codes(block, RowGroups([(0, "", "")], None, len(several)), np.array(several, float), [])
+    bank = next(one for one in detectors_of(asked) if "constant:amount" in one.names)
+    whole, verdicts = bank.walk(bank.initial(), vectors, range(0, 600_000, 10_000))
+    state, done, effects = bank.initial(), 0, []
+    for step in [*steps, 60]:
+        some = slice(done, min(done + step, 60))
+        if some.start < some.stop:
+            state, found = bank.walk(state, vectors[some], range(some.start * 10_000, some.stop * 10_000, 10_000))
+            effects += found.effect.tolist()
+            done = some.stop
+    assert same(whole, state)
+    assert np.array_equal(verdicts.effect, effects, equal_nan=True)
+    assert not np.isnan(verdicts.effect).all()
 
 
 def test_what_nobody_asks_for_costs_nothing_and_changes_no_name() -> None:
@@ -160,6 +189,18 @@ def test_columns_that_are_ignored_are_regular_and_a_null_is_no_column() -> None:
     assert batch.irregular is None
     (batch,) = decode(b'{"event_id":"a","model":"churn","prediction":"no","features":{"age":1,"fax":null}}', decoder=monitored("schema")).fetch.batches
     assert batch.irregular is None or batch.irregular.to_text().tolist() == [None]
+
+
+def test_events_of_models_that_are_read_in_different_ways_are_regular_by_their_own() -> None:
+    """The sampled lines are of a model that declares less; the others' columns are declared by theirs."""
+    asked = Quality(monitors=("type", "schema"))
+    small = churn(quality=asked)
+    large = MonitorSpecification(model="rent", quality=asked, features={name: Feature() for name in ("age", "area")} | {"plan": Feature(type="categorical")})
+    decoder = Decoder(Monitors([Monitor(specification=small), Monitor(specification=large)]))
+    events = [event(number, **{"features.age": 1.0}) if number % 5 else event(number, model="rent", **{"features.age": 1.0, "features.area": 2.0}) for number in range(200)]
+    decoded = decode(as_json(events), decoder=decoder)
+    assert sum(map(len, decoded.fetch.batches)) == 200
+    assert all(batch.irregular is None or not batch.irregular.present.any() for batch in decoded.fetch.batches)
 
 
 @settings(max_examples=30, deadline=None)
