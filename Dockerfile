@@ -23,7 +23,7 @@ FROM python:3.11.14-slim-bookworm
 # A number, because an orchestrator that asks for "not root" cannot look names up. The volumes' folders are made here so that new volumes belong to this user.
 RUN groupadd --gid 10001 driftwarden \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin driftwarden \
-    && install --directory --owner 10001 --group 10001 /var/lib/driftwarden /var/lib/driftwarden/models
+    && install --directory --owner 10001 --group 10001 /var/lib/driftwarden /var/lib/driftwarden/models /var/lib/driftwarden/datasets
 
 COPY --from=build /opt/driftwarden /opt/driftwarden
 COPY docker/healthy.py /opt/driftwarden/bin/driftwarden-healthy
@@ -31,7 +31,8 @@ COPY docker/healthy.py /opt/driftwarden/bin/driftwarden-healthy
 ENV PATH=/opt/driftwarden/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DRIFTWARDEN_REGISTRY=/var/lib/driftwarden/models
+    DRIFTWARDEN_REGISTRY=/var/lib/driftwarden/models \
+    DRIFTWARDEN_DATASETS=/var/lib/driftwarden/datasets
 WORKDIR /var/lib/driftwarden
 USER 10001:10001
 

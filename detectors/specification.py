@@ -244,6 +244,8 @@ class Retrain(Frozen):
     trainer: str = Field(default="scikit-learn", description="'scikit-learn' or 'module:function'")
     window: int = Field(default=2_000, gt=0, description="labelled events to train on when the time of the change is not known")
     refresh: tuple[int, ...] = Field(default=(200, 400, 800, 1_600), description="labelled events after a change at which a challenger is trained")
+    min_per_class: int = Field(default=20, ge=0, description="labelled events of each class in a training set; fewer are filled up from before the change")
+    replay: float = Field(default=0.0, ge=0, le=10, description="labelled events from before the change that are trained on, too, for each one after it")
     cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")
     approval: Literal["auto", "manual"] = "auto"
     gate: Gate = Gate()

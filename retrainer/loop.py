@@ -26,7 +26,7 @@ from retrainer.registry import Registry
 from retrainer.row_buffer import RowBuffer
 from retrainer.stage import LONG_AGO, State, restore
 from retrainer.trainers import Model, Trainer, TrainingContext, TrainingError, check
-from retrainer.training_set import choose, row_times, wanted
+from retrainer.training_set import TrainingSet, choose, row_times, wanted
 from retrainer.trial import Shadow, Trial, fixed_scale
 from retrainer.versions import Request, Version, champion, digest_of_specification, next_number
 
@@ -43,6 +43,7 @@ class RetrainLoop:
     records : versions announced so far, in their order. Finished causes are not trained again, and challengers without a verdict are judged further.
     topic : name of the topic that the rows' offsets belong to, for the lineage.
     seed : of every training.
+    keep : is given each training set with its lineage, before it is trained on.
     meter : processor seconds used so far; for quotas, and told with each version. Default: not measured.
     provenance : tells, for the name of a trainer, the code and the environment that versions are made with.
     """
@@ -56,13 +57,14 @@ class RetrainLoop:
         records: Sequence[Version] = (),
         topic: str = "inference.events",
         seed: int = 0,
+        keep: Callable[[TrainingSet, dict[str, Any]], None] = lambda *_: None,
         meter: Callable[[], float] = lambda: 0.0,
         provenance: Callable[[str], Mapping[str, Any]] = lambda _: {},
     ) -> None:
         self.specification = specification
         self.records: list[Version] = []
         self.state = State(model=specification.model)
-        self._trainer, self._registry, self._topic, self._seed, self._meter = trainer, registry, topic, seed, meter
+        self._trainer, self._registry, self._topic, self._seed, self._meter, self._keep = trainer, registry, topic, seed, meter, keep
         self._provenance = provenance
         self._buffer = RowBuffer(specification.retrain.quotas.max_rows)
         self._models: dict[str, Model] = {}
@@ -285,7 +287,9 @@ class RetrainLoop:
         retrain, cause = self.specification.retrain, instruction.cause
         rows = self._buffer.latest()
         assert rows is not None  # noqa: S101  a target is at least one row
-        chosen = choose(rows, cause, window=retrain.window, max_rows=retrain.quotas.rows(len(rows.features) + 1))
+        most = retrain.quotas.rows(len(rows.features) + 1)
+        chosen = choose(rows, cause, window=retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
+        self._keep(chosen, chosen.lineage(self._topic) | {"model": self.state.model, "cause": cause.cause, "at": at})
         draft = Version(
             model=self.state.model,
             version=str(next_number(self.records)),
@@ -299,6 +303,8 @@ class RetrainLoop:
         )
         spent = self._meter()
         try:
+            if not len(chosen.examples):
+                raise TrainingError("; ".join(chosen.warnings) or "there are no rows to train on")
             candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode))
             check(candidate, chosen.examples, self.specification)
             artifact = candidate.model.artifact()

@@ -1,6 +1,7 @@
-"""Which rows a model is trained on: chosen by a cause, corrected, bounded, and named by a digest of what they hold.
+"""Which rows a model is trained on: chosen by a cause, corrected, guarded, bounded, and named by a digest of what they hold.
 
-The same rows have the same digest, however they were batched and in whatever order they came.
+The choice depends on which rows are at hand, never on the order in which they came. So the offsets of a training set and its selection give the same rows whenever they are
+read again, and the same rows have the same digest.
 """
 
 from __future__ import annotations
@@ -12,9 +13,32 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.event_batch import Bool, Column, Int64
+from detectors.columns.class_names import class_names
+from detectors.event_batch import Bool, Column, Int64, UInt64
 from detectors.rows.examples import Examples
+from retrainer.leakage import known_before, told_by_one
 from retrainer.messages import Cause, Clock
+
+_MIXED = np.uint64(0x9E3779B97F4A7C15)  # an odd number whose multiples spread, so that a sample by id is one by chance
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """How rows are chosen from those at hand.
+
+    Attributes
+    ----------
+    since, until, clock : half-open interval of time, and by which time of a row; None leaves a side open.
+    rows : newest rows that are taken at most, those of ``replay`` included.
+    min_per_class : rows of each class; where the interval has fewer, the newest from before it are added, above ``rows``, too.
+    replay : rows from before the interval that are added as a sample, as a share of those in it.
+    """
+
+    since: int | None
+    until: int | None
+    clock: Clock
+    rows: int
+    min_per_class: int = 0
+    replay: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +49,44 @@ class TrainingSet:
     ----------
     examples : the rows, one for each event.
     digest : "sha256:" and 64 hexadecimal digits over ids, times, labels and features.
-    offsets : source partition to its first and last offset, both inclusive.
+    selection : how they were chosen.
+    offsets : source partition to first and last offset, both inclusive, of what has to be at hand to choose the same rows again.
+    last_index : source partition to the place in the record of the last offset up to which rows were at hand.
     cut : latest time of the rows, epoch milliseconds. What was predicted after it is unknown to the model.
+    added : rows from before the interval.
+    warnings : what should make a reader doubt, a sentence each.
     """
 
     examples: Examples
     digest: str
+    selection: Selection
     offsets: dict[str, list[int]]
+    last_index: dict[str, int]
     cut: int
+    added: int
+    warnings: tuple[str, ...]
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Rows of each class; empty for numbers."""
+        if self.examples.label.dtype.kind == "f":
+            return {}
+        names, counts = np.unique(class_names(self.examples.label).astype(str), return_counts=True)
+        return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
     def lineage(self, topic: str) -> dict[str, Any]:
-        """What a version says it was trained on."""
-        return {"topic": topic, "offsets": self.offsets, "rows": len(self.examples), "digest": self.digest}
+        """What a version says it was trained on; enough for `choose_again`."""
+        told = {
+            "topic": topic,
+            "offsets": self.offsets,
+            "last_index": self.last_index,
+            "rows": len(self.examples),
+            "digest": self.digest,
+            "added": self.added,
+            "classes": self.classes,
+            "selection": msgspec.to_builtins(self.selection),
+        }
+        return told | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
 def row_times(examples: Examples, clock: Clock) -> Int64:
@@ -46,7 +96,7 @@ def row_times(examples: Examples, clock: Clock) -> Int64:
     return examples.labelled_at if clock == "labelled" else np.maximum(examples.predicted_at, examples.labelled_at)
 
 
-def wanted(examples: Examples, cause: Cause) -> Bool:
+def wanted(examples: Examples, cause: Cause | Selection) -> Bool:
     """(n,) True for the rows in the interval of a cause."""
     times = row_times(examples, cause.clock)
     mask = np.ones(len(examples), np.bool_)
@@ -57,14 +107,15 @@ def wanted(examples: Examples, cause: Cause) -> Bool:
     return mask
 
 
-def choose(examples: Examples, cause: Cause, *, window: int, max_rows: int) -> TrainingSet:
+def choose(examples: Examples, cause: Cause, *, window: int, max_rows: int, min_per_class: int = 0, replay: float = 0.0) -> TrainingSet:
     """The training set of a cause.
 
     Parameters
     ----------
-    examples : (n,) rows at hand, in the order in which they came.
+    examples : (n,) rows at hand.
     cause : whose interval of time is taken; without a beginning, the newest ``window`` rows.
     window, max_rows : in rows; of too many, the newest are kept.
+    min_per_class, replay : what is added from before the interval, see `Selection`.
 
     Examples
     --------
@@ -76,33 +127,91 @@ def choose(examples: Examples, cause: Cause, *, window: int, max_rows: int) -> T
     >>> chosen.examples.offset.tolist(), chosen.offsets, chosen.cut
     ([3, 4, 5], {'0': [3, 5]}, 5000)
     """
-    rows = examples.take(latest_rows(examples.event_id))
-    rows = rows.take(np.flatnonzero(wanted(rows, cause)))
-    rows = rows.take(slice(max(0, len(rows) - (min(window, max_rows) if cause.since is None and cause.until is None else max_rows)), None))
-    rows = rows.take(np.lexsort((rows.index, rows.offset, rows.partition)))
-    cut = int(row_times(rows, "outcome").max()) if len(rows) else 0
-    return TrainingSet(examples=rows, digest=digest(rows), offsets=offsets(rows), cut=cut)
+    most = min(window, max_rows) if cause.since is None and cause.until is None else max_rows
+    return select(examples, Selection(since=cause.since, until=cause.until, clock=cause.clock, rows=most, min_per_class=min_per_class, replay=replay))
 
 
-def latest_rows(event_id: Column) -> Int64:
-    """Positions of the last row of each event, ascending: a later row corrects the earlier ones.
+def select(examples: Examples, selection: Selection) -> TrainingSet:
+    """The rows of a selection, from those at hand.
 
-    Examples
-    --------
-    >>> latest_rows(np.array([7, 8, 7, 9])).tolist()
-    [1, 2, 3]
+    Rows whose label was known before the prediction are left out: their features may hold the answer.
     """
-    _, from_the_end = np.unique(event_id[::-1], return_index=True)
-    return np.sort(len(event_id) - 1 - from_the_end)
+    rows = examples.take(latest_rows(examples))
+    leaked = known_before(rows)
+    rows = rows.take(np.flatnonzero(~leaked))
+    rows = rows.take(np.lexsort((rows.index, rows.offset, rows.partition, row_times(rows, selection.clock))))
+    inside = np.flatnonzero(wanted(rows, selection))[-max(1, int(selection.rows / (1 + selection.replay))) :]
+    before = np.arange(inside[0] if len(inside) else 0)
+    if selection.until is not None:
+        before = before[row_times(rows, selection.clock)[before] < selection.until]
+    added = _added(rows, inside, before, selection)
+    chosen = np.concatenate([added, inside])
+    chosen = chosen[np.lexsort((rows.index[chosen], rows.offset[chosen], rows.partition[chosen]))]
+    table = rows.take(chosen)
+    warnings = [f"{int(leaked.sum())} rows were left out, as their label was known before the prediction"] if leaked.any() else []
+    first_last, last_index = _offsets(table, examples)
+    return TrainingSet(
+        examples=table,
+        digest=digest(table),
+        selection=selection,
+        offsets=first_last,
+        last_index=last_index,
+        cut=int(row_times(table, "outcome").max()) if len(table) else 0,
+        added=len(added),
+        warnings=(*warnings, *told_by_one(table)),
+    )
 
 
-def offsets(examples: Examples) -> dict[str, list[int]]:
-    """First and last offset of each source partition."""
-    found = {}
-    for partition in np.unique(examples.partition).tolist():
-        mine = examples.offset[examples.partition == partition]
-        found[str(partition)] = [int(mine.min()), int(mine.max())]
-    return found
+def choose_again(examples: Examples, trained_on: dict[str, Any]) -> TrainingSet:
+    """The training set that a version names, from rows that hold all of its offsets; its digest is to be compared with the one that was announced."""
+    return select(examples.take(np.flatnonzero(at_hand(examples, trained_on))), msgspec.convert(trained_on["selection"], Selection))
+
+
+def at_hand(examples: Examples, trained_on: dict[str, Any]) -> Bool:
+    """(n,) True for rows that were at hand when a training set was chosen, as far as the choice needs them."""
+    mask = np.zeros(len(examples), np.bool_)
+    for partition, (first, last) in trained_on["offsets"].items():
+        here = (examples.partition == int(partition)) & (examples.offset >= first)
+        mask |= here & ((examples.offset < last) | ((examples.offset == last) & (examples.index <= trained_on["last_index"][partition])))
+    return mask
+
+
+def _added(rows: Examples, inside: Int64, before: Int64, selection: Selection) -> Int64:
+    """Places of rows from before the interval: the newest of classes that it has too few of, then a sample by id."""
+    taken: list[Int64] = []
+    if selection.min_per_class and rows.label.dtype.kind != "f":
+        label = class_names(rows.label).astype(str)
+        for name in np.unique(label[before]).tolist():
+            few = selection.min_per_class - int((label[inside] == name).sum())
+            if few > 0:
+                taken.append(before[label[before] == name][-few:])
+    some = np.concatenate(taken) if taken else np.empty(0, np.int64)
+    share = int(selection.replay * len(inside))
+    if share:
+        rest = np.setdiff1d(before, some)
+        spread: UInt64 = rows.event_id[rest].astype(np.uint64) * _MIXED
+        some = np.concatenate([some, rest[np.lexsort((rows.event_id[rest], spread))[:share]]])
+    return some
+
+
+def latest_rows(examples: Examples) -> Int64:
+    """Places of the last row of each event by its source record, ascending: a later row corrects the earlier ones. An event stays in its partition."""
+    order = np.lexsort((examples.index, examples.offset, examples.event_id))
+    ids = examples.event_id[order]
+    last = np.ones(len(ids), np.bool_)
+    last[:-1] = ids[1:] != ids[:-1]
+    return np.sort(order[last])
+
+
+def _offsets(chosen: Examples, examples: Examples) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """From the first chosen row of each partition to the last at hand, which may have been a correction that took a row out."""
+    found, index = {}, {}
+    for partition in np.unique(chosen.partition).tolist():
+        first, here = int(chosen.offset[chosen.partition == partition].min()), examples.partition == partition
+        last = int(examples.offset[here].max())
+        found[str(partition)] = [first, last]
+        index[str(partition)] = int(examples.index[here & (examples.offset == last)].max())
+    return found, index
 
 
 def digest(examples: Examples) -> str:

@@ -173,13 +173,24 @@ def decode_examples(data: bytes) -> list[Examples]:
     with pa.ipc.open_stream(data) as reader:
         table = reader.read_all()
     if _MODEL not in table.column_names:
-        return [_examples((table.schema.metadata or {})[b"model"].decode(), table)]
+        return [examples_of((table.schema.metadata or {})[b"model"].decode(), table)]
     model = table.column(_MODEL).combine_chunks().dictionary_encode()
     codes, names = model.indices.to_numpy(), model.dictionary.to_pylist()
-    return [_examples(names[code], table.take(np.flatnonzero(codes == code))) for code in np.unique(codes).tolist()]
+    return [examples_of(names[code], table.take(np.flatnonzero(codes == code))) for code in np.unique(codes).tolist()]
 
 
-def _examples(model: str, table: pa.Table) -> Examples:
+def table_of(examples: Examples) -> pa.Table:
+    """Rows as an Arrow table with the columns of a record, such as Parquet files hold."""
+    columns = {name: _arrow(getattr(examples, name)) for name in _PLAIN} | {_FEATURE + name: _arrow(values) for name, values in examples.features.items()}
+    return pa.table(columns)
+
+
+def _arrow(column: Column) -> pa.Array:
+    return pa.array(column, pa.string() if column.dtype == object else None, from_pandas=False)
+
+
+def examples_of(model: str, table: pa.Table) -> Examples:
+    """Rows of one model from an Arrow table with the columns of a record."""
     columns: dict[str, Any] = {name: _numpy(table.column(name)) for name in _PLAIN}
     features = {name.removeprefix(_FEATURE): _numpy(table.column(name)) for name in table.column_names if name.startswith(_FEATURE)}
     return Examples(model=model, features=features, **columns)

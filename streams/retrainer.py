@@ -26,8 +26,10 @@ from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
 from retrainer.registry import Registry
 from retrainer.trainers import trainer_named
+from retrainer.training_set import TrainingSet
 from retrainer.versions import Request, Version
 from streams.connection import KafkaConnection
+from streams.dataset_files import DatasetFiles
 from streams.examples_codec import decode_examples
 from streams.monitor_codec import decode_record
 from streams.wire import decode_alert, decode_request, decode_version, encode_decision, encode_points, encode_version
@@ -45,12 +47,14 @@ class RetrainerProcess:
     ----------
     connection : how to reach Kafka.
     registry : where model artifacts go.
+    datasets : where training sets are kept; default: they are not.
     seed : of every training.
     """
 
-    def __init__(self, connection: KafkaConnection, registry: Registry, *, seed: int = 0) -> None:
+    def __init__(self, connection: KafkaConnection, registry: Registry, *, datasets: DatasetFiles | None = None, seed: int = 0) -> None:
         self._names = connection.topics
         self._registry = registry
+        self._datasets = datasets
         self._seed = seed
         self._specifications: dict[str, MonitorSpecification] = {}
         self._records: dict[str, list[Version]] = {}
@@ -156,12 +160,17 @@ class RetrainerProcess:
                 trainer,
                 self._registry,
                 records=self._records.get(model, ()),
-                topic=self._names.examples,
+                topic=self._names.inference_events,
                 seed=self._seed,
+                keep=self._keep,
                 meter=processor_seconds,
                 provenance=provenance,
             )
         return self._loops[model]
+
+    def _keep(self, chosen: TrainingSet, lineage: dict[str, Any]) -> None:
+        if self._datasets is not None:
+            self._datasets.keep(chosen, lineage)
 
     def _announce(self, told: Iterable[Decision | Version]) -> None:
         """Versions, and every decision with its reason, acknowledged before anything else is read."""

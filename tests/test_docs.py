@@ -220,7 +220,7 @@ def test_the_commands_of_the_readme_run_one_after_the_other(surroundings: Topics
     for name, seed in (("train", 1), ("live", 2), ("history", 3)):
         (tmp_path / f"{name}.csv").write_text(_table(1_500, seed))
     lines = [line for line in [*_shell_lines(), *re.findall(r"`(driftwarden publish [^`]+)`", README)] if not any(line.startswith(f"driftwarden {words}") for words in RUN_ON)]
-    assert len(lines) == 11
+    assert len(lines) == 12
     for line in lines:
         words = shlex.split(line)[1:]
         told = subprocess.run([sys.executable, "-m", "streams.cli", *words], cwd=tmp_path, capture_output=True, text=True, check=False)

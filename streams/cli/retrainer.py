@@ -17,6 +17,7 @@ from streams.connection import connect
 def command(
     registry: Annotated[str | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", help=REGISTRY_HELP)] = None,
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
+    datasets: Annotated[Path, typer.Option(envvar="DRIFTWARDEN_DATASETS", help="folder to keep training sets in, as Parquet")] = Path("datasets"),
     seed: Annotated[int, typer.Option(help="seed of every training")] = 0,
     log_level: LogLevel = "INFO",
 ) -> None:
@@ -25,6 +26,7 @@ def command(
     Run one of these for an installation. What it decides, and why, goes to models.versions and monitoring.metrics.
     """
     from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which --help need not wait for
+    from streams.dataset_files import DatasetFiles  # noqa: PLC0415
     from streams.retrainer import RetrainerProcess  # noqa: PLC0415
 
     if registry is None:
@@ -34,4 +36,4 @@ def command(
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), seed=seed).run(stopping)
+    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), datasets=DatasetFiles(datasets), seed=seed).run(stopping)

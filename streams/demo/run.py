@@ -121,7 +121,9 @@ class Demonstration:
 
     @contextmanager
     def _processes(self, bootstrap: str, port: int) -> Iterator[Processes]:
-        processes = Processes(self._folder, {"DRIFTWARDEN_BOOTSTRAP": bootstrap, "DRIFTWARDEN_REGISTRY": str(self._folder / "models")})
+        processes = Processes(
+            self._folder, {"DRIFTWARDEN_BOOTSTRAP": bootstrap, "DRIFTWARDEN_REGISTRY": str(self._folder / "models"), "DRIFTWARDEN_DATASETS": str(self._folder / "datasets")}
+        )
         try:
             for name in WORKERS:
                 processes.start(name, "streams.cli", "worker", "--name", name)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.rows.examples import Examples
+from retrainer.leakage import told_by_one
 from retrainer.messages import Cause, Clock
 from retrainer.row_buffer import RowBuffer
-from retrainer.training_set import choose, digest
+from retrainer.training_set import choose, choose_again, digest
 
 
 def rows(n: int, *, delay: int = 10, first: int = 0) -> Examples:
@@ -79,6 +80,69 @@ def test_a_correction_replaces_the_row_that_it_corrects() -> None:
 def test_the_lineage_names_offsets_of_each_partition() -> None:
     told = choose(rows(30), cause(25, clock="predicted"), window=1, max_rows=100).lineage("inference.events")
     assert (told["rows"], told["offsets"]) == (5, {"0": [9, 9], "1": [8, 9], "2": [8, 9]})
+
+
+@given(
+    ids=st.lists(st.integers(0, 40), min_size=1, max_size=80),
+    since=st.integers(0, 80),
+    most=st.integers(1, 40),
+    few=st.integers(0, 6),
+    replay=st.sampled_from([0.0, 0.5, 2.0]),
+    later=st.integers(0, 20),
+    seed=st.integers(0, 99),
+)
+def test_the_same_offsets_give_the_same_digest_whatever_else_is_read_and_in_whatever_order(
+    ids: list[int], since: int, most: int, few: int, replay: float, later: int, seed: int
+) -> None:
+    everything = rows(len(ids) + later)
+    event = np.array(ids + [ids[0]] * later, np.uint64)  # corrections, also some that came after the choice
+    partition = (event % 3).astype(np.int64)  # an event stays in its partition
+    label = np.array([f"c{value % 7 // 3}" for value in range(len(event))], object)
+    place = np.array([int((partition[:row] == partition[row]).sum()) for row in range(len(event))])
+    everything = Examples(**{**vars(everything), "event_id": event, "partition": partition, "offset": place // 2, "index": place % 2, "label": label})
+    chosen = choose(everything.take(slice(0, len(ids))), cause(since), window=5, max_rows=most, min_per_class=few, replay=replay)
+    shuffled = everything.take(np.random.default_rng(seed).permutation(len(everything)))
+    assert choose_again(shuffled, chosen.lineage("inference.events")).digest == chosen.digest
+
+
+def test_a_class_that_the_change_left_too_few_of_is_filled_up_with_the_newest_from_before() -> None:
+    table = rows(60)
+    rare = Examples(**{**vars(table), "label": np.array(["rare" if at % 10 == 0 else "usual" for at in range(60)], object)})
+    chosen = choose(rare, cause(40, clock="predicted"), window=5, max_rows=100, min_per_class=4)
+    assert (chosen.classes, chosen.added) == ({"rare": 4, "usual": 18}, 2)
+    assert sorted(chosen.examples.predicted_at[chosen.examples.label == "rare"].tolist()) == [20, 30, 40, 50]
+    assert chosen.cut == 69
+
+
+def test_rows_from_before_the_change_are_replayed_as_a_sample_that_is_the_same_each_time() -> None:
+    chosen = choose(rows(300), cause(200, clock="predicted"), window=5, max_rows=1_000, replay=0.5)
+    old = chosen.examples.predicted_at[chosen.examples.predicted_at < 200]
+    assert (len(chosen.examples), len(old), chosen.added) == (150, 50, 50)
+    assert old.min() < 50, "from all over the time before"
+    assert old.max() > 150
+    bounded = choose(rows(300), cause(200, clock="predicted"), window=5, max_rows=60, replay=0.5)
+    assert (len(bounded.examples), bounded.added) == (60, 20)
+
+
+def test_a_row_whose_label_was_known_before_its_prediction_is_not_trained_on() -> None:
+    table = rows(20)
+    table.labelled_at[[3, 7]] = table.predicted_at[[3, 7]] - 1
+    chosen = choose(table, cause(0, clock="predicted"), window=5, max_rows=100)
+    assert not {3, 7} & set(chosen.examples.predicted_at.tolist())
+    assert chosen.lineage("t")["warnings"] == ["2 rows were left out, as their label was known before the prediction"]
+
+
+def test_a_feature_that_says_the_label_in_other_words_is_told() -> None:
+    rng = np.random.default_rng(5)
+    table = rows(300)
+    label = np.where(table.features["x"] > 20, "yes", "no").astype(object)
+    almost = np.where(rng.random(300) < 0.01, "yes", label).astype(object)
+    assert told_by_one(Examples(**{**vars(table), "label": label})) == ("feature 'x' alone tells the label of all 300 rows: is it known before the label?",)
+    assert told_by_one(Examples(**{**vars(table), "label": almost})) == ()
+    assert len(told_by_one(Examples(**{**vars(table), "label": table.features["city"]}))) == 1
+    price = table.features["x"] * 1.2 + 3
+    assert len(told_by_one(Examples(**{**vars(table), "label": price}))) == 1
+    assert told_by_one(Examples(**{**vars(table), "label": price + rng.normal(size=300)})) == ()
 
 
 def test_the_buffer_keeps_the_newest_rows_and_knows_what_it_has_dropped() -> None:

@@ -1,0 +1,96 @@
+"""Training sets as files and from the topic: `driftwarden datasets`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from kafka import KafkaProducer
+
+from detectors.errors import DriftwardenError, SettingsError
+from detectors.rows.examples import Examples
+from retrainer.training_set import TrainingSet, choose, digest
+from retrainer.versions import Version
+from streams.connection import KafkaConnection
+from streams.dataset_files import DatasetFiles
+from streams.examples_codec import decode_examples, table_of
+from streams.topic_examples import training_set_of
+from streams.topics import Topics
+from streams.wire import encode_version
+from tests.retrainer.test_training_set import cause, rows
+from tests.streams.command_line import run
+
+
+def record_of(examples: Examples) -> bytes:
+    """A record of ``monitoring.examples`` with these rows."""
+    table = table_of(examples).replace_schema_metadata({"model": examples.model})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    value: bytes = sink.getvalue().to_pybytes()
+    return value
+
+
+def kept(root: Path, since: int, *, n: int = 120) -> TrainingSet:
+    chosen = choose(rows(n), cause(since, clock="predicted"), window=5, max_rows=1_000, min_per_class=3)
+    DatasetFiles(root).keep(chosen, chosen.lineage("inference.events") | {"model": "churn", "cause": "a1", "at": since})
+    return chosen
+
+
+def test_a_training_set_comes_back_from_parquet_as_it_was_and_a_changed_file_is_refused(tmp_path: Path) -> None:
+    chosen = kept(tmp_path, 40)
+    found = DatasetFiles(tmp_path).find(chosen.digest[:16])
+    assert digest(found.examples()) == chosen.digest
+    assert found.lineage["offsets"] == chosen.offsets
+    table = pq.read_table(found.path)
+    changed = table.set_column(table.column_names.index("label"), "label", pa.array(["c0"] * table.num_rows)).replace_schema_metadata(table.schema.metadata)
+    pq.write_table(changed, found.path)
+    with pytest.raises(DriftwardenError, match="it was changed"):
+        DatasetFiles(tmp_path).find(chosen.digest).examples()
+
+
+def test_the_commands_list_show_and_compare_training_sets(tmp_path: Path) -> None:
+    first, second = kept(tmp_path, 40), kept(tmp_path, 60)
+    (tmp_path / "churn" / "other.parquet").write_bytes(b"not one of ours")
+    options = ("--datasets", tmp_path)
+    listed = json.loads(run("datasets", "list", *options, "--json").stdout)
+    assert [(one["digest"], one["rows"], one["cause"]) for one in listed] == [(first.digest, 80, "a1"), (second.digest, 60, "a1")]
+    assert first.digest[7:19] in run("datasets", "list", "churn", *options).stdout
+    assert "no training set" in run("datasets", "list", "rent", *options).stdout
+    shown = json.loads(run("datasets", "show", first.digest[7:15], *options, "--json").stdout)
+    assert shown["span"]["predicted"] == ["1970-01-01T00:00:00.040Z", "1970-01-01T00:00:00.119Z"]
+    assert shown["features"]["x"]["mean"] == pytest.approx(np.arange(40, 120).mean() / 7)
+    assert "the digest was computed again" in run("datasets", "show", first.digest, *options).stdout
+    told = json.loads(run("datasets", "diff", first.digest, second.digest, *options, "--json").stdout)
+    assert (told["both"], told["only_first"], told["only_second"], told["relabelled"]) == (60, 20, 0, 0)
+    x = told["features"]["x"]
+    both = [np.arange(start, 120) / 7 for start in (40, 60)]
+    assert x["apart"] == pytest.approx((both[1].mean() - both[0].mean()) / np.sqrt((both[0].var(ddof=1) + both[1].var(ddof=1)) / 2))
+    assert "60 events in both" in run("datasets", "diff", first.digest, second.digest, *options).stdout
+    missing = run("datasets", "show", "00", *options)
+    assert isinstance(missing.exception, SettingsError)
+    assert first.digest[7:23] in str(missing.exception)
+
+
+@pytest.mark.kafka
+def test_a_training_set_is_the_same_again_from_its_offsets_on_the_topic(broker: str, topics: Topics, tmp_path: Path) -> None:
+    table = rows(150)
+    assert np.array_equal(decode_examples(record_of(table))[0].label, table.label)
+    chosen = choose(table.take(slice(0, 120)), cause(40, clock="predicted"), window=5, max_rows=1_000, min_per_class=3)
+    record = Version(model="churn", version="2", status="registered", at=119, cause="a1", trained_on=chosen.lineage(topics.inference_events))
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for partition in range(3):
+        mine = table.take(table.partition == partition)
+        for part in (mine.take(slice(0, 30)), mine.take(slice(20, None))):  # some rows are delivered twice
+            producer.send(topics.examples, partition=partition, value=record_of(part))
+    producer.send(topics.versions, key=b"churn", value=encode_version(record))
+    producer.close()
+    assert training_set_of(KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix), "churn", record.trained_on).digest == chosen.digest
+    options = ("--datasets", tmp_path, "--bootstrap", broker, "--prefix", topics.prefix, "--json")
+    rebuilt = run("datasets", "rebuild", "churn", "2", *options)
+    assert (rebuilt.exit_code, json.loads(rebuilt.stdout)["same"]) == (0, True)
+    assert digest(DatasetFiles(tmp_path).find(chosen.digest).examples()) == chosen.digest
