@@ -56,7 +56,7 @@ def _classes(values: Column, label: Column) -> bool:
         return len(changes) == len(counts) - 1 and bool((ordered[changes] < ordered[changes + 1]).all())
     _, level = np.unique(values.astype(str), return_inverse=True)
     pairs = np.unique(np.stack([level, answer]), axis=1)
-    return pairs.shape[1] == len(counts) == int(level.max()) + 1
+    return bool(len(set(pairs[0].tolist())) == len(set(pairs[1].tolist())) == pairs.shape[1])
 
 
 def _numbers(values: Column, label: Column) -> bool:
