@@ -122,6 +122,7 @@ class OutcomeProfile(Frozen):
     ``labels``, ``cells`` and ``counts`` name the cells that have rows: place of the label among the classes, output cell (`detectors.output_cells`), number of rows.
     ``dispersion`` is by how much whether the model is right varies more, from one of ``blocks`` stretches of the reference to another, than it would between independent rows.
     ``means`` and ``deviations`` are those of each numeric column's standard score, by the class of the label; None where a class has fewer than two rows.
+    ``witnesses`` are the columns whose means differ most between classes, with ``covariances`` of their standard scores: the upper triangle, row by row.
     """
 
     scored: bool = False
@@ -132,6 +133,8 @@ class OutcomeProfile(Frozen):
     blocks: int = Field(default=0, ge=0)
     means: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     deviations: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    witnesses: tuple[str, ...] = ()
+    covariances: tuple[float, ...] = ()
 
 
 class CorrelationProfile(Frozen):

@@ -39,6 +39,11 @@ _UNITS = {
     "mean difference of correlations": "",
 }
 
+_WHY = {
+    "possible": "; inputs that moved by themselves explain it, and so would other shares of the classes",
+    "contradicted": "; inputs moved by themselves, as other shares of the classes do not explain it",
+}
+
 
 def what_changed(evidence: Evidence) -> str:
     """What a monitor saw before the change and since.
@@ -202,7 +207,14 @@ def _label_shift(evidence: Evidence) -> str:
     classes = list(evidence.reference)
     moved = np.argsort(-np.abs(now - before), kind="stable")[:3]
     named = ", ".join(f"{classes[place]} from {_percent(before[place])} to about {_percent(now[place])}" for place in moved.tolist())
-    return f"the shares of the classes changed, and explain how predictions and inputs moved; most of all {named}"
+    columns = sorted(_columns_of(evidence).items(), key=lambda item: -abs(_float(item[1]["mean"])))[:3]
+    seen = "; ".join(f"{name} is at {_float(one['mean']):+.2f} sigma, where they let expect {_float(one['expected']):+.2f}" for name, one in columns)
+    return f"the shares of the classes changed, and explain how predictions and inputs moved; most of all {named}; {seen}"
+
+
+def _columns_of(evidence: Evidence) -> dict[str, dict[str, Any]]:
+    columns: Any = evidence.basis["columns"]
+    return dict(columns)
 
 
 def _numbers(evidence: Evidence) -> str:
@@ -220,7 +232,8 @@ def _categories(evidence: Evidence) -> str:
     before, now = (counts_of(side) / counts_of(side).sum() for side in (evidence.reference, evidence.current))
     moved = np.argsort(-np.abs(now - before), kind="stable")[:3]
     named = ", ".join(f"{levels[place]} from {_percent(before[place])} to {_percent(now[place])}" for place in moved.tolist() if now[place] != before[place])
-    return f"{_percent(np.abs(now - before).sum() / 2)} of its values moved between levels; most of all {named}"
+    why = _WHY.get(str(evidence.basis.get("label_shift")), "")
+    return f"{_percent(np.abs(now - before).sum() / 2)} of its values moved between levels; most of all {named}{why}"
 
 
 def _correlation(evidence: Evidence) -> str:

@@ -222,6 +222,9 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
         for place, name in enumerate(list(current)[:-1]):
             sides = [math.nan if side is None else float(side[place]) for side in (stated, priors)]
             yield Figure(monitor=evidence.name, name=f"share of the class {name}", stated=sides[0], recomputed=sides[1])
+        columns: Any = basis.get("columns", {})
+        for name, column in columns.items():
+            yield figure(f"mean of {name} that they let expect", lambda: _number(column["expected"]), lambda: float(numbers_of(column["by_class"]) @ priors[basis["known"]]))  # noqa: B023  used at once
     if kind in {"categories", "label shift"}:
         yield figure("difference between levels and sums", lambda: 0.0, lambda: float(np.abs(counts_of(current) - numbers_of(basis["totals"])).max()))
     if kind == "numbers" and not basis.get("cycles"):  # a cycle is taken off pane by pane, which bins do not tell

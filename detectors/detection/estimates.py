@@ -96,7 +96,7 @@ class Estimates:
         if used.sum() < 2 or moved.sum() < special.chdtri(used.sum() - 1, MOVED):
             return False
         events, totals = np.split(self._columns.sums(vector), 2, axis=1)
-        return bool(self._explanation.explains(Moved(predicted, events, totals))[0])
+        return bool(self._explanation.weigh(Moved(predicted, events, totals)).confirmed[0])
 
     def _state(self, n: float, supporting: float, spread: float, *, measured: bool) -> str:
         calibration = self._outputs.calibration

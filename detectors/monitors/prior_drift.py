@@ -1,7 +1,8 @@
 """Drift of a classifier's predictions, told apart by whether shares of classes explain it: of the two halves of one monitor each looks at the other's leavings.
 
 What is explained is label shift, an alert of its own kind: the relation of inputs and classes holds, and the model may be corrected by the classes' shares alone.
-Both halves have the statistic, the threshold and the one share of the budget of the monitor that they are of, as no window counts in both.
+Both halves have the statistic, the threshold and the one share of the budget of the monitor that they are of, as no window counts in both. What can be explained either
+way, by shares of classes or by inputs that moved by themselves, is waited for a little, and then told as drift.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile
 from detectors.scans.scored_windows import Bank, Scored, Told, Windows
 from detectors.unlabelled.label_shift import Explanation, Moved
+
+PATIENCE = 1.5
+"""Of what two explanations fit is waited for until the statistic is so many times its threshold: about twice the events that it took to alarm."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +90,30 @@ class PriorDrift(CategoricalDrift):
         asked = statistic > self.thresholds[1][0]
         if not asked.any():
             return scored
-        sums = windows.sums[asked]
-        values, totals = np.split(sums[:, own:], 2, axis=1)
-        inflation = np.nanmax(windows.inflation[asked], axis=-1, initial=1.0)
-        explained = self._explanation.explains(Moved(sums[:, 1 : own - 1], values, totals, inflation))
+        weighed = self._explanation.weigh(self._moved(windows.sums[asked], np.nanmax(windows.inflation[asked], axis=-1, initial=1.0)))
+        confirmed, contradicted = np.zeros((2, *asked.shape), np.bool_)
+        confirmed[asked], contradicted[asked] = weighed.confirmed, weighed.contradicted
+        # All windows end now, so what is known of one holds for those within it, which are too short to tell, and those around it, which are mixed with what was before.
+        explained = confirmed.any(axis=-1, keepdims=True) & ~contradicted.any(axis=-1, keepdims=True)
+        undecided = ~explained & ~contradicted & (statistic <= PATIENCE * self.thresholds[0][0])
+        counts = explained if self._explained else ~explained & ~undecided
         kept = scored.statistic.copy()
-        kept[asked, 0] = np.where(explained == self._explained, statistic[asked], 0.0)
+        kept[..., 0] = np.where(asked & ~counts, 0.0, statistic)
         return replace(scored, statistic=kept)
 
     @override
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
-        """Counts of the predicted classes, and of label shift the shares of the classes that explain them."""
+        """Counts of the predicted classes; of label shift the shares of the classes that explain them, else whether such shares would explain them as well."""
         told = super().tell(state, monitor, bucket, scored)
-        if not self._explained:
+        sums = state["sums"][bucket:].sum(axis=0)[None]
+        moved = self._moved(sums, np.nanmax(state["labels"][bucket, : state["labels"].shape[1] // 2], initial=1.0))
+        if self._explained:
+            return replace(told, basis={"detector": "label shift"} | self._explanation.told(moved))
+        if not self._explanation.can_tell:
             return told
-        predicted = state["sums"][bucket:, 1 : self._of_predictions - 1].sum(axis=0)
-        return replace(told, basis={"detector": "label shift"} | self._explanation.told(np.asarray(predicted, np.float64)))
+        contradicted = self._explanation.weigh(moved).contradicted[0]
+        return replace(told, basis=told.basis | {"label_shift": "contradicted" if contradicted else "possible"})
+
+    def _moved(self, sums: Float64, inflation: Float64 | float) -> Moved:
+        values, totals = np.split(sums[:, self._of_predictions :], 2, axis=1)
+        return Moved(sums[:, 1 : self._of_predictions - 1], values, totals, inflation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from detectors.event_batch import Column, Float64, Int64
 from detectors.panes.output_cells import MOST_SCORED_CLASSES, cells_of_class, number_of_cells, output_cells
 from detectors.profile import ColumnProfile, NumericProfile, OutcomeProfile
 from detectors.unlabelled.estimated_performance import Calibration
+from detectors.unlabelled.witnesses import MOST_WITNESSES
 
 MOST_BLOCKS = 30
 """Stretches of the reference whose errors are compared: as many as tell a variance to a quarter."""
@@ -68,13 +69,17 @@ def outcome_profile(
     right = true == cells // cells_of_class(scored=scored)
     dispersion, blocks = _dispersion(right - calibration.right[cells], calibration.right[cells])
     numeric = {name: one for name, one in profiles.items() if isinstance(one, NumericProfile) and one.deviation > 0}
-    moments = {name: _moments(np.asarray(columns[name], np.float64)[rows], one, true, len(classes)) for name, one in numeric.items()}
+    scores = {name: _scores(np.asarray(columns[name], np.float64)[rows], one) for name, one in numeric.items()}
+    moments = {name: _moments(values, true, len(classes)) for name, values in scores.items()}
+    witnesses = _witnesses({name: means for name, (means, _) in moments.items()}, np.bincount(true, minlength=len(classes)))
     return profile.model_copy(
         update={
             "dispersion": dispersion,
             "blocks": blocks,
             "means": {name: means for name, (means, _) in moments.items()},
             "deviations": {name: deviations for name, (_, deviations) in moments.items()},
+            "witnesses": witnesses,
+            "covariances": _covariances([scores[name] for name in witnesses]),
         }
     )
 
@@ -93,13 +98,41 @@ def _dispersion(residual: Float64, right: Float64) -> tuple[float, int]:
     return float(f"{max(1.0, squares.mean()):.6g}"), blocks
 
 
-def _moments(values: Float64, profile: NumericProfile, true: Int64, classes: int) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
-    """Mean and deviation of a column's standard score in each class."""
+def _scores(values: Float64, profile: NumericProfile) -> Float64:
+    """(n,) standard scores of a column's values, as a pane counts them; nan where they are missing."""
+    found = np.full(len(values), np.nan)
     known = ~np.isnan(values)
-    score, of = np.asarray(profile.scores)[encode(values[known], profile)], true[known]
+    found[known] = np.asarray(profile.scores)[encode(values[known], profile)]
+    return found
+
+
+def _moments(scores: Float64, true: Int64, classes: int) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
+    """Mean and deviation of a column's standard score in each class."""
+    known = ~np.isnan(scores)
+    score, of = scores[known], true[known]
     rows = np.bincount(of, minlength=classes)
     with np.errstate(all="ignore"):
         mean = np.bincount(of, weights=score, minlength=classes) / rows
         deviation = np.sqrt(np.maximum(np.bincount(of, weights=score**2, minlength=classes) / rows - mean**2, 0))
     plain = [tuple(float(f"{value:.6g}") if n >= 2 else None for value, n in zip(of_class.tolist(), rows.tolist(), strict=True)) for of_class in (mean, deviation)]
     return plain[0], plain[1]
+
+
+def _witnesses(means: Mapping[str, tuple[float | None, ...]], rows: Int64) -> tuple[str, ...]:
+    """Columns whose means vary most between classes, at most `MOST_WITNESSES`, in their order."""
+    share = rows / rows.sum()
+    apart = {}
+    for name, of_class in means.items():
+        mean = np.array([value or 0.0 for value in of_class])
+        apart[name] = float(share @ (mean - share @ mean) ** 2)
+    most = sorted(apart, key=lambda name: -apart[name])[:MOST_WITNESSES]
+    return tuple(name for name in means if name in most)
+
+
+def _covariances(scores: Sequence[Float64]) -> tuple[float, ...]:
+    """Upper triangle, row by row; what is missing counts as the mean."""
+    if not scores:
+        return ()
+    centred = np.stack([np.nan_to_num(column - np.nanmean(column)) if np.isfinite(column).any() else np.zeros(len(column)) for column in scores])
+    found = centred @ centred.T / centred.shape[1]
+    return tuple(float(f"{value:.6g}") for value in found[np.triu_indices(len(found))].tolist())

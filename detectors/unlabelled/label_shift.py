@@ -1,7 +1,7 @@
 """Whether classes became more or less frequent while each looks as it did (label shift).
 
 Nearly any law of predictions is a mixture of the reference's, class by class; so whether shares of classes explain what moved is asked of the inputs, whose means must have moved
-with them.
+with them, and more than one of them (`detectors.unlabelled.witnesses`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from scipy import special
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.profile import OutcomeProfile
 from detectors.unlabelled.class_shares import FEWEST
+from detectors.unlabelled.witnesses import Witnesses, most_ever
 
 CONTRADICTED = 0.01
-"""Share of the pure label shifts that are said to be none."""
+"""Share of the pure label shifts that are ever said to be none; and, of single windows, that are not said to be one."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,24 @@ def _black_box(solve: Float64, predicted: Float64) -> Float64:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What speaks for and against a label shift in ``m`` windows; where neither does, both a label shift and inputs that moved by themselves explain them.
+
+    Attributes
+    ----------
+    confirmed : (m,) shares of classes explain what moved, and no column that moved alone does.
+    contradicted : (m,) shares of classes do not, or nothing could confirm that they do.
+    """
+
+    confirmed: Bool
+    contradicted: Bool
+
+
 class Explanation:
     """Whether shares of classes explain how predictions and inputs moved.
 
-    By predictions alone that cannot be told, as nearly all of their laws are a mixture of the reference's. So without numeric columns nothing counts as explained.
+    By predictions alone that cannot be told, as nearly all of their laws are a mixture of the reference's; nor with one column, which may have moved by itself.
 
     Parameters
     ----------
@@ -91,22 +106,52 @@ class Explanation:
         self._solve = _inverse(law)
         moments = [[[np.nan if value is None else value for value in of_class[name]] for name in columns] for of_class in (outcomes.means, outcomes.deviations)]
         self._means, self._deviations = np.nan_to_num(np.array(moments).reshape(2, len(columns), len(self._rows))[:, :, self._known])
-        self._floor, self._dispersion = floor, outcomes.dispersion
-        chances = max(len(columns) + len(self._known), 1)
-        self._far = float(special.ndtri(1 - CONTRADICTED / 2 / chances))
+        self._columns, self._floor, self._dispersion = columns, floor, outcomes.dispersion
+        self._chances = 2 * max(len(columns) + len(self._known), 1)
+        self._far = float(special.ndtri(1 - CONTRADICTED / self._chances))
         # The variance that a class's own error in the reference gives the weights: (K, K) for each class of label.
         of_label = [self._solve @ (np.diag(column) - np.outer(column, column)) @ self._solve.T for column in law.T]
         self._of_reference = np.array(of_label).reshape((len(self._known),) * 3)
+        self._asked = np.array([columns.index(name) for name in outcomes.witnesses if name in columns], np.int64)
+        self._before = self._means @ (self._rows[self._known] / max(self._rows[self._known].sum(), 1))
+        self._witnesses = self._witnesses_of(outcomes)
 
-    def told(self, predicted: Float64) -> dict[str, object]:
-        """What an alert carries of a window's (K,) predictions: the reference's by label, and the shares of the labels there and now."""
-        shares = priors_of(self._confusion, predicted)
-        return {"confusion": self._confusion.tolist(), "priors_before": (self._rows / self._rows.sum()).tolist(), "priors": shares.tolist()}
+    @property
+    def can_tell(self) -> bool:
+        """Whether there is what could confirm a label shift: two columns at least, and two classes."""
+        return self._witnesses is not None
 
-    def explains(self, moved: Moved) -> Bool:
-        """(m,) whether nothing contradicts that the shares of classes alone have moved."""
-        if not len(self._means) or len(self._known) < 2:
-            return np.zeros(len(moved.predicted), np.bool_)
+    def _witnesses_of(self, outcomes: OutcomeProfile) -> Witnesses | None:
+        size = len(outcomes.witnesses)
+        if len(self._asked) < max(size, 2) or len(self._known) < 2:
+            return None
+        covariance = np.zeros((size, size))
+        covariance[np.triu_indices(size)] = outcomes.covariances
+        covariance += np.triu(covariance, 1).T
+        return Witnesses(covariance, (self._means - self._before[:, None])[self._asked])
+
+    def told(self, moved: Moved) -> dict[str, object]:
+        """What an alert carries of one window: the reference's rows by label, the shares of the labels there and now, and the means of columns by class, expected and seen."""
+        shares = priors_of(self._confusion, moved.predicted[0])
+        with np.errstate(all="ignore"):
+            now, expected = (moved.totals / moved.events)[0], self._means @ shares[self._known]
+        columns = {
+            self._columns[place]: {"by_class": self._means[place].tolist(), "expected": float(expected[place]), "mean": float(now[place]), "of": float(moved.events[0, place])}
+            for place in self._asked.tolist()
+        }
+        known = [int(place) for place in self._known]
+        return {
+            "confusion": self._confusion.tolist(),
+            "priors_before": (self._rows / self._rows.sum()).tolist(),
+            "priors": shares.tolist(),
+            "columns": columns,
+            "known": known,
+        }
+
+    def weigh(self, moved: Moved) -> Weighed:
+        """What speaks for and against shares of classes."""
+        if self._witnesses is None:
+            return Weighed(np.zeros(len(moved.predicted), np.bool_), np.ones(len(moved.predicted), np.bool_))
         with np.errstate(all="ignore"):
             n = moved.predicted.sum(axis=1, keepdims=True)
             observed = moved.predicted / n
@@ -114,13 +159,17 @@ class Explanation:
             scale = self._dispersion * np.broadcast_to(moved.inflation, (len(n),))[:, None, None]
             spread = np.einsum("ka,ma,la->mkl", self._solve, observed, self._solve) - weights[:, :, None] * weights[:, None]
             variance = scale * (spread / n[..., None] + np.einsum("mc,ckl->mkl", weights**2 / self._rows[self._known], self._of_reference))
-            possible = (weights >= -self._far * np.sqrt(np.einsum("mkk->mk", variance))).all(axis=1)
+            below = -weights / np.sqrt(np.einsum("mkk->mk", variance))
             clipped = _black_box(self._solve, moved.predicted)
             expected = clipped @ self._means.T
             squares = clipped @ (self._deviations**2 + self._means**2).T
             error = scale[:, 0] * (np.maximum(squares - expected**2, 0) / moved.events + (clipped**2 / self._rows[self._known]) @ (self._deviations**2).T) + np.einsum(
                 "fk,mkl,fl->mf", self._means, variance, self._means
             )
-            apart = np.abs(moved.totals / moved.events - expected)
-            contradicts = (apart > self._floor) & (apart > self._far * np.sqrt(error))
-        return np.asarray(possible & ~contradicts.any(axis=1))
+            mean = moved.totals / moved.events
+            apart = np.where(np.abs(mean - expected) > self._floor, np.abs(mean - expected) / np.sqrt(error), 0.0)
+            furthest = np.nan_to_num(np.concatenate((apart, below), axis=1), nan=0.0).max(axis=1)
+            worth = n[:, 0] / (scale[:, 0, 0] * (1 + n[:, 0] / self._rows.sum()))
+            agree = self._witnesses.agree(np.nan_to_num(mean - self._before)[:, self._asked], worth)
+            contradicted = furthest**2 > most_ever(CONTRADICTED / self._chances, 1, worth)
+        return Weighed(np.asarray((furthest <= self._far) & agree & ~contradicted), np.asarray(contradicted))

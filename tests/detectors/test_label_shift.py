@@ -10,12 +10,13 @@ import pytest
 from detectors.alerts.alert import Alert
 from detectors.alerts.explanation import explain
 from detectors.event_batch import Float64, Int64
+from detectors.monitors.output_counts import confusion_of
 from detectors.profile import OutcomeProfile
 from detectors.references.reference_outcomes import outcome_profile
 from detectors.specification import MonitorSpecification
 from detectors.unlabelled.class_shares import Priors
 from detectors.unlabelled.estimated_performance import Calibration
-from detectors.unlabelled.label_shift import Explanation, Moved, priors_of
+from detectors.unlabelled.label_shift import Explanation, Moved, Weighed, priors_of
 from streams.file_events import ColumnNames
 from streams.file_settings import changed
 from streams.infer import infer
@@ -95,12 +96,86 @@ def test_label_shift_is_told_from_inputs_that_moved_by_themselves() -> None:
     random = np.random.default_rng(14)
     outcomes = specification().reference.profile.outcomes
     explanation = Explanation(outcomes, _confusion(outcomes), tuple(outcomes.means), floor=0.1)
-    pure = [explanation.explains(_moved(drawn(2_000, random.dirichlet(np.ones(K)), random)[0]))[0] for _ in range(100)]
+    pure = [explanation.weigh(_moved(drawn(2_000, random.dirichlet(np.ones(K)), random)[0])).confirmed[0] for _ in range(100)]
     assert np.mean(pure) >= 0.97
-    moved = [explanation.explains(_moved(drawn(2_000, NOW, random)[0] + 0.5 * np.eye(D)[place % D]))[0] for place in range(30)]
+    moved = [explanation.weigh(_moved(drawn(2_000, NOW, random)[0] + 0.5 * np.eye(D)[place % D])).confirmed[0] for place in range(30)]
     assert not any(moved)
     without_columns = Explanation(outcomes.model_copy(update={"means": {}, "deviations": {}}), _confusion(outcomes), (), floor=0.1)
-    assert not without_columns.explains(_moved(drawn(2_000, NOW, random)[0]))[0]
+    assert not without_columns.weigh(_moved(drawn(2_000, NOW, random)[0])).confirmed[0]
+
+
+COEFFICIENTS = np.array([2.0, 1.0, 0.5])
+
+
+def two_classes(n: int, random: np.random.Generator) -> tuple[Float64, Float64, Int64]:
+    """Columns, the probability of the second class given them, and labels."""
+    x = random.normal(size=(n, 3))
+    probability = 1 / (1 + np.exp(-x @ COEFFICIENTS))
+    return x, probability, (random.random(n) < probability).astype(np.int64)
+
+
+def rows_of(x: Float64, label: Int64 | None = None) -> Table:
+    probability = 1 / (1 + np.exp(-x @ COEFFICIENTS))  # what the model says, wherever the columns are
+    columns = {f"x{place}": x[:, place] for place in range(3)} | {"said": NAMES[(probability > 0.5).astype(int)], "score": probability}
+    return Table(source="t", columns=columns | ({} if label is None else {"truth": NAMES[label]}))
+
+
+@cache
+def specification_of_two() -> MonitorSpecification:
+    x, _, label = two_classes(10_000, np.random.default_rng(21))
+    base = MonitorSpecification(model="m", windows=(1_000_000,), alerts={"resolve_after": 200_000})
+    base = changed(base, lateness=0, false_alarms="1 per 100000 events", events_per_pane=10)
+    return infer(rows_of(x, label), model="m", label="truth", prediction="said", score="score", base=base)
+
+
+def weighed_of_two(x: Float64, events: Int64) -> Weighed:
+    """What is said of growing windows with so many events."""
+    profile = specification_of_two().reference.profile
+    outcomes = profile.outcomes
+    confusion = confusion_of(outcomes, 2)
+    scored = np.stack([np.asarray(one.scores)[np.searchsorted(one.edges, x[:, place], side="right")] for place, one in enumerate(profile.features.values())], axis=1)
+    said = np.eye(2)[(x @ COEFFICIENTS > 0).astype(int)]
+    sums = [np.cumsum(part, axis=0)[events - 1] for part in (said, np.ones((len(x), 3)), scored)]
+    return Explanation(outcomes, confusion, tuple(outcomes.means), floor=0.1).weigh(Moved(*sums))
+
+
+def test_a_column_that_moves_by_itself_is_hardly_ever_taken_for_a_label_shift_and_in_the_end_never() -> None:
+    random = np.random.default_rng(22)
+    found = [weighed_of_two(two_classes(3_000, random)[0] + [1.0, 0, 0], np.arange(50, 3_001, 50)) for _ in range(200)]
+    assert np.mean([one.confirmed.any() for one in found]) <= 0.02
+    assert all(one.contradicted[-1] for one in found)
+
+
+def test_of_two_classes_that_became_more_and_less_frequent_both_columns_bear_witness() -> None:
+    random = np.random.default_rng(23)
+    found = []
+    for _ in range(50):
+        x, _, label = two_classes(20_000, random)
+        kept = np.concatenate([np.flatnonzero(label == 1)[:2_400], np.flatnonzero(label == 0)[:600]])
+        found.append(weighed_of_two(x[random.permutation(kept)], np.array([100, 1_500, 3_000])))
+    confirmed, contradicted = (np.array([getattr(one, name) for one in found]) for name in ("confirmed", "contradicted"))
+    assert confirmed[:, 1].mean() > 0.9
+    assert confirmed[:, 2].mean() > 0.95
+    assert not contradicted.any()
+    one_column = specification_of_two().reference.profile.outcomes.model_copy(update={"witnesses": ("x0",), "covariances": (1.0,)})
+    alone = Explanation(one_column, confusion_of(one_column, 2), tuple(one_column.means), floor=0.1)
+    weighed = alone.weigh(Moved(np.array([[300.0, 1_200.0]]), np.full((1, 3), 1_500.0), np.array([[480.0, 240.0, 120.0]])))
+    assert (weighed.confirmed[0], weighed.contradicted[0]) == (False, True)
+
+
+def test_a_dominant_column_that_moved_is_told_as_drift_which_says_what_it_is_not() -> None:
+    random = np.random.default_rng(24)
+    x = np.concatenate([two_classes(1_000, random)[0], two_classes(700, random)[0] + [1.0, 0, 0]])
+    found = replay([rows_of(x)], specification_of_two(), ColumnNames(prediction="said", score="score"))
+    assert {alert.kind for alert in found.opened} == {"drift"}
+    last = [alert for alert in found.alerts if alert.status != "resolved"][-1]
+    (predictions,) = [monitor for monitor in last.monitors if monitor.name == "prediction"]
+    assert predictions.basis["label_shift"] == "contradicted"
+    explained = explain([_again(last)])
+    assert not explained.wrong
+    assert any("other shares of the classes do not explain it" in monitor.changed for monitor in explained.monitors)
+    predictions.basis["label_shift"] = "possible"
+    assert any("so would other shares of the classes" in monitor.changed for monitor in explain([_again(last)]).monitors)
 
 
 def test_pure_label_shift_is_an_alert_of_its_own_kind_that_can_be_recomputed_and_resolves() -> None:
@@ -141,6 +216,9 @@ def test_a_touched_share_of_a_class_is_found() -> None:
     alert.monitors[0].basis["priors"][0] += 0.1
     wrong = explain([_again(alert)]).wrong
     assert [figure.name for figure in wrong] == ["share of the class a"]
+    alert.monitors[0].basis["priors"][0] -= 0.1
+    alert.monitors[0].basis["columns"]["x0"]["by_class"][0] += 1.0
+    assert [figure.name for figure in explain([_again(alert)]).wrong] == ["mean of x0 that they let expect"]
 
 
 def _again(alert: Alert) -> Alert:
