@@ -6,6 +6,7 @@
 #   make check         ruff, mypy, import rules, then every test
 #   make bench         how fast it is, with its results checked                      ROWS="single join"
 #   make bench-detection  how soon changes are told, at how many false alarms           SIZE=0.1 DETECTION="--row sigma"
+#   make bench-gate    how often the promotion gate errs, and how soon it sees a gain
 #   make bench-scale   what 10,000 models and a million events a second would take
 #   make install | make lock | make clean
 
@@ -30,7 +31,7 @@ BIN := $(VENV)/bin
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-seeds test lint check bench bench-detection bench-scale lock clean
+.PHONY: help install demo demo-seeds test lint check bench bench-detection bench-gate bench-scale lock clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
@@ -93,6 +94,10 @@ bench: $(VENV)/.installed-for-bench
 bench-detection: $(VENV)/.installed-for-bench
 	$(BIN)/python -m bench.detection --size $(SIZE) $(DETECTION)
 	$(if $(filter 1,$(SIZE)),$(if $(DETECTION),,$(BIN)/python -m bench.detection.page))
+
+bench-gate: $(VENV)/.installed-for-bench
+	$(BIN)/python -m bench.gate
+	$(BIN)/python -m bench.gate.page
 
 bench-scale: $(VENV)/.installed-for-bench
 	@$(BIN)/python -m bench.scale

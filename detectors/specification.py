@@ -209,8 +209,9 @@ class Gate(Frozen):
     """What a challenger has to prove before it is promoted."""
 
     alpha: float = Field(default=0.05, gt=0, lt=1, description="chance that a cause promotes a challenger that is not better")
-    block: int = Field(default=100, gt=0, description="labelled events whose losses are averaged into one bet")
+    block: int = Field(default=50, gt=0, description="labelled events between two looks at the evidence")
     min_evidence: int = Field(default=500, ge=0, description="labelled events before a verdict")
+    wander: float = Field(default=0.05, ge=0, le=1, description="by how much an advantage may wander around zero without being a gain; 0 asks for no steadiness")
     max_wait: int = Field(default=20_000, gt=0, description="labelled events after which the verdict is inconclusive")
     min_gain: float = Field(default=0.01, ge=0, description="a challenger is rejected when 'better by this much' is disproved")
 

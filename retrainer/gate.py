@@ -1,14 +1,14 @@
 """The gate: an anytime-valid paired test of "the challenger is better", fed with the losses of both on the same labelled events.
 
-Losses lie in [0, 1]. Differences (champion - challenger) are averaged in blocks, and money is bet on the block means: under the null hypothesis "not better" no strategy is
-expected to win, so wealth above 1 / alpha is evidence at level alpha whenever one looks (Ville's inequality; Waudby-Smith & Ramdas 2024). All challengers of a cause share alpha:
-each has to reach K / alpha. The mirrored test bets against "better by ``min_gain``" and rejects at 1 / alpha.
+Losses lie in [0, 1]. Three things are asked for before a promotion, and all of them can be looked at after any block of labels:
 
-The bettor is a mixture over a grid of constant bets. With blocks of 30 or more half of the money goes to a Student mixture (a t-test with a normal prior on the effect, Lai 1976;
-Perez-Ortiz et al. 2024) on the block means, whose variance has an allowance for an advantage that wanders: bets on means of 100 labels cannot be large enough to see +20 points
-in less than 3,000 labels, the Student mixture sees it in 700. It takes block means for normal, which the grid does not.
+- wealth of bets on the differences of losses (`betting`), which promises a level of alpha whatever the losses are, as long as "not better" holds at each event;
+- evidence that the advantage is steady (`steadiness`), because "not better" may hold on the whole only, and an advantage wanders;
+- no sign that the challenger has become worse lately, and labels from after ``min_validation_time`` (the caller says which these are).
 
-Do not use it for losses that are not paired, or whose scale was chosen after looking at the test's own events.
+All challengers of a cause share alpha: each has to reach K times what a single one must. The mirrored bets are against "better by ``min_gain``" and reject at 1 / alpha.
+
+Do not use it for losses that are not paired, or whose scale was chosen after looking at the test's own events; nor for a table that is looked at once (`held_out`).
 """
 
 from __future__ import annotations
@@ -19,41 +19,52 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from detectors.event_batch import Column, Float64
+from detectors.event_batch import Bool, Float64, Int64
 from detectors.specification import Gate
+from retrainer.betting import BETS, log_payoffs, log_wealth
+from retrainer.steadiness import begin, log_evidence, take
 
 Outcome = Literal["undecided", "promoted", "rejected", "inconclusive"]
 
-BETS: Float64 = np.geomspace(0.01, 0.95, 16)
-"""Fractions of the wealth that are bet at a time; 16 of them lose a factor of 16 at most against the best of them."""
+STEPS = 10
+"""Blocks of `steadiness` in ``min_evidence``."""
 
-STUDENT_BLOCK = 30
-"""Smallest block whose mean is taken for normal."""
+MEMORY = 0.6
+"""Time constant of a wandering advantage, in units of ``min_evidence``: 300 labels by default. A cycle that is seen as such has a period of twice ``min_evidence``."""
 
-WANDERING = 0.03**2 * 2 * 300
-"""Long-run variance per label that the Student mixture allows for: an advantage that wanders by 3 points around zero with a time constant of 300 labels."""
+UNUSED = 3.0
+"""How far below the bound that holds for ever the evidence for steadiness may stay: tests end, by rejection or at ``max_wait``, and this much of alpha is not used (bench.gate)."""
+
+LATELY = 0.5
+"""The bet on "worse lately": seen after 8 labels that only the challenger has wrong, and never while it is wrong less often than the champion."""
+
+_Table = tuple[tuple[float, ...], ...]
 
 
 class GateState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the test remembers; can be saved between any two steps.
+    """What the test remembers; can be saved between any two steps. Its size does not depend on the labels.
 
     Attributes
     ----------
-    labels : labelled events taken so far, those of the open block included.
-    pending : differences of the open block, fewer than ``block``.
-    blocks, total, square, spread : closed blocks, sum of their means, of the squares of their means, and of their mean squared differences.
-    better, not_better : logarithm of the wealth of each bet of the grid, on "better" and against "better by min_gain".
+    labels, total, square : labelled events taken so far, sum of their differences of losses, and of the squares of these.
+    better, not_better : logarithm of the wealth of each bet, on "better" and against "better by min_gain".
+    steadiness : filters of `steadiness`; empty before the first step.
+    steady : logarithm of the evidence for a steady gain, after its last block.
+    before : ``total`` at the beginning of the open block of ``steadiness``.
+    lately, lowest : logarithm of the wealth of a bet on "worse", and the lowest that it has been: their distance is the evidence of the labels since then.
     outcome : "undecided" until a verdict was reached; nothing is taken after that.
     """
 
     labels: int = 0
-    pending: tuple[float, ...] = ()
-    blocks: int = 0
     total: float = 0.0
     square: float = 0.0
-    spread: float = 0.0
     better: tuple[float, ...] = (0.0,) * len(BETS)
     not_better: tuple[float, ...] = (0.0,) * len(BETS)
+    steadiness: _Table = ()
+    steady: float = -math.inf
+    before: float = 0.0
+    lately: float = 0.0
+    lowest: float = 0.0
     outcome: Outcome = "undecided"
 
 
@@ -63,32 +74,36 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     outcome : the verdict.
-    labels, blocks : labelled events in closed blocks, and how many blocks.
-    difference : mean loss of the champion minus that of the challenger; positive is better. nan before the first closed block.
-    interval : 95 % interval of the difference (Student on block means; for the reader, the verdict does not come from it); nan with one block.
+    labels : labelled events that were taken.
+    difference : mean loss of the champion minus that of the challenger; positive is better. nan without labels.
+    interval : 95 % interval of the difference (Bonett & Price 2012; for the reader, the verdict does not come from it); nan without labels.
     wealth, threshold : evidence for "better", and what it has to reach.
+    steadiness, threshold_steadiness : evidence that the gain is steady, and what it has to reach; nan where none is asked for, or before its first block.
     wealth_against, threshold_against : evidence against "better by ``min_gain``", and what it has to reach.
+    worse_lately : evidence of the last labels that the challenger is worse; from ``threshold_against`` on nothing is promoted.
     used : how many of the step's losses were taken until the verdict.
     reason : one sentence.
     """
 
     outcome: Outcome
     labels: int
-    blocks: int
     difference: float
     interval: tuple[float, float]
     wealth: float
     threshold: float
+    steadiness: float
+    threshold_steadiness: float
     wealth_against: float
     threshold_against: float
+    worse_lately: float
     used: int
     reason: str
 
 
-def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, gate: Gate, challengers: int = 1) -> tuple[GateState, Verdict]:
+def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, gate: Gate, challengers: int = 1, settled: Bool | None = None) -> tuple[GateState, Verdict]:
     """Take the losses of both models on the next labelled events.
 
-    The verdict falls at the first closed block that allows one, however the events were batched; what comes after it is not taken.
+    The verdict falls at the first end of a block that allows one, however the events were batched; what comes after it is not taken.
 
     Parameters
     ----------
@@ -96,6 +111,7 @@ def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, 
     champion_loss, challenger_loss : (n,) losses in [0, 1] on the same events, in their order.
     gate : settings; the same ones for the whole test.
     challengers : how many challengers the cause may have in all, those to come included.
+    settled : (n,) True for events that a promotion may rest on; those before ``min_validation_time`` are evidence, but not enough. None: all of them.
 
     Raises
     ------
@@ -107,62 +123,94 @@ def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, 
     >>> rng = np.random.default_rng(1)
     >>> old, new = (rng.random((2, 4_000)) < [[0.30], [0.10]]).astype(float)
     >>> step(GateState(), old, new, gate=Gate())[1].reason
-    'better by 0.204 [0.157, 0.251] on 800 labels: wealth 45.5 of 20'
+    'better by 0.203 [0.160, 0.245] on 650 labels: wealth 7.84e+16 of 20, steadiness 6.82 of 6.67'
     """
     difference = _difference(champion_loss, challenger_loss)
     if state.outcome != "undecided":
         return state, _verdict(state, gate, challengers, used=0)
     used = min(len(difference), gate.max_wait - state.labels)
-    values = np.concatenate([state.pending, difference[:used]])
-    closed = len(values) // gate.block
-    blocks = values[: closed * gate.block].reshape(closed, gate.block)
-    paths = _Paths(state, blocks, gate)
-    decided = paths.first_verdict(gate, challengers)
-    if decided is not None:
-        after, outcome = decided
-        used = after * gate.block - len(state.pending)
-        new = paths.state(after, state.labels + used, (), outcome)
+    paths = _Paths(state, difference[:used], gate)
+    found = paths.first_verdict(gate, challengers, np.ones(used, np.bool_) if settled is None else settled[:used])
+    if found is not None:
+        used, outcome = found
     else:
-        labels = state.labels + used
-        new = paths.state(closed, labels, tuple(values[closed * gate.block :].tolist()), "inconclusive" if labels >= gate.max_wait else "undecided")
+        outcome = "inconclusive" if state.labels + used >= gate.max_wait else "undecided"
+    new = paths.state(used, outcome)
     return new, _verdict(new, gate, challengers, used)
 
 
+def steadiness_block(gate: Gate) -> int:
+    """Labels in a block of `steadiness`: whole blocks of the gate; 0 where steadiness is not asked for."""
+    return gate.block * -(-gate.min_evidence // (STEPS * gate.block)) if gate.wander > 0 else 0
+
+
+def promotes(better: Float64, steady: Float64, gate: Gate, challengers: int) -> Bool:
+    """(...) whether logarithms of wealth and of the evidence for steadiness are enough for a promotion."""
+    needed = math.log(challengers / gate.alpha)
+    return np.asarray((better >= needed) & ((steady >= needed - math.log(UNUSED)) if steadiness_block(gate) else True))
+
+
 class _Paths:
-    """Statistics after each closed block of a step; row 0 is before the first."""
+    """Statistics after each label of a step; row 0 is before the first."""
 
-    def __init__(self, state: GateState, blocks: Float64, gate: Gate) -> None:
-        means = blocks.mean(axis=1)
-        self.count = state.blocks + np.arange(len(means) + 1)
-        self.total = np.cumsum(np.concatenate([[state.total], means]))
-        self.square = np.cumsum(np.concatenate([[state.square], means**2]))
-        self.spread = np.cumsum(np.concatenate([[state.spread], (blocks**2).mean(axis=1)]))
-        self.better = np.cumsum(np.vstack([state.better, np.log1p(np.outer(means, BETS))]), axis=0)
-        self.not_better = np.cumsum(np.vstack([state.not_better, np.log1p(np.outer(gate.min_gain - means, BETS))]), axis=0)
+    def __init__(self, state: GateState, difference: Float64, gate: Gate) -> None:
+        self.labels = state.labels + np.arange(len(difference) + 1)
+        self.total = _running(state.total, difference)
+        self.square = _running(state.square, difference**2)
+        self.better = _running(state.better, log_payoffs(difference))
+        self.not_better = _running(state.not_better, log_payoffs(gate.min_gain - difference))
+        self.lately = _running(state.lately, np.log1p(-LATELY * difference))
+        self.lowest = np.minimum(np.minimum.accumulate(self.lately), state.lowest)
+        self._steadiness(state, gate)
 
-    def first_verdict(self, gate: Gate, challengers: int) -> tuple[int, Outcome] | None:
-        """Blocks taken until the first verdict, and the verdict."""
-        count, mean, variance = _moments(self.count, self.total, self.square, self.spread, gate.block)
-        enough = (count * gate.block >= gate.min_evidence) & (count > 0)
-        enough[0] = False  # judged in the step that closed it
-        promoted = enough & (_log_wealth(self.better, count, mean, variance, gate.block) >= math.log(challengers / gate.alpha))
-        rejected = enough & (_log_wealth(self.not_better, count, gate.min_gain - mean, variance, gate.block) >= math.log(1 / gate.alpha))
-        rows = np.flatnonzero(promoted | rejected)
-        return (int(rows[0]), "promoted" if promoted[rows[0]] else "rejected") if len(rows) else None
+    def _steadiness(self, state: GateState, gate: Gate) -> None:
+        """Filters and their evidence at each end of a block of `steadiness`."""
+        length = steadiness_block(gate)
+        filters = np.array(state.steadiness) if state.steadiness else begin(gate.wander)
+        self._ends, self._filters, self._before = [0], [filters], [state.before]
+        for end in np.flatnonzero(self.labels[1:] % length == 0) + 1 if length else ():
+            labels, total = self.labels[end], self.total[end]
+            noise = max(self.square[end] / labels, 1 / labels) / length  # a few events without any disagreement are no proof that there is none
+            mean = (total - self._before[-1]) / length
+            self._filters.append(take(self._filters[-1], mean, noise, wander=gate.wander, memory=MEMORY * gate.min_evidence / length))
+            self._ends.append(int(end))
+            self._before.append(float(total))
+        evidence = [state.steady, *(log_evidence(np.stack(self._filters[1:], axis=1), gate.wander) if len(self._filters) > 1 else ())]
+        self.steady = np.repeat(evidence, np.diff([*self._ends, len(self.labels)]))
 
-    def state(self, row: int, labels: int, pending: tuple[float, ...], outcome: Outcome) -> GateState:
-        """State after so many blocks."""
+    def first_verdict(self, gate: Gate, challengers: int, settled: Bool) -> tuple[int, Outcome] | None:
+        """Labels taken until the first verdict, and the verdict."""
+        enough = (self.labels % gate.block == 0) & (self.labels >= max(gate.min_evidence, 1))
+        enough[0] = False  # judged in the step before
+        rows: Int64 = np.flatnonzero(enough)
+        against = math.log(1 / gate.alpha)
+        better = promotes(log_wealth(self.better[rows]), self.steady[rows], gate, challengers)
+        promoted = better & settled[rows - 1] & ((self.lately - self.lowest)[rows] < against)
+        rejected = log_wealth(self.not_better[rows]) >= against
+        found = np.flatnonzero(promoted | rejected)
+        return (int(rows[found[0]]), "promoted" if promoted[found[0]] else "rejected") if len(found) else None
+
+    def state(self, row: int, outcome: Outcome) -> GateState:
+        """State after so many labels."""
+        block = int(np.searchsorted(self._ends, row, side="right")) - 1
         return GateState(
-            labels=labels,
-            pending=pending,
-            blocks=int(self.count[row]),
+            labels=int(self.labels[row]),
             total=float(self.total[row]),
             square=float(self.square[row]),
-            spread=float(self.spread[row]),
             better=tuple(self.better[row].tolist()),
             not_better=tuple(self.not_better[row].tolist()),
+            steadiness=tuple(tuple(part) for part in self._filters[block].tolist()),
+            steady=float(self.steady[row]),
+            before=self._before[block],
+            lately=float(self.lately[row]),
+            lowest=float(self.lowest[row]),
             outcome=outcome,
         )
+
+
+def _running(start: float | tuple[float, ...], steps: Float64) -> Float64:
+    """(n + 1, ...) running sums; each is the sum before plus one step, so that they do not depend on where a batch ended."""
+    return np.cumsum(np.concatenate([np.asarray(start, np.float64)[None], steps]), axis=0)
 
 
 def _difference(champion_loss: Float64, challenger_loss: Float64) -> Float64:
@@ -174,67 +222,52 @@ def _difference(champion_loss: Float64, challenger_loss: Float64) -> Float64:
     return np.asarray(champion_loss, np.float64) - challenger_loss
 
 
-def _moments(count: Column, total: Float64, square: Float64, spread: Float64, block: int) -> tuple[Float64, Float64, Float64]:
-    """Blocks, mean of the block means and their variance: (m,) each.
+def interval(labels: int, total: float, square: float) -> tuple[float, float]:
+    """95 % interval of a mean difference of paired losses, as if there were one more event on which either model alone is wrong.
 
-    Half of what independent labels would give is a lower bound of the variance, as a few equal blocks are no proof that there is none.
+    Examples
+    --------
+    >>> "{:.3f} {:.3f}".format(*interval(1_000, 20.0, 100.0))
+    '0.000 0.040'
     """
-    k = np.asarray(count, np.float64)
-    mean = total / np.maximum(k, 1)
-    variance = np.maximum((square - k * mean**2) / np.maximum(k - 1, 1), spread / np.maximum(k, 1) / block / 2)
-    return k, mean, variance
-
-
-def _log_wealth(bets: Float64, count: Float64, mean: Float64, variance: Float64, block: int) -> Float64:
-    """(m,) logarithm of the mixture's wealth after each block; ``bets`` is (m, number of bets)."""
-    top = bets.max(axis=1)
-    grid = top + np.log(np.exp(bets - top[:, None]).mean(axis=1))
-    if block < STUDENT_BLOCK:
-        return np.asarray(grid)
-    freedom = np.maximum(count - 1, 1)
-    ratio = count * mean**2 / (variance + WANDERING / block) / freedom
-    student = -0.5 * np.log1p(count) + (freedom + 1) / 2 * (np.log1p(ratio) - np.log1p(ratio / (1 + count)))
-    student = np.where((mean > 0) & (count > 1), student, -np.inf)
-    return np.asarray(np.logaddexp(grid, student) - math.log(2))
+    if not labels:
+        return math.nan, math.nan
+    centre, spread = total / (labels + 2), (square + 2) / (labels + 2)
+    half = 1.959964 * math.sqrt(max(spread - centre**2, 0.0) / (labels + 2))
+    return max(centre - half, -1.0), min(centre + half, 1.0)
 
 
 def _verdict(state: GateState, gate: Gate, challengers: int, used: int) -> Verdict:
-    row = [np.array([value]) for value in (state.blocks, state.total, state.square, state.spread)]
-    count, mean, variance = _moments(row[0], row[1], row[2], row[3], gate.block)
-    wealth = _exponential(_log_wealth(np.array([state.better]), count, mean, variance, gate.block))
-    against = _exponential(_log_wealth(np.array([state.not_better]), count, gate.min_gain - mean, variance, gate.block))
-    difference = float(mean[0]) if state.blocks else math.nan
-    half = _student_95(state.blocks - 1) * math.sqrt(float(variance[0]) / state.blocks) if state.blocks > 1 else math.nan
-    interval = (difference - half, difference + half)
-    told = f"{difference:.3f} [{interval[0]:.3f}, {interval[1]:.3f}] on {state.blocks * gate.block} labels"
+    asked = steadiness_block(gate) > 0
+    wealth, needed = _exponential(float(log_wealth(np.array(state.better)))), challengers / gate.alpha
+    against = _exponential(float(log_wealth(np.array(state.not_better))))
+    steadiness = _exponential(state.steady) if asked and state.steady > -math.inf else math.nan
+    difference = state.total / state.labels if state.labels else math.nan
+    between = interval(state.labels, state.total, state.square)
+    told = f"{difference:.3f} [{between[0]:.3f}, {between[1]:.3f}] on {state.labels} labels"
+    evidence = f"wealth {wealth:.3g} of {needed:g}" + (f", steadiness {steadiness:.3g} of {needed / UNUSED:.3g}" if asked else "")
     reason = {
-        "promoted": f"better by {told}: wealth {wealth:.1f} of {challengers / gate.alpha:g}",
-        "rejected": f"not better by {gate.min_gain:g}: difference {told}, wealth against it {against:.1f} of {1 / gate.alpha:g}",
-        "inconclusive": f"inconclusive after {state.labels} labels (max_wait): difference {told}, wealth {wealth:.1f} of {challengers / gate.alpha:g}",
-        "undecided": f"undecided: difference {told}, wealth {wealth:.1f} of {challengers / gate.alpha:g}",
+        "promoted": f"better by {told}: {evidence}",
+        "rejected": f"not better by {gate.min_gain:g}: difference {told}, wealth against it {against:.3g} of {1 / gate.alpha:g}",
+        "inconclusive": f"inconclusive after {state.labels} labels (max_wait): difference {told}, {evidence}",
+        "undecided": f"undecided: difference {told}, {evidence}",
     }[state.outcome]
     return Verdict(
         outcome=state.outcome,
-        labels=state.blocks * gate.block,
-        blocks=state.blocks,
+        labels=state.labels,
         difference=difference,
-        interval=interval,
+        interval=between,
         wealth=wealth,
-        threshold=challengers / gate.alpha,
+        threshold=needed,
+        steadiness=steadiness,
+        threshold_steadiness=needed / UNUSED if asked else math.nan,
         wealth_against=against,
         threshold_against=1 / gate.alpha,
+        worse_lately=_exponential(state.lately - state.lowest),
         used=used,
         reason=reason,
     )
 
 
-def _exponential(logarithm: Float64) -> float:
-    return math.exp(min(float(logarithm[0]), 700.0))
-
-
-def _student_95(freedom: int) -> float:
-    """Upper 97.5 % point of Student's t (Hill's expansion from the normal's, good to 1 % from 3 degrees of freedom)."""
-    if freedom < 3:
-        return {1: 12.706, 2: 4.303}[freedom]
-    z = 1.959964
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2) + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+def _exponential(logarithm: float) -> float:
+    return math.exp(min(logarithm, 700.0))

@@ -1,0 +1,106 @@
+"""The tables of docs/gate.md, made from what the bench found: ``python -m bench.gate.page [RESULTS]``."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+from bench.gate.rows import GAINS, NULLS
+from bench.page import written
+from detectors.specification import Gate
+
+PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
+RESULTS = Path(__file__).parent / "results.json"
+_BY = "bench.gate.page"
+Results = dict[str, dict[str, Any]]
+
+
+def share(promoted: int, runs: int) -> str:
+    """A share of false promotions with its 95 % interval.
+
+    Examples
+    --------
+    >>> share(500, 10_000)
+    '.0500 (.0458 to .0545)'
+    """
+    found = binomtest(promoted, runs).proportion_ci()
+    low, high = (f"{bound:.4f}".removeprefix("0") for bound in (found.low, found.high))
+    return f"{promoted / runs:.4f}".removeprefix("0") + f" ({low} to {high})"
+
+
+def nulls(results: Results) -> str:
+    """Challengers that are not better."""
+    lines = ["| row | challenger | causes | promoted | at most | |", "|---|---|---|---|---|---|"]
+    for row in NULLS:
+        found = results.get(row.name)
+        if found is None:
+            continue
+        stated = "" if math.isnan(row.allowed) else f"{row.allowed:.3f}".removeprefix("0")
+        missed = "**missed**" if found["promoted"] / found["runs"] > row.allowed else ""
+        lines.append(_line([f"`{row.name}`", row.what, f"{found['runs']:,}", share(found["promoted"], found["runs"]), stated, missed]))
+    return "\n".join(lines) + "\n"
+
+
+def gains(results: Results) -> str:
+    """Challengers that are better."""
+    lines = ["| row | better by | bets alone | at most | defaults | at most | never promoted | four challengers | |", "|---|---|---|---|---|---|---|---|---|"]
+    for row in GAINS:
+        found = results.get(row.name)
+        if found is None:
+            continue
+        bets, defaults, four = (found[part]["median"] for part in ("bets", "defaults", "four"))
+        by_default = row.allowed_by_default(Gate())
+        missed = [name for name, median, allowed in (("bets alone", bets, row.allowed), ("defaults", defaults, by_default)) if median > allowed]
+        lines.append(
+            _line(
+                [
+                    f"`{row.name}`",
+                    f"{100 * row.gain:g} points, {100 * row.disagreement:g} % disagreement",
+                    _labels(bets),
+                    "" if math.isnan(row.allowed) else _labels(row.allowed),
+                    _labels(defaults),
+                    "" if math.isnan(row.allowed) else _labels(by_default),
+                    f"{100 * (1 - found['defaults']['promoted']):.1f} %",
+                    _labels(four),
+                    f"**{', '.join(missed)}: late**" if missed else "",
+                ]
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def agreement(results: Results) -> str:
+    """How far the simulation agrees with the gate itself."""
+    found = [results[row.name]["agreement"] for row in NULLS if row.name in results]
+    return f"On {100 * min(found):g} % or more of the runs that were judged both ways the verdict is the same, at the same label.\n" if found else "Not run yet.\n"
+
+
+def _labels(median: float) -> str:
+    return f"{median:,.0f}" if math.isfinite(median) else "never"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
+
+
+def main() -> int:
+    """Write the tables; 1 where there are no results."""
+    results_file = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
+    if not results_file.exists():
+        print(f"{results_file} is not there; run: python -m bench.gate", file=sys.stderr)
+        return 1
+    results: Results = json.loads(results_file.read_text())
+    page = PAGE.read_text()
+    for name, found in {"not better": nulls, "better": gains, "agreement": agreement}.items():
+        page = written(page, name, found(results), by=_BY)
+    PAGE.write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

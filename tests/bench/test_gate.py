@@ -1,0 +1,54 @@
+"""The gate's bench: rows run, what is missed is said, and the page shows what was found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.gate.__main__ import main
+from bench.gate.advantages import cyclic, differences, switching, wandering
+from bench.gate.page import PAGE, gains, nulls
+from bench.gate.rows import GAINS, NULLS
+from bench.page import written
+
+
+def test_a_wandering_advantage_has_the_spread_and_the_memory_that_it_is_asked_for() -> None:
+    drawn = wandering(0.05)(np.random.default_rng(1), 400, 2_000)
+    assert drawn.std() == pytest.approx(0.05, rel=0.05)
+    assert np.corrcoef(drawn[:, 0], drawn[:, 300])[0, 1] == pytest.approx(np.exp(-1), abs=0.15)
+    assert np.corrcoef(drawn[:, 500], drawn[:, 1_999])[0, 1] == pytest.approx(0, abs=0.15)
+
+
+def test_cycles_and_switches_are_around_zero() -> None:
+    rng = np.random.default_rng(2)
+    assert np.abs(cyclic(0.1, 1_000)(rng, 5, 3_000).mean(axis=1)).max() < 1e-9
+    assert set(np.unique(switching(0.03, 300)(rng, 50, 500))) == {-0.03, 0.03}
+
+
+def test_models_differ_as_often_and_as_much_as_they_are_asked_to() -> None:
+    drawn = differences(np.array([[0.02]]), 0.1, np.random.default_rng(3), 100, 10_000)
+    assert np.abs(drawn).mean() == pytest.approx(0.1, abs=0.002)
+    assert drawn.mean() == pytest.approx(0.02, abs=0.002)
+
+
+def test_rows_run_and_the_page_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "results.json"
+    assert main(["--row", "wander-5", "--row", "gain-5", "--runs", "10", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["wander-5"]["agreement"] == 1
+    assert "`gain-5`" in capsys.readouterr().out
+    page = written(PAGE.read_text(), "not better", nulls(found), by="bench.gate.page")
+    assert page.count("`wander-5`") == 1
+
+
+def test_what_is_missed_is_said() -> None:
+    late = {part: {"runs": 10, "median": 9_999.0, "promoted": 1.0} for part in ("bets", "defaults", "four")}
+    assert nulls({"null": {"runs": 1_000, "promoted": 60}}).endswith("**missed** |\n")
+    assert gains({"gain-2": late}).endswith("**bets alone, defaults: late** |\n")
+
+
+def test_rows_have_names_of_their_own() -> None:
+    assert len({row.name for row in (*NULLS, *GAINS)}) == len(NULLS) + len(GAINS)
