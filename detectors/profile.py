@@ -155,6 +155,29 @@ class CorrelationProfile(Frozen):
     sum_counts: tuple[int, ...]
 
 
+class AnomalyProfile(Frozen):
+    """What single events look like: histograms of the columns, and of the principal components of the numeric ones; see `detectors.columns.anomaly_scores`.
+
+    ``centres`` and ``scales`` (d,) are those that numeric values are squashed by, ``components`` (d, c) the directions. ``lows``, ``steps`` and ``counts`` are of the
+    d + c histograms, ``missing`` (d,) and ``levels`` (by level, then unseen, then missing) of the columns. ``above`` of ``rows`` rows that were not counted there have
+    scores above ``threshold``.
+    """
+
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    centres: tuple[float, ...]
+    scales: tuple[float, ...]
+    components: tuple[tuple[float, ...], ...]
+    lows: tuple[float, ...]
+    steps: tuple[float, ...]
+    counts: tuple[tuple[int, ...], ...]
+    missing: tuple[int, ...]
+    levels: tuple[tuple[int, ...], ...]
+    threshold: float
+    rows: int = Field(gt=0)
+    above: int = Field(ge=0)
+
+
 class Profile(Frozen):
     """The whole reference of one model."""
 
@@ -165,3 +188,4 @@ class Profile(Frozen):
     performance: PerformanceProfile | None = None
     outcomes: OutcomeProfile | None = None
     correlation: CorrelationProfile | None = None
+    anomalies: AnomalyProfile | None = None

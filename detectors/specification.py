@@ -154,7 +154,7 @@ class Service(Frozen):
         return self
 
 
-QualityMonitor = Literal["constant", "type", "schema"]
+QualityMonitor = Literal["constant", "type", "schema", "anomalies"]
 
 
 class Quality(Frozen):
@@ -459,6 +459,18 @@ class MonitorSpecification(Frozen):
             raise ValueError(f"correlation is of {', '.join(names)}, but its reference {told}; make it with: driftwarden monitor infer FILE --correlation NAME --correlation NAME")
         return self
 
+    @model_validator(mode="after")
+    def _anomalies_have_a_reference(self) -> MonitorSpecification:
+        if "anomalies" not in self.quality.monitors:
+            return self
+        profile = self.reference.profile
+        known = None if profile is None else profile.anomalies
+        if known is None or not {*known.numeric, *known.categorical} <= self.columns.keys():
+            raise ValueError(
+                "quality.monitors names anomalies, but reference.profile.anomalies is not there, or of other features; make it with: driftwarden monitor infer FILE --anomalies"
+            )
+        return self
+
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
@@ -479,6 +491,8 @@ class MonitorSpecification(Frozen):
             _without_correlation(content)
         if not self.quality.monitors:
             del content["quality"]
+        if profile is not None and "anomalies" not in self.quality.monitors:
+            del content["reference"]["profile"]["anomalies"]
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
     @property

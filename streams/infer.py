@@ -14,6 +14,8 @@ from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64, Int64
 from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
+from detectors.references.anomaly_reference import MIN_ROWS as MIN_ROWS_OF_ANOMALIES
+from detectors.references.anomaly_reference import anomaly_profile
 from detectors.references.correlation_reference import MIN_ROWS
 from detectors.references.reference import correlations_of, performance_profile, profile_of
 from detectors.references.reference_outcomes import outcome_profile
@@ -30,7 +32,7 @@ _PANES = tuple(parse_duration(text) for text in ("10s", "1m", "10m", "1h", "1d")
 _ENOUGH = 0.5  # events in a pane; hourly rows with some hours missing belong into panes of an hour
 _WINDOWS = (60, 360)  # panes: 10 min and 1 h of the default pane
 ALL = "all"
-QUALITY = Quality(monitors=get_args(QualityMonitor))
+QUALITY = Quality(monitors=tuple(name for name in get_args(QualityMonitor) if name != "anomalies"))
 """What is watched of the inputs where nobody says otherwise."""
 _SELDOM = 0.01  # missing values of a column whose correlations are watched: a row counts where none is missing
 _ROW_BYTES = 64  # of a waiting prediction besides its features: id, times, offset, version, output, score
@@ -51,6 +53,7 @@ def infer(
     task: Task | None = None,
     positive: str | None = None,
     correlation: Sequence[str] = (),
+    anomalies: bool = False,
     base: MonitorSpecification | None = None,
     tell: Callable[[str], None] = lambda note: None,  # noqa: ARG005  silence
 ) -> MonitorSpecification:
@@ -69,6 +72,7 @@ def infer(
     task : default: regression for a target with fractions or more than 20 whole numbers, classification otherwise.
     positive : the class of `score`; default: the last of two.
     correlation : features whose correlations are watched; `ALL` alone for all that can be: numeric ones with many values, without a cycle, that seldom miss a value.
+    anomalies : whether single events are judged, by how unlike the table's rows they are.
     base : a specification whose other settings (pane, budget, floors, ...) are kept; without one the pane is 10 s, or longer where events are rarer.
     tell : gets a sentence for each decision that a person should know of: columns left out, a task that was guessed.
 
@@ -115,6 +119,9 @@ def infer(
         profile = profile.model_copy(update={"correlation": correlations_of({name: columns[name] for name in together}, profile.features)})
     if target is None:
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
+    quality = _ignoring(start.quality, tuple(name for name in table.columns if name not in features))
+    if anomalies or "anomalies" in quality.monitors:
+        profile, quality = _with_anomalies(profile, columns, quality)
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
     probability = None if score is None or chosen == "regression" else _probabilities(table, score)
     profile, estimate = _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start, tell)
@@ -132,10 +139,18 @@ def infer(
             "segments": tuple(segments) or start.segments,
             "estimate_performance": estimate,
             "reference": Reference(source=table.source, profile=profile),
-            "quality": _ignoring(start.quality, tuple(name for name in table.columns if name not in features)),
+            "quality": quality,
             "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
         }
     )
+
+
+def _with_anomalies(profile: Profile, columns: Mapping[str, Column], quality: Quality) -> tuple[Profile, Quality]:
+    """The profile with what single events are judged by, and the monitor of them."""
+    if profile.rows < MIN_ROWS_OF_ANOMALIES or not profile.features:
+        raise SettingsError(f"anomalies of single events need {MIN_ROWS_OF_ANOMALIES} rows and a feature, got {profile.rows} and {len(profile.features)}; leave --anomalies out")
+    profile = profile.model_copy(update={"anomalies": anomaly_profile({name: columns[name] for name in profile.features}, profile.features)})
+    return profile, quality.model_copy(update={"monitors": tuple(dict.fromkeys((*quality.monitors, "anomalies")))})
 
 
 def _ignoring(quality: Quality, others: tuple[str, ...]) -> Quality:

@@ -174,6 +174,8 @@ def _rate(evidence: Evidence) -> str:
     if before[1] >= 1e12:
         told[0] = f"{_percent(before[0] / before[1])} (as stated in the monitor)"
     limit = evidence.basis.get("slower_than")
+    if evidence.name == "anomaly_rate":
+        return f"the share of events that are stranger than 99 % of the reference went from {told[0]} to {told[1]}"
     what = "the rate" if limit is None else f"the share of predictions slower than {_plain(_float(limit))} ms"
     return f"{_COUNTED.get(str(evidence.basis.get('counted')), what)} went from {told[0]} to {told[1]}{_of_schema(evidence, most=now[0] >= now[1] / 2)}"
 

@@ -14,7 +14,7 @@ from detectors.statistics.intervals import metrics_of, rates
 def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     """``missing:NAME`` for each watched feature, ``unseen:NAME`` for a categorical one, ``out_of_range:NAME`` where a range is declared.
 
-    ``missing`` is a share of all rows; the others are shares of the rows that have a value. Where they are asked for, ``type:NAME`` and ``undeclared:`` (of no
+    ``missing`` is a share of all rows; the others are shares of the rows that have a value. Where they are asked for, ``type:NAME``, ``undeclared:`` and ``anomalous:`` (of no
     feature) are shares of all rows, too.
     """
     names, shares = _irregular(layout, vector)
@@ -40,7 +40,7 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
 
 
 def _irregular(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[float, float]]]:
-    """Values of another type, and events with columns that nobody declared."""
+    """Values of another type, events with columns that nobody declared, and strange events."""
     quality, found = layout.specification.quality, {}
     if quality.forgives:
         block = vector[layout.blocks["irregular"]]
@@ -48,4 +48,7 @@ def _irregular(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[f
             found = {f"type:{name}": (float(block[1 + place]), float(block[0])) for place, name in enumerate(layout.specification.features)}
         if "schema" in quality.monitors:
             found["undeclared:"] = (float(block[1 + len(layout.specification.features)]), float(block[0]))
+    if "anomalies" in quality.monitors:
+        events, strange = vector[layout.blocks["anomalies"]].tolist()
+        found["anomalous:"] = (strange, events)
     return [*found], [*found.values()]

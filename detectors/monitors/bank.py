@@ -316,7 +316,7 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
         reference = (profile.missing, values + profile.missing) if stated is None else (stated * KNOWN, KNOWN)
         if stated != 1:  # which cannot rise
             rates[f"missing:{name}"] = Rate(hits=[missing], events=[*bins, missing], reference=reference)
-    rates |= _types(specification, layout)
+    rates |= _types(specification, layout) | _anomalies(specification, layout)
     floor = specification.alerts.floors.rate
     watched = [replace(rate, reference=rate_reference(rate.reference, acknowledged.get(name))) for name, rate in rates.items()]
 
@@ -332,6 +332,15 @@ def _types(specification: MonitorSpecification, layout: Layout) -> dict[str, Rat
         return {}
     first = layout.blocks["irregular"].start
     return {f"type:{name}": Rate(hits=[first + 1 + place], events=[first], reference=_none_of_reference(specification)) for place, name in enumerate(specification.features)}
+
+
+def _anomalies(specification: MonitorSpecification, layout: Layout) -> dict[str, Rate]:
+    """Events that are stranger than nearly all of the reference."""
+    known = None if specification.reference.profile is None else specification.reference.profile.anomalies
+    if "anomalies" not in specification.quality.monitors or known is None:
+        return {}
+    first = layout.blocks["anomalies"].start
+    return {"anomaly_rate": Rate(hits=[first + 1], events=[first], reference=(known.above, known.rows))}
 
 
 def _undeclared_columns(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:

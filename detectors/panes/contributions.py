@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.coded_text import CodedText
+from detectors.columns.anomaly_scores import AnomalyScores
 from detectors.columns.binning import ColumnBins
 from detectors.columns.grid_bins import cells_together, grid_bins
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
@@ -75,6 +76,8 @@ class Contributions:
         self._regression = layout.specification.task == "regression"
         self._positive = None if self._regression else layout.specification.positive_class
         self._estimates = "outputs" in layout.blocks
+        anomalies = None if "anomalies" not in quality.monitors or layout.specification.reference.profile is None else layout.specification.reference.profile.anomalies
+        self._anomalies = None if anomalies is None else (anomalies, AnomalyScores(anomalies))
         self.alike = _alike(layout)
 
     def traffic(self, sums: Float64, groups: RowGroups, counter: str, rows: Int64 | None = None) -> None:
@@ -96,9 +99,26 @@ class Contributions:
             add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
         if self._coded:
             add_codes(sums[:, self._blocks["codes"]], groups, self._numbers(batch), [batch.categorical[name] for name, _, _ in self._categorical])
-
         if self._irregular is not None:
             self._irregular.add(sums[:, self._blocks["irregular"]], groups, batch.irregular)
+        if self._anomalies is not None:
+            above = np.flatnonzero(self._strange(batch, members))
+            sums[:, self._blocks["anomalies"]] += np.stack((groups.sizes(), groups.sizes(above)), axis=1)
+
+    def _strange(self, batch: EventBatch, members: Members | None) -> Bool:
+        """(n,) events whose score is above the threshold of their model."""
+        if members is None or len(members.of) == 1:
+            one = self if members is None else members.of[0]
+            return one._strange_of_mine(batch)
+        parts = zip(members.of, members.bounds[:-1], members.bounds[1:], strict=True)
+        return np.concatenate([one._strange_of_mine(batch.take(slice(first, end))) for one, first, end in parts])
+
+    def _strange_of_mine(self, batch: EventBatch) -> Bool:
+        assert self._anomalies is not None  # noqa: S101  models that are alike have the same blocks
+        profile, scores = self._anomalies
+        numbers = batch.numeric if batch.numeric_names == profile.numeric else batch.numeric[:, [batch.numeric_names.index(name) for name in profile.numeric]]
+        cells = [self._layout.bins[name].cells(batch.categorical[name]) for name in profile.categorical]
+        return np.asarray(scores.scores(numbers, cells) > scores.threshold)
 
     def _numbers(self, batch: EventBatch) -> Float64:
         """(n, F) numeric columns that have a reference."""

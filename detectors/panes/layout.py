@@ -61,6 +61,7 @@ class Layout:
     ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
     ``codes``              where constant columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
     ``irregular``          where types or the schema are watched: see `detectors.panes.irregular_counts`, of the features as they are declared
+    ``anomalies``          where single events are judged: those with features, and those whose score is above the reference's threshold
     ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
     """
 
@@ -89,6 +90,8 @@ class Layout:
             sizes["codes"] = CODE_CELLS * len(self.coded)
         if self.specification.quality.forgives:
             sizes["irregular"] = irregular_size(len(self.specification.features), names="schema" in self.specification.quality.monitors)
+        if "anomalies" in self.specification.quality.monitors:
+            sizes["anomalies"] = 2
         if self.specification.correlation:
             sizes["correlation"] = block_size(len(self.specification.correlation))
         ends = np.cumsum(list(sizes.values())).tolist()

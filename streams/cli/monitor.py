@@ -43,6 +43,7 @@ def infer(
     period: Annotated[list[str] | None, typer.Option(help="A cycle to learn and to take off, such as 1d, or without --time in rows, such as 365; may be given again.")] = None,
     task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="Default: by the label's values.", show_default=False)] = None,
     correlation: Annotated[list[str] | None, typer.Option(help="A numeric column whose correlations are watched; may be given again, or be 'all'.")] = None,
+    anomalies: Annotated[bool, typer.Option("--anomalies", help="Judge single events, too, by how unlike the table's rows they are.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json: Json = False,
 ) -> None:
@@ -75,6 +76,7 @@ def infer(
         periods=[_period(text, rows=time is None) for text in period or ()],
         task=task,
         correlation=correlation or (),
+        anomalies=anomalies,
         base=base,
         tell=tell,
     )
