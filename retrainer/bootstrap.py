@@ -41,6 +41,10 @@ def bootstrap_champion(
     chosen = choose(rows, Cause(cause=by, kind="request", since=at, targets=(1,)), window=len(rows), max_rows=len(rows))
     candidate = trainer.train(chosen.examples, specification, TrainingContext(cause=by))
     check(candidate, chosen.examples, specification)
+    if specification.retrain.champion == "adaptive":
+        from retrainer.adaptive import started  # noqa: PLC0415  river takes a second to import, which nobody waits for who does not ask for it
+
+        candidate = started(candidate, chosen.examples, specification, cut=at, seed=0)
     version = Version(
         model=specification.model,
         version="1",

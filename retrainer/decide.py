@@ -29,6 +29,7 @@ from retrainer.messages import (
     GateRefused,
     Instruction,
     LabelsArrived,
+    MemberTrained,
     Postpone,
     Publish,
     Reject,
@@ -254,6 +255,12 @@ def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decis
     return new, [StartGate(cause=event.cause, version=event.version, cut=event.cut, challengers=len(state.cause.targets))]
 
 
+def go_on(state: State, event: MemberTrained, retrain: Retrain) -> Decision:
+    """The adaptive champion has one member more; later targets still count."""
+    new = _told(state, f"v{event.version} has a member more", stage=Stage.VALIDATING, last_cut=event.cut, winner=event.version, spent=with_cost(state, event.at, event.cpu_seconds))
+    return _continue(new, event.at, retrain)
+
+
 def reject_failed(state: State, event: TrainingFailed, retrain: Retrain) -> Decision:
     """A training that failed changes nothing for the champion."""
     new = _told(state, f"v{event.version} failed", stage=Stage.VALIDATING, spent=with_cost(state, event.at, event.cpu_seconds))
@@ -319,6 +326,7 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_T, AlertResolved): Rule(drop_resolved, (_T,)),
     (_T, RetrainRequested): Rule(answer_request, (_T,)),
     (_T, CandidateTrained): Rule(start_gate, (_V,)),
+    (_T, MemberTrained): Rule(go_on, (_V, _C, _S)),
     (_T, TrainingFailed): Rule(reject_failed, (_V, _C, _S)),
     (_T, GatePassed): Rule(publish_winner, (_T,)),
     (_T, GateRefused): Rule(reject_loser, (_T,)),

@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 
 from detectors.alerts.alert import Alert
-from detectors.event_batch import NO_TIME, Int64
+from detectors.event_batch import NO_TIME, Bool, Column, Int64
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer import messages
+from retrainer.adaptive import Learner, is_adaptive, learnt_until, member, started
 from retrainer.decide import due, step
 from retrainer.decision import Decision
 from retrainer.gate import GateState, Verdict
@@ -25,7 +26,7 @@ from retrainer.messages import Cause, Event, Instruction
 from retrainer.registry import Registry
 from retrainer.row_buffer import RowBuffer
 from retrainer.stage import LONG_AGO, State, restore
-from retrainer.trainers import Model, Trainer, TrainingContext, TrainingError, check
+from retrainer.trainers import Candidate, Model, Trainer, TrainingContext, TrainingError, check
 from retrainer.training_set import TrainingSet, choose, row_times, wanted
 from retrainer.trial import Shadow, Trial, fixed_scale
 from retrainer.versions import Request, Version, champion, digest_of_specification, next_number
@@ -70,6 +71,7 @@ class RetrainLoop:
         self._models: dict[str, Model] = {}
         self._failed: dict[str, Version] = {}
         self._trials: dict[str, Trial] = {}
+        self._learners: dict[str, Learner] = {}
         self._sequences: dict[str, int] = {}
         self._counted: tuple[Cause | None, int] = (None, 0)
         self._idle = 0  # labelled rows since the last cause ended
@@ -127,11 +129,14 @@ class RetrainLoop:
         rows = examples.take(np.flatnonzero(self._buffer.unseen(examples)))
         clock = np.maximum(np.maximum.accumulate(row_times(rows, "outcome")), self._clock) if len(rows) else np.empty(0, np.int64)
         watched = bool(self._trials) or bool(due(self.state, self.specification.retrain))  # else no trial can begin within these rows
-        shadow = Shadow(rows, self._buffer.first_sight(rows), self.specification.task) if watched else None
+        learners = self._learning()
+        first_sight = self._buffer.first_sight(rows) if watched or learners else np.ones(len(rows), np.bool_)
+        shadow = Shadow(rows, first_sight, self.specification.task) if watched else None
         told: list[Told] = []
         start = 0
         while start < len(rows):
-            stop = self._due_row(rows, clock, start)
+            learners = self._learning()
+            stop = self._revised_row(learners, rows, first_sight, start, self._due_row(rows, clock, start))
             verdicts: list[tuple[Trial, Verdict]] = []
             if self._trials and shadow is not None:
                 stop, verdicts = self._judge(shadow, start, stop)
@@ -142,6 +147,7 @@ class RetrainLoop:
                 self._idle += len(passed)
             else:
                 self._counted = (self.state.cause, self._count_before() + int(wanted(passed, self.state.cause).sum()))
+            told += self._learn(learners, rows, first_sight, start, stop)
             for trial, verdict in sorted(verdicts, key=lambda pair: (pair[1].outcome != "promoted", -pair[1].wealth)):
                 if trial.version in self.state.open:
                     told += self._settle(self._verdict_event(trial, verdict))
@@ -212,7 +218,7 @@ class RetrainLoop:
         current = shadow.champion(serving, self._model(serving) if serving and (shadow.rows.version[start:stop] != serving).any() else None)
         pairs = {}
         for version, trial in self._trials.items():
-            old, new = shadow.losses(current, trial.scale), shadow.losses(shadow.predicted(version, trial.model), trial.scale)
+            old, new = shadow.losses(current, trial.scale), shadow.losses(self._challenged(shadow, trial, start, stop), trial.scale)
             usable = shadow.judged(trial.cut) & np.isfinite(old)
             pairs[version] = (np.flatnonzero(usable), old, np.where(np.isfinite(new), new, 1.0))
 
@@ -269,10 +275,15 @@ class RetrainLoop:
         elif isinstance(instruction, messages.Publish):
             self._trials.pop(instruction.version, None)
             self._registry.set_alias(self.state.model, "champion", instruction.version)
-            return [self._announce(instruction.version, "promoted", at, instruction.evidence)], []
+            promoted = [self._announce(instruction.version, "promoted", at, instruction.evidence)]
+            if instruction.version in self._learners:  # what it has learnt while it was judged
+                self._learners[instruction.version].hold(at)
+                promoted.append(self._revise(instruction.version, at))
+            return promoted, []
         elif isinstance(instruction, messages.Reject):
             trial = self._trials.pop(instruction.version, None)
             self._models.pop(instruction.version, None)
+            self._learners.pop(instruction.version, None)
             evidence = instruction.evidence or ({} if trial is None else _evidence(trial.step(np.empty(0), np.empty(0), self.specification.retrain.gate)[1]))
             return [self._announce(instruction.version, "rejected", at, evidence | {"reason": instruction.reason})], []
         return [], []
@@ -307,19 +318,111 @@ class RetrainLoop:
                 raise TrainingError("; ".join(chosen.warnings) or "there are no rows to train on")
             candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode))
             check(candidate, chosen.examples, self.specification)
-            artifact = candidate.model.artifact()
+            learner = self._learner(self.state.champion) if retrain.champion == "adaptive" else None
+            joining = None if learner is None else member(f"{cause.cause}/{instruction.slot}", candidate, chosen.cut)
+            if learner is None and retrain.champion == "adaptive":
+                serving = self._model(self.state.champion) if self.state.champion else None
+                candidate = started(candidate, chosen.examples, self.specification, cut=chosen.cut, seed=self._seed, champion=serving)
+                draft = msgspec.structs.replace(draft, trained_on=draft.trained_on | {"learnt": learnt_until(rows)})
+            artifact = candidate.model.artifact() if joining is None else b""
         except Exception as error:  # whatever a trainer does, the champion stays
             reason = str(error) if isinstance(error, TrainingError) else f"{type(error).__name__}: {error}"
             spent = self._meter() - spent
             self._failed[draft.version] = msgspec.structs.replace(draft, metrics=_cost(spent))
             return [], [messages.TrainingFailed(model=draft.model, at=at, version=draft.version, cause=cause.cause, reason=reason, cpu_seconds=spent)]
         spent = self._meter() - spent
+        if learner is not None and joining is not None:
+            learner.join(joining)
+            return self._joined(draft, candidate, at, spent)
         draft = msgspec.structs.replace(draft, parameters=candidate.parameters, metrics=candidate.metrics | _cost(spent))
         uri, digest = self._registry.register(artifact, draft)
         registered = msgspec.structs.replace(draft, uri=uri, digest=digest)
         self.records.append(registered)
         self._models[registered.version] = candidate.model
         return [registered], [messages.CandidateTrained(model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut, cpu_seconds=spent)]
+
+    def _learner(self, version: str) -> Learner | None:
+        """An adaptive version as it learns; None of any other."""
+        if version not in self._learners:
+            record = next((record for record in reversed(self.records) if record.version == version and record.uri), None)
+            if record is None or not is_adaptive(record):
+                return None
+            pool, settings = self._registry.fetch(record.uri, record.digest), self.specification.retrain
+            since, learnt = int(record.gate.get("cut", record.at)), record.trained_on.get("learnt", {})
+            self._learners[version] = Learner(pool, since=since, learnt=learnt, update_every=settings.update_every, most_members=settings.members)  # type: ignore[arg-type]  # by `is_adaptive`
+        return self._learners[version]
+
+    def _learning(self) -> dict[str, Learner]:
+        """Adaptive versions that serve or are judged."""
+        found = {version: self._learner(version) for version in (self.state.champion, *self._trials)}
+        return {version: learner for version, learner in found.items() if learner is not None}
+
+    def _revised_row(self, learners: dict[str, Learner], rows: Examples, first_sight: Bool, start: int, stop: int) -> int:
+        """End of the rows that can be taken at once: behind the first at which a revision is due."""
+        for learner in learners.values():
+            mine = start + np.flatnonzero((first_sight & learner.new(rows))[start:stop])
+            if len(mine) >= learner.left:
+                stop = int(mine[learner.left - 1]) + 1
+        return stop
+
+    def _learn(self, learners: dict[str, Learner], rows: Examples, first_sight: Bool, start: int, stop: int) -> list[Told]:
+        """Adaptive versions learn; gives the champion's next revision, where it is due."""
+        told: list[Told] = []
+        for version, learner in learners.items():
+            learner.learn(rows.take(start + np.flatnonzero((first_sight & learner.new(rows))[start:stop])))
+            if learner.left == 0:
+                learner.hold(self._clock)
+                if version == self.state.champion:
+                    told.append(self._revise(version, self._clock))
+        return told
+
+    def _challenged(self, shadow: Shadow, trial: Trial, start: int, stop: int) -> Column:
+        """(n,) what a challenger answers; an adaptive one to these rows alone, as those to come will find another revision."""
+        learner = self._learner(trial.version)
+        if learner is None:
+            return shadow.predicted(trial.version, trial.model)
+        said = learner.predicted(shadow.rows.take(slice(start, stop)))
+        answers: Column = np.full(len(shadow.rows), np.nan if said.dtype != object else None, said.dtype)
+        answers[start:stop] = said
+        return answers
+
+    def _joined(self, draft: Version, candidate: Candidate, at: int, spent: float) -> tuple[list[Version], list[Event]]:
+        """Announce an adaptive champion that has a member more."""
+        champion = self.state.champion
+        self._learners[champion].hold(at)
+        gate = {name: draft.gate[name] for name in ("cause", "slot", "cut")} | {"reason": f"a model trained on {draft.trained_on['rows']} rows joined the pool"}
+        revision = self._revise(
+            champion,
+            at,
+            cause=draft.cause,
+            trained_on=draft.trained_on,
+            gate=gate,
+            member=msgspec.structs.replace(draft, parameters=candidate.parameters, metrics=candidate.metrics | _cost(spent)),
+        )
+        return [revision], [messages.MemberTrained(model=draft.model, at=at, version=champion, cause=draft.cause, cut=int(gate["cut"]), cpu_seconds=spent)]
+
+    def _revise(
+        self, version: str, at: int, *, cause: str = "", trained_on: dict[str, Any] | None = None, gate: dict[str, Any] | None = None, member: Version | None = None
+    ) -> Version:
+        """The next revision of an adaptive champion, registered and recorded."""
+        learner, before = self._learners[version], [record for record in self.records if record.version == version][-1]
+        weights = {f"weight of {one.name}": float(weight) for one, weight in zip(learner.pool.members, learner.pool.weights, strict=False)}
+        record = msgspec.structs.replace(
+            before,
+            revision=max(one.revision for one in self.records if one.version == version) + 1,
+            status="updated",
+            at=at,
+            by="retrainer",
+            cause=cause,
+            trained_on=(trained_on or {"topic": self._topic}) | {"learnt": {str(partition): list(place) for partition, place in learner.learnt.items()}},
+            parameters=before.parameters | ({} if member is None else {"member": member.parameters}),
+            metrics=weights | {"weight of the online forest": float(learner.pool.weights[-1])} | ({} if member is None else member.metrics),
+            gate=gate or {},
+        )
+        uri, digest = self._registry.register(learner.artifact(), record)
+        record = msgspec.structs.replace(record, uri=uri, digest=digest)
+        self.records.append(record)
+        return record
 
     def _scale(self, rows: Examples) -> float:
         """Absolute error that counts as 1 in the trial to come, fixed by what the champion did before it."""

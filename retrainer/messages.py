@@ -85,6 +85,10 @@ class CandidateTrained(Message, frozen=True, kw_only=True):
     cpu_seconds: float = 0.0
 
 
+class MemberTrained(CandidateTrained, frozen=True, kw_only=True):
+    """A training succeeded, and its model joined the pool of the adaptive champion ``version``, whose weights will say what it is worth."""
+
+
 class TrainingFailed(Message, frozen=True, kw_only=True):
     """A training crashed, or its model is of no use."""
 
@@ -115,7 +119,9 @@ class ChampionChanged(Message, frozen=True, kw_only=True):
     version: str
 
 
-Event = AlertOpened | AlertUpdated | AlertResolved | RetrainRequested | LabelsArrived | CandidateTrained | TrainingFailed | GatePassed | GateRefused | ChampionChanged
+Event = (
+    AlertOpened | AlertUpdated | AlertResolved | RetrainRequested | LabelsArrived | CandidateTrained | MemberTrained | TrainingFailed | GatePassed | GateRefused | ChampionChanged
+)
 
 
 class Collect(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,7 +115,8 @@ class Replayed:
     @property
     def fits(self) -> int:
         """Trainings, failed ones too; the first champion's is not counted."""
-        return len({version.version for version in self.versions if version.status in {"registered", "rejected"}} - {"1"})
+        trained = {version.version for version in self.versions if version.status in {"registered", "rejected"}} - {"1"}
+        return len(trained) + sum(version.status == "updated" and "cause" in version.gate for version in self.versions)
 
 
 Progress = Callable[[int], None]
@@ -165,7 +166,7 @@ def replay_with_retraining(
     champion = _champion(loop)
     first = model = registry.fetch(champion.uri, champion.digest)
     for rows in _parts(tables, specification, names, ROWS_BETWEEN_DECISIONS):
-        if _champion(loop).version != champion.version:
+        if (_champion(loop).version, _champion(loop).revision) != (champion.version, champion.revision):
             champion = _champion(loop)
             model = registry.fetch(champion.uri, champion.digest)
         predicted = _predicted(rows, model, champion.version)

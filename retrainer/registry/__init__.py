@@ -101,6 +101,12 @@ def registry_at(place: Path | str) -> Registry:
 
 def load_model(artifact: bytes) -> Model:
     """The model of a verified artifact."""
+    from retrainer.trainers.adaptive_pool import AdaptivePool  # noqa: PLC0415  river and scikit-learn take seconds to import; who only names a registry should not wait
+    from retrainer.trainers.online_forest import OnlineForest  # noqa: PLC0415  as above
+
+    for kind in (AdaptivePool, OnlineForest):
+        if kind.is_artifact(artifact):
+            return kind.from_artifact(artifact)
     from retrainer.skops_artifact import load  # noqa: PLC0415  scikit-learn takes a second to import; who only names a registry should not wait
     from retrainer.trainers.scikit_learn import ScikitLearnModel  # noqa: PLC0415  as above
 

@@ -69,7 +69,7 @@ class Trainer(Protocol):
 
 
 def trainer_named(name: str) -> Trainer:
-    """The trainer of a specification: ``scikit-learn``, or ``module:function`` that returns a fitted scikit-learn estimator.
+    """The trainer of a specification: ``scikit-learn``, ``river``, or ``module:function`` that returns a fitted scikit-learn estimator.
 
     Raises
     ------
@@ -80,9 +80,13 @@ def trainer_named(name: str) -> Trainer:
 
     if name == "scikit-learn":
         return ScikitLearnTrainer()
+    if name == "river":
+        from retrainer.trainers.online_forest import OnlineTrainer  # noqa: PLC0415  as above
+
+        return OnlineTrainer()
     module, colon, function = name.partition(":")
     if not colon:
-        raise SettingsError(f"retrain.trainer must be 'scikit-learn' or 'module:function', got {name!r}")
+        raise SettingsError(f"retrain.trainer must be 'scikit-learn', 'river' or 'module:function', got {name!r}")
     try:
         return FunctionTrainer(name=name, function=getattr(importlib.import_module(module), function))
     except (ImportError, AttributeError) as error:

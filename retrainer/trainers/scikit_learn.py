@@ -65,6 +65,20 @@ class ScikitLearnModel:
             probabilities = self.estimator.predict_proba(matrix)
         return np.asarray(probabilities[:, classes.index(self.positive)], np.float64)
 
+    def probabilities(self, features: dict[str, Column], classes: tuple[str, ...]) -> Float64:
+        """(n, k) probability of each of some classes; certainty where the estimator tells none."""
+        if not hasattr(self.estimator, "predict_proba"):
+            return np.asarray(self.predict(features)[:, None] == np.array(classes, object), np.float64)
+        matrix = encode(features, self.levels)
+        found = np.zeros((len(matrix), len(classes)))
+        if len(matrix):
+            with _THREADS.limit(limits=1):
+                told = self.estimator.predict_proba(matrix)
+            for place, name in enumerate(class_names(np.asarray(self.estimator.classes_)).tolist()):
+                if name in classes:
+                    found[:, classes.index(name)] = told[:, place]
+        return found
+
     def artifact(self) -> bytes:
         """The model in the skops format."""
         return dump({"format": 1, "estimator": self.estimator, "levels": self.levels, "task": self.task, "positive": self.positive})

@@ -1,0 +1,196 @@
+"""An adaptive champion, or challenger, as it learns: labelled rows in, a pool whose members and weights follow them, and the times at which it is due to be announced again.
+
+What a row would have been answered is told by the revision that was in force when the row was predicted, however late its label comes: the forest that has learnt from later
+labels knows more than it could have known. Rows are learnt in the order of their topic, each once, so that any cut of the log gives the same pool.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.columns.class_names import class_names
+from detectors.event_batch import Bool, Column, Float64, Int64
+from detectors.rows.examples import Examples
+from detectors.rows.row_store import position_of
+from detectors.specification import MonitorSpecification
+from retrainer.trainers import Candidate, Model, TrainingError
+from retrainer.trainers.adaptive_pool import AdaptivePool, Member, followed
+from retrainer.trainers.online_forest import OnlineForest
+from retrainer.trainers.scikit_learn import ScikitLearnModel
+from retrainer.trial import fixed_scale
+from retrainer.versions import Version
+
+FIRST = "first"
+"""Name of the batch model that a pool begins with."""
+
+MOST_HELD = 16
+"""Revisions whose forest is held for labels that come late; rows that were predicted before the oldest one teach the forest, and leave its weight as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A revision that may still be asked what it answered.
+
+    Attributes
+    ----------
+    since : epoch milliseconds from which on it was in force.
+    weights : by the member's name; the forest's is the last.
+    """
+
+    since: int
+    members: tuple[Member, ...]
+    weights: Float64
+    online: OnlineForest
+
+
+class Learner:
+    """A pool that learns.
+
+    Parameters
+    ----------
+    pool : as it was announced last; it is changed.
+    since : epoch milliseconds from which on that pool is in force.
+    learnt : last place of each source partition that it learnt from, as (offset, index).
+    update_every : labels between two revisions.
+    most_members : batch models that are kept; of too many, the one with the least weight goes, the newest excepted.
+    """
+
+    def __init__(self, pool: AdaptivePool, *, since: int, learnt: dict[str, list[int]], update_every: int, most_members: int) -> None:
+        self.pool = pool
+        self.learnt = {int(partition): place for partition, place in learnt.items()}
+        self._update_every, self._most = update_every, most_members
+        self._labels = 0
+        self._held: deque[Held] = deque(maxlen=MOST_HELD)
+        self.hold(since)
+
+    @property
+    def left(self) -> int:
+        """Labels until the next revision."""
+        return self._update_every - self._labels
+
+    def new(self, rows: Examples) -> Bool:
+        """(n,) True for rows that it has not learnt from."""
+        place = position_of(rows.offset, rows.index)
+        mask = np.ones(len(rows), np.bool_)
+        for partition, (offset, index) in self.learnt.items():
+            mask &= (rows.partition != partition) | (place > position_of(np.array([offset]), np.array([index])))
+        return mask
+
+    def hold(self, since: int) -> None:
+        """The pool as it is now is a revision, in force from a time on."""
+        self._labels = 0
+        online, self._artifact = self.pool.online.frozen()
+        self._held.append(Held(since=since, members=self.pool.members, weights=self.pool.weights, online=online))
+
+    def artifact(self) -> bytes:
+        """The pool as it was held last."""
+        return self.pool.artifact(self._artifact)
+
+    def predicted(self, rows: Examples) -> Column:
+        """(n,) what the revisions that were in force would have answered; None or nan before the first one."""
+        answers = np.full(len(rows), np.nan if self.pool.task == "regression" else None, np.float64 if self.pool.task == "regression" else object)
+        for place, mine in self._in_force(rows):
+            held, part = self._held[place], rows.take(mine)
+            then = AdaptivePool(
+                members=held.members, online=held.online, weights=held.weights, task=self.pool.task, classes=self.pool.classes, positive=self.pool.positive, scale=self.pool.scale
+            )
+            answers[mine] = then.predict(part.features)
+        return answers
+
+    def learn(self, rows: Examples) -> None:
+        """Learn from labelled rows, at most ``left`` of them."""
+        if not len(rows):
+            return
+        pool = self.pool
+        if pool.task == "classification":
+            pool.classes = tuple(sorted({*pool.classes, *class_names(rows.label).tolist()}))
+        outputs = pool.outputs(rows.features, online=self._held[-1].online)
+        awake = np.array([rows.predicted_at > member.cut for member in pool.members] + [np.zeros(len(rows), np.bool_)])
+        for place, mine in self._in_force(rows):
+            awake[-1, mine] = True
+            if place < len(self._held) - 1:
+                outputs[-1, mine] = pool.outputs(rows.take(mine).features, online=self._held[place].online)[-1]
+        losses = pool.losses(outputs, rows.label)
+        pool.weights = followed(pool.weights, np.where(np.isfinite(losses), losses, 1.0), awake)
+        pool.online.learn(rows.features, rows.label)
+        self._labels += len(rows)
+        self.learnt |= learnt_until(rows)
+
+    def join(self, member: Member) -> None:
+        """A new batch model; it starts with its share of the weight."""
+        pool = self.pool
+        if pool.task == "classification":
+            pool.classes = tuple(sorted({*pool.classes, *class_names(np.asarray(member.model.estimator.classes_)).tolist()}))
+        weights = np.insert(pool.weights * len(pool.weights) / (len(pool.weights) + 1), len(pool.members), 1 / (len(pool.weights) + 1))
+        members = (*pool.members, member)
+        if len(members) > self._most:
+            least = int(np.argmin(weights[: len(members) - 1]))
+            members, weights = members[:least] + members[least + 1 :], np.delete(weights, least)
+        pool.members, pool.weights = members, weights / weights.sum()
+
+    def _in_force(self, rows: Examples) -> list[tuple[int, Int64]]:
+        """Held revisions and the rows that they were in force for; rows before the first are in none."""
+        since = np.array([held.since for held in self._held])
+        place = np.searchsorted(since, rows.predicted_at, side="right") - 1
+        return [(int(one), np.flatnonzero(place == one)) for one in np.unique(place[place >= 0])]
+
+
+def learnt_until(rows: Examples) -> dict[int, list[int]]:
+    """Last place of each source partition, as [offset, index]."""
+    found = {}
+    for partition in np.unique(rows.partition).tolist():
+        here = np.flatnonzero(rows.partition == partition)
+        last = here[np.argmax(position_of(rows.offset[here], rows.index[here]))]
+        found[partition] = [int(rows.offset[last]), int(rows.index[last])]
+    return found
+
+
+def started(candidate: Candidate, rows: Examples, specification: MonitorSpecification, *, cut: int, seed: int, champion: Model | None = None) -> Candidate:
+    """A pool of a batch model and a forest that has learnt from the same rows, beside the champion where there is one.
+
+    Parameters
+    ----------
+    candidate : of a batch trainer.
+    rows : that it was trained on, in their order.
+    cut : epoch milliseconds; the latest that it has seen.
+
+    Raises
+    ------
+    TrainingError
+        If the candidate is no model of scikit-learn, whose probabilities a pool weighs.
+    """
+    task = specification.task
+    members = [Member.of("champion", champion, cut)] if isinstance(champion, ScikitLearnModel) else []
+    members.append(Member.of(FIRST, _batch(candidate), cut))
+    online = OnlineForest.fresh(rows.features, task, positive=candidate.model.positive, seed=seed)  # type: ignore[attr-defined]  # a model of scikit-learn, by `_batch`
+    online.learn(rows.features, rows.label)
+    classes = () if task == "regression" else tuple(sorted(set(class_names(rows.label).tolist())))
+    pool = AdaptivePool(
+        members=tuple(members),
+        online=online,
+        weights=np.full(len(members) + 1, 1 / (len(members) + 1)),
+        task=task,
+        classes=classes,
+        positive=online.positive,
+        scale=1.0 if task == "classification" else fixed_scale(np.full(len(rows), np.median(np.asarray(rows.label, np.float64))), rows.label),
+    )
+    return Candidate(model=pool, parameters=candidate.parameters | {"champion": "adaptive", "online": type(online.forest).__name__}, metrics=candidate.metrics)
+
+
+def member(name: str, candidate: Candidate, cut: int) -> Member:
+    """A candidate as a member of a pool; `TrainingError` if it is no model of scikit-learn."""
+    return Member.of(name, _batch(candidate), cut)
+
+
+def is_adaptive(record: Version) -> bool:
+    """Whether a version is a pool."""
+    return record.parameters.get("champion") == "adaptive"
+
+
+def _batch(candidate: Candidate) -> ScikitLearnModel:
+    if not isinstance(candidate.model, ScikitLearnModel):
+        raise TrainingError(f"batch members of an adaptive champion are models of scikit-learn, got {type(candidate.model).__name__}; name such a retrain.trainer")
+    return candidate.model

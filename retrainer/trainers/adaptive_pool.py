@@ -1,0 +1,195 @@
+"""The adaptive champion's model: a pool of batch models and an online forest, whose weights follow the labels.
+
+Weights are those of exponentially weighted averages with fixed share (Herbster & Warmuth 1998): each label multiplies a member's weight by exp(-rate x loss), and a small share of
+all weight is dealt out anew, so that a member that was bad before a change can come back. A member that was not there when a row was predicted, or that was trained on it,
+sleeps through its label (Freund et al. 1997). Losses lie in [0, 1]: Brier's score of a classifier, the absolute error of a regression in units of a fixed scale.
+
+Do not use it where every served answer has to come from one model that a person has approved: its answers change with each revision.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from detectors.columns.class_names import class_names
+from detectors.event_batch import Bool, Column, Float64
+from detectors.specification import Task
+from retrainer import skops_artifact
+from retrainer.trainers.online_forest import OnlineForest
+from retrainer.trainers.scikit_learn import ScikitLearnModel
+
+RATE = 0.2
+"""How fast weights follow losses: 1 is optimal for independent losses of probabilities (Vovk 1998), less where neighbours are alike and a streak says little."""
+
+SHARE = 0.002
+"""Of all weight that is dealt out anew at a label: a change is expected once in 500."""
+
+_TABLE, _FOREST = "pool.json", "online.river"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A batch model of the pool.
+
+    Attributes
+    ----------
+    name : one of its own in the pool.
+    cut : epoch milliseconds; it may have been trained on what was predicted until then.
+    artifact : the model's bytes, which every revision holds again.
+    """
+
+    name: str
+    model: ScikitLearnModel
+    cut: int
+    artifact: bytes
+
+    @staticmethod
+    def of(name: str, model: ScikitLearnModel, cut: int) -> Member:
+        """A model under a name."""
+        return Member(name=name, model=model, cut=cut, artifact=model.artifact())
+
+
+@dataclass(kw_only=True)
+class AdaptivePool:
+    """Members and their weights.
+
+    Attributes
+    ----------
+    members : batch models.
+    online : the forest, which learns from every label.
+    weights : (m + 1,) of the members and, last, of the forest; they sum to 1.
+    classes : that were seen so far; none for a regression.
+    positive : class that the score speaks of, None where there is none.
+    scale : absolute error that counts as a loss of 1.
+    """
+
+    members: tuple[Member, ...]
+    online: OnlineForest
+    weights: Float64
+    task: Task
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    scale: float = 1.0
+
+    def outputs(self, features: dict[str, Column], *, online: OnlineForest | None = None) -> Float64:
+        """(m + 1, n, k) what each member says: probabilities of ``classes``, or with k = 1 numbers. ``online`` stands in for the forest."""
+        forest = self.online if online is None else online
+        if self.task == "regression":
+            told = [*(member.model.predict(features) for member in self.members), forest.predict(features)]
+            return np.stack([np.asarray(numbers, np.float64) for numbers in told])[:, :, None]
+        return np.stack([*(member.model.probabilities(features, self.classes) for member in self.members), forest.probabilities(features, self.classes)])
+
+    def answers(self, outputs: Float64, weights: Float64) -> Column:
+        """(n,) class names or numbers of the weighted members."""
+        mixed = np.tensordot(weights, outputs, 1)
+        if self.task == "regression":
+            return np.asarray(mixed[:, 0])
+        return np.array(self.classes, object)[mixed.argmax(axis=1)]
+
+    def losses(self, outputs: Float64, label: Column) -> Float64:
+        """(m + 1, n) in [0, 1]."""
+        if self.task == "regression":
+            return np.asarray(np.minimum(np.abs(outputs[:, :, 0] - np.asarray(label, np.float64)) / self.scale, 1.0))
+        truth = class_names(label)[:, None] == np.array(self.classes, object)
+        return np.asarray(((outputs - truth) ** 2).sum(axis=2) / 2)
+
+    def predict(self, features: dict[str, Column]) -> Column:
+        """(n,) class names or numbers."""
+        return self.answers(self.outputs(features), self.weights)
+
+    def score(self, features: dict[str, Column]) -> Float64:
+        """(n,) probability of the positive class, nan where there is none."""
+        n = len(next(iter(features.values()))) if features else 0
+        if self.positive is None or self.positive not in self.classes:
+            return np.full(n, np.nan)
+        return np.asarray(np.tensordot(self.weights, self.outputs(features), 1)[:, self.classes.index(self.positive)])
+
+    def artifact(self, online: bytes | None = None) -> bytes:
+        """All members and weights; ``online`` is the forest's own artifact, where it was made already."""
+        told = {
+            "format": 1,
+            "task": self.task,
+            "classes": self.classes,
+            "positive": self.positive,
+            "scale": self.scale,
+            "weights": self.weights.tolist(),
+            "members": [{"name": member.name, "cut": member.cut} for member in self.members],
+        }
+        result = io.BytesIO()
+        with zipfile.ZipFile(result, "w") as packed:
+            packed.writestr(_part(_TABLE), json.dumps(told))
+            for place, member in enumerate(self.members):
+                packed.writestr(_part(_member(place)), member.artifact)
+            packed.writestr(_part(_FOREST), self.online.artifact() if online is None else online)
+        return result.getvalue()
+
+    @staticmethod
+    def is_artifact(artifact: bytes) -> bool:
+        """Whether these bytes are one of its artifacts."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(artifact)) as packed:
+                return _TABLE in packed.namelist()
+        except zipfile.BadZipFile:
+            return False
+
+    @staticmethod
+    def from_artifact(artifact: bytes) -> AdaptivePool:
+        """The pool of an artifact whose digest was checked."""
+        with zipfile.ZipFile(io.BytesIO(artifact)) as packed:
+            told = json.loads(packed.read(_TABLE))
+            parts = [packed.read(_member(place)) for place in range(len(told["members"]))]
+            online = OnlineForest.from_artifact(packed.read(_FOREST))
+        members = tuple(Member(name=one["name"], model=_loaded(part), cut=one["cut"], artifact=part) for one, part in zip(told["members"], parts, strict=True))
+        return AdaptivePool(
+            members=members,
+            online=online,
+            weights=np.array(told["weights"], np.float64),
+            task=told["task"],
+            classes=tuple(told["classes"]),
+            positive=told["positive"],
+            scale=told["scale"],
+        )
+
+
+def followed(weights: Float64, losses: Float64, awake: Bool) -> Float64:
+    """(m,) weights after labels, in their order.
+
+    Parameters
+    ----------
+    weights : (m,), with sum 1.
+    losses : (m, n) in [0, 1].
+    awake : (m, n) False where a member sleeps: its weight then does what the pool's does as a whole.
+
+    Examples
+    --------
+    >>> always = np.ones((2, 40), bool)
+    >>> followed(np.array([0.5, 0.5]), np.repeat([[0.1], [0.4]], 40, axis=1), always).round(2).tolist()
+    [0.9, 0.1]
+    """
+    said = np.where(awake, np.exp(-RATE * losses), np.nan)
+    for factor, here in zip(said.T, awake.T, strict=True):
+        if here.any():
+            mixed = weights[here] @ factor[here] / weights[here].sum()
+            weights = weights * np.where(here, factor, mixed)
+            weights = (1 - SHARE) * weights / weights.sum() + SHARE / len(weights)
+    return weights
+
+
+@lru_cache(maxsize=64)
+def _loaded(part: bytes) -> ScikitLearnModel:
+    """A member; each revision holds it again, and it never changes."""
+    return ScikitLearnModel.from_content(skops_artifact.load(part))
+
+
+def _member(place: int) -> str:
+    return f"members/{place}.skops"
+
+
+def _part(name: str) -> zipfile.ZipInfo:
+    return zipfile.ZipInfo(name)  # its time is fixed, so the same content gives the same bytes
