@@ -76,7 +76,7 @@ class OnAdwin:
 
     def learn_from(self, error: float) -> int:
         """The rows after the cut."""
-        self._detector.update(error)
+        self._detector.update(error)  # type: ignore[no-untyped-call]  # river
         if not self._detector.drift_detected:
             return 0
         rows, self._detector = int(self._detector.width), ADWIN()  # type: ignore[no-untyped-call]  # river; the new model has errors of its own
@@ -92,7 +92,7 @@ class OnDdm:
 
     def learn_from(self, error: float) -> int:
         """The rows since the warning."""
-        self._detector.update(error > 0)
+        self._detector.update(error > 0)  # type: ignore[no-untyped-call]  # river
         if not self._detector.drift_detected:
             self._since_warning = self._since_warning + 1 if self._detector.warning_detected else 0
             return 0

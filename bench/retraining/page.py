@@ -32,7 +32,7 @@ def table(results: dict[str, Any]) -> str:
     --------
     >>> found = {"loss": 0.25, "fits": 4, "static": 0.27, "alerts": 1, "promoted": 1}
     >>> print(table({"sea-abrupt/0": {"single": found, "static": {"loss": 0.27, "fits": 0}}}).splitlines()[2])
-    | `sea-abrupt/0` | .750 [4] | .730 | | | | | | |
+    | `sea-abrupt/0` | .750 [4] | | .730 | | | | | |
     """
     parts = (SINGLE, ADAPTIVE, *BASELINES)
     lines = [f"| stream/delay | {' | '.join(_TITLES[part] for part in parts)} | missed |", "|---" * (len(parts) + 2) + "|"]
@@ -40,7 +40,7 @@ def table(results: dict[str, Any]) -> str:
         found = results.get(row.name)
         if found is not None:
             cells = [_cell(row, found.get(part)) for part in parts]
-            lines.append(f"| `{row.name}` | {' | '.join(cells)} | {'; '.join(row.missed(found)) if SINGLE in found else ''} |".replace("|  |", "| |").replace("|  |", "| |"))
+            lines.append(f"| `{row.name}` | {' | '.join(cells)} | {'; '.join(row.missed(found))} |".replace("|  |", "| |").replace("|  |", "| |"))
     return "\n".join(lines) + "\n"
 
 

@@ -83,7 +83,8 @@ class AdaptivePool:
         if self.task == "regression":
             told = [*(member.model.predict(features) for member in self.members), forest.predict(features)]
             return np.stack([np.asarray(numbers, np.float64) for numbers in told])[:, :, None]
-        return np.stack([*(member.model.probabilities(features, self.classes) for member in self.members), forest.probabilities(features, self.classes)])
+        shares = [*(member.model.probabilities(features, self.classes) for member in self.members), forest.probabilities(features, self.classes)]
+        return np.asarray(np.stack(shares), np.float64)
 
     def answers(self, outputs: Float64, weights: Float64) -> Column:
         """(n,) class names or numbers of the weighted members."""
@@ -170,7 +171,7 @@ def followed(weights: Float64, losses: Float64, awake: Bool) -> Float64:
     --------
     >>> always = np.ones((2, 40), bool)
     >>> followed(np.array([0.5, 0.5]), np.repeat([[0.1], [0.4]], 40, axis=1), always).round(2).tolist()
-    [0.9, 0.1]
+    [0.91, 0.09]
     """
     said = np.where(awake, np.exp(-RATE * losses), np.nan)
     for factor, here in zip(said.T, awake.T, strict=True):

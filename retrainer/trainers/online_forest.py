@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import river
 from river import forest
+from river.__version__ import __version__ as river_version
 
 from detectors.columns.class_names import class_names
 from detectors.event_batch import Column, Float64
@@ -123,7 +123,7 @@ class OnlineTrainer:
             raise TrainingError(f"got {len(examples)} rows with {len(examples.features)} features; there is nothing to learn from")
         model = OnlineForest.fresh(examples.features, specification.task, positive=specification.positive_class, seed=context.seed)
         model.learn(examples.features, examples.label)
-        told = {"trainer": "river", "estimator": type(model.forest).__name__, "seed": context.seed, "river": river.__version__}
+        told = {"trainer": "river", "estimator": type(model.forest).__name__, "seed": context.seed, "river": river_version}
         return Candidate(model=model, parameters=told)
 
 
