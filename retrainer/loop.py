@@ -312,16 +312,17 @@ class RetrainLoop:
             gate={"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": self._scale(rows)},
             provenance={"seed": self._seed, "specification": digest_of_specification(self.specification), **self._provenance(retrain.trainer)},
         )
+        pooled = retrain.champion == "adaptive"
+        learner = self._learner(self.state.champion) if pooled else None
+        serving = self._model(self.state.champion) if pooled and learner is None else None
         spent = self._meter()
         try:
             if not len(chosen.examples):
                 raise TrainingError("; ".join(chosen.warnings) or "there are no rows to train on")
             candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode))
             check(candidate, chosen.examples, self.specification)
-            learner = self._learner(self.state.champion) if retrain.champion == "adaptive" else None
             joining = None if learner is None else member(f"{cause.cause}/{instruction.slot}", candidate, chosen.cut)
-            if learner is None and retrain.champion == "adaptive":
-                serving = self._model(self.state.champion) if self.state.champion else None
+            if pooled and learner is None:
                 candidate = started(candidate, chosen.examples, self.specification, cut=chosen.cut, seed=self._seed, champion=serving)
                 draft = msgspec.structs.replace(draft, trained_on=draft.trained_on | {"learnt": learnt_until(rows)})
             artifact = candidate.model.artifact() if joining is None else b""
@@ -415,6 +416,7 @@ class RetrainLoop:
             by="retrainer",
             cause=cause,
             trained_on=(trained_on or {"topic": self._topic}) | {"learnt": {str(partition): list(place) for partition, place in learner.learnt.items()}},
+            provenance=before.provenance if member is None else member.provenance,
             parameters=before.parameters | ({} if member is None else {"member": member.parameters}),
             metrics=weights | {"weight of the online forest": float(learner.pool.weights[-1])} | ({} if member is None else member.metrics),
             gate=gate or {},

@@ -91,7 +91,7 @@ class AdaptivePool:
         mixed = np.tensordot(weights, outputs, 1)
         if self.task == "regression":
             return np.asarray(mixed[:, 0])
-        return np.array(self.classes, object)[mixed.argmax(axis=1)]
+        return np.asarray(np.array(self.classes, object)[mixed.argmax(axis=1)])
 
     def losses(self, outputs: Float64, label: Column) -> Float64:
         """(m + 1, n) in [0, 1]."""
