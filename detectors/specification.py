@@ -212,6 +212,9 @@ class Gate(Frozen):
     block: int = Field(default=50, gt=0, description="labelled events between two looks at the evidence")
     min_evidence: int = Field(default=500, ge=0, description="labelled events before a verdict")
     wander: float = Field(default=0.05, ge=0, le=1, description="by how much an advantage may wander around zero without being a gain; 0 asks for no steadiness")
+    min_validation_time: Duration = Field(
+        default=parse_duration("1h"), ge=0, description="a promotion rests on events from so long after the training rows, too; not asked for where the budget counts events"
+    )
     max_wait: int = Field(default=20_000, gt=0, description="labelled events after which the verdict is inconclusive")
     min_gain: float = Field(default=0.01, ge=0, description="a challenger is rejected when 'better by this much' is disproved")
 

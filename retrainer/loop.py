@@ -227,7 +227,7 @@ class RetrainLoop:
             for version, trial in self._trials.items():
                 usable, old, new = pairs[version]
                 judged = usable[(usable >= start) & (usable < end)]
-                stepped.append((trial, *trial.step(old[judged], new[judged], gate), judged))
+                stepped.append((trial, *trial.step(old[judged], new[judged], gate, shadow.settled(trial.cut, self.specification)[judged]), judged))
             return stepped
 
         stepped = advance(stop)

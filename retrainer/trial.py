@@ -9,7 +9,7 @@ import numpy as np
 from detectors.columns.class_names import class_names
 from detectors.event_batch import Bool, Column, Float64
 from detectors.rows.examples import Examples
-from detectors.specification import Gate, Task
+from detectors.specification import Gate, MonitorSpecification, Task
 from retrainer.gate import GateState, Verdict, step
 from retrainer.trainers import Model
 
@@ -34,9 +34,9 @@ class Trial:
     scale: float = 1.0
     state: GateState = field(default_factory=GateState)
 
-    def step(self, champion_loss: Float64, challenger_loss: Float64, gate: Gate) -> tuple[GateState, Verdict]:
+    def step(self, champion_loss: Float64, challenger_loss: Float64, gate: Gate, settled: Bool | None = None) -> tuple[GateState, Verdict]:
         """The gate's next state and verdict; the trial itself is left as it is."""
-        return step(self.state, champion_loss, challenger_loss, gate=gate, challengers=self.challengers)
+        return step(self.state, champion_loss, challenger_loss, gate=gate, challengers=self.challengers, settled=settled)
 
 
 class Shadow:
@@ -80,6 +80,14 @@ class Shadow:
     def judged(self, cut: int) -> Bool:
         """(n,) True for rows that a challenger with this training cut may be judged by."""
         return self._first_sight & (self.rows.predicted_at > cut)
+
+    def settled(self, cut: int, specification: MonitorSpecification) -> Bool:
+        """(n,) True for rows that a promotion may rest on: from ``min_validation_time`` after the training cut on.
+
+        What was wrong with the labels of the training rows may go on for a while, and then speaks for the challenger. A budget in events says that there is no clock to wait by.
+        """
+        clock = specification.false_alarms.duration is not None
+        return np.asarray(self.rows.predicted_at >= cut + (specification.retrain.gate.min_validation_time if clock else 0))
 
 
 def losses(predictions: Column, label: Column, task: Task, scale: float) -> Float64:

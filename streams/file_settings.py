@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from detectors.errors import SettingsError
-from detectors.specification import MonitorSpecification, whole_panes
+from detectors.specification import MonitorSpecification, Retrain, whole_panes
 from streams.file_events import ColumnNames
 from streams.infer import events_per_pane
 from streams.monitor_file import faults_of
@@ -75,4 +75,10 @@ def for_file(
     """
     specification = changed(specification, pane=pane, lateness=lateness, false_alarms=false_alarms, segments=tuple(segments) or None)
     measured = specification.pane / ROW_LENGTH if names.time is None else events_per_pane(table.times(names.time, names.time_format), specification.pane)
-    return changed(specification, events_per_pane=measured)
+    specification = changed(specification, events_per_pane=measured)
+    return specification if names.time is not None else changed(specification, retrain=_without_clock(specification.retrain))
+
+
+def _without_clock(retrain: Retrain) -> Retrain:
+    """Rows count as seconds where there is no time column, which is no time to wait by."""
+    return retrain.model_copy(update={"gate": retrain.gate.model_copy(update={"min_validation_time": 0})})

@@ -15,7 +15,7 @@ from river.datasets.synth import Agrawal
 from detectors.duration import parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
-from detectors.specification import Labels, MonitorSpecification
+from detectors.specification import Gate, Labels, MonitorSpecification, Retrain
 from streams.file_events import feature_columns, outcome_column
 from streams.infer import infer
 from streams.tables import Table, read_table
@@ -91,7 +91,11 @@ def loans(seed: int) -> Story:
     whole = Table(source="Agrawal loan applications", columns={**table, "granted": label, "time": time})
     reference = whole.take(slice(0, REFERENCE_ROWS))
     base = MonitorSpecification(
-        model=MODEL, pane=parse_duration("30s"), windows=(parse_duration("30m"), parse_duration("2h")), labels=Labels(delay=LABEL_DELAY * SECOND, timeout=parse_duration("6h"))
+        model=MODEL,
+        pane=parse_duration("30s"),
+        windows=(parse_duration("30m"), parse_duration("2h")),
+        labels=Labels(delay=LABEL_DELAY * SECOND, timeout=parse_duration("6h")),
+        retrain=Retrain(gate=Gate(min_validation_time=parse_duration("10m"))),  # with an application a second an hour would be a third of the story
     )
     specification = infer(reference, model=MODEL, label="granted", time="time", periods=(SEASON * SECOND,), base=base)
     stream = whole.take(slice(REFERENCE_ROWS, None))

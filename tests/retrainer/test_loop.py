@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +232,9 @@ def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_pa
 
 def test_a_regression_recovers_from_a_changed_slope(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    spec = MonitorSpecification.model_validate({"model": "loans", "task": "regression", "features": {"x": Feature()}, "retrain": {"refresh": [300]}})
+    spec = MonitorSpecification.model_validate(
+        {"model": "loans", "task": "regression", "features": {"x": Feature()}, "retrain": {"refresh": [300], "gate": {"min_validation_time": "0s"}}}
+    )
     registry, n = FilesRegistry(tmp_path), 3_500
     x = rng.normal(size=n)
     y = np.where(np.arange(n) < CHANGE, 2 * x, -2 * x) + rng.normal(scale=0.2, size=n)
@@ -286,3 +289,20 @@ def test_a_retrainer_that_died_before_it_announced_a_version_trains_it_again_fro
         trained.append(next(one for one in told if isinstance(one, Version)))
     assert trained[0].version == trained[1].version == "2"
     assert all(registry.fetch(one.uri, one.digest) for one in trained)
+
+
+@pytest.mark.parametrize(("least", "promoted"), [("1h", False), ("0s", True)])
+def test_labels_that_were_flipped_for_an_hour_promote_nothing(tmp_path: Path, first: list[Version], model: Model, least: str, promoted: bool) -> None:
+    """Rows come every 5 s; the flip covers the training rows and the first 589 of the 720 rows that validate for an hour."""
+    rows = stream([(1_800, "old")], model)
+    flipped = (np.arange(1_800) >= 100) & (np.arange(1_800) < 820)
+    other = np.where(rows.label == "yes", "no", "yes").astype(object)
+    rows = replace(rows, predicted_at=rows.predicted_at * 5, labelled_at=rows.labelled_at * 5, label=np.where(flipped, other, rows.label))
+    loop = RetrainLoop(specification(refresh=[100], gate={"min_validation_time": least}), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop._models["1"] = model
+    told = run(loop, rows, change=100, detected=120)
+    assert (("2", "promoted") in versions(told)) is promoted
+    if not promoted:
+        refused = next(one for one in told if isinstance(one, Version) and one.status == "rejected")
+        assert refused.gate["worse_lately"] > refused.gate["threshold_against"]
+        assert refused.at > int(rows.labelled_at[819])
