@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
@@ -10,7 +11,8 @@ from kafka import KafkaProducer
 from detectors.errors import DriftwardenError, SettingsError
 from retrainer.versions import Version
 from streams.topics import Topics
-from streams.wire import encode_version
+from streams.wire import encode_alert, encode_version
+from tests.retrainer.concepts import alert
 from tests.streams.command_line import run
 
 GATE = {"reason": "superseded by version 2", "labels": 6_100, "difference": 0.07, "interval": [0.04, 0.1], "wealth": 29.3, "threshold": 80.0}
@@ -54,6 +56,31 @@ def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, top
     unknown = run("models", "history", "rent", *options)
     assert isinstance(unknown.exception, SettingsError)
     assert "there are: churn, fraud" in str(unknown.exception)
+
+
+@pytest.mark.kafka
+def test_lineage_card_and_comparison_are_made_of_the_topics(broker: str, topics: Topics, tmp_path: Path) -> None:
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for record in RECORDS:
+        producer.send(topics.versions, key=record.model.encode(), value=encode_version(record))
+    producer.send(topics.alerts, key=b"loans", value=encode_alert(alert("a1", 500)))
+    producer.close()
+
+    lineage = json.loads(run("models", "lineage", "churn@2", *options, "--format", "json").stdout)
+    assert [node["label"] for node in lineage["nodes"] if node["kind"] == "cause"] == ["cause bootstrap", "performance alert a1"]
+    assert next(node for node in lineage["nodes"] if node["name"] == "cause a1")["details"]["summary"] == "the error rate rose"
+    run("models", "lineage", "churn", *options, "--format", "svg", "-o", tmp_path / "lineage.svg")
+    assert (tmp_path / "lineage.svg").read_text().startswith("<svg")
+
+    card = run("models", "card", "churn", *options)
+    assert card.stdout.startswith("# churn, version 2\n")
+    assert "the error rate rose" in card.stdout
+    compared = json.loads(run("models", "compare", "churn@2", "churn@3", *options, "--json").stdout)
+    assert compared["differences"]["training"]["rows"] == [760, 800]
+    table = run("models", "compare", "churn@2", "churn@3", *options).stdout
+    assert "promoted" in table
+    assert "rejected" in table
 
 
 def test_without_a_broker_the_error_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:

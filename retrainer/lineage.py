@@ -1,0 +1,158 @@
+"""Where versions come from, as a graph: causes and rows go into trainings, trainings make versions, versions go through gates.
+
+Each transformation (a training, a gate, a rollback) is a node with its time and its outcome; between them lie what they took and what they made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from retrainer.versions import Version, champion, history
+
+Kind = Literal["cause", "examples", "training", "version", "gate", "decision", "rollback"]
+TRANSFORMATIONS = ("training", "gate", "decision", "rollback")
+"""Kinds of nodes at which something happens; the others are what goes in and comes out."""
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A box of the picture.
+
+    Attributes
+    ----------
+    name : unique in its graph, and the same whenever the graph is made.
+    label : what a person reads, a few words.
+    outcome : of a transformation ("trained", "failed", "promoted", "rejected", ...), or of a version ("champion"); "" where nothing came of it yet.
+    began, ended : event times, epoch milliseconds; None where there is none.
+    details : figures and texts behind it.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    outcome: str = ""
+    began: int | None = None
+    ended: int | None = None
+    details: dict[str, Any] = {}
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """From one node to another, with what it stands for."""
+
+    source: str
+    target: str
+    label: str = ""
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """The graph of a model, its nodes in the order of their versions."""
+
+    model: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    def node(self, name: str) -> Node:
+        """The node of a name."""
+        return next(node for node in self.nodes if node.name == name)
+
+
+def lineage(records: Sequence[Version], *, version: str | None = None, causes: Iterable[tuple[str, dict[str, Any]]] = ()) -> Lineage:
+    """The graph of a model's versions.
+
+    Parameters
+    ----------
+    records : of one model, at least one, in the order of their topic.
+    version : this one and those it descends from; default: all.
+    causes : what is known of causes besides their names: of alerts their summary and times.
+
+    Examples
+    --------
+    >>> first = [Version(model="churn", version="1", status=status, at=0, uri="u", cause="bootstrap") for status in ("registered", "promoted")]
+    >>> second = [Version(model="churn", version="2", status=status, at=at, uri="u", parent="1", cause="a1") for status, at in (("registered", 5), ("rejected", 9))]
+    >>> graph = lineage(first + second)
+    >>> [(node.label, node.outcome) for node in graph.nodes if node.kind in TRANSFORMATIONS]
+    [('training of 1', 'trained'), ('gate of 1', 'promoted'), ('training of 2', 'trained'), ('gate of 2', 'rejected')]
+    >>> [edge.label for edge in graph.edges if edge.source == "version 1"]
+    ['is judged', 'champion then', 'judged against']
+    """
+    told = history(records)
+    wanted = list(told) if version is None else ancestors(told, version)
+    serving = champion(records)
+    known = dict(causes)
+    nodes: dict[str, Node] = {}
+    edges: list[Edge] = []
+    for name in wanted:
+        for node in _nodes(told[name], known, is_champion=serving is not None and serving.version == name):
+            nodes.setdefault(node.name, node)
+        edges += _edges(told[name], known_versions=set(wanted))
+    return Lineage(model=records[0].model, nodes=tuple(nodes.values()), edges=tuple(edges))
+
+
+def ancestors(told: dict[str, list[Version]], version: str) -> list[str]:
+    """A version and its parents, the oldest first."""
+    line: list[str] = []
+    while version in told and version not in line:
+        line.append(version)
+        version = told[version][0].parent
+    return line[::-1]
+
+
+def _nodes(records: list[Version], known: dict[str, dict[str, Any]], *, is_champion: bool) -> Iterable[Node]:
+    first, name = records[0], records[0].version
+    if first.cause:
+        yield _cause(first, known.get(first.cause, {}))
+    if first.trained_on:
+        rows = first.trained_on.get("rows")
+        yield Node(name=f"examples of {name}", kind="examples", label=f"{rows:,} rows" if isinstance(rows, int) else "rows", details=first.trained_on)
+    made = {"parameters": first.parameters, "metrics": first.metrics, "provenance": first.provenance}
+    reason = {} if first.uri else {"reason": first.gate.get("reason", "")}
+    yield Node(name=f"training of {name}", kind="training", label=f"training of {name}", outcome="trained" if first.uri else "failed", ended=first.at, details=made | reason)
+    if not first.uri:
+        return
+    last = records[-1]
+    outcome = "champion" if is_champion else last.status.replace("_", " ")
+    yield Node(name=f"version {name}", kind="version", label=f"version {name}", outcome=outcome, began=first.at, details={"uri": first.uri, "digest": first.digest})
+    for place, record in enumerate(records):
+        kind = _verdict_kind(record)
+        if kind is not None:
+            label = f"{kind} of {name}" if kind == "gate" else f"{kind} by {record.by}"
+            began = first.at if kind == "gate" else record.at
+            details = {**record.gate, "by": record.by}
+            yield Node(name=f"{kind} of {name}, record {place}", kind=kind, label=label, outcome=record.status.replace("_", " "), began=began, ended=record.at, details=details)
+
+
+def _cause(record: Version, known: dict[str, Any]) -> Node:
+    cause = record.gate.get("cause", {})
+    kind = str(known.get("kind") or (cause.get("kind", "") if isinstance(cause, dict) else ""))
+    what = "request" if kind == "request" else f"{kind} alert" if kind else "cause"
+    return Node(name=f"cause {record.cause}", kind="cause", label=f"{what} {record.cause}", began=known.get("opened_at"), details=known)
+
+
+def _verdict_kind(record: Version) -> Literal["gate", "decision", "rollback"] | None:
+    if record.status == "rolled_back":
+        return "rollback"
+    if record.status in {"promoted", "rejected"}:
+        return "gate" if record.by in {"retrainer", "bootstrap"} else "decision"
+    return None
+
+
+def _edges(records: list[Version], *, known_versions: set[str]) -> Iterable[Edge]:
+    first, name = records[0], records[0].version
+    training, version = f"training of {name}", f"version {name}"
+    if first.cause:
+        yield Edge(source=f"cause {first.cause}", target=training, label="asks for")
+    if first.trained_on:
+        yield Edge(source=f"examples of {name}", target=training, label="learnt from")
+    if first.uri:
+        yield Edge(source=training, target=version, label="makes")
+    for place, record in enumerate(records):
+        kind = _verdict_kind(record)
+        if kind is not None and first.uri:
+            yield Edge(source=version, target=f"{kind} of {name}, record {place}", label="is judged" if kind == "gate" else "")
+    if first.parent in known_versions:
+        yield Edge(source=f"version {first.parent}", target=training, label="champion then")
+        gates = [place for place, record in enumerate(records) if _verdict_kind(record) == "gate" and first.uri]
+        for place in gates[:1]:
+            yield Edge(source=f"version {first.parent}", target=f"gate of {name}, record {place}", label="judged against")

@@ -1,0 +1,142 @@
+"""The account of versions: lineage, card and comparison say what was announced, and nothing else."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from detectors.errors import SettingsError
+from retrainer.comparison import comparison
+from retrainer.lineage import TRANSFORMATIONS, lineage
+from retrainer.model_card import markdown, model_card
+from retrainer.versions import Version, history
+from streams.report.lineage_picture import picture
+from streams.version_name import find_version
+from tests.retrainer.concepts import specification
+
+MINUTE = 60_000
+
+
+def record(version: str, status: str, at: int, *, uri: str = "u", **more: object) -> Version:
+    return msgspec.convert({"model": "loans", "version": version, "status": status, "at": at, "uri": uri, **more}, Version)
+
+
+def rows(first: int, last: int) -> dict[str, object]:
+    return {"topic": "monitoring.examples", "offsets": {"0": [first, last]}, "rows": last - first + 1, "digest": f"sha256:{last}"}
+
+
+GATE = {"reason": "better", "labels": 6_100, "difference": 0.07, "interval": [0.04, 0.1], "segments": {"north": {"outcome": "insufficient"}, "south": {"outcome": "passed"}}}
+MADE = {"parameters": {"trainer": "scikit-learn", "depth": 3}, "provenance": {"seed": 0, "code": "sha256:aa", "packages": {"numpy": "2.4.6"}}}
+RECORDS = [
+    record("1", "registered", 0, by="bootstrap", cause="bootstrap", trained_on=rows(0, 99)),
+    record("1", "promoted", 0, by="bootstrap", cause="bootstrap", gate={"reason": "the first champion"}),
+    record("2", "registered", MINUTE, parent="1", cause="a1", trained_on=rows(50, 149), gate={"cause": {"kind": "performance"}}, digest="sha256:22", **MADE),
+    record("3", "rejected", 2 * MINUTE, uri="", parent="1", cause="a1", trained_on=rows(50, 300), gate={"reason": "it crashed <here>"}),
+    record("2", "promoted", 3 * MINUTE, parent="1", cause="a1", gate=GATE, digest="sha256:22", **MADE),
+    record("2", "rolled_back", 4 * MINUTE, parent="1", cause="a1", by="ada", digest="sha256:22"),
+    record("4", "registered", 5 * MINUTE, parent="1", cause="a1", trained_on=rows(100, 160), digest="sha256:44"),
+    record("4", "promoted", 6 * MINUTE, parent="1", cause="a1", by="mlflow", digest="sha256:44"),
+]
+KNOWN = {"a1": {"kind": "performance", "summary": "the error rate rose", "opened_at": 30_000}}
+
+
+def test_every_transformation_is_a_node_with_its_time_and_its_outcome() -> None:
+    graph = lineage(RECORDS, causes=KNOWN.items())
+    assert [(node.label, node.outcome, node.ended) for node in graph.nodes if node.kind in TRANSFORMATIONS] == [
+        ("training of 1", "trained", 0),
+        ("gate of 1", "promoted", 0),
+        ("training of 2", "trained", MINUTE),
+        ("gate of 2", "promoted", 3 * MINUTE),
+        ("rollback by ada", "rolled back", 4 * MINUTE),
+        ("training of 3", "failed", 2 * MINUTE),
+        ("training of 4", "trained", 5 * MINUTE),
+        ("decision by mlflow", "promoted", 6 * MINUTE),
+    ]
+    assert graph.node("training of 3").details["reason"] == "it crashed <here>"
+    assert (graph.node("cause a1").label, graph.node("cause a1").began) == ("performance alert a1", 30_000)
+    assert [graph.node(f"version {number}").outcome for number in "124"] == ["promoted", "rolled back", "champion"]
+    into = {(edge.source, edge.label) for edge in graph.edges if edge.target == "training of 2"}
+    assert into == {("cause a1", "asks for"), ("examples of 2", "learnt from"), ("version 1", "champion then")}
+
+
+def test_edges_join_nodes_that_are_there_for_any_part_of_the_history() -> None:
+    for length in range(1, len(RECORDS) + 1):
+        for version in (None, *history(RECORDS[:length])):
+            graph = lineage(RECORDS[:length], version=version)
+            names = [node.name for node in graph.nodes]
+            assert len(names) == len(set(names))
+            assert {name for edge in graph.edges for name in (edge.source, edge.target)} <= set(names)
+
+
+def test_the_lineage_of_one_version_is_its_line_of_parents() -> None:
+    assert [node.label for node in lineage(RECORDS, version="4").nodes if node.kind == "version"] == ["version 1", "version 4"]
+
+
+def test_the_picture_is_well_formed_and_says_the_same_in_each_form() -> None:
+    graph = lineage(RECORDS, causes=KNOWN.items())
+    svg = ElementTree.fromstring(picture(graph, "svg"))  # noqa: S314  our own text
+    boxes = list(svg.iter("{http://www.w3.org/2000/svg}g"))
+    assert len(boxes) == len(graph.nodes)
+    corners = [(box.find("{http://www.w3.org/2000/svg}rect").get("x"), box.find("{http://www.w3.org/2000/svg}rect").get("y")) for box in boxes]  # type: ignore[union-attr]
+    assert len(set(corners)) == len(corners), "two boxes lie on each other"
+    assert "the error rate rose" in picture(graph, "svg")
+    mermaid = picture(graph, "mermaid").splitlines()
+    assert sum(" -->" in line for line in mermaid) == len(graph.edges)
+    told = msgspec.json.decode(picture(graph, "json"))
+    assert [node["name"] for node in told["nodes"]] == [node.name for node in graph.nodes]
+    assert told["nodes"][2]["ended"] == "1970-01-01T00:00:00.000Z"
+
+
+def test_a_label_cannot_break_out_of_the_picture() -> None:
+    graph = lineage([record("1", "registered", 0, cause='"]; click <script>')])
+    assert "<script>" not in picture(graph, "svg")
+    assert picture(graph, "mermaid").splitlines()[1] == '    n0>"cause #quot;]; click #lt;script#gt;"]'
+
+
+def test_a_card_is_made_of_the_evidence_and_says_its_limits() -> None:
+    card = model_card(RECORDS[:5], "2", specification=specification(), cause=KNOWN["a1"])
+    assert (card["model"]["status"], card["model"]["digest"]) == ("champion", "sha256:22")
+    assert card["use"]["features"] == {"x": "numeric", "y": "numeric", "city": "categorical"}
+    assert card["training"]["why"] == {"cause": "a1", "kind": "performance", "summary": "the error rate rose", "opened_at": "1970-01-01T00:00:30.000Z"}
+    assert card["evaluation"]["evidence"] == GATE
+    assert card["limits"] == [
+        "Its advantage was measured on 6,100 labelled events: loss lower by +0.04 to +0.1 (95 %). On events unlike those nothing is known.",
+        "Too few labelled events to judge these segments: north.",
+    ]
+    text = markdown(card)
+    for said in ("# loans, version 2", "| cause | a1 |", "| numpy | 2.4.6 |", "| 1970-01-01T00:03:00.000Z | promoted | retrainer | better |"):
+        assert said in text
+    assert model_card(RECORDS, "2")["model"]["status"] == "rolled back"
+    assert "cannot be trained again" in markdown(model_card(RECORDS, "4"))
+    assert model_card(RECORDS[:3], "2")["evaluation"] == {"verdict": "none yet", "compared_with": "1", "evidence": {}}
+
+
+def test_a_comparison_names_what_differs_and_leaves_out_what_does_not() -> None:
+    told = history(RECORDS)
+    found = comparison(told["2"], told["4"])
+    assert (found["a"], found["b"], found["same_artifact"]) == ("loans@2", "loans@4", False)
+    assert found["rows"] == {"shared_offsets": 50, "of_a": 100, "of_b": 61}
+    assert found["differences"]["packages"] == {"numpy": ["2.4.6", None]}
+    assert "cause" not in found["differences"]["training"]
+    assert comparison(told["2"], told["2"])["differences"] == {}
+
+
+def test_a_version_is_found_by_its_names_or_the_error_says_which_there_are() -> None:
+    models = {"loans": RECORDS, "eu@loans": [record("9", "registered", 0)], "rent": [record("2", "promoted", 0)]}
+    assert [find_version(models, name) for name in ("loans@2", "loans@champion", "loans", "9", "eu@loans@9")] == [
+        ("loans", "2"),
+        ("loans", "4"),
+        ("loans", "4"),
+        ("eu@loans", "9"),
+        ("eu@loans", "9"),
+    ]
+    for name, said in {
+        "2": "loans@2, rent@2",
+        "loans@7": "it has: 1, 2, 3, 4, and champion",
+        "eu@loans": "no champion yet",
+        "nothing": "There are the models: eu@loans, loans, rent",
+    }.items():
+        with pytest.raises(SettingsError, match=said):
+            find_version(models, name)
