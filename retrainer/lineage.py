@@ -86,7 +86,7 @@ def lineage(records: Sequence[Version], *, version: str | None = None, causes: I
     for name in wanted:
         for node in _nodes(told[name], known, is_champion=serving is not None and serving.version == name):
             nodes.setdefault(node.name, node)
-        edges += _edges(told[name], known_versions=set(wanted))
+        edges += _edges(told[name], known_versions={one for one in wanted if _trained(told[one][0])})
     return Lineage(model=records[0].model, nodes=tuple(nodes.values()), edges=tuple(edges))
 
 
@@ -107,9 +107,9 @@ def _nodes(records: list[Version], known: dict[str, dict[str, Any]], *, is_champ
         rows = first.trained_on.get("rows")
         yield Node(name=f"examples of {name}", kind="examples", label=f"{rows:,} rows" if isinstance(rows, int) else "rows", details=first.trained_on)
     made = {"parameters": first.parameters, "metrics": first.metrics, "provenance": first.provenance}
-    reason = {} if first.uri else {"reason": first.gate.get("reason", "")}
-    yield Node(name=f"training of {name}", kind="training", label=f"training of {name}", outcome="trained" if first.uri else "failed", ended=first.at, details=made | reason)
-    if not first.uri:
+    reason = {} if _trained(first) else {"reason": first.gate.get("reason", "")}
+    yield Node(name=f"training of {name}", kind="training", label=f"training of {name}", outcome="trained" if _trained(first) else "failed", ended=first.at, details=made | reason)
+    if not _trained(first):
         return
     last = records[-1]
     outcome = "champion" if is_champion else last.status.replace("_", " ")
@@ -130,6 +130,11 @@ def _cause(record: Version, known: dict[str, Any]) -> Node:
     return Node(name=f"cause {record.cause}", kind="cause", label=f"{what} {record.cause}", began=known.get("opened_at"), details=known)
 
 
+def _trained(first: Version) -> bool:
+    """A version begins with being registered; what begins with a rejection is a training that failed."""
+    return bool(first.uri) or first.status != "rejected"
+
+
 def _verdict_kind(record: Version) -> Literal["gate", "decision", "rollback"] | None:
     if record.status == "rolled_back":
         return "rollback"
@@ -145,14 +150,14 @@ def _edges(records: list[Version], *, known_versions: set[str]) -> Iterable[Edge
         yield Edge(source=f"cause {first.cause}", target=training, label="asks for")
     if first.trained_on:
         yield Edge(source=f"examples of {name}", target=training, label="learnt from")
-    if first.uri:
+    if _trained(first):
         yield Edge(source=training, target=version, label="makes")
     for place, record in enumerate(records):
         kind = _verdict_kind(record)
-        if kind is not None and first.uri:
+        if kind is not None and _trained(first):
             yield Edge(source=version, target=f"{kind} of {name}, record {place}", label="is judged" if kind == "gate" else "")
     if first.parent in known_versions:
         yield Edge(source=f"version {first.parent}", target=training, label="champion then")
-        gates = [place for place, record in enumerate(records) if _verdict_kind(record) == "gate" and first.uri]
+        gates = [place for place, record in enumerate(records) if _verdict_kind(record) == "gate" and _trained(first)]
         for place in gates[:1]:
             yield Edge(source=f"version {first.parent}", target=f"gate of {name}, record {place}", label="judged against")
