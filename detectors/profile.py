@@ -39,7 +39,25 @@ class Cycle(Frozen):
     square: tuple[float, ...]
 
 
-class NumericProfile(Frozen):
+class _WithHours(Frozen):
+    """What may be known hour of the week by hour of the week.
+
+    ``hours`` is a table of counts for each of the 168 hours, see `detectors.references.hour_tables`; where it is not there nothing is said of it.
+    """
+
+    hours: str | None = Field(default=None, repr=False)
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Most columns have no hours and no other levels, and say nothing of them; what was not counted is not written."""
+        content: dict[str, Any] = _without_no_repeats(written(self))
+        return {key: value for key, value in content.items() if key not in _SELDOM or getattr(self, key) is not None}
+
+
+_SELDOM = frozenset({"hours", "other"})
+
+
+class NumericProfile(_WithHours):
     """Quantile bins of a numeric column.
 
     ``edges`` (B - 1,) are the inner edges, ascending: bin ``b`` holds ``edges[b-1] <= x < edges[b]`` (``numpy.searchsorted(edges, x, side="right")``).
@@ -59,15 +77,10 @@ class NumericProfile(Frozen):
     cycles: tuple[Cycle, ...] = ()
     repeats: int = Field(default=0, description="values that are those of the row before, where that was counted")
 
-    @model_serializer(mode="wrap")
-    def _without_nothing(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was not counted is not written."""
-        return _without_no_repeats(written(self))
-
     @property
     def can_correlate(self) -> bool:
         """Whether correlations of a few events mean something: the values are many, and have no cycle, which columns would share."""
-        return len(self.counts) >= FEWEST_BINS and max(self.counts) <= LARGEST_SHARE * sum(self.counts) and not self.cycles
+        return len(self.counts) >= FEWEST_BINS and max(self.counts) <= LARGEST_SHARE * sum(self.counts) and not self.cycles and self.hours is None
 
 
 class OtherLevels(Frozen):
@@ -81,7 +94,7 @@ class OtherLevels(Frozen):
     hashes: str = ""
 
 
-class CategoricalProfile(Frozen):
+class CategoricalProfile(_WithHours):
     """Counts of the known levels of a column; what is not among them is `unseen`.
 
     With ``other``, the last level stands for all that are counted together, and ``unseen`` is the number of rows that no other row shares its level with.
@@ -94,12 +107,6 @@ class CategoricalProfile(Frozen):
     missing: int = 0
     other: OtherLevels | None = None
     repeats: int = Field(default=0, description="values that are those of the row before, where that was counted")
-
-    @model_serializer(mode="wrap")
-    def _without_nothing(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Most columns have no other levels, and say nothing of them."""
-        content = _without_no_repeats(written(self))
-        return content if self.other is not None else {key: value for key, value in content.items() if key != "other"}
 
 
 ColumnProfile = Annotated[NumericProfile | CategoricalProfile, Field(discriminator="kind")]
@@ -189,3 +196,4 @@ class Profile(Frozen):
     outcomes: OutcomeProfile | None = None
     correlation: CorrelationProfile | None = None
     anomalies: AnomalyProfile | None = None
+    error_hours: str | None = Field(default=None, repr=False, description="rows and wrong answers by hour of the week, as `hours` of a column")

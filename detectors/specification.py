@@ -92,8 +92,11 @@ class Reference(Frozen):
 
     source: str | None = None
     profile: Profile | None = None
-    kind: Literal["declared", "previous_period"] = Field(default="declared", description="what monitors compare with: the profile, or the last whole period")
+    kind: Literal["declared", "previous_period", "hour_of_week"] = Field(
+        default="declared", description="what monitors compare with: the profile, the last whole period, or the profile of the hour of the week"
+    )
     period: Duration = Field(default=parse_duration("1d"), gt=0, description="of previous_period; whole panes")
+    weeks: int = Field(default=2, ge=1, le=52, description="of hour_of_week, where the profile does not know the hours: they are learnt from so many weeks of the stream")
 
 
 class Shares(Frozen):
@@ -419,6 +422,25 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _hours_hold_panes(self) -> MonitorSpecification:
+        if self.reference.kind != "hour_of_week":
+            if self.reference.weeks != Reference.model_fields["weeks"].default:
+                raise ValueError(f"reference.weeks are of kind hour_of_week, got {self.reference.weeks} with kind {self.reference.kind}; set reference.kind, or leave weeks out")
+            return self
+        if self.pane > parse_duration("1h"):
+            raise ValueError(f"reference.kind hour_of_week needs panes of an hour at most, got {format_duration(self.pane)}; a longer pane belongs to several hours")
+        others = {
+            "detectors.cycles": (bool(self.detectors.cycles), "the hours hold a day and a week; leave cycles out"),
+            "detectors.rates": (self.detectors.rates != "scan", "a guarantee is for one rate, and hours have several; leave rates out"),
+            "correlation": (bool(self.correlation), "columns that have the same rhythm go together; leave it out"),
+            "estimate_performance": (self.estimate_performance, "an estimate is for one law of the outputs; leave it out"),
+        }
+        for key, (given, story) in others.items():
+            if given:
+                raise ValueError(f"{key} does not go with reference.kind hour_of_week: {story}")
+        return self
+
+    @model_validator(mode="after")
     def _costs_are_of_classes(self) -> MonitorSpecification:
         named = {*self.costs, *(prediction for costs in self.costs.values() for prediction in costs)}
         strange = sorted(named.difference(self.classes))
@@ -482,7 +504,8 @@ class MonitorSpecification(Frozen):
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
-        content = self.model_dump(mode="json", exclude={**others, "features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period"}})
+        parts: Any = {"features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
+        content = self.model_dump(mode="json", exclude={**others, **parts})
         if self.detectors.quantiles:
             content["detectors"]["quantiles"] = True
         for name, feature in self.features.items():
@@ -493,6 +516,8 @@ class MonitorSpecification(Frozen):
         profile = self.reference.profile
         if profile is not None and profile.outcomes is None:
             del content["reference"]["profile"]["outcomes"]
+        if profile is not None and profile.error_hours is None:
+            del content["reference"]["profile"]["error_hours"]
         if not self.correlation:
             _without_correlation(content)
         if not self.quality.monitors:

@@ -17,11 +17,13 @@ from detectors.profile import CategoricalProfile, NumericProfile, Profile
 from detectors.references.anomaly_reference import MIN_ROWS as MIN_ROWS_OF_ANOMALIES
 from detectors.references.anomaly_reference import anomaly_profile
 from detectors.references.correlation_reference import MIN_ROWS
+from detectors.references.declared_hours import declared_hours, swing_of
+from detectors.references.hours_of_week import HOUR, WEEK
 from detectors.references.reference import correlations_of, performance_profile, profile_of
 from detectors.references.reference_outcomes import outcome_profile
 from detectors.references.repetitions import with_repetitions
 from detectors.scans.window_bank import MIN_REFERENCE
-from detectors.specification import MOST_CORRELATED, MonitorSpecification, Quality, QualityMonitor, Reference, Service, ServiceMonitor, Task
+from detectors.specification import MOST_CORRELATED, Feature, MonitorSpecification, Quality, QualityMonitor, Reference, Service, ServiceMonitor, Task
 from detectors.unlabelled.class_shares import FEWEST
 from streams.feature_types import features_of
 from streams.file_events import table_columns
@@ -54,6 +56,7 @@ def infer(
     positive: str | None = None,
     correlation: Sequence[str] = (),
     anomalies: bool = False,
+    hours: bool = False,
     base: MonitorSpecification | None = None,
     tell: Callable[[str], None] = lambda note: None,  # noqa: ARG005  silence
 ) -> MonitorSpecification:
@@ -73,6 +76,7 @@ def infer(
     positive : the class of `score`; default: the last of two.
     correlation : features whose correlations are watched; `ALL` alone for all that can be: numeric ones with many values, without a cycle, that seldom miss a value.
     anomalies : whether single events are judged, by how unlike the table's rows they are.
+    hours : whether every hour of the week has a reference of its own; needs a time column.
     base : a specification whose other settings (pane, budget, floors, ...) are kept; without one the pane is 10 s, or longer where events are rarer.
     tell : gets a sentence for each decision that a person should know of: columns left out, a task that was guessed.
 
@@ -92,10 +96,10 @@ def infer(
     features = features_of(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
     start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=get_args(ServiceMonitor)), quality=QUALITY), times, tell)
-    columns = table_columns(features, table)
+    columns, features_watched = table_columns(features, table), MonitorSpecification(model=model, features=features).columns
     profile = profile_of(
         columns,
-        features=MonitorSpecification(model=model, features=features).columns,
+        features=features_watched,
         task=chosen,
         prediction=outputs,
         label=outcomes,
@@ -117,6 +121,7 @@ def infer(
         raise SettingsError(f"correlations are of watched columns, got {strange[0]!r}; there are: {', '.join(columns)}")
     if together:
         profile = profile.model_copy(update={"correlation": correlations_of({name: columns[name] for name in together}, profile.features)})
+    profile = _with_hours(profile, columns, None if times is None or periods else times, outputs, outcomes, features_watched, start, asked=hours, tell=tell)
     if target is None:
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
     quality = _ignoring(start.quality, tuple(name for name in table.columns if name not in features))
@@ -124,7 +129,7 @@ def infer(
         profile, quality = _with_anomalies(profile, columns, quality)
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
     probability = None if score is None or chosen == "regression" else _probabilities(table, score)
-    profile, estimate = _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start, tell)
+    profile, estimate = (profile, False) if hours else _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start, tell)
     if estimate:
         tell("performance is estimated where labels are missing (estimate_performance: true)")
     return MonitorSpecification(
@@ -138,7 +143,7 @@ def infer(
             "correlation": together,
             "segments": tuple(segments) or start.segments,
             "estimate_performance": estimate,
-            "reference": Reference(source=table.source, profile=profile),
+            "reference": Reference(source=table.source, profile=profile, kind="hour_of_week" if hours else "declared"),
             "quality": quality,
             "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
         }
@@ -156,6 +161,36 @@ def _with_anomalies(profile: Profile, columns: Mapping[str, Column], quality: Qu
 def _ignoring(quality: Quality, others: tuple[str, ...]) -> Quality:
     """With the table's other columns, which events may carry as well."""
     return quality.model_copy(update={"ignored": others}) if "schema" in quality.monitors and not quality.ignored else quality
+
+
+def _with_hours(
+    profile: Profile,
+    columns: Mapping[str, Column],
+    times: Int64 | None,
+    prediction: Column | None,
+    label: Column | None,
+    features: Mapping[str, Feature],
+    start: MonitorSpecification,
+    *,
+    asked: bool,
+    tell: Callable[[str], None],
+) -> Profile:
+    """The profile with its hours of the week, where they are asked for; else a hint, where they matter."""
+    if times is None or int(times.max() - times.min()) < WEEK:
+        if asked:
+            raise SettingsError("--hours needs rows of a week at least, and their times: name the column with --time, and leave --period out, as hours hold a day and a week")
+        return profile
+    if asked and start.pane > HOUR:
+        raise SettingsError(f"--hours needs panes of an hour at most, and for so few rows they have {format_duration(start.pane)}; leave --hours out")
+    by_hour = declared_hours(profile, columns, times, features=features, prediction=prediction, label=label)
+    if asked:
+        return by_hour
+    swings = {name: swing_of(column) for name, column in by_hour.features.items() if isinstance(column, NumericProfile)}
+    largest = max(swings, key=lambda name: swings[name], default="")
+    if largest and swings[largest] > start.alerts.floors.shift:
+        more = sum(swing > start.alerts.floors.shift for swing in swings.values())
+        tell(f"hours of the week differ in {more} of the features, most in {largest!r} ({swings[largest]:.2g} sigma); with --hours each is compared with its own")
+    return profile
 
 
 def _probabilities(table: Table, score: str) -> Float64:

@@ -133,6 +133,8 @@ def ruled_out(evidence: Evidence) -> Iterator[str]:
     if basis.get("cycles"):
         periods = ", ".join(format_duration(int(cycle["period"])) for cycle in _dicts(basis["cycles"]))
         yield f"not the cycle of {periods}: it is taken off"
+    if basis.get("hours"):
+        yield "not the hour of the week: events are compared with the reference of their own hours, whose few rows are allowed for"
 
 
 def bin_distances(evidence: Evidence) -> tuple[Distance, ...]:

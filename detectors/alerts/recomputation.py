@@ -17,6 +17,7 @@ import numpy as np
 
 from detectors.alerts.alert import Alert
 from detectors.alerts.alert_summary import summary_of
+from detectors.alerts.stated_references import StatedCategoricalDrift, StatedNumericDrift
 from detectors.budget import parse_budget
 from detectors.errors import EventError
 from detectors.event_batch import Float64
@@ -227,7 +228,7 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
             yield figure(f"mean of {name} that they let expect", lambda: _number(column["expected"]), lambda: float(numbers_of(column["by_class"]) @ priors[basis["known"]]))  # noqa: B023  used at once
     if kind in {"categories", "label shift"}:
         yield figure("difference between levels and sums", lambda: 0.0, lambda: float(np.abs(counts_of(current) - numbers_of(basis["totals"])).max()))
-    if kind == "numbers" and not basis.get("cycles"):  # a cycle is taken off pane by pane, which bins do not tell
+    if kind == "numbers" and not basis.get("cycles") and not basis.get("hours"):  # a cycle is taken off pane by pane, which bins do not tell
         stated, bins = (_or_none(lambda: numbers_of(basis["totals"])), _or_none(lambda: counts_of(current) @ numbers_of(basis["scores"])[:, None] ** np.array([1, 2])))
         for power, name in enumerate(("sum of scores", "sum of squared scores")):
             sums = [math.nan if side is None else float(side[power]) for side in (stated, bins)]
@@ -275,6 +276,10 @@ def _mean(evidence: Evidence, bank: Bank) -> WindowBank:
 
 
 def _categories(evidence: Evidence, bank: Bank) -> WindowBank:
+    hours: Any = evidence.basis.get("hours")
+    if hours:
+        known = tuple(evidence.reference)[:-1]
+        return StatedCategoricalDrift(bank, levels=known, block=slice(0, len(known) + 2), floor=evidence.effect.floor, hours=hours)
     levels, counts = tuple(evidence.reference)[:-1], counts_of(evidence.reference).astype(np.int64).tolist()  # what is unseen stands last
     profile = CategoricalProfile(levels=levels, counts=tuple(counts[:-1]), unseen=counts[-1])
     return CategoricalDrift(bank, profiles=[profile], blocks=[slice(0, len(counts) + 1)], floor=evidence.effect.floor)
@@ -294,8 +299,11 @@ def _numbers_drift(evidence: Evidence, bank: Bank) -> WindowBank:
         maximum=math.inf,
         cycles=tuple(Cycle.model_validate(cycle) for cycle in cycles),
     )
-    floors = {"shift": _number(basis["shift"]), "deviation_ratio": _number(basis["deviation_ratio"])}
-    return NumericDrift(bank, profiles=[profile], blocks=[slice(0, len(scores) + 2)], **floors)
+    shift, ratio = _number(basis["shift"]), _number(basis["deviation_ratio"])
+    hours: Any = basis.get("hours")
+    if hours:
+        return StatedNumericDrift(bank, profile=profile, block=slice(0, len(scores) + 2), hours=hours, shift=shift, deviation_ratio=ratio)
+    return NumericDrift(bank, profiles=[profile], blocks=[slice(0, len(scores) + 2)], shift=shift, deviation_ratio=ratio)
 
 
 def _correlation(evidence: Evidence, bank: Bank) -> WindowBank:

@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from detectors.acknowledgement import Acknowledgement
+from detectors.acknowledgement import Acknowledgement, Present
 from detectors.alerts.alert import Acknowledged, Alert
 from detectors.alerts.causes import Seen, causes_of
 from detectors.alerts.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.detection.closed_pane import ClosedPane
 from detectors.detector import Detector, State
 from detectors.event_batch import Float64
-from detectors.monitors.bank import by_dependence_on_version, detectors_of, of_a_later_version, silence_of
+from detectors.monitors.bank import by_dependence_on_version, detectors_of, hourly_monitors, of_a_later_version, silence_of
 from detectors.monitors.silence import NOTHING, SILENT, Heard, Quiet
 from detectors.panes.layout import Layout
 from detectors.references.acknowledged_references import AcknowledgedReferences
+from detectors.references.hour_tables import HourTables, has_hours, with_hours
 from detectors.references.period_references import PeriodReferences
 from detectors.rfc3339 import format_time, parse_time
 from detectors.scans.panels import Walking
@@ -87,6 +88,11 @@ class Watch:
         self._heard = NOTHING
         reference = specification.reference
         self._periods = PeriodReferences(reference.period) if reference.kind == "previous_period" else None
+        profile = reference.profile
+        learns = reference.kind == "hour_of_week" and profile is not None and not has_hours(profile)
+        self._hours = HourTables(layout, reference.weeks) if learns else None
+        if self._hours is not None:
+            self._await_hours()
 
     @property
     def measured(self) -> bool:
@@ -105,7 +111,7 @@ class Watch:
         ended, _ = self.pass_time(panes[0].start, words)
         ended += self.give_up(self._end(panes[0]) - 1)[0]
         ended += self._follow_version(panes[0])
-        panes = self._of_one_period(panes)
+        panes = self._of_one_period(self._of_known_hours(panes))
         next_word = self._acknowledged.next_from(words)
         panes = panes[:1] if self._acknowledged.learning else panes if next_word is None else [pane for pane in panes if pane.start < next_word]
         run, leads = [panes[0]], [self._lead]
@@ -138,6 +144,8 @@ class Watch:
             self._states[_name(walk.detector)] = walk.state_after(len(judged) - 1)
         if self._periods is not None:
             self._periods.add(totals[: len(judged)], serving[: len(judged)])
+        if self._hours is not None:
+            self._hours.add([one.pane.start for one in judged], totals[: len(judged)], serving[: len(judged)])
         self._restart(dict.fromkeys(well, self._end(judged[-1].pane)))
         self._learn(self._end(judged[-1].pane))
         return judged
@@ -154,6 +162,32 @@ class Watch:
             self._make_detectors()
             self._restart(dict.fromkeys(found, panes[0].start))
         return [pane for pane in panes if pane.start < end]
+
+    def _await_hours(self) -> None:
+        """Nothing is compared before the hours of the week are known."""
+        self._acknowledged.take(dict.fromkeys(hourly_monitors(self._specification), Present()))
+        self._make_detectors()
+
+    def _of_known_hours(self, panes: Sequence[ClosedPane]) -> Sequence[ClosedPane]:
+        """Those before the hours of the week are known, or all; where enough weeks were seen, monitors begin to compare with them now."""
+        if self._hours is None:
+            return panes
+        if self._hours.is_due(panes[0].start):
+            awaiting = set(hourly_monitors(self._specification))
+            self._hours.learn()
+            self._take_hours(self._hours.known)
+            self._acknowledged.drop(awaiting)
+            self._make_detectors()
+            self._states |= {_name(one): one.initial() for one in (*self._inputs, *self._outputs) if awaiting.intersection(one.names)}
+        until = self._hours.until(panes[0].start)
+        return panes if until is None else [pane for pane in panes if pane.start < until]
+
+    def _take_hours(self, tables: Mapping[str, str]) -> None:
+        """The specification, as if its profile had known the hours."""
+        reference = self._specification.reference
+        assert reference.profile is not None  # noqa: S101  without a profile there is a table of nothing
+        known = reference.model_copy(update={"profile": with_hours(reference.profile, tables)})
+        self._specification = self._specification.model_copy(update={"reference": known})
 
     def _end(self, pane: ClosedPane) -> int:
         return pane.start + self._specification.pane
@@ -231,6 +265,8 @@ class Watch:
             outputs = {name for detector in self._outputs for name in detector.names}
             alerts = self._lifecycle.drop(outputs, self._end(pane), takeover)
             self._acknowledged.drop(outputs)
+            if self._hours is not None and not self._hours.known:
+                self._acknowledged.take({name: Present() for name in hourly_monitors(self._specification) if name in outputs})
             if self._periods is not None:
                 self._periods.begin_outputs()
             self._outputs = of_a_later_version(self._specification, self._acknowledged.references)
@@ -335,7 +371,8 @@ class Watch:
             "acknowledged": self._acknowledged.state(),
         }
         asked = {} if self._silence is None else {"heard": self._heard.as_state()}
-        return state | asked | ({} if self._periods is None else {"period": self._periods.state()})
+        hours = {} if self._hours is None else {"hours": self._hours.state()}
+        return state | asked | hours | ({} if self._periods is None else {"period": self._periods.state()})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
@@ -345,7 +382,11 @@ class Watch:
         self._acknowledged.restore(state["acknowledged"])
         if self._periods is not None:
             self._periods.restore(state["period"])
-        if self._acknowledged.references or not self._first_version:
+        if self._hours is not None:
+            self._hours.restore(state["hours"])
+            if self._hours.known:
+                self._take_hours(self._hours.known)
+        if self._acknowledged.references or not self._first_version or self._hours is not None:
             self._make_detectors()
         self._states = dict(state["detectors"])
         self._lifecycle.restore(state["alerts"])

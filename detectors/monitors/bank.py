@@ -16,6 +16,7 @@ from detectors.monitors.categorical_drift import CategoricalDrift
 from detectors.monitors.constant_columns import ConstantColumns, repetitions_of
 from detectors.monitors.correlation_drift import CorrelationDrift
 from detectors.monitors.e_detector import RateEDetector
+from detectors.monitors.hourly_drift import HourlyCategoricalDrift, HourlyNumericDrift, HourlyRateChange
 from detectors.monitors.label_composition import ErrorsByClass, ResidualsByClass, error_composition
 from detectors.monitors.loss_change import LossChange
 from detectors.monitors.mean_rise import MeanRise
@@ -29,6 +30,8 @@ from detectors.monitors.slow_rate import SlowRate
 from detectors.monitors.undeclared_columns import UndeclaredColumns
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, OutcomeProfile, PerformanceProfile
+from detectors.references.hour_tables import has_hours
+from detectors.references.hourly_columns import WITHOUT_HOURS, categorical_hours, error_hours, quality_hours
 from detectors.scans.panel import MIN_EVENTS
 from detectors.scans.scored_windows import Bank
 from detectors.scans.window_bank import MIN_REFERENCE
@@ -36,6 +39,7 @@ from detectors.specification import MonitorSpecification
 from detectors.unlabelled.label_shift import Explanation
 from detectors.verdict import AlertKind, Group
 
+_COMPARE_HOURS = (NumericDrift, CategoricalDrift, RateChange, HourlyNumericDrift, HourlyCategoricalDrift, HourlyRateChange)
 _OF_RATES: dict[str, type[RateChange]] = {"scan": RateChange, "e-detector": RateEDetector}
 
 ESTIMATES = frozenset({"estimated_error_rate", "calibration"})
@@ -71,6 +75,12 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     shares = _shares(specification, planned)
     made = [plan.make(_bank(specification, plan.names, plan.group, plan.kind, shares[plan.group])) for plan in planned if shares[plan.group] > 0]
     return (*made, *_outside_of_budget(specification, Layout(specification), performance, acknowledged))
+
+
+def hourly_monitors(specification: MonitorSpecification) -> tuple[str, ...]:
+    """Names of the monitors that compare windows with their hours of the week, where these are asked for."""
+    found = [detector for detector in detectors_of(specification) if type(detector) in _COMPARE_HOURS and detector.group != "service"]
+    return tuple(name for detector in found for name in detector.names if not name.startswith(WITHOUT_HOURS))
 
 
 def silence_of(specification: MonitorSpecification) -> Silence | None:
@@ -195,13 +205,20 @@ def _estimates(specification: MonitorSpecification, layout: Layout, acknowledged
     ]
 
 
+def _by_hour(specification: MonitorSpecification) -> bool:
+    """Whether hours of the week are compared, and known."""
+    profile = specification.reference.profile
+    return specification.reference.kind == "hour_of_week" and profile is not None and has_hours(profile)
+
+
 def _numeric(specification: MonitorSpecification, layout: Layout, group: Group, columns: list[tuple[str, ColumnProfile]], acknowledged: References) -> _Planned | None:
     chosen = [(name, profile) for name, profile in columns if isinstance(profile, NumericProfile) and not _constant(profile)]
     floors, blocks = specification.alerts.floors, [layout.blocks[name] for name, _ in chosen]
     profiles = [numeric_reference(profile, acknowledged.get(name)) for name, profile in chosen]
 
     def make(bank: Bank) -> Detector:
-        return NumericDrift(bank, profiles=profiles, blocks=blocks, shift=floors.shift, deviation_ratio=floors.deviation_ratio)
+        kind = HourlyNumericDrift if _by_hour(specification) else NumericDrift
+        return kind(bank, profiles=profiles, blocks=blocks, shift=floors.shift, deviation_ratio=floors.deviation_ratio)
 
     return _Planned(tuple(name for name, _ in chosen), group, "drift", make) if chosen else None
 
@@ -212,6 +229,8 @@ def _categorical(specification: MonitorSpecification, layout: Layout, group: Gro
     profiles = [categorical_reference(profile, acknowledged.get(name)) for name, profile in chosen]
 
     def make(bank: Bank) -> Detector:
+        if _by_hour(specification):
+            return HourlyCategoricalDrift(bank, profiles=profiles, blocks=blocks, floor=floor, hours=categorical_hours(profiles))
         return CategoricalDrift(bank, profiles=profiles, blocks=blocks, floor=floor)
 
     return _Planned(tuple(name for name, _ in chosen), group, "drift", make) if chosen else None
@@ -246,9 +265,12 @@ def _performance(specification: MonitorSpecification, layout: Layout, performanc
     if not specification.classes:
         return []  # without classes a right answer cannot be told from a wrong one
     rate = _errors(specification, layout, reference, acknowledged.get("error_rate"))
-    outcomes = None if reference is None else _late_outcomes(specification)
+    outcomes = None if reference is None or specification.reference.kind == "hour_of_week" else _late_outcomes(specification)
+    profile = specification.reference.profile
 
     def errors(bank: Bank) -> Detector:
+        if _by_hour(specification) and profile is not None:
+            return HourlyRateChange(bank, rates=[rate], floor=floors.rate, hours=error_hours(profile))
         if outcomes is not None and specification.detectors.rates == "scan":
             composition = error_composition(layout, confusion_of(outcomes, len(specification.classes)))
             by_class = composition.forgotten() if "error_rate" in acknowledged else composition
@@ -321,6 +343,9 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
     watched = [replace(rate, reference=rate_reference(rate.reference, acknowledged.get(name))) for name, rate in rates.items()]
 
     def make(bank: Bank) -> Detector:
+        if _by_hour(specification):
+            declared = {f"missing:{name}" for name, feature in layout.features.items() if feature.max_missing is not None}
+            return HourlyRateChange(bank, rates=watched, floor=floor, hours=quality_hours(layout.columns, bank.names, declared))
         return _OF_RATES[specification.detectors.rates](bank, rates=watched, floor=floor)
 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []

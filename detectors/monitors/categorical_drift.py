@@ -84,21 +84,31 @@ class CategoricalDrift(WindowBank):
         levels = counts[:, self._cells]
         return np.concatenate((self._of_columns(levels), levels), axis=1)
 
+    def _level_counts(self, windows: Windows) -> Float64:
+        """(..., w, levels)"""
+        return windows.sums[..., len(self.names) :]
+
+    def _compared(self, windows: Windows) -> tuple[Float64, Float64, Float64]:
+        """Counts and shares (levels,) and rows (m,) of what windows are compared with; (..., w, levels) and (..., w, m) where every window has a reference of its own."""
+        del windows  # all have the same
+        return self._counts, self._rates, self._n_reference
+
     @override
     def score(self, windows: Windows, state: State) -> Scored:
         """Likelihood ratio and total variation of every window; the ratio only where some window's variation is beyond the floor."""
         m = len(self.names)
-        n, counts = windows.sums[..., :m], windows.sums[..., m:]
+        n, counts = windows.sums[..., :m], self._level_counts(windows)
         n_level = n[..., self._column]
+        of_reference, rates, rows = self._compared(windows)
         inflation = self._inflation(windows.known_inflation)[windows.noted]
         unarmed = np.isnan(self._of_columns(windows.known_inflation))[windows.noted]
         freedom = self._freedom(windows.known_inflation, windows.known_freedom)[windows.noted]
 
-        per_event = 1 / n + 1 / self._n_reference
-        shared = (counts + self._counts) / (n_level + self._n_reference[self._column])
+        per_event = 1 / n + 1 / rows
+        shared = (counts + of_reference) / (n_level + rows[..., self._column])
         by_chance = 0.5 * self._of_columns(np.sqrt(2 / np.pi * np.maximum(shared * (1 - shared), 0)))
         chance = by_chance * np.sqrt(per_event * inflation)
-        distance = 0.5 * self._of_columns(np.abs(counts / n_level - self._rates))
+        distance = 0.5 * self._of_columns(np.abs(counts / n_level - rates))
         error = 0.5 * np.sqrt(per_event * inflation)  # a signed sum of indicators has a variance of at most 1 per event
         statistic = normal_of_student((distance - chance - self._floor) / error, freedom)
         if self._floor == 0:
@@ -111,40 +121,40 @@ class CategoricalDrift(WindowBank):
     def _sure(self, windows: Windows, inflation: Float64, freedom: Float64) -> Float64:
         """(..., w, m) how surely the windows differ: by the likelihood ratio of all levels, or by the one level that differs most, which pays for being chosen."""
         m = len(self.names)
-        n, counts = windows.sums[..., :m], windows.sums[..., m:]
-        n_level, n0_level = n[..., self._column], self._n_reference[self._column]
-        expected = n_level * self._rates
+        n, counts = windows.sums[..., :m], self._level_counts(windows)
+        of_reference, rates, rows = self._compared(windows)
+        n_level, n0_level = n[..., self._column], rows[..., self._column]
+        expected = n_level * rates
         common = expected >= _FEW
         single = (expected >= _FEWER) & ~common
-        shared = (counts + self._counts) / (n_level + n0_level)
-        terms = np.where(common, _entropy_term(counts, n_level * shared) + _entropy_term(self._counts, n0_level * shared), 0)
-        in_common, ref_common, levels = self._of_columns(common * np.stack(np.broadcast_arrays(counts, self._counts, 1.0)))
-        hits, reference_hits = self._of_columns(~(common | single) * np.stack(np.broadcast_arrays(counts, self._counts)))
+        shared = (counts + of_reference) / (n_level + n0_level)
+        terms = np.where(common, _entropy_term(counts, n_level * shared) + _entropy_term(of_reference, n0_level * shared), 0)
+        in_common, ref_common, levels = self._of_columns(common * np.stack(np.broadcast_arrays(counts, of_reference, 1.0)))
+        hits, reference_hits = self._of_columns(~(common | single) * np.stack(np.broadcast_arrays(counts, of_reference)))
         # G2 among the common levels, given how many values are common at all ...
-        both = (in_common + ref_common) / (n + self._n_reference)
-        ratio = 2 * (self._of_columns(terms) - _entropy_term(in_common, n * both) - _entropy_term(ref_common, self._n_reference * both))
+        both = (in_common + ref_common) / (n + rows)
+        ratio = 2 * (self._of_columns(terms) - _entropy_term(in_common, n * both) - _entropy_term(ref_common, rows * both))
         # ... plus each level of few against the others, and what is rarer together, with exact tails.
-        alone = self._of_level(n_level, counts)
-        surprise = excess(np.stack((hits, n - hits)), n, np.stack((reference_hits, self._n_reference - reference_hits)), self._n_reference, 0.0).max(axis=0)
+        alone = self._of_level(n_level, counts, of_reference, rates, n0_level)
+        surprise = excess(np.stack((hits, n - hits)), n, np.stack((reference_hits, rows - reference_hits)), rows, 0.0).max(axis=0)
         # Their squares add up as Pearson's do, whose variances are those of Poisson counts: 1 / (1 - p) times a binomial's.
-        rare = self._of_columns(np.where(single, (1 - self._rates) * alone**2, 0)) + (1 - reference_hits / self._n_reference) * surprise**2
+        rare = self._of_columns(np.where(single, (1 - rates) * alone**2, 0)) + (1 - reference_hits / rows) * surprise**2
         degrees = np.maximum(levels + self._of_columns(single * np.ones(1)) + (hits + reference_hits > 0) - 1, 1)
-        williams = 1 + self._of_columns(np.where(common, 1 / (n_level * np.maximum(self._rates, 1e-12)), 0)) / (6 * degrees)
+        williams = 1 + self._of_columns(np.where(common, 1 / (n_level * np.maximum(rates, 1e-12)), 0)) / (6 * degrees)
         chi_square = (np.maximum(ratio, 0) / williams + rare) / inflation
         spread = 2 / (9 * degrees)
         of_all = normal_of_student((np.cbrt(chi_square / degrees) - (1 - spread)) / np.sqrt(spread), freedom)
-        rarely = np.clip(self._rates, 0.5 / (n0_level + 1), 1 - 0.5 / (n0_level + 1))
-        skewed = of_skewed(alone, skewness_of_hits(n_level, np.where(counts > n_level * self._rates, rarely, 1 - rarely)))
+        rarely = np.clip(rates, 0.5 / (n0_level + 1), 1 - 0.5 / (n0_level + 1))
+        skewed = of_skewed(alone, skewness_of_hits(n_level, np.where(counts > n_level * rates, rarely, 1 - rarely)))
         own = normal_of_student(np.where(alone > 0, skewed, alone) / np.sqrt(windows.inflation), windows.freedom)
         of_one = np.sqrt(np.maximum(np.maximum.reduceat(own, self._first, axis=-1) ** 2 - 2 * self._handicap, 0))
         larger: Float64 = np.maximum(of_all, of_one)
         return larger
 
-    def _of_level(self, n: Float64, counts: Float64) -> Float64:
+    def _of_level(self, n: Float64, counts: Float64, of_reference: Float64, rates: Float64, n0: Float64) -> Float64:
         """(..., w, levels) how surely the share of each level differs from that in the reference, whichever way."""
-        n0 = self._n_reference[self._column]
-        more = counts > n * self._rates
-        sure: Float64 = excess(np.where(more, counts, n - counts), n, np.where(more, self._counts, n0 - self._counts), n0, 0.0)
+        more = counts > n * rates
+        sure: Float64 = excess(np.where(more, counts, n - counts), n, np.where(more, of_reference, n0 - of_reference), n0, 0.0)
         return sure
 
     @override

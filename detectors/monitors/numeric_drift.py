@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -48,17 +49,19 @@ class NumericDrift(WindowBank):
     blocks : where each column's bins (then ``missing``, ``out_of_range``) stand in a summary vector.
     shift : floor of the shift, in sigma of the reference.
     deviation_ratio : floor of the ratio of standard deviations, >= 1.
+    swing : what is expected at a time, if that is not in the profiles.
     """
 
-    def __init__(self, bank: Bank, *, profiles: Sequence[NumericProfile], blocks: Sequence[slice], shift: float, deviation_ratio: float) -> None:
+    def __init__(self, bank: Bank, *, profiles: Sequence[NumericProfile], blocks: Sequence[slice], shift: float, deviation_ratio: float, swing: Swing | None = None) -> None:
         m = len(profiles)
         columns = np.arange(m)
         channels = np.array([[columns, columns], [_FIRST * m + columns, _SECOND * m + columns], [_SECOND * m + columns, _FOURTH * m + columns]]).reshape(3, 2 * m)
         super().__init__(bank, width=4 * m, channel_sums=channels, channel_monitor=np.concatenate((columns, columns)))
         self._shift, self._ratio = shift, deviation_ratio
-        self._reference = reference = _reference(profiles, blocks)
+        self._reference = reference = _reference(profiles, blocks) if swing is None else _Reference(profiles, blocks, swing)
         self.profiles, self.blocks = reference.profiles, reference.blocks
         self._n_reference, self._mean, self._variance = reference.n, reference.mean, reference.variance
+        self._rows_of_laws = np.concatenate((reference.n, reference.n))
         self._cycles, self._tails, self._stretch = reference.cycles, reference.tails, reference.stretch
         self._skewness = reference.skewness
         self._crest, self._swings = reference.crest, reference.crest > 1 + SWING
@@ -101,9 +104,15 @@ class NumericDrift(WindowBank):
         found: list[float] = counts[start : start + len(self.profiles[monitor].scores)].tolist()
         return found
 
+    def _compared(self, windows: Windows) -> Float64:
+        """(2 m,) rows of what the channels of windows are compared with; (..., w, 2 m) where every window has a reference of its own."""
+        del windows  # all have the same
+        return self._rows_of_laws
+
     @override
     def score(self, windows: Windows, state: State) -> Scored:
         """Both channels of all windows; the larger counts."""
+        rows_of_laws = self._compared(windows)
         m = len(self.names)
         sums = windows.sums
         n = sums[..., :m]
@@ -129,9 +138,10 @@ class NumericDrift(WindowBank):
             values, of_window, events = deviation.ravel()[flat], variance.ravel()[flat], n.ravel()[flat]
             if channel == 1:
                 of_window = np.maximum(m4.ravel()[flat] - m2.ravel()[flat] ** 2, 0) * np.where(values > 0, squared**-2, squared**2)
-            error, freedom = self._error(windows, window, law, events)
+            rows = rows_of_laws[law] if rows_of_laws.ndim == 1 else rows_of_laws.reshape(-1, 2 * m)[window, law]
+            error, freedom = self._error(windows, window, law, events, rows)
             # The law's spread is known as well as its reference is large; a window that is as large says how wide the law is, too.
-            share = (events / (events + self._n_reference[column])) ** 2
+            share = (events / (events + rows)) ** 2
             wider = np.maximum(1 + share * (of_window * (self._stretch[law] / self._tails.scale[law]) ** 2 - 1), 1)
             counts = error > 0  # the dependence is known
             stretched = values[counts] * self._stretch[law[counts]]
@@ -145,10 +155,15 @@ class NumericDrift(WindowBank):
         detail = {"shift": shift, "log_ratio": log_ratio, "location": location, "scale": scale, "variance": variance}
         return Scored(windows, n, statistic, np.fmax(np.abs(shift), np.abs(log_ratio) * self._shift_per_log_ratio), detail)
 
-    def _error(self, windows: Windows, window: Int64, law: Int64, n: Float64) -> tuple[Float64, Float64]:
-        """Standard errors in units of the spread, and their degrees of freedom, at windows and channels."""
+    def _error(self, windows: Windows, window: Int64, law: Int64, n: Float64, rows: Float64) -> tuple[Float64, Float64]:
+        """Standard errors in units of the spread, and their degrees of freedom, at windows and channels that are compared with so many rows."""
         inflation, freedom = windows.known_at(window, law)
-        return np.sqrt((1 / n + 1 / self._n_reference[law % len(self.names)]) * inflation), freedom
+        return np.sqrt((1 / n + 1 / rows) * inflation), freedom
+
+    def _rows_at(self, windows: Windows, bucket: int, laws: Int64) -> Float64:
+        """Rows of what channels of one window are compared with."""
+        rows = self._compared(windows)
+        return rows[laws] if rows.ndim == 1 else rows[bucket, laws]
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
@@ -167,7 +182,8 @@ class NumericDrift(WindowBank):
         detail = {name: values[bucket] for name, values in scored.detail.items()}
         m, profile = len(self.names), self.profiles[monitor]
         n = float(scored.events[bucket, monitor])
-        errors, _ = self._error(scored.windows, np.array([bucket, bucket]), np.array([monitor, m + monitor]), np.array([n, n]))
+        laws = np.array([monitor, m + monitor])
+        errors, _ = self._error(scored.windows, np.array([bucket, bucket]), laws, np.array([n, n]), self._rows_at(scored.windows, bucket, laws))
         by_scale = bool(detail["scale"][monitor] > detail["location"][monitor])
         if by_scale:
             # A variance about as uncertain as that of a normal column; the threshold does not depend on this interval.
@@ -196,6 +212,25 @@ class NumericDrift(WindowBank):
         )
 
 
+class Swing(Protocol):
+    """What is expected of columns at a time, beyond their means."""
+
+    location_variance: Float64
+    """(m,) of the reference's variance, what the expectation explains."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is expected."""
+        ...
+
+    def largest_square(self) -> Float64:
+        """(m,) the most that the variance is expected to exceed its mean by."""
+        ...
+
+    def at(self, time: int) -> tuple[Float64, Float64]:
+        """(m,) each: expected score, and what the variance is expected to differ by from its mean."""
+        ...
+
+
 class _Reference:
     """What a bank needs to know of its columns, and of nothing else; the same for all models that were made from one reference.
 
@@ -210,7 +245,7 @@ class _Reference:
     crest : (2 m,) by how much wider than on average they spread where the variance has a cycle, too, at its highest: a window may be all of that part of it.
     """
 
-    def __init__(self, profiles: Sequence[NumericProfile], blocks: Sequence[slice]) -> None:
+    def __init__(self, profiles: Sequence[NumericProfile], blocks: Sequence[slice], swing: Swing | None = None) -> None:
         self.profiles, self.blocks = tuple(profiles), tuple(blocks)
         m, bins = len(profiles), max(len(profile.scores) for profile in profiles)
         self.cells = np.full((m, bins), -1)
@@ -226,7 +261,7 @@ class _Reference:
         self.n = weights.sum(axis=1)
         with np.errstate(all="ignore"):
             self.mean, square = (np.nan_to_num((weights * scores**power).sum(axis=1) / self.n) for power in (1, 2))
-        self.cycles = _Cycles([profile.cycles for profile in profiles])
+        self.cycles: Swing = swing or _Cycles([profile.cycles for profile in profiles])
         self.variance = np.maximum(square - self.mean**2 - self.cycles.location_variance, 0.05 * (square - self.mean**2))
         laws = [(scores[column], weights[column]) for column in range(m)]
         self.tails = DeviationTable.of_means(laws).beside(DeviationTable.of_variances(laws))

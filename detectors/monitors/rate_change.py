@@ -164,6 +164,15 @@ class RateChange(WindowBank):
         hits, events = np.where(self._declared, self._references, state["learnt"])
         return hits, events
 
+    def _compared(self, windows: Windows, state: State) -> tuple[Float64, Float64]:
+        """Hits and events of what windows are compared with: (m,) each, or (..., w, m) where every window has a reference of its own."""
+        del windows  # all have the same
+        return self._reference(state)
+
+    def _hits(self, windows: Windows) -> Float64:
+        """(..., w, m)"""
+        return windows.sums[..., len(self.names) :]
+
     @override
     def ready(self, state: State) -> Bool:
         """(m,) whether the reference is there."""
@@ -181,8 +190,9 @@ class RateChange(WindowBank):
         learnt, since = state["learnt"], state["since"]
         growing = ~self._declared & grows(learnt[1], state)
         first = growing & (learnt[1] < LEARN_EVENTS)
-        events, hits = np.split(sums, 2)
-        of_buckets = np.stack(np.split(state["sums"], 2, axis=1)[::-1], axis=1)
+        m = len(self.names)
+        events, hits = sums[:m], sums[m : 2 * m]
+        of_buckets = np.stack((state["sums"][:, m : 2 * m], state["sums"][:, :m]), axis=1)
         larger, older, behind = grown(of_buckets[:, 1], learnt[1], of_buckets, state["starts"])
         later = growing & ~first & larger
         learnt = np.where(first, learnt + np.stack((hits, events)), np.where(later, older, learnt))
@@ -191,15 +201,16 @@ class RateChange(WindowBank):
     def score(self, windows: Windows, state: State) -> Scored:
         """Excess over the reference's rate in every window."""
         m = len(self.names)
-        events, hits = windows.sums[..., :m], windows.sums[..., m:]
-        reference_hits, reference_events = self._reference(state)
+        events, hits = windows.sums[..., :m], self._hits(windows)
+        reference_hits, reference_events = self._compared(windows, state)
         value = excess(hits, events, reference_hits, reference_events, self._floor)
         statistic = windows.of_known(np.zeros(m))
         risen = np.flatnonzero(value)
         if len(risen):
             window, monitor = np.divmod(risen, m)
             inflation, freedom = windows.known_at(window, monitor)
-            base = np.minimum((reference_hits + 0.5) / (reference_events + 1) + self._floor, 1 - 1e-9)[monitor]
+            base = np.minimum((reference_hits + 0.5) / (reference_events + 1) + self._floor, 1 - 1e-9)
+            base = base[monitor] if base.ndim == 1 else base.reshape(-1, m)[window, monitor]
             sure = of_skewed(value.reshape(-1, m)[window, monitor], skewness_of_hits(events.reshape(-1, m)[window, monitor], base))
             statistic.reshape(-1, m)[window, monitor] = normal_of_student(sure / np.sqrt(inflation), freedom)
         return Scored(windows, events, statistic, hits / events - reference_hits / reference_events, {"hits": hits})
@@ -217,7 +228,7 @@ class RateChange(WindowBank):
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:
         """Hits and events of both."""
-        reference_hits, reference_events = (float(part[monitor]) for part in self._reference(state))
+        reference_hits, reference_events = (float(part[monitor] if part.ndim == 1 else part[bucket, monitor]) for part in self._compared(scored.windows, state))
         events, hits = float(scored.events[bucket, monitor]), float(scored.detail["hits"][bucket, monitor])
         value = float(scored.effect[bucket, monitor])
         inflation = float(np.nan_to_num(scored.windows.inflation[bucket, monitor], nan=1.0))

@@ -128,12 +128,12 @@ class Panel:
         for place in self._own:  # what was known of the dependence before each pane: a bet on it is made before it is seen
             known = grown.labels[[len(ways[0].state["sizes"]), *grown.latest[:-1]], : grown.labels.shape[1] // 2]
             states[place], own[place] = self._banks[place].own_statistic(states[place], sums[:, self._sums[place]], known[:, self._channels[place]])
-        channels = grown.labels.shape[1] // 2
+        channels, ends = grown.labels.shape[1] // 2, np.array(starts) + self._pane
         scored = []
         with np.errstate(all="ignore"):
             for bank, state, of_sums, of_channels in zip(self._banks, states, self._sums, self._channels, strict=True):
                 inflation, freedom = grown.labels[:, :channels][:, of_channels], grown.labels[:, channels:][:, of_channels]
-                scored.append(bank.score(Windows(grown.windows[..., of_sums], grown.noted, inflation, freedom), state))
+                scored.append(bank.score(Windows(grown.windows[..., of_sums], grown.noted, inflation, freedom, grown.begins, ends), state))
             verdicts = self._verdicts(states, scored, own, grown, np.array(starts))
         states, alarmed, inflation = self._note_alarms(states, verdicts, grown.labels[grown.latest, :channels], starts)
         found = []

@@ -53,12 +53,15 @@ class Windows:
     sums : (..., w, q) sums over each window; 0 where a pane has fewer windows than another.
     noted : (..., w) row of what was known when the window began.
     known_inflation, known_freedom : (r, c) what was known of the dependence; nan before it was.
+    begins, ends : (..., w) and (...,) epoch milliseconds.
     """
 
     sums: Float64
     noted: Int64
     known_inflation: Float64
     known_freedom: Float64
+    begins: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    ends: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def inflation(self) -> Float64:

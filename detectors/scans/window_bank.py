@@ -176,7 +176,7 @@ class WindowBank(ABC):
         effect's 95 % interval is below the whole; so a window too short to know is no proof, and after a true return some window is long enough.
         """
         histogram = Histogram.of_state(state)
-        scored, _ = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
+        scored, _ = self._scored(self._windows(histogram), histogram.starts, state)
         return self.gone_of(scored, histogram.starts, state["alarmed"], state["inflation_at_alarm"], state)
 
     def gone_of(self, scored: Scored, begins: Int64, alarmed: Int64, inflation_at_alarm: Float64, state: State) -> Bool:
@@ -189,9 +189,10 @@ class WindowBank(ABC):
         gone: Bool = proof.any(axis=-2) & self.ready(state)
         return gone
 
-    def _windows(self, sums: Float64, noted: Int64, labels: Float64) -> Windows:
-        inflation, freedom = np.split(labels, 2, axis=1)
-        return Windows(sums, noted, inflation, freedom)
+    def _windows(self, histogram: Histogram) -> Windows:
+        inflation, freedom = np.split(histogram.labels, 2, axis=1)
+        ends = histogram.starts[-1:].max(initial=0) + self.bank.pane  # the newest pane is a bucket of its own
+        return Windows(histogram.suffixes(), np.arange(len(histogram.sizes)), inflation, freedom, histogram.starts, ends)
 
     def evidence(self, state: State, monitor: int) -> Evidence:
         """Evidence for a monitor's last verdict."""
@@ -201,7 +202,7 @@ class WindowBank(ABC):
     def evidences(self, state: State, monitors: Sequence[int], since: int | None = None) -> list[Evidence]:
         """Evidence for the last verdicts of some monitors; or from the window that begins at a time, whatever it says."""
         histogram = Histogram.of_state(state)
-        scored, usable = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
+        scored, usable = self._scored(self._windows(histogram), histogram.starts, state)
         return [self._evidence(state, monitor, histogram, scored, usable, since) for monitor in monitors]
 
     def _evidence(self, state: State, monitor: int, histogram: Histogram, scored: Scored, usable: Bool, since: int | None) -> Evidence:
@@ -252,7 +253,7 @@ class WindowBank(ABC):
         bucket = max(first, int(enough[-1])) if len(enough) else first
         found: dict[str, list[float]] = dict(zip(("events", "totals", "squares"), sums[bucket].tolist(), strict=True))
         with np.errstate(all="ignore"):  # there may be no reference
-            scored = self.score(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), state)
+            scored = self.score(self._windows(histogram), state)
             counts: Any = self.tell(state, monitor, bucket, scored).current.get("counts")
         return Present(float(sums[bucket, 0, 0]), found if counts is None else found | {"counts": counts})
 
@@ -277,7 +278,7 @@ class WindowBank(ABC):
         bucket = int(np.searchsorted(histogram.starts, since))
         if bucket == len(histogram.sizes):
             return np.full(len(self.names), np.nan)
-        scored, usable = self._scored(self._windows(histogram.suffixes(), np.arange(len(histogram.sizes)), histogram.labels), histogram.starts, state)
+        scored, usable = self._scored(self._windows(histogram), histogram.starts, state)
         found: Float64 = np.where(usable[bucket] & self.ready(state), scored.statistic[bucket], np.nan)
         return found
 

@@ -44,6 +44,7 @@ def infer(
     task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="Default: by the label's values.", show_default=False)] = None,
     correlation: Annotated[list[str] | None, typer.Option(help="A numeric column whose correlations are watched; may be given again, or be 'all'.")] = None,
     anomalies: Annotated[bool, typer.Option("--anomalies", help="Judge single events, too, by how unlike the table's rows they are.")] = False,
+    hours: Annotated[bool, typer.Option("--hours", help="Compare every hour of the week with its own rows of the table; needs --time.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json: Json = False,
 ) -> None:
@@ -77,6 +78,7 @@ def infer(
         task=task,
         correlation=correlation or (),
         anomalies=anomalies,
+        hours=hours,
         base=base,
         tell=tell,
     )

@@ -6,6 +6,8 @@ import pytest
 from detectors.duration import parse_duration
 from detectors.errors import SettingsError
 from detectors.profile import CategoricalProfile, NumericProfile
+from detectors.references.hour_tables import unpacked
+from detectors.references.hours_of_week import HOURS, hour_of_week
 from detectors.specification import MonitorSpecification
 from streams.infer import infer, state_bytes
 from streams.monitor_file import format_specification, parse_specification
@@ -117,6 +119,32 @@ def test_without_times_a_period_is_one_of_rows() -> None:
     assert found.reference.profile.features["salary"] == by_time.reference.profile.features["salary"]
     with pytest.raises(SettingsError, match=r"holds \d\.\d+ of them"):
         infer(table, model="loans", periods=[(len(table) * 2 // 3) * ROW_LENGTH])
+
+
+def test_hours_of_the_week_are_taken_from_the_table_and_told_where_they_matter() -> None:
+    random, rows = np.random.default_rng(5), 6_000
+    at = np.arange(rows) * (21 * DAY // rows) + 1_462_060_800_000
+    night = at % DAY < DAY // 3
+    columns = {"at": at, "load": random.normal(size=rows) - night, "even": random.normal(size=rows), "approved": random.random(rows) < 0.3}
+    table = Table(source="loads.csv", columns=columns | {"predicted": np.where(random.random(rows) < 0.1 + 0.2 * night, ~columns["approved"], columns["approved"])})
+    notes: list[str] = []
+    given = {"model": "loads", "label": "approved", "prediction": "predicted", "time": "at"}
+    plain = infer(table, **given, tell=notes.append)
+    (hint,) = [note for note in notes if "--hours" in note]
+    assert hint == "hours of the week differ in 1 of the features, most in 'load' (0.43 sigma); with --hours each is compared with its own"
+    found = infer(table, **given, hours=True)
+    assert (plain.reference.kind, found.reference.kind) == ("declared", "hour_of_week")
+    profile = found.reference.profile
+    assert profile is not None
+    assert profile.error_hours is not None
+    errors = unpacked(profile.error_hours)
+    assert errors.sum(axis=0).tolist() == [rows, (table.columns["approved"] != table.columns["predicted"]).sum()]
+    load = profile.features["load"]
+    assert load.hours is not None
+    assert unpacked(load.hours)[:, 0].tolist() == np.bincount(hour_of_week(at), minlength=HOURS).tolist()
+    assert parse_specification(format_specification(found)) == found
+    with pytest.raises(SettingsError, match="rows of a week"):
+        infer(table, **given, hours=True, periods=[DAY])
 
 
 def test_a_wrong_column_name_is_answered_with_the_columns() -> None:
