@@ -11,7 +11,6 @@ from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile,
 from detectors.references.hour_tables import MISSING, OUT_OF_RANGE, unpacked
 from detectors.references.hours_of_week import HOURS, HoursOfWeek, Rhythm, hour_of_week, rhythm_of
 
-
 WITHOUT_HOURS = ("unseen:", "type:")
 """Rates by how their names begin that no row of the reference is a hit of."""
 
