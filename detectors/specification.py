@@ -455,9 +455,9 @@ class MonitorSpecification(Frozen):
             needed = {"accuracy": bool(self.classes), "precision": self.positive_class in self.classes, "recall": self.positive_class in self.classes}
             if not needed.get(objective.metric, True):
                 missing = "classes, which come with a reference" if objective.metric == "accuracy" else "a positive class; set positive"
-                raise ValueError(f"objective {name!r}: {objective.metric} needs {missing}")
+                raise ValueError(f"objectives.{name}: {objective.metric} needs {missing}")
             if objective.period < self.pane:
-                raise ValueError(f"objective {name!r}: the period must be at least a pane ({format_duration(self.pane)}), got {format_duration(objective.period)}")
+                raise ValueError(f"objectives.{name}: the period must be at least a pane ({format_duration(self.pane)}), got {format_duration(objective.period)}")
         return self
 
     @model_validator(mode="after")

@@ -92,6 +92,19 @@ def thresholds_of(specification: MonitorSpecification) -> tuple[Threshold, ...]:
     return tuple(found)
 
 
+def checked(specification: MonitorSpecification) -> tuple[Threshold, ...]:
+    """What a specification's budget comes to, if it can be applied.
+
+    Raises
+    ------
+    SettingsError
+        If its thresholds cannot be calibrated, or its own metrics not be computed.
+    """
+    thresholds = thresholds_of(specification)
+    functions_of(specification)
+    return thresholds
+
+
 def apply_monitor(specification: MonitorSpecification, connection: KafkaConnection) -> Applied:
     """Write a specification to the topic ``monitors`` as the model's next revision; workers take it up while they run.
 
@@ -102,8 +115,7 @@ def apply_monitor(specification: MonitorSpecification, connection: KafkaConnecti
     DriftwardenError
         If Kafka does not answer, the topics do not exist, or another specification became that revision at the same moment.
     """
-    thresholds = thresholds_of(specification)
-    functions_of(specification)
+    thresholds = checked(specification)
     monitors = read_monitors(connection)
     partitions, latest = source_of(connection)
     before = monitors.latest(specification.model)

@@ -160,10 +160,12 @@ def _value(node: yaml.Node, loader: Any, source: str) -> Any:
 
 
 def _story(fault: Mapping[str, Any], root: yaml.Node, source: str) -> str:
-    location = _written_path(fault["loc"], root)
-    line = _line(location, root, on_key=fault["type"] == "extra_forbidden")
-    path = ".".join(str(part) for part in location) or "the file"
     kind, context = fault["type"], fault.get("ctx", {})
+    location = _written_path(fault["loc"], root)
+    if kind == "value_error":
+        location = _with_key(location, str(context["error"]), root)
+    line = _line(location, root, on_key=kind == "extra_forbidden")
+    path = ".".join(str(part) for part in location) or "the file"
     if kind == "extra_forbidden":
         known = _known_keys(location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
@@ -223,6 +225,18 @@ def _written_path(location: tuple[Any, ...], root: yaml.Node) -> tuple[Any, ...]
         written.append(part)
         node = child[1] if child else None
     return tuple(written)
+
+
+def _with_key(location: tuple[Any, ...], message: str, root: yaml.Node) -> tuple[Any, ...]:
+    """The path of a fault of several keys: such a message begins with the one that is wrong, as it is called below the place where they are checked."""
+    keys = message.partition(" ")[0].rstrip(":").split(".")
+    node: yaml.Node | None = root
+    for place, part in enumerate((*location, *keys)):
+        child = _child(node, part)
+        if child is None:
+            return (*location, *keys)[: max(place, len(location))]
+        node = child[1]
+    return (*location, *keys)
 
 
 def _child(node: yaml.Node | None, part: Any) -> tuple[yaml.Node, yaml.Node] | None:

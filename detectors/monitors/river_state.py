@@ -1,15 +1,18 @@
 """The state of a drift detector of river as a plain value, and back: numbers, lists and text, nothing that could run code as a pickle can.
 
-A detector is made anew, and what it holds is put into its attributes, whose names and kinds are those of the fresh one. What river keeps in Rust tells its state as bytes.
+A detector is made anew, and what it holds is put into its attributes, whose names and kinds are those of the fresh one. What river keeps in Rust tells its state as bytes, which it
+reads without looking: damaged ones end in a panic, which is printed and no exception. So they travel with a checksum.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from typing import Any
 
 Plain = dict[str, Any]
 
+_CHECKSUM = 4  # bytes
 _VALUES = (bool, int, float, str, type(None))
 
 
@@ -55,7 +58,8 @@ def _plain(value: Any) -> Any:
         return [version, list(numbers), spare]
     if hasattr(value, "__dict__"):
         return plain_of(value)
-    return value.__getstate__().hex()
+    held: bytes = value.__getstate__()
+    return (zlib.crc32(held).to_bytes(_CHECKSUM, "big") + held).hex()
 
 
 def _restored(fresh: Any, plain: Any) -> Any:
@@ -69,14 +73,8 @@ def _restored(fresh: Any, plain: Any) -> Any:
     elif hasattr(fresh, "__dict__"):
         restored(fresh, plain)
     else:
-        _set_bytes(fresh, bytes.fromhex(plain))
-    return fresh
-
-
-def _set_bytes(fresh: Any, held: bytes) -> None:
-    try:
+        checksum, held = bytes.fromhex(plain)[:_CHECKSUM], bytes.fromhex(plain)[_CHECKSUM:]
+        if zlib.crc32(held).to_bytes(_CHECKSUM, "big") != checksum:
+            raise ValueError(f"{type(fresh).__name__} cannot be read from {len(held)} bytes: their checksum is another; they are damaged or cut short")
         fresh.__setstate__(held)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # Rust's word for it, no Exception and nowhere to import
-            raise
-        raise ValueError(f"{type(fresh).__name__} cannot be read from {len(held)} bytes: {error}; they are cut short, or another release of river wrote them") from error
+    return fresh

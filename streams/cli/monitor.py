@@ -15,7 +15,7 @@ from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
-from streams.apply import Applied, Threshold, apply_monitor, thresholds_of
+from streams.apply import Applied, Threshold, apply_monitor, checked, thresholds_of
 from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, Score, Time, TimeFormat, messages, moment, print_json, results, written
 from streams.connection import connect
 from streams.file_settings import FILE_BUDGET, changed
@@ -92,6 +92,26 @@ def infer(
         results().print(f"performance on the reference: {'error rate' if specification.task == 'classification' else 'mean absolute error'} {profile.performance.loss:.4g}")
     results().print(f"state: at most {_bytes(state_bytes(specification))} for each source partition and version")
     results().print(f"written to {output}; apply it with: driftwarden monitor apply {output}", soft_wrap=True)
+
+
+@app.command()
+def validate(
+    file: Annotated[Path, typer.Argument(help="The specification.")] = Path("monitor.yaml"),
+    json: Json = False,
+) -> None:
+    """Check a specification as `apply` would, without Kafka: its keys, whether its budget can be calibrated, and its own metrics.
+
+    Faults are told with their lines, and the exit code is 2.
+    """
+    specification = load_specification(file)
+    thresholds = checked(specification)
+    if json:
+        print_json({**_summary(specification), "state_bytes": state_bytes(specification), "thresholds": [_threshold(one) for one in thresholds]})
+        return
+    results().print(f"{file} can be applied", style="bold")
+    _show_specification(specification)
+    _show_thresholds(specification, thresholds)
+    results().print(f"state: at most {_bytes(state_bytes(specification))} for each source partition and version")
 
 
 @app.command()

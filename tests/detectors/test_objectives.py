@@ -134,5 +134,5 @@ def test_an_objective_that_cannot_be_meant_is_refused(objective: dict[str, objec
 
 @pytest.mark.parametrize("metric", ["accuracy", "recall"])
 def test_an_objective_that_needs_classes_says_so(metric: str) -> None:
-    with pytest.raises(ValidationError, match=f"objective 'one': {metric} needs"):
+    with pytest.raises(ValidationError, match=f"objectives.one: {metric} needs"):
         MonitorSpecification.model_validate({"model": "churn", "objectives": {"one": {"metric": metric, "target": 0.9}}})

@@ -67,6 +67,21 @@ def test_a_period_is_a_number_of_rows_where_there_are_no_times_and_a_duration_wh
     assert "a period is a duration, such as 365d" in str(done.exception or done.output)
 
 
+def test_validate_says_that_a_file_can_be_applied_or_where_it_is_wrong(training: Path, tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    assert run("monitor", "infer", training, "-o", path, "--target", "truth", "--ignore", "at", "--anomalies").exit_code == 0
+    done = run("monitor", "validate", path)
+    assert done.exit_code == 0, done.output
+    assert "can be applied" in done.stdout
+    told = json.loads(run("monitor", "validate", path, "--json").stdout)
+    named = {name for threshold in told["thresholds"] for name in threshold["monitors"]}
+    assert {"anomaly_rate", "constant:salary", "type:salary", "schema"} <= named
+    path.write_text(path.read_text().replace("events_per_pane: 10.0\n", ""))
+    assert "cannot be calibrated" in str(run("monitor", "validate", path).exception)
+    path.write_text("model: m\nquantile: 0.9\n")
+    assert f"{path.name}:2: quantile: " in str(run("monitor", "validate", path).exception)
+
+
 def test_infer_does_not_replace_a_file_unless_told_to(training: Path, tmp_path: Path) -> None:
     path = tmp_path / "monitor.yaml"
     path.write_text("model: mine\n")
