@@ -9,10 +9,12 @@ import hashlib
 import importlib.util
 import io
 import platform
-import sys
 import zipfile
+from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import distributions, version
+from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -81,17 +83,17 @@ def digest_of_source() -> str:
 
 
 def _source() -> list[tuple[str, bytes]]:
-    files = []
-    for package in PACKAGES:
-        folder = Path(str(sys.modules[package].__file__)).parent if package in sys.modules else _folder_of(package)
-        files += [(f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()) for path in folder.rglob("*") if path.suffix in {".py", ".json", ".npz"}]
-    return sorted(files)
+    return sorted(file for package in PACKAGES for file in _files(files(package), package))
 
 
-def _folder_of(package: str) -> Path:
-    found = importlib.util.find_spec(package)
-    assert found is not None and found.origin is not None  # noqa: S101, PT018  one of our own
-    return Path(found.origin).parent
+def _files(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    """Of a folder, or of a zip file that Python imports from."""
+    for entry in folder.iterdir():
+        path = f"{name}/{entry.name}"
+        if entry.is_dir():
+            yield from _files(entry, path)
+        elif entry.name.endswith((".py", ".json", ".npz")):
+            yield path, entry.read_bytes()
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +101,11 @@ def _of_this_process() -> dict[str, Any]:
     packages = {str(one.name).lower().replace("_", "-"): one.version for one in distributions() if one.name}
     runs_on = {"python": platform.python_version(), "platform": f"{platform.system()}-{platform.machine()}", "packages": dict(sorted(packages.items()))}
     environment = hashlib.sha256(msgspec.json.encode(runs_on, order="deterministic")).hexdigest()
-    return {"driftwarden": version("driftwarden"), "code": digest_of_source(), **runs_on, "environment": f"sha256:{environment}"}
+    try:
+        ours = version("driftwarden")
+    except PackageNotFoundError:  # it runs from its source alone
+        ours = ""
+    return {"driftwarden": ours, "code": digest_of_source(), **runs_on, "environment": f"sha256:{environment}"}
 
 
 def _digest_of_module(module: str) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from streams.cli.models.account import compare, show_card, show_lineage
 from streams.cli.models.overview import list_models, show_history
+from streams.cli.models.reproduction import reproduce_version
 from streams.cli.models.webhook import follow_mlflow
 
 app = typer.Typer(help="Versions of models: which one serves, where each came from, and what it had to prove.", no_args_is_help=True)
@@ -14,4 +15,5 @@ app.command("history")(show_history)
 app.command("lineage")(show_lineage)
 app.command("card")(show_card)
 app.command("compare")(compare)
+app.command("reproduce")(reproduce_version)
 app.command("webhook")(follow_mlflow)

@@ -1,0 +1,142 @@
+"""A version trained again in a fresh process, and in a fresh environment where that is asked for: is it the same, bit by bit?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detectors.errors import DriftwardenError
+from retrainer.provenance import digest_of_source, requirements, source_archive
+from retrainer.reproduction import RESULT, TASK, Result, Task
+from retrainer.versions import Version
+
+_SOURCE = "driftwarden.zip"
+_PROGRAM = "reproduce.py"
+_README = """\
+# {name}, trained again
+
+`task.msgpack` holds all that the training was given, `driftwarden.zip` the code, `requirements.txt` the packages. With Python {python}:
+
+    python -m venv environment
+    environment/bin/pip install --no-deps -r requirements.txt
+    environment/bin/python reproduce.py
+
+It prints the digest of the model; {digest} was announced.
+"""
+_KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
+"""Of the environment; a trainer of yours is found by ``PYTHONPATH``. Nothing else of the calling process reaches the training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """A version, and what came of training it again.
+
+    Attributes
+    ----------
+    same : whether the artifact's digest is the announced one.
+    digest, announced : the two.
+    differences : of code and environment, key to the recorded and the present value; what would explain another digest.
+    """
+
+    version: str
+    same: bool
+    digest: str
+    announced: str
+    differences: dict[str, tuple[Any, Any]]
+
+
+def reproduce(record: Version, task: Task, *, source: bytes | None = None, fresh_environment: bool = False, folder: Path | None = None) -> Reproduction:
+    """Train a version again.
+
+    Parameters
+    ----------
+    record : of the registered version.
+    source : Driftwarden's code as it trained the version; default: ours.
+    fresh_environment : make a virtual environment of the recorded packages (pip, network, a minute), instead of running in this one.
+    folder : where the task is written and left; default: a temporary one.
+
+    Raises
+    ------
+    DriftwardenError
+        If the training, or the making of the environment, fails; with its reason.
+    """
+    with ExitStack() as stack:
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwarden-reproduce-")))
+        write_task(place, record, task, source=source)
+        python = _fresh_environment(place) if fresh_environment else Path(sys.executable)
+        variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        done = subprocess.run([python, _PROGRAM], cwd=place, env=variables, capture_output=True, text=True, check=False)  # noqa: S603  our own program
+        if done.returncode:
+            raise DriftwardenError(f"version {record.version} of '{record.model}' could not be trained again: {_last_line(done.stderr)}")
+        result = msgspec.json.decode((place / RESULT).read_bytes(), type=Result)
+    return Reproduction(
+        version=record.version,
+        same=result.digest == record.digest,
+        digest=result.digest,
+        announced=record.digest,
+        differences=differences(record.provenance, result.provenance),
+    )
+
+
+def write_task(folder: Path, record: Version, task: Task, *, source: bytes | None = None) -> None:
+    """Write what it takes to train a version again: the task, the code, the packages, and how to go about it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TASK).write_bytes(msgspec.msgpack.encode(task))
+    (folder / _SOURCE).write_bytes(source or source_archive())
+    (folder / "requirements.txt").write_text(requirements(record.provenance))
+    said = {"name": f"{record.model}@{record.version}", "python": record.provenance.get("python", "3.11"), "digest": record.digest}
+    (folder / "README.md").write_text(_README.format(**said))
+    (folder / _PROGRAM).write_text(
+        "import pathlib, sys\n\n"
+        f"folder = pathlib.Path(__file__).parent\nsys.path.insert(0, str(folder / {_SOURCE!r}))  # the code of the version, whatever is installed here\n"
+        "from retrainer.reproduction import repeat\n\nprint(repeat(folder).digest)\n"
+    )
+
+
+def needs_kept_source(record: Version) -> bool:
+    """Whether the version was trained by other code than ours."""
+    return bool(record.provenance.get("code")) and record.provenance["code"] != digest_of_source()
+
+
+def differences(recorded: dict[str, Any], present: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs in code and environment, package by package.
+
+    Examples
+    --------
+    >>> differences({"seed": 0, "python": "3.11.2", "packages": {"numpy": "2.4.5"}}, {"python": "3.11.2", "packages": {"numpy": "2.4.6", "pip": "25"}})
+    {'numpy': ('2.4.5', '2.4.6'), 'pip': (None, '25')}
+    """
+    found = {key: (recorded.get(key), present.get(key)) for key in ("driftwarden", "code", "trainer_code", "python", "platform")}
+    before, now = recorded.get("packages", {}), present.get("packages", {})
+    found |= {name: (before.get(name), now.get(name)) for name in sorted({*before, *now})}
+    return {key: values for key, values in found.items() if values[0] != values[1]}
+
+
+def _fresh_environment(folder: Path) -> Path:
+    environment = folder / "environment"
+    shutil.rmtree(environment, ignore_errors=True)
+    venv.create(environment)
+    python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    _pip(["--python", str(python), "--quiet", "install", "--no-deps", "--requirement", str(folder / "requirements.txt")])
+    return python
+
+
+def _pip(arguments: Sequence[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, text=True, check=False)  # noqa: S603  our own command
+    if done.returncode:
+        raise DriftwardenError(f"the packages of the version could not be installed: {_last_line(done.stderr)}")
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]

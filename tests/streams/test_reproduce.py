@@ -1,0 +1,114 @@
+"""A version trained again, in a process of its own and from what was announced alone, is the same bit by bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from kafka import KafkaProducer
+
+from detectors.errors import DriftwardenError
+from detectors.monitor import Monitor
+from detectors.rows.examples import Examples
+from retrainer.bootstrap import bootstrap_champion
+from retrainer.loop import RetrainLoop
+from retrainer.provenance import digest_of_source, provenance, source_archive
+from retrainer.registry.files import FilesRegistry
+from retrainer.reproduction import packed, task_of, unpacked
+from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from retrainer.training_set import digest
+from retrainer.versions import Request, Version
+from streams.monitor_codec import encode_monitor, monitor_key
+from streams.reproduce import reproduce
+from streams.topics import Topics
+from streams.wire import encode_version
+from tests.retrainer.concepts import specification, stream, table
+from tests.streams.command_line import run
+from tests.streams.test_datasets import record_of
+
+SPECIFICATION = specification(refresh=[200])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[FilesRegistry, list[Version], Examples]:
+    """A registry, the records of version 1 (a table's) and 2 (a request's), and the rows of the topic."""
+    registry = FilesRegistry(tmp_path_factory.mktemp("models"))
+    records = bootstrap_champion(*table(300, "old", 1), specification=SPECIFICATION, trainer=ScikitLearnTrainer(iterations=5), registry=registry, at=0)
+    rows = stream([(400, "new")], registry.fetch(records[0].uri, records[0].digest))
+    loop = RetrainLoop(SPECIFICATION, ScikitLearnTrainer(), registry, records=records, topic="monitoring.examples", seed=11, provenance=provenance)
+    told = [*loop.on_request(Request(request_id="r1", model="loans", requested_at=0), 0), *loop.on_examples(rows)]
+    return registry, [*records, *(one for one in told if isinstance(one, Version))], rows
+
+
+def chosen(rows: Examples, record: Version) -> Examples:
+    from retrainer.training_set import choose_again
+
+    return choose_again(rows, record.trained_on).examples
+
+
+def test_a_version_is_the_same_again_in_another_process_and_from_its_own_copy_of_the_code(made: tuple[FilesRegistry, list[Version], Examples], tmp_path: Path) -> None:
+    registry, records, rows = made
+    record = records[2]
+    assert (record.version, record.status, record.provenance["seed"]) == ("2", "registered", 11)
+    task = task_of(record, chosen(rows, record), SPECIFICATION)
+    source = registry.source(record)
+    assert source == source_archive()
+    done = reproduce(record, task, source=source, folder=tmp_path)
+    assert (done.same, done.differences) == (True, {})
+    result = json.loads((tmp_path / "result.json").read_bytes())
+    assert "driftwarden.zip" in result["ran"]
+    assert result["provenance"]["code"] == digest_of_source() == record.provenance["code"]
+    assert (tmp_path / "requirements.txt").read_text().splitlines()[0].count("==") == 1
+
+    other = msgspec.structs.replace(record, digest="sha256:" + "0" * 64)
+    (tmp_path / "task.msgpack").unlink()
+    assert not reproduce(other, task, folder=tmp_path).same
+
+
+def test_rows_that_are_not_those_of_the_training_and_versions_without_provenance_are_refused(made: tuple[FilesRegistry, list[Version], Examples]) -> None:
+    _, records, rows = made
+    record = records[2]
+    with pytest.raises(DriftwardenError, match="some have expired, or were changed"):
+        task_of(record, rows.take(slice(0, 50)), SPECIFICATION)
+    with pytest.raises(DriftwardenError, match="without its provenance"):
+        task_of(msgspec.structs.replace(record, provenance={}), rows, SPECIFICATION)
+    with pytest.raises(DriftwardenError, match="has learnt from labels since"):
+        task_of(msgspec.structs.replace(record, revision=3), rows, SPECIFICATION)
+
+
+def test_a_training_that_fails_tells_why(made: tuple[FilesRegistry, list[Version], Examples]) -> None:
+    _, records, rows = made
+    task = task_of(records[2], chosen(rows, records[2]), SPECIFICATION)
+    with pytest.raises(DriftwardenError, match="the file was changed"):
+        reproduce(records[2], msgspec.structs.replace(task, rows_digest="sha256:another"))
+
+
+def test_rows_come_back_as_they_were(made: tuple[FilesRegistry, list[Version], Examples]) -> None:
+    rows = made[2].take(np.arange(50))  # a copy
+    rows.features["x"][:3] = np.nan, np.inf, -0.0
+    rows.features["city"][0] = None
+    back = unpacked(msgspec.msgpack.decode(msgspec.msgpack.encode(packed(rows))))
+    assert digest(back) == digest(rows)
+    assert back.features["city"].dtype == object
+
+
+@pytest.mark.kafka
+def test_the_command_reads_all_it_needs_from_the_topics(made: tuple[FilesRegistry, list[Version], Examples], broker: str, topics: Topics) -> None:
+    registry, records, rows = made
+    producer = KafkaProducer(bootstrap_servers=broker)
+    producer.send(topics.monitors, key=monitor_key("loans", 1), value=encode_monitor(Monitor(specification=SPECIFICATION)))
+    for record in records:
+        producer.send(topics.versions, key=b"loans", value=encode_version(record))
+    for partition in range(4):
+        producer.send(topics.examples, partition=partition, value=record_of(rows.take(rows.partition == partition)))
+    producer.close()
+    options = ("--bootstrap", broker, "--prefix", topics.prefix, "--registry", registry.root)
+    done = run("models", "reproduce", "loans@2", *options, "--json")
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.stdout)["same"]
+    refused = run("models", "reproduce", "loans@1", *options)
+    assert isinstance(refused.exception, DriftwardenError)
+    assert "--datasets" in str(refused.exception)
