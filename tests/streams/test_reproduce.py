@@ -101,7 +101,8 @@ def test_the_command_reads_all_it_needs_from_the_topics(made: tuple[FilesRegistr
     producer = KafkaProducer(bootstrap_servers=broker)
     producer.send(topics.monitors, key=monitor_key("loans", 1), value=encode_monitor(Monitor(specification=SPECIFICATION)))
     for record in records:
-        producer.send(topics.versions, key=b"loans", value=encode_version(record))
+        trained_on = record.trained_on | ({"topic": topics.examples} if record.version == "2" else {})  # the topics of a test have a prefix
+        producer.send(topics.versions, key=b"loans", value=encode_version(msgspec.structs.replace(record, trained_on=trained_on)))
     for partition in range(4):
         producer.send(topics.examples, partition=partition, value=record_of(rows.take(rows.partition == partition)))
     producer.close()
@@ -111,4 +112,4 @@ def test_the_command_reads_all_it_needs_from_the_topics(made: tuple[FilesRegistr
     assert json.loads(done.stdout)["same"]
     refused = run("models", "reproduce", "loans@1", *options)
     assert isinstance(refused.exception, DriftwardenError)
-    assert "--datasets" in str(refused.exception)
+    assert "was trained on 'table', which is not the topic" in str(refused.exception)
