@@ -19,10 +19,12 @@ from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer import messages
 from retrainer.adaptive import Learner, is_adaptive, learnt_until, member, started
+from retrainer.checks import Check, failed
 from retrainer.decide import due, step
 from retrainer.decision import Decision
 from retrainer.gate import GateState, Verdict
 from retrainer.messages import Cause, Event, Instruction
+from retrainer.promotion_checks import promotion_checks
 from retrainer.registry import Registry
 from retrainer.row_buffer import RowBuffer
 from retrainer.stage import LONG_AGO, State, restore
@@ -242,8 +244,21 @@ class RetrainLoop:
     def _verdict_event(self, trial: Trial, verdict: Verdict) -> Event:
         evidence = _evidence(verdict)
         if verdict.outcome == "promoted":
+            checks = self._checks(trial)
+            evidence["checks"] = msgspec.json.decode(msgspec.json.encode(checks))
+            if failed(checks):
+                return messages.GateRefused(model=self.state.model, at=self._clock, version=trial.version, reason=f"{failed(checks)}; {verdict.reason}", evidence=evidence)
             return messages.GatePassed(model=self.state.model, at=self._clock, version=trial.version, evidence=evidence)
         return messages.GateRefused(model=self.state.model, at=self._clock, version=trial.version, reason=verdict.reason, evidence=evidence)
+
+    def _checks(self, trial: Trial) -> tuple[Check, ...]:
+        """What else is asked of a challenger that is better; nothing of a pool that has learnt from the very rows that judged it."""
+        if trial.version in self._learners:
+            return ()
+        rows, serving = self._buffer.latest(), self.state.champion
+        assert rows is not None  # noqa: S101  those that judged it
+        champion = self._model(serving) if serving else None
+        return promotion_checks(rows, serving=serving, champion=champion, challenger=trial.model, cut=trial.cut, scale=trial.scale, specification=self.specification)
 
     def _decision(self, event: Event, instruction: Instruction) -> Decision:
         cause = instruction.cause.cause if isinstance(instruction, messages.Train) else instruction.cause

@@ -306,3 +306,17 @@ def test_labels_that_were_flipped_for_an_hour_promote_nothing(tmp_path: Path, fi
         refused = next(one for one in told if isinstance(one, Version) and one.status == "rejected")
         assert refused.gate["worse_lately"] > refused.gate["threshold_against"]
         assert refused.at > int(rows.labelled_at[819])
+
+
+def test_what_is_better_and_still_fails_a_check_is_refused_with_the_check(tmp_path: Path, first: list[Version], model: Model) -> None:
+    loop = RetrainLoop(specification(refresh=[200], gate={"min_validation_time": "0s", "max_loss": 0.001}), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop._models["1"] = model
+    rows = stream([(CHANGE, "old"), (2_000, "new")], model)
+    rows = replace(rows, segment=np.where(rows.features["city"] == "Ulm", "city=Ulm", "city=other").astype(object))
+    refused = [one for one in run(loop, rows) if isinstance(one, Version)][-1]
+    assert (refused.version, refused.status) == ("2", "rejected")
+    assert refused.gate["wealth"] >= refused.gate["threshold"]
+    found = {check["name"]: check["state"] for check in refused.gate["checks"]}
+    assert found.pop("calibration") != "failed"
+    assert found == {"loss": "failed", "segment city=Ulm": "passed", "segment city=other": "passed"}
+    assert refused.gate["reason"].startswith("loss: 0.")

@@ -1,0 +1,75 @@
+"""The checks of `checks` on the rows that judged a challenger, or on a table that was held out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.columns.class_names import class_names
+from detectors.event_batch import Column, Float64
+from detectors.rows.examples import Examples
+from detectors.specification import MonitorSpecification
+from retrainer.checks import Check, calibration_check, limit_check, segment_checks
+from retrainer.trainers import Model
+from retrainer.training_set import latest_rows
+from retrainer.trial import Shadow
+
+MEGABYTE = 1_000_000
+
+
+def mean_loss(predictions: Column, label: Column, specification: MonitorSpecification) -> float:
+    """Error rate, or the mean absolute error of a regression; nan without rows.
+
+    Examples
+    --------
+    >>> mean_loss(np.array(["a", "b"], object), np.array(["a", "a"], object), MonitorSpecification(model="churn"))
+    0.5
+    """
+    if not len(label):
+        return math.nan
+    if specification.task == "regression":
+        return float(np.abs(np.asarray(predictions, np.float64) - np.asarray(label, np.float64)).mean())
+    return float((class_names(predictions) != class_names(label)).mean())
+
+
+def checks_of(
+    predictions: tuple[Column, Column], losses: tuple[Float64, Float64], scores: tuple[Float64, Float64], label: Column, segment: Column, specification: MonitorSpecification
+) -> tuple[Check, ...]:
+    """Loss, segments and calibration; each pair is champion, challenger, and (n,) long.
+
+    Parameters
+    ----------
+    losses : in [0, 1].
+    """
+    gate = specification.retrain.gate
+    positive = specification.positive_class
+    unit = "mean absolute error" if specification.task == "regression" else "error rate"
+    calibrated = None if positive is None else calibration_check(*scores, np.asarray(class_names(label) == positive), gate)
+    found = (limit_check("loss", mean_loss(predictions[1], label, specification), gate.max_loss, unit, len(label)), *segment_checks(*losses, segment, gate), calibrated)
+    return tuple(check for check in found if check is not None)
+
+
+def promotion_checks(rows: Examples, *, serving: str, champion: Model | None, challenger: Model, cut: int, scale: float, specification: MonitorSpecification) -> tuple[Check, ...]:
+    """What a challenger has to pass when the gate has found it better.
+
+    Parameters
+    ----------
+    rows : those at hand, in the order in which they came; the ones predicted after ``cut`` count, each event once.
+    serving, champion : version in service, and its model where it is known.
+    scale : absolute error that counts as a loss of 1 in a regression.
+    """
+    judged = rows.take(latest_rows(rows.event_id))
+    judged = judged.take(judged.predicted_at > cut)
+    shadow = Shadow(judged, np.ones(len(judged), np.bool_), specification.task)
+    old, new = shadow.champion(serving, champion), shadow.predicted("challenger", challenger)
+    losses = shadow.losses(old, scale), shadow.losses(new, scale)
+    known = np.flatnonzero(np.isfinite(losses[0]) & np.isfinite(losses[1]))
+    own = judged.version == serving if serving else np.ones(len(judged), np.bool_)
+    elsewhere = np.full(len(judged), np.nan) if champion is None or own.all() else champion.score(judged.features)
+    scores = np.where(own, judged.score, elsewhere), challenger.score(judged.features)
+    limit = specification.retrain.gate.max_megabytes
+    size = None if limit is None else limit_check("size", len(challenger.artifact()) / MEGABYTE, limit, "MB")
+    pairs = (old[known], new[known]), (losses[0][known], losses[1][known]), (scores[0][known], scores[1][known])
+    found = checks_of(*pairs, judged.label[known], judged.segment[known], specification)
+    return found if size is None else (*found, size)

@@ -1,0 +1,82 @@
+"""`driftwarden gate`: the exit code is the verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from retrainer.bootstrap import bootstrap_champion
+from retrainer.registry.files import FilesRegistry
+from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from tests.retrainer.concepts import specification, table
+from tests.streams.command_line import run
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Predictions of four models: of three quality levels, and one that fails in Ulm."""
+    rng, n = np.random.default_rng(1), 3_000
+    label = rng.choice(["yes", "no"], n)
+    city = rng.choice(["Bonn", "Ulm"], n, p=[0.9, 0.1])
+    other = np.where(label == "yes", "no", "yes")
+    told = {name: np.where(rng.random(n) < wrong, other, label) for name, wrong in (("usual", 0.2), ("good", 0.1), ("bad", 0.3))}
+    told["unfair"] = np.where(city == "Ulm", other, told["good"])
+    path = tmp_path_factory.mktemp("gate") / "held_out.csv"
+    pd.DataFrame({**told, "city": city, "label": label}).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(("challenger", "code", "verdict"), [("good", 0, "promoted"), ("bad", 1, "rejected"), ("usual", 1, "rejected")])
+def test_the_exit_code_is_the_verdict(rows: Path, challenger: str, code: int, verdict: str) -> None:
+    found = run("gate", "--champion", "usual", "--challenger", challenger, "--data", rows, "--json")
+    assert found.exit_code == code
+    told = json.loads(found.stdout)
+    assert (told["verdict"], told["n"]) == (verdict, 3_000)
+
+
+def test_too_few_rows_are_inconclusive(rows: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    pd.read_csv(rows).head(12).to_csv(few, index=False)
+    found = run("gate", "--champion", "usual", "--challenger", "good", "--data", few)
+    assert found.exit_code == 2
+    assert "more rows are needed" in found.stdout
+
+
+def test_a_segment_that_pays_for_the_gain_of_the_others_forbids_it(rows: Path) -> None:
+    assert run("gate", "--champion", "bad", "--challenger", "unfair", "--data", rows).exit_code == 0
+    found = run("gate", "--champion", "bad", "--challenger", "unfair", "--data", rows, "--segment", "city")
+    assert found.exit_code == 1
+    assert "segment city=Ulm" in found.stdout
+
+
+def test_artifacts_answer_for_themselves(tmp_path: Path) -> None:
+    registry, trainer = FilesRegistry(tmp_path / "models"), ScikitLearnTrainer(iterations=20)
+    paths = []
+    for concept in ("old", "new"):
+        spec = specification().model_copy(update={"model": concept})
+        record = bootstrap_champion(*table(1_000, concept, 3), specification=spec, trainer=trainer, registry=registry, at=0)[-1]
+        paths.append(registry.root / record.uri.removeprefix("files:"))
+    features, label = table(1_500, "new", 4)
+    data = tmp_path / "new.csv"
+    pd.DataFrame({**features, "label": label}).to_csv(data, index=False)
+    monitor = tmp_path / "monitor.yaml"
+    monitor.write_text("model: new\nretrain:\n  gate:\n    max_megabytes: 10\n    max_milliseconds: 60000\n")
+    found = run("gate", "--champion", paths[0], "--challenger", paths[1], "--data", data, "--monitor", monitor, "--json")
+    assert found.exit_code == 0
+    told = json.loads(found.stdout)
+    assert told["challenger_loss"] < 0.15 < told["champion_loss"]
+    assert {check["name"]: check["state"] for check in told["checks"]} == {"calibration": "passed", "size": "passed", "latency": "passed"}
+    paths[1].write_bytes(paths[0].read_bytes())
+    refused = run("gate", "--champion", paths[0], "--challenger", paths[1], "--data", data)
+    assert refused.exit_code == 3
+
+
+@pytest.mark.parametrize("arguments", [("--champion", "usual", "--challenger", "nobody"), ("--champion", "usual", "--challenger", "good", "--label", "truth")])
+def test_what_cannot_be_judged_is_neither_verdict(rows: Path, arguments: tuple[str, ...]) -> None:
+    found = run("gate", *arguments, "--data", rows)
+    assert found.exit_code == 3
+    assert "there are:" in found.stderr or "columns:" in found.stderr
