@@ -59,7 +59,7 @@ def promotion_checks(rows: Examples, *, serving: str, champion: Model | None, ch
     serving, champion : version in service, and its model where it is known.
     scale : absolute error that counts as a loss of 1 in a regression.
     """
-    judged = rows.take(latest_rows(rows.event_id))
+    judged = rows.take(latest_rows(rows))
     judged = judged.take(judged.predicted_at > cut)
     shadow = Shadow(judged, np.ones(len(judged), np.bool_), specification.task)
     old, new = shadow.champion(serving, champion), shadow.predicted("challenger", challenger)
