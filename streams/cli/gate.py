@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -13,8 +13,10 @@ from rich.table import Table as Shown
 
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.specification import MonitorSpecification
-from retrainer.held_out import HeldOutVerdict
 from streams.cli.options import Json, Label, messages, print_json, results
+
+if TYPE_CHECKING:
+    from retrainer.held_out import HeldOutVerdict  # scipy.stats takes half a second to import, which --help need not wait for
 
 _CODES = {"promoted": 0, "rejected": 1, "inconclusive": 2}
 _ERROR = 3
