@@ -34,6 +34,7 @@ class Feature(Frozen):
     maximum: float | None = Field(default=None, description="larger values count as out of range")
     max_missing: float | None = Field(default=None, ge=0, le=1, description="expected share of missing values; default: the reference's")
     importance: float | None = Field(default=None, ge=0, description="how much the model leans on the column, in any unit; by it the causes of an alert are ranked")
+    stale_after: Duration | None = Field(default=None, gt=0, description="told after this long without a change; default: by the times before")
     dimension: int | None = Field(default=None, ge=2, le=10_000, description="numbers of an embedding")
     projections: int = Field(default=8, ge=1, le=64, description="random directions that an embedding is watched in")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of these directions")
@@ -65,7 +66,10 @@ class Feature(Frozen):
         else:
             parts = dict.fromkeys(("norm", *(f"projection_{place}" for place in range(self.projections))), "numeric")
         missing = [self.max_missing, *[1.0] * (len(parts) - 1)]
-        return {f"{name}.{part}": Feature(type=kind, max_missing=share, importance=self.importance) for (part, kind), share in zip(parts.items(), missing, strict=True)}
+        return {
+            f"{name}.{part}": Feature(type=kind, max_missing=share, importance=self.importance, stale_after=self.stale_after)
+            for (part, kind), share in zip(parts.items(), missing, strict=True)
+        }
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Feature:
@@ -133,7 +137,7 @@ class Floors(Frozen):
     correlation: float = Field(default=0.05, ge=0, description="mean absolute difference of correlations")
     relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
     latency: float = Field(default=0.05, ge=0, description="absolute rise of the share of predictions slower than the learnt 95 % quantile")
-    silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions")
+    silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions, or without a change of a column")
 
 
 _SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical"}
@@ -157,7 +161,7 @@ class Service(Frozen):
         return self
 
 
-QualityMonitor = Literal["constant", "type", "schema", "anomalies"]
+QualityMonitor = Literal["constant", "stale", "type", "schema", "anomalies"]
 
 
 class Quality(Frozen):
@@ -492,6 +496,13 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _stale_columns_are_watched(self) -> MonitorSpecification:
+        limited = [name for name, feature in self.features.items() if feature.stale_after is not None]
+        if limited and "stale" not in self.quality.monitors:
+            raise ValueError(f"features.{limited[0]}.stale_after is the limit of the monitor stale, which is not asked for; add stale to quality.monitors")
+        return self
+
+    @model_validator(mode="after")
     def _anomalies_have_a_reference(self) -> MonitorSpecification:
         if "anomalies" not in self.quality.monitors:
             return self
@@ -508,7 +519,7 @@ class MonitorSpecification(Frozen):
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
-        parts: Any = {"features": {"__all__": {"importance", *_OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
+        parts: Any = {"features": {"__all__": {"importance", "stale_after", *_OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
         content = self.model_dump(mode="json", exclude={**others, **parts})
         if self.detectors.quantiles:
             content["detectors"]["quantiles"] = True

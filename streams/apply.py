@@ -17,6 +17,7 @@ from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
 from detectors.monitors.bank import detectors_of, silence_of
 from detectors.monitors.river_errors import OUTSIDE_OF_BUDGET
+from detectors.monitors.stale_columns import StaleColumns
 from detectors.specification import MonitorSpecification
 from streams.connection import KafkaConnection
 from streams.infer import state_bytes
@@ -36,7 +37,7 @@ class Threshold:
     ----------
     group, monitors : share of the budget that they live on, and their names.
     looks : closed panes between two false alarms of one of them.
-    heights : smallest and largest threshold, in standard errors (or on the scale of a standard normal); nan of a silence, whose threshold is a time that is learnt.
+    heights : smallest and largest threshold, in standard errors (or on the scale of a standard normal); nan of a silence and of stale columns, told after a time that is learnt.
     """
 
     group: str
@@ -81,7 +82,7 @@ def thresholds_of(specification: MonitorSpecification) -> tuple[Threshold, ...]:
     for detector in detectors:
         heights = np.asarray(getattr(detector, "thresholds", ((np.nan,),))[0], np.float64)
         bank = getattr(detector, "bank", None)
-        if not np.isfinite(heights).all():
+        if not isinstance(detector, StaleColumns) and not np.isfinite(heights).all():
             raise SettingsError(f"no calibrated threshold for {', '.join(detector.names[:3])}: the budget '{specification.false_alarms}' is outside of what was calibrated")
         looks = float(bank.looks) if bank is not None and bank.looks < OUTSIDE_OF_BUDGET else float("nan")
         found.append(Threshold(group=detector.group, kind=detector.kind, monitors=detector.names, looks=looks, heights=(float(heights.min()), float(heights.max()))))

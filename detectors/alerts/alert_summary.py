@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from detectors.monitors.silence import SILENT
+from detectors.monitors.stale_columns import STALE
 from detectors.rfc3339 import format_time
 from detectors.verdict import Evidence
 
@@ -17,6 +18,9 @@ def summary_of(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
     if first.basis.get("detector") == SILENT:
         known = "as the monitor states" if first.basis.get("stated_minutes") is not None else f"n {first.n_reference:,.0f} pauses before"
         return f"{model}: no predictions for {first.value:.4g} minutes (told after {first.threshold:.4g}, {known}){others}, since {format_time(change_at)}"
+    if first.basis.get("detector") == STALE:
+        known = "as the monitor states" if first.basis.get("stated_minutes") is not None else f"n {first.n_reference:,.0f} changes before"
+        return f"{model}: {first.name} without a change for {first.value:.4g} minutes (told after {first.threshold:.4g}, {known}){others}, since {format_time(change_at)}"
     low, high = first.effect.interval
     change = "became constant" if first.effect.value == -math.inf else f"changed by {first.effect.value:+.3g}"  # a ratio of deviations of which one is 0
     interval = "" if math.isinf(low) else f"; 95 % {low:+.3g} to {high:+.3g}"

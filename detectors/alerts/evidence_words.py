@@ -12,6 +12,7 @@ from detectors.alerts.recomputation import MissingEvidenceError, counts_of, dete
 from detectors.duration import format_duration
 from detectors.metrics.distances import Distance, distances
 from detectors.monitors.silence import SILENT, in_words
+from detectors.monitors.stale_columns import STALE, stale_in_words
 from detectors.statistics.dependence import INDEPENDENT
 from detectors.verdict import Evidence
 
@@ -67,6 +68,7 @@ def what_changed(evidence: Evidence) -> str:
         "numbers": _numbers,
         "correlation": _correlation,
         SILENT: in_words,
+        STALE: stale_in_words,
     }.get(str(evidence.basis.get("detector")))
     effect = evidence.effect
     told = None

@@ -30,6 +30,7 @@ from detectors.monitors.numeric_drift import NumericDrift
 from detectors.monitors.rate_change import Rate, RateChange
 from detectors.monitors.river_errors import RiverErrors
 from detectors.monitors.silence import SILENT, recomputed
+from detectors.monitors.stale_columns import STALE, stale_recomputed
 from detectors.panes.correlation_sums import block_size
 from detectors.profile import CategoricalProfile, CorrelationProfile, Cycle, NumericProfile, PerformanceProfile
 from detectors.rfc3339 import parse_time
@@ -132,9 +133,9 @@ def recompute(evidence: Evidence) -> Evidence:
         If the evidence lacks something.
     """
     basis = evidence.basis
-    if basis.get("detector") == SILENT:
+    if basis.get("detector") in _BY_TIMES:
         try:
-            return recomputed(evidence, _bank(evidence, {}))
+            return _BY_TIMES[str(basis["detector"])](evidence, _bank(evidence, {}))
         except (EventError, KeyError, TypeError, ValueError) as error:
             raise _incomplete(evidence, error) from error
     bank = detector_of(evidence)
@@ -319,6 +320,7 @@ def _of_correlations(evidence: Evidence) -> float:
     return max((one for one in apart if not math.isnan(one)), default=0.0)  # a column that became constant has no correlation
 
 
+_BY_TIMES: dict[str, Callable[[Evidence, Bank], Evidence]] = {SILENT: recomputed, STALE: stale_recomputed}
 _DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
     "rate": _rate,
     "e-detector": _e_detector,

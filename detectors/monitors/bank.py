@@ -27,6 +27,7 @@ from detectors.monitors.rate_change import KNOWN, Rate, RateChange
 from detectors.monitors.river_errors import OUTSIDE_OF_BUDGET, RiverErrors
 from detectors.monitors.silence import SILENT, Silence
 from detectors.monitors.slow_rate import SlowRate
+from detectors.monitors.stale_columns import StaleColumns
 from detectors.monitors.undeclared_columns import UndeclaredColumns
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, OutcomeProfile, PerformanceProfile
@@ -101,6 +102,7 @@ def _planned(specification: MonitorSpecification, performance: PerformanceProfil
         *_quality(specification, layout, acknowledged),
         *_constant_columns(specification, layout, acknowledged),
         *_undeclared_columns(specification, layout, acknowledged),
+        *_stale_columns(specification, layout),
         *_service(specification, layout, acknowledged),
     ]
 
@@ -351,6 +353,20 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []
 
 
+def _stale_columns(specification: MonitorSpecification, layout: Layout) -> list[_Planned]:
+    """Columns that have varied; one of a text or an embedding is stale with the text, of which the first tells."""
+    if "stale" not in specification.quality.monitors:
+        return []
+    varied = [name for name in layout.coded if repetitions_of(layout.columns[name]) is not None and layout.features[name].max_missing != 1]
+    places, stated = [layout.coded.index(name) for name in varied], [layout.features[name].stale_after for name in varied]
+    cell, floor = layout.blocks["traffic"].start + TRAFFIC.index("predictions"), specification.alerts.floors.silence
+
+    def make(bank: Bank) -> Detector:
+        return StaleColumns(bank, block=layout.blocks["codes"], columns=places, all_columns=len(layout.coded), predictions=cell, floor=floor, stated=stated)
+
+    return [_Planned(tuple(f"stale:{name}" for name in varied), "quality", "quality", make)] if varied else []
+
+
 def _types(specification: MonitorSpecification, layout: Layout) -> dict[str, Rate]:
     """Values of another type than declared; in the reference there were none."""
     if "type" not in specification.quality.monitors:
@@ -386,6 +402,8 @@ def _none_of_reference(specification: MonitorSpecification) -> tuple[float, floa
 
 
 def _constant_columns(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
+    if "constant" not in specification.quality.monitors:
+        return []
     references = {f"constant:{name}": repetitions_of(layout.columns[name]) for name in layout.coded}
     watched = {name: place for place, (name, reference) in enumerate(references.items()) if reference is not None}
     floor = specification.alerts.floors.rate

@@ -59,7 +59,7 @@ class Layout:
     ``score``              classification with a positive class: counts of its probability, see `detectors.score_bins`
     ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.output_cells`
     ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
-    ``codes``              where constant columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
+    ``codes``              where constant or stale columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
     ``irregular``          where types or the schema are watched: see `detectors.panes.irregular_counts`, of the features as they are declared
     ``anomalies``          where single events are judged: those with features, and those whose score is above the reference's threshold
     ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
@@ -117,7 +117,7 @@ class Layout:
     @cached_property
     def coded(self) -> tuple[str, ...]:
         """Columns with a reference, the numeric ones first, where it is asked for that they vary."""
-        if "constant" not in self.specification.quality.monitors:
+        if not {"constant", "stale"}.intersection(self.specification.quality.monitors):
             return ()
         return tuple(sorted(self.columns, key=lambda name: self.columns[name].kind != "numeric"))
 

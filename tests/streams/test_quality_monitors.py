@@ -15,11 +15,13 @@ from detectors.panes.layout import Layout
 from detectors.panes.value_codes import add_codes
 from detectors.rows.row_groups import RowGroups
 from detectors.specification import Alerts, Detectors, Feature, Floors, MonitorSpecification, Quality, Shares
+from detectors.verdict import Status
 from streams.file_events import ColumnNames
 from streams.formats.v1 import Decoder
 from streams.infer import infer
 from streams.monitor_file import format_specification, parse_specification
 from streams.replay import replay
+from streams.state_codec import decode_state, encode_state
 from streams.tables import Table
 from tests.detectors.event_samples import specification as churn
 from tests.detectors.test_contract import same
@@ -221,3 +223,92 @@ def test_irregular_rows_add_up_however_they_are_cut(texts, data) -> None:
     names, mixed = names_of(whole[4:])
     assert mixed == 0
     assert set(names) == {line[5:45] for text in texts for line in (text or "").split("\n") if line.startswith("name ")}
+
+
+# --- stale columns ---
+
+
+def fed(n: int, seed: int, *, stops: int | None = None, every: int = 50) -> dict[str, np.ndarray]:
+    """A rate of exchange that is new every fifty rows, until it stops, beside amounts that are new in every row."""
+    random = np.random.default_rng(seed)
+    rate = np.repeat(random.normal(size=n // every + 1), every)[:n]
+    if stops is not None:
+        rate[stops:] = rate[stops]
+    return {"amount": random.normal(size=n), "rate": rate}
+
+
+def feeding(**features: object) -> MonitorSpecification:
+    base = BASE.model_copy(update={"quality": Quality(monitors=("stale",)), "alerts": Alerts(resolve_after="1m")})
+    asked = infer(Table(source="reference", columns=fed(10_000, 1)), model="m", base=base)
+    return asked.model_copy(update={"features": asked.features | {"rate": Feature(**features)}})
+
+
+def test_a_feed_that_stops_is_told_after_longer_than_it_ever_rested_and_ends_with_the_next_value() -> None:
+    columns = fed(20_000, 2, stops=4_000)
+    columns["rate"][16_000:] = fed(4_000, 3)["rate"]
+    opened, resolved = alerts_of(columns, feeding())
+    (evidence,) = opened.monitors
+    assert (evidence.name, opened.kind, resolved.status) == ("stale:rate", "quality", "resolved")
+    assert 4_300 <= opened.updated_at / 1_000 <= 9_000  # until a week was seen: after as long as all that was
+    assert 16_000 <= resolved.updated_at / 1_000 <= 16_200
+    assert "its values have not changed in" in what_changed(evidence)
+    assert "without a change for" in opened.summary
+    assert all(figure.agrees for figure in figures([opened, resolved]))
+
+
+def test_a_stated_time_is_kept_also_for_a_column_that_is_not_sent_any_more() -> None:
+    columns = fed(6_000, 4)
+    columns["rate"][3_000:] = np.nan
+    named = {one.name: alert for alert in alerts_of(columns, feeding(stale_after="2m")) for one in alert.monitors}
+    assert named["stale:rate"].updated_at / 1_000 == 2_960 + 120  # its last new value came in the pane from 2,950 on
+    evidence = next(one for one in named["stale:rate"].monitors if one.name == "stale:rate")
+    assert evidence.value == 2.0
+    with pytest.raises(ValueError, match=r"add stale to quality\.monitors"):
+        MonitorSpecification(model="m", features={"rate": Feature(stale_after="2m")})
+
+
+def test_feeds_that_go_on_raise_nothing_and_no_traffic_makes_nothing_stale() -> None:
+    assert alerts_of(fed(40_000, 5), feeding()) == []
+    asked = feeding(stale_after="2m")
+    (bank,) = [one for one in detectors_of(asked) if "stale:rate" in one.names]
+    layout = Layout(asked)
+    vectors = np.zeros((100, layout.size))
+    add_codes(vectors[:1, layout.blocks["codes"]], RowGroups([(0, "", "")], None, 1), np.array([[1.0, 2.0]]), [])
+    state, verdicts = bank.walk(bank.initial(), vectors, range(0, 1_000_000, 10_000))
+    assert not (verdicts.status == Status.DRIFT).any()
+    assert decode_state(encode_state(state), "state")["seen"] == 1
+
+
+def test_an_acknowledged_rest_is_usual_from_then_on() -> None:
+    asked = feeding()
+    (bank,) = [one for one in detectors_of(asked) if "stale:rate" in one.names]
+    rate = bank.names.index("stale:rate")
+    state = bank.initial() | {"since_change": np.array([700, 700]), "changed_at": np.zeros(2, np.int64), "told": np.array([True, True])}
+    after = bank.restart(state, rate, 7_000_000)
+    assert (after["usual"][rate], after["told"][rate]) == (700, False)
+    assert state["told"][rate]
+    assert bank.present(after, rate, 0).events >= 500
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4))
+def test_rests_are_counted_in_any_pieces(steps) -> None:
+    asked = feeding(stale_after="1m")
+    layout, columns = Layout(asked), fed(600, 6, stops=300)
+    vectors = np.zeros((60, layout.size))
+    groups = RowGroups([(place, "", "") for place in range(60)], np.repeat(np.arange(60), 10), 600)
+    block = np.zeros((60, layout.blocks["codes"].stop - layout.blocks["codes"].start))
+    add_codes(block, groups, np.stack([columns["amount"], columns["rate"]], axis=1), [])
+    vectors[:, layout.blocks["codes"]] = block
+    (bank,) = [one for one in detectors_of(asked) if "stale:rate" in one.names]
+    whole, verdicts = bank.walk(bank.initial(), vectors, range(0, 600_000, 10_000), gone=True)
+    state, done, statuses = bank.initial(), 0, []
+    for step in [*steps, 60]:
+        some = slice(done, min(done + step, 60))
+        if some.start < some.stop:
+            state, found = bank.walk(state, vectors[some], range(some.start * 10_000, some.stop * 10_000, 10_000), gone=True)
+            statuses += found.status.tolist()
+            done = some.stop
+    assert same(whole, state)
+    assert verdicts.status.tolist() == statuses
+    assert (verdicts.status == Status.DRIFT).any(axis=0).tolist() == [False, True]
