@@ -49,7 +49,7 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     labels, total, square : labelled events taken so far, sum of their differences of losses, and of the squares of these.
     better, not_better : logarithm of the wealth of each bet, on "better" and against "better by min_gain".
     steadiness : filters of `steadiness`; empty before the first step.
-    steady : logarithm of the evidence for a steady gain, after its last block.
+    steady : logarithm of the evidence for a steady gain, after its last block; 0 before the first.
     before : ``total`` at the beginning of the open block of ``steadiness``.
     lately, lowest : logarithm of the wealth of a bet on "worse", and the lowest that it has been: their distance is the evidence of the labels since then.
     outcome : "undecided" until a verdict was reached; nothing is taken after that.
@@ -61,7 +61,7 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     better: tuple[float, ...] = (0.0,) * len(BETS)
     not_better: tuple[float, ...] = (0.0,) * len(BETS)
     steadiness: _Table = ()
-    steady: float = -math.inf
+    steady: float = 0.0
     before: float = 0.0
     lately: float = 0.0
     lowest: float = 0.0
@@ -78,7 +78,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     difference : mean loss of the champion minus that of the challenger; positive is better. nan without labels.
     interval : 95 % interval of the difference (Bonett & Price 2012; for the reader, the verdict does not come from it); nan without labels.
     wealth, threshold : evidence for "better", and what it has to reach.
-    steadiness, threshold_steadiness : evidence that the gain is steady, and what it has to reach; nan where none is asked for, or before its first block.
+    steadiness, threshold_steadiness : evidence that the gain is steady, and what it has to reach; nan where none is asked for.
     wealth_against, threshold_against : evidence against "better by ``min_gain``", and what it has to reach.
     worse_lately : evidence of the last labels that the challenger is worse; from ``threshold_against`` on nothing is promoted.
     used : how many of the step's losses were taken until the verdict.
@@ -241,7 +241,7 @@ def _verdict(state: GateState, gate: Gate, challengers: int, used: int) -> Verdi
     asked = steadiness_block(gate) > 0
     wealth, needed = _exponential(float(log_wealth(np.array(state.better)))), challengers / gate.alpha
     against = _exponential(float(log_wealth(np.array(state.not_better))))
-    steadiness = _exponential(state.steady) if asked and state.steady > -math.inf else math.nan
+    steadiness = _exponential(state.steady) if asked else math.nan
     difference = state.total / state.labels if state.labels else math.nan
     between = interval(state.labels, state.total, state.square)
     told = f"{difference:.3f} [{between[0]:.3f}, {between[1]:.3f}] on {state.labels} labels"

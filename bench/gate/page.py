@@ -60,7 +60,7 @@ def gains(results: Results) -> str:
             _line(
                 [
                     f"`{row.name}`",
-                    f"{100 * row.gain:g} points, {100 * row.disagreement:g} % disagreement",
+                    f"{100 * row.gain:g} point{'s' * (row.gain > 0.01)} at {100 * row.disagreement:g} % disagreement",
                     _labels(bets),
                     "" if math.isnan(row.allowed) else _labels(row.allowed),
                     _labels(defaults),
@@ -77,7 +77,10 @@ def gains(results: Results) -> str:
 def agreement(results: Results) -> str:
     """How far the simulation agrees with the gate itself."""
     found = [results[row.name]["agreement"] for row in NULLS if row.name in results]
-    return f"On {100 * min(found):g} % or more of the runs that were judged both ways the verdict is the same, at the same label.\n" if found else "Not run yet.\n"
+    if not found:
+        return "Not run yet.\n"
+    share = "all runs" if min(found) == 1 else f"{100 * min(found):g} % or more of the runs"
+    return f"The rows are simulated many at a time; on {share} that were also judged by the gate itself, label by label, the verdict is the same at the same label.\n"
 
 
 def _labels(median: float) -> str:

@@ -52,7 +52,7 @@ def _judged(difference: Int8, gate: Gate, challengers: int) -> tuple[Int64, Int6
 def _steady(difference: Int8, gate: Gate) -> Float64:
     """(runs, blocks of the gate) logarithm of the evidence for a steady gain."""
     runs, labels = difference.shape
-    result = np.full((runs, labels // gate.block), -np.inf)
+    result = np.zeros((runs, labels // gate.block))
     length = steadiness_block(gate)
     if not length:
         return result

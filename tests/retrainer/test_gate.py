@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,6 +144,14 @@ def test_the_verdict_does_not_depend_on_how_labels_were_batched(seed: int, block
         used += part.used
     assert state == whole
     assert used == verdict.used
+
+
+def test_a_state_is_saved_as_json_and_goes_on() -> None:
+    old, new = paired(np.random.default_rng(13), 2_000, gain=0.02, disagreement=0.1)
+    begun = [step(GateState(), old[:labels], new[:labels], gate=Gate())[0] for labels in (0, 30, 777)]
+    for labels, state in zip((0, 30, 777), begun, strict=True):
+        restored = msgspec.json.decode(msgspec.json.encode(state), type=GateState)
+        assert step(restored, old[labels:], new[labels:], gate=Gate())[0] == step(GateState(), old, new, gate=Gate())[0]
 
 
 def test_no_bet_can_lose_everything() -> None:
