@@ -247,6 +247,13 @@ class Quotas(Frozen):
         return max(1, min(self.max_rows, self.max_megabytes * 1_000_000 // (8 * max(1, columns))))
 
 
+class TrainingLimits(Frozen):
+    """What a trainer in a process of its own may use; beyond it the process is killed, and the candidate rejected."""
+
+    seconds: int = Field(default=600, gt=0, description="of time, and of processor time")
+    megabytes: int = Field(default=4_096, gt=0, description="of address space, which is more than the memory that is touched")
+
+
 class Retrain(Frozen):
     """When to retrain, with what, and how the result is judged."""
 
@@ -256,7 +263,7 @@ class Retrain(Frozen):
     votes_within: Duration = Field(default=parse_duration("1d"), gt=0, description="an alert's vote counts for so long after its last record")
     schedule: Duration | None = Field(default=None, gt=0, description="a training in each slot of this length that had none")
     new_labels: int | None = Field(default=None, gt=0, description="labelled events since the last cause ended after which a training starts without an alert")
-    trainer: str = Field(default="scikit-learn", description="'scikit-learn', 'river' or 'module:function'")
+    trainer: str = Field(default="scikit-learn", description="'scikit-learn', 'search', 'river', 'module:function' or 'command: PROGRAM'")
     champion: Literal["single", "adaptive"] = Field(default="single", description="one model, or a pool of them whose weights follow the labels")
     update_every: int = Field(default=200, gt=0, description="labelled events between two revisions of an adaptive champion")
     members: int = Field(default=6, gt=0, description="batch models in an adaptive champion's pool, its online forest not counted")
@@ -268,6 +275,7 @@ class Retrain(Frozen):
     approval: Literal["auto", "manual"] = "auto"
     gate: Gate = Gate()
     quotas: Quotas = Quotas()
+    limits: TrainingLimits = TrainingLimits()
 
     @field_validator("refresh")
     @classmethod

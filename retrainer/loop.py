@@ -330,11 +330,12 @@ class RetrainLoop:
         pooled = retrain.champion == "adaptive"
         learner = self._learner(self.state.champion) if pooled else None
         serving = self._model(self.state.champion) if pooled and learner is None else None
+        parent = self._model(self.state.champion) if cause.mode == "online" and self.state.champion else None
         spent = self._meter()
         try:
             if not len(chosen.examples):
                 raise TrainingError("; ".join(chosen.warnings) or "there are no rows to train on")
-            candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode))
+            candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode, parent=parent))
             check(candidate, chosen.examples, self.specification)
             joining = None if learner is None else member(f"{cause.cause}/{instruction.slot}", candidate, chosen.cut)
             if pooled and learner is None:

@@ -45,11 +45,13 @@ class TrainingContext:
     seed : for everything random; the same rows and seed give the same model.
     cause : alert id or request id.
     mode : "batch" or "online".
+    parent : the champion, for an online training to go on from; None for a training from nothing.
     """
 
     seed: int = 0
     cause: str = ""
     mode: Literal["online", "batch"] = "batch"
+    parent: Model | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ class Trainer(Protocol):
 
 
 def trainer_named(name: str) -> Trainer:
-    """The trainer of a specification: ``scikit-learn``, ``river``, or ``module:function`` that returns a fitted scikit-learn estimator.
+    """The trainer of a specification: ``scikit-learn``, ``search``, ``river``, ``module:function`` that returns a fitted scikit-learn estimator, or ``command: PROGRAM ARGUMENTS``.
 
     Raises
     ------
@@ -84,9 +86,20 @@ def trainer_named(name: str) -> Trainer:
         from retrainer.trainers.online_forest import OnlineTrainer  # noqa: PLC0415  as above
 
         return OnlineTrainer()
+    if name == "search":
+        from retrainer.trainers.search import SearchTrainer  # noqa: PLC0415  as above
+
+        return SearchTrainer()
+    if name.startswith("command:"):
+        from retrainer.trainers.command import CommandTrainer  # noqa: PLC0415  as above
+
+        command = name.removeprefix("command:").strip()
+        if not command:
+            raise SettingsError("retrain.trainer 'command:' names no program; write such as 'command: python train.py'")
+        return CommandTrainer(command=command)
     module, colon, function = name.partition(":")
     if not colon:
-        raise SettingsError(f"retrain.trainer must be 'scikit-learn', 'river' or 'module:function', got {name!r}")
+        raise SettingsError(f"retrain.trainer must be 'scikit-learn', 'search', 'river', 'module:function' or 'command: PROGRAM', got {name!r}")
     try:
         return FunctionTrainer(name=name, function=getattr(importlib.import_module(module), function))
     except (ImportError, AttributeError) as error:

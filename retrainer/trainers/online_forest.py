@@ -115,15 +115,21 @@ class OnlineForest:
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineTrainer:
-    """The trainer ``river``: a forest that learns from all rows, one after the other."""
+    """The trainer ``river``: a forest that learns from all rows, one after the other; in mode "online" it goes on from the champion's, if that is a forest of the same features."""
 
     def train(self, examples: Examples, specification: MonitorSpecification, context: TrainingContext) -> Candidate:
         """Learn from all rows, in their order."""
         if not len(examples) or not examples.features:
             raise TrainingError(f"got {len(examples)} rows with {len(examples.features)} features; there is nothing to learn from")
-        model = OnlineForest.fresh(examples.features, specification.task, positive=specification.positive_class, seed=context.seed)
+        parent = context.parent if context.mode == "online" else None
+        warm = isinstance(parent, OnlineForest) and parent.task == specification.task and list(parent.levels) == list(examples.features)
+        model = (
+            parent.frozen()[0]
+            if isinstance(parent, OnlineForest) and warm
+            else OnlineForest.fresh(examples.features, specification.task, positive=specification.positive_class, seed=context.seed)
+        )
         model.learn(examples.features, examples.label)
-        told = {"trainer": "river", "estimator": type(model.forest).__name__, "seed": context.seed, "river": river_version}
+        told = {"trainer": "river", "estimator": type(model.forest).__name__, "seed": context.seed, "warm_start": warm, "river": river_version}
         return Candidate(model=model, parameters=told)
 
 

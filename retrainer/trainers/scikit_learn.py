@@ -26,7 +26,7 @@ MAX_LEVELS = 200
 """Levels of a categorical feature that are told apart, the most frequent first; trees bin into 255."""
 
 
-_THREADS = ThreadpoolController()  # finding the libraries takes 6 ms, so it is done once
+THREADS = ThreadpoolController()  # finding the libraries takes 6 ms, so it is done once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class ScikitLearnModel:
         matrix = encode(features, self.levels)
         if not len(matrix):
             return np.empty(0, np.float64 if self.task == "regression" else object)
-        with _THREADS.limit(limits=1):
+        with THREADS.limit(limits=1):
             predictions = self.estimator.predict(matrix)
         return np.asarray(predictions, np.float64) if self.task == "regression" else class_names(np.asarray(predictions))
 
@@ -61,7 +61,7 @@ class ScikitLearnModel:
         classes = [] if self.positive is None or not hasattr(self.estimator, "predict_proba") else class_names(np.asarray(self.estimator.classes_)).tolist()
         if self.positive not in classes or not len(matrix):
             return np.full(len(matrix), np.nan)
-        with _THREADS.limit(limits=1):
+        with THREADS.limit(limits=1):
             probabilities = self.estimator.predict_proba(matrix)
         return np.asarray(probabilities[:, classes.index(self.positive)], np.float64)
 
@@ -72,7 +72,7 @@ class ScikitLearnModel:
         matrix = encode(features, self.levels)
         found = np.zeros((len(matrix), len(classes)))
         if len(matrix):
-            with _THREADS.limit(limits=1):
+            with THREADS.limit(limits=1):
                 told = self.estimator.predict_proba(matrix)
             for place, name in enumerate(class_names(np.asarray(self.estimator.classes_)).tolist()):
                 if name in classes:
@@ -107,7 +107,7 @@ class ScikitLearnTrainer:
 
     def train(self, examples: Examples, specification: MonitorSpecification, context: TrainingContext) -> Candidate:
         """Fit on all rows."""
-        _batch_only(context, "scikit-learn")
+        batch_only(context, "scikit-learn")
         levels, matrix, label = prepare(examples, specification)
         categorical = [known is not None for known in levels.values()]
         kind = HistGradientBoostingRegressor if specification.task == "regression" else HistGradientBoostingClassifier
@@ -121,7 +121,7 @@ class ScikitLearnTrainer:
             "early_stopping": False,
         } | self.parameters
         estimator = kind(random_state=context.seed, categorical_features=categorical if any(categorical) else None, **told)
-        with _THREADS.limit(limits=1):  # the cores belong to the workers; a training has time
+        with THREADS.limit(limits=1):  # the cores belong to the workers; a training has time
             estimator.fit(matrix, label)
         return finish(estimator, levels, matrix, label, specification, {"trainer": "scikit-learn", "estimator": kind.__name__, "seed": context.seed} | told)
 
@@ -138,7 +138,7 @@ class FunctionTrainer:
 
     def train(self, examples: Examples, specification: MonitorSpecification, context: TrainingContext) -> Candidate:
         """Call the function on all rows."""
-        _batch_only(context, self.name)
+        batch_only(context, self.name)
         levels, matrix, label = prepare(examples, specification)
         estimator = self.function(matrix, label, context)
         if not hasattr(estimator, "predict"):
@@ -165,7 +165,7 @@ def prepare(examples: Examples, specification: MonitorSpecification) -> tuple[di
 
 def finish(estimator: Any, levels: dict[str, list[str] | None], matrix: Float64, label: Column, specification: MonitorSpecification, parameters: dict[str, Any]) -> Candidate:
     """Wrap a fitted estimator, with its metrics on the training rows."""
-    with _THREADS.limit(limits=1):
+    with THREADS.limit(limits=1):
         fitted = estimator.predict(matrix)
     positive = specification.positive_class
     if specification.task == "regression":
@@ -213,6 +213,7 @@ def _codes(column: Column, levels: list[str]) -> Float64:
     return np.array([distinct[name] for name in class_names(column).tolist()], np.float64)
 
 
-def _batch_only(context: TrainingContext, name: str) -> None:
+def batch_only(context: TrainingContext, name: str) -> None:
+    """Refuse to train online; `TrainingError`."""
     if context.mode != "batch":
         raise TrainingError(f"the trainer '{name}' trains in batches, got mode '{context.mode}'; ask for mode 'batch'")
