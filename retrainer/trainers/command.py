@@ -5,8 +5,8 @@ The command runs where the retrainer does. In the folder that the environment va
 - ``rows.parquet``: a float64 column for each feature (categories by their place among the levels, missing and unknown ones nan), in training order, and ``label``;
 - ``context.json``: ``task``, ``features``, ``levels``, ``classes``, ``seed``, ``cause``, ``mode``;
 
-and leaves ``model.skops``: a fitted estimator of scikit-learn with ``predict`` on those columns, written by ``skops.io.dump``. It may write ``metrics.json``, numbers by name. What it
-prints last on standard error is the reason that is told when it fails.
+and leaves ``model.skops``: a fitted estimator of scikit-learn with ``predict`` on those columns, written by ``skops.io.dump``. It may write ``metrics.json``, numbers by name.
+What it prints last on standard error is the reason that is told when it fails.
 
 Use it for code that is not trusted not to crash or to hang, and for training in another language or environment. A process takes a second to start.
 """
