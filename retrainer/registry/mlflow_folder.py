@@ -18,20 +18,21 @@ NEEDED = ("joblib", "msgspec", "numpy", "pydantic", "river", "scikit-learn", "sc
 """Packages that loading a model and predicting with it may import; a version's own numbers are asked for."""
 
 
-def write_folder(folder: Path, artifact: bytes, record: Version) -> None:
+def write_folder(folder: Path, artifact: bytes, record: Version, *, source: bytes | None = None) -> None:
     """Write ``MLmodel``, the requirements, the artifact and the source into an empty folder.
 
     Parameters
     ----------
     artifact : of a model that was just trained, or whose digest was verified: it is loaded, to say what columns it takes.
     record : with uri and digest; its provenance names the packages.
+    source : the code that the model is loaded with; default: ours.
     """
     (folder / "data").mkdir(parents=True)
     (folder / "code").mkdir()
     (folder / "data" / "model.skops").write_bytes(artifact)
     (folder / "data" / "version.json").write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2))
     (folder / "code" / f"{LOADER}.py").write_bytes(resources.files("retrainer.registry").joinpath(f"{LOADER}.py").read_bytes())
-    (folder / "code" / "driftwarden.zip").write_bytes(source_archive())
+    (folder / "code" / "driftwarden.zip").write_bytes(source or source_archive())
     packages = record.provenance.get("packages", {})
     (folder / "requirements.txt").write_text("".join(f"{name}=={packages[name]}\n" if name in packages else f"{name}\n" for name in NEEDED))
     (folder / "MLmodel").write_text(yaml.safe_dump(_described(artifact, record), sort_keys=False))

@@ -6,6 +6,7 @@ import typer
 
 from streams.cli.models.account import compare, show_card, show_lineage
 from streams.cli.models.overview import list_models, show_history
+from streams.cli.models.package import package_version
 from streams.cli.models.reproduction import reproduce_version
 from streams.cli.models.webhook import follow_mlflow
 
@@ -16,4 +17,5 @@ app.command("lineage")(show_lineage)
 app.command("card")(show_card)
 app.command("compare")(compare)
 app.command("reproduce")(reproduce_version)
+app.command("package")(package_version)
 app.command("webhook")(follow_mlflow)
