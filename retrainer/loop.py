@@ -27,6 +27,7 @@ from retrainer.messages import Cause, Event, Instruction
 from retrainer.promotion_checks import promotion_checks
 from retrainer.registry import Registry
 from retrainer.row_buffer import RowBuffer
+from retrainer.saved import MOST_ALERTS, SavedLoop, SavedTrial
 from retrainer.stage import LONG_AGO, State, restore
 from retrainer.trainers import Candidate, Model, Trainer, TrainingContext, TrainingError, check
 from retrainer.training_set import TrainingSet, choose, row_times, wanted
@@ -108,6 +109,7 @@ class RetrainLoop:
         self._go_live()
         if alert.sequence <= self._sequences.get(alert.alert_id, -1):
             return []
+        self._sequences.pop(alert.alert_id, None)  # the order is that of their last records
         self._sequences[alert.alert_id] = alert.sequence
         model, at = self.state.model, max(now, self._clock)
         if alert.status == "resolved":
@@ -156,6 +158,48 @@ class RetrainLoop:
             told += self._settle()
             start = stop
         return told
+
+    def save(self) -> SavedLoop:
+        """What `resume` needs besides the rows and the announced versions."""
+        self._go_live()
+        trials = tuple(SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state) for one in self._trials.values())
+        while len(self._sequences) > MOST_ALERTS:
+            del self._sequences[next(iter(self._sequences))]
+        return SavedLoop(state=self.state, trials=trials, sequences=dict(self._sequences), clock=self._clock, idle=self._idle, counted=self._count())
+
+    def resume(self, saved: SavedLoop, rows: Sequence[Examples]) -> list[Told]:
+        """Go on from a saved state, before any live input; gives what follows from a champion that somebody else chose since.
+
+        Parameters
+        ----------
+        rows : those that were taken before, as many as are to be at hand.
+        """
+        self._live = True
+        self.state, self._clock, self._idle = saved.state, saved.clock, saved.idle
+        self._sequences, self._counted = dict(saved.sequences), (saved.state.cause, saved.counted)
+        for part in rows:
+            self._buffer.append(part.take(np.flatnonzero(self._buffer.unseen(part))))
+        self._buffer.forget_what_was_before()
+        for one in saved.trials:
+            model = self._model(one.version)
+            assert model is not None  # noqa: S101  a version in a trial has an artifact
+            self._trials[one.version] = Trial(version=one.version, model=model, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state)
+        self._learn_again()
+        serving = self.champion
+        if serving is None or serving.version == self.state.champion:
+            return []
+        return self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, serving.at), version=serving.version))
+
+    def _learn_again(self) -> None:
+        """Adaptive versions learn from the rows at hand that came after their last announced revision."""
+        rows = self._buffer.latest()
+        if rows is None:
+            return
+        for learner in self._learning().values():
+            while (mine := np.flatnonzero(learner.new(rows))[: learner.left]).size:
+                learner.learn(rows.take(mine))
+                if learner.left == 0:
+                    learner.hold(self._clock)
 
     def _go_live(self) -> None:
         """The first live input ends the history: take up what it left open."""

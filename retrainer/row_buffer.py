@@ -55,6 +55,15 @@ class RowBuffer:
             mask[mine] &= ~np.isin(_place(rows)[mine], np.concatenate(known)) if known else True
         return mask
 
+    def forget_what_was_before(self) -> None:
+        """Take every row before those at hand for one that was dropped."""
+        if not self._parts:
+            return
+        rows = Examples.concatenate(self._parts)
+        for partition in np.unique(rows.partition).tolist():
+            first = int(_place(rows)[rows.partition == partition].min())
+            self._forgotten[partition] = max(self._forgotten.get(partition, -1), first - 1)
+
     def first_sight(self, rows: Examples) -> Bool:
         """(n,) False for rows that correct one of the ``capacity`` rows before them."""
         ids = np.concatenate([*(part.event_id for part in self._parts), rows.event_id])

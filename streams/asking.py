@@ -51,7 +51,9 @@ class Asking:
         names = connection.topics
         self._decoders: dict[str, Callable[[bytes], Any]] = {names.decisions: decode_decision, names.versions: decode_version}
         with explained(connection):
-            self._consumer = KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, allow_auto_create_topics=False, bootstrap_timeout_ms=10_000)
+            self._consumer = KafkaConsumer(
+                **connection.client_arguments(), enable_auto_commit=False, isolation_level="read_committed", allow_auto_create_topics=False, bootstrap_timeout_ms=10_000
+            )
             partitions = [TopicPartition(topic, number) for topic in self._decoders for number in self._consumer.partitions_for_topic(topic) or ()]
             if {partition.topic for partition in partitions} != set(self._decoders):
                 self._consumer.close()

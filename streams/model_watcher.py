@@ -122,7 +122,12 @@ class ModelWatcher:
     def _follow(self) -> None:
         topic = self._connection.topics.versions
         consumer = KafkaConsumer(
-            **self._connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", allow_auto_create_topics=False, bootstrap_timeout_ms=5_000
+            **self._connection.client_arguments(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            bootstrap_timeout_ms=5_000,
         )
         try:
             partitions = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]

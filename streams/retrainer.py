@@ -1,7 +1,7 @@
-"""`driftwarden retrainer`: alerts, requests and examples from Kafka into the closed loop of each model; versions back.
+"""`driftwarden retrainer`: alerts, requests and examples from Kafka into the closed loop of each model; versions and decisions back.
 
-The topics are the memory: after a restart, everything that is retained is read again, and causes that have been answered are answered alike.
-Run one; a second would train the same causes.
+What is announced and the state that follows from it are one transaction, so one that was killed goes on where its last announcement left it: nothing is announced twice, nothing
+is lost. Run as many as you like: one acts, another takes over when it is gone. A training whose version was not announced yet did not happen, and is done again.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 import resource
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
 
 from detectors.acknowledgement import Acknowledgement
 from detectors.alerts.alert import Alert
-from detectors.errors import EventError
+from detectors.errors import DriftwardenError, EventError
+from detectors.event_batch import Int64
 from detectors.monitor import Monitor
 from detectors.point import Point
 from detectors.rows.examples import Examples
@@ -26,42 +29,84 @@ from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
 from retrainer.registry import Registry
 from retrainer.trainers import trainer_named
-from retrainer.training_set import TrainingSet
+from retrainer.training_set import TrainingSet, row_times
 from retrainer.versions import Request, Version
+from streams.announcements import Announcements, Record
 from streams.connection import KafkaConnection
 from streams.dataset_files import DatasetFiles
 from streams.examples_codec import decode_examples
 from streams.monitor_codec import decode_record
+from streams.patient_registry import PatientRegistry
+from streams.retrainer_state import KeptRows, Place, SavedModel, SavedRetraining, encode_model, encode_positions
+from streams.retrainer_turn import Turn
 from streams.wire import decode_alert, decode_request, decode_version, encode_decision, encode_points, encode_version
 
 logger = logging.getLogger(__name__)
 
 POLL_MILLISECONDS = 200
-ACKNOWLEDGED_WITHIN = 30.0  # seconds; a broker that is away for longer stops the process, for its supervisor to start it again
+SAVED_EVERY = 5.0  # seconds; what was read since is read again after a crash
 
 
 class RetrainerProcess:
-    """Retrains every monitored model.
+    """Retrains every monitored model, when it is its turn.
 
     Parameters
     ----------
     connection : how to reach Kafka.
     registry : where model artifacts go.
     datasets : where training sets are kept; default: they are not.
+    name : of this retrainer, see `Turn`.
     seed : of every training.
     """
 
-    def __init__(self, connection: KafkaConnection, registry: Registry, *, datasets: DatasetFiles | None = None, seed: int = 0) -> None:
+    def __init__(self, connection: KafkaConnection, registry: Registry, *, datasets: DatasetFiles | None = None, name: str | None = None, seed: int = 0) -> None:
+        self._connection, self._registry, self._datasets, self._seed = connection, registry, datasets, seed
+        self._turn = Turn(connection, name)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Act whenever it is this one's turn, until told to stop; an error of Kafka, or of a registry that stays away, ends the process with nothing half announced."""
+        try:
+            while not stopping.is_set():
+                if self._turn.is_mine(POLL_MILLISECONDS):
+                    self._act(stopping)
+        finally:
+            self._turn.close()
+
+    def _act(self, stopping: threading.Event) -> None:
+        acting = Acting(self._connection, PatientRegistry(self._registry, stopping), Announcements(self._connection), datasets=self._datasets, seed=self._seed)
+        try:
+            acting.take_up()
+            while not stopping.is_set() and self._turn.is_mine():
+                acting.poll()
+            if not stopping.is_set():
+                logger.info("another retrainer acts now")
+        finally:
+            acting.close()
+
+
+class Acting:
+    """The retrainer that acts.
+
+    Parameters
+    ----------
+    connection, registry, datasets, seed : as of `RetrainerProcess`.
+    announcements : takes what is to be written.
+    """
+
+    def __init__(self, connection: KafkaConnection, registry: Registry, announcements: Announcements, *, datasets: DatasetFiles | None = None, seed: int = 0) -> None:
         self._names = connection.topics
-        self._registry = registry
-        self._datasets = datasets
-        self._seed = seed
+        self._registry, self._announcements, self._datasets, self._seed = registry, announcements, datasets, seed
         self._specifications: dict[str, MonitorSpecification] = {}
         self._records: dict[str, list[Version]] = {}
         self._loops: dict[str, RetrainLoop] = {}
-        self._consumer = KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_bytes=2**24)
-        self._producer = KafkaProducer(**connection.client_arguments(), acks="all", enable_idempotence=True)
-        self._handlers: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], None]]] = {
+        self._kept: dict[str, KeptRows] = {}
+        self._saved = SavedRetraining()
+        self._positions: dict[Place, int] = {}
+        self._changed: set[str] = set()
+        self._saved_at = time.monotonic()
+        arguments = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "fetch_max_bytes": 2**24, "isolation_level": "read_committed"}
+        self._consumer = KafkaConsumer(**connection.client_arguments(), **arguments)
+        self._handlers: dict[str, tuple[Callable[[bytes], Any], Callable[[Any, Any], None]]] = {
             self._names.monitors: (decode_record, self._on_monitor),
             self._names.versions: (decode_version, self._on_version),
             self._names.requests: (decode_request, self._on_request),
@@ -69,53 +114,107 @@ class RetrainerProcess:
             self._names.examples: (decode_examples, self._on_examples),
         }
 
-    def run(self, stopping: threading.Event) -> None:
-        """Read until told to stop; an error of Kafka or of the registry ends the process with nothing half announced."""
-        try:
-            self._assign([self._names.monitors, self._names.versions])
-            self._catch_up()
-            self._assign(list(self._handlers), keep=True)
-            logger.info("watching %d models: %s", len(self._specifications), ", ".join(sorted(self._specifications)) or "none yet")
-            while not stopping.is_set():
-                self._poll()
-        finally:
-            self._consumer.close()
-            self._producer.close()
+    def close(self) -> None:
+        """Stop; what was decided was written."""
+        self._consumer.close()
+        self._announcements.close()
 
-    def _assign(self, topics: list[str], *, keep: bool = False) -> None:
-        before = {partition: self._consumer.position(partition) for partition in self._consumer.assignment()} if keep else {}
-        partitions = [TopicPartition(topic, number) for topic in topics for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
-        self._consumer.assign(partitions)
-        for partition in partitions:
-            if partition in before:
-                self._consumer.seek(partition, before[partition])
-            else:
-                self._consumer.seek_to_beginning(partition)
+    def take_up(self) -> None:
+        """Go on from what was saved: state, monitors and versions first, then the newest rows of each model, then what came since."""
+        for record in self._whole(self._names.retraining_state):
+            if record.value is not None:
+                self._saved.take(record.key, record.value)
+        self._positions = dict(self._saved.positions)
+        for topic in (self._names.monitors, self._names.versions):
+            for record in self._whole(topic):
+                self._take(record)
+        models = {model: saved for model, saved in self._saved.models.items() if model in self._specifications}
+        rows = self._rows_of(models)
+        for model, saved in models.items():
+            self._kept[model] = KeptRows(2 * self._specifications[model].retrain.quotas.max_rows, saved.kept)
+            loop = self._loop(model)
+            assert loop is not None  # noqa: S101  it has a specification
+            self._changed.add(model)
+            self._announce(loop.resume(saved.loop, rows.get(model, ())), only_if_told=True)
+        self._assign(self._handlers)
+        logger.info("watching %d models: %s", len(self._specifications), ", ".join(sorted(self._specifications)) or "none yet")
 
-    def _catch_up(self) -> None:
-        """What is monitored and which versions there are is known before the first alert."""
-        ends = self._consumer.end_offsets(list(self._consumer.assignment()))
-        while any(self._consumer.position(partition) < end for partition, end in ends.items()):
-            self._poll()
-
-    def _poll(self) -> None:
+    def poll(self) -> None:
+        """Read what has come, decide, and announce."""
         fetched = self._consumer.poll(POLL_MILLISECONDS)
         order = list(self._handlers)
         for partition in sorted(fetched, key=lambda one: (order.index(one.topic), one.partition)):
             for record in fetched[partition]:
-                if record.value is not None:
-                    self._take(record)
+                self._take(record)
+        if self._changed and time.monotonic() - self._saved_at >= SAVED_EVERY:
+            self._announce(())
 
-    def _take(self, record: Any) -> None:
-        decode, take = self._handlers[record.topic]
+    def _assign(self, topics: Iterable[str]) -> None:
+        partitions = self._partitions(topics)
+        self._consumer.assign(partitions)
+        for partition in partitions:
+            position = self._positions.get((partition.topic, partition.partition))
+            if position is None:
+                self._consumer.seek_to_beginning(partition)
+            else:
+                self._consumer.seek(partition, position)
+
+    def _partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        known = {topic: self._consumer.partitions_for_topic(topic) for topic in topics}
+        missing = [topic for topic, numbers in known.items() if not numbers]
+        if missing:
+            raise DriftwardenError(f"topics are missing: {', '.join(missing)}; make them with: driftwarden topics apply")
+        return [TopicPartition(topic, number) for topic, numbers in known.items() for number in sorted(numbers)]
+
+    def _whole(self, topic: str) -> Iterator[Any]:
+        """Records of a topic from its beginning to the end that it has now."""
+        partitions = self._partitions([topic])
+        self._consumer.assign(partitions)
+        self._consumer.seek_to_beginning(*partitions)
+        yield from self._until(self._consumer.end_offsets(partitions))
+
+    def _until(self, ends: dict[TopicPartition, int]) -> Iterator[Any]:
+        """Records up to these offsets, of the partitions that are assigned."""
+        while any(self._consumer.position(partition) < end for partition, end in ends.items()):
+            for partition, records in self._consumer.poll(POLL_MILLISECONDS).items():
+                yield from (record for record in records if record.offset < ends[partition])
+
+    def _rows_of(self, models: dict[str, SavedModel]) -> dict[str, list[Examples]]:
+        """Rows that had been taken before the state was saved, as many as are to be at hand, in the order of their times as far as that of their partitions allows."""
+        first: dict[int, int] = {}
+        for saved in models.values():
+            for partition, offset in KeptRows(0, saved.kept).first().items():
+                first[partition] = min(first.get(partition, offset), offset)
+        partitions = [TopicPartition(self._names.examples, partition) for partition in first]
+        if not partitions:
+            return {}
+        self._consumer.assign(partitions)
+        beginnings = self._consumer.beginning_offsets(partitions)
+        for partition in partitions:
+            self._consumer.seek(partition, max(first[partition.partition], beginnings[partition]))
+        parts: dict[str, list[Examples]] = {}
+        for record in self._until({partition: self._positions[(partition.topic, partition.partition)] for partition in partitions}):
+            for rows in self._decoded(record) or ():
+                if rows.model in models:
+                    parts.setdefault(rows.model, []).append(rows)
+        together = {model: Examples.concatenate(found) for model, found in parts.items()}
+        return {model: [rows.take(np.argsort(_as_they_came(rows), kind="stable"))] for model, rows in together.items()}
+
+    def _decoded(self, record: Any) -> Any:
+        """What a record says; None where it cannot be read."""
         try:
-            item = decode(record.value)
+            return self._handlers[record.topic][0](record.value) if record.value is not None else None
         except (EventError, KeyError, ValueError) as error:  # ValueError is what msgspec, pydantic and pyarrow raise, too
             logger.warning("%s[%d], offset %d: a record that cannot be read is left out: %s", record.topic, record.partition, record.offset, error)
-        else:
-            take(item)
+            return None
 
-    def _on_monitor(self, monitor: Monitor | Acknowledgement) -> None:
+    def _take(self, record: Any) -> None:
+        item = self._decoded(record)
+        self._positions[(record.topic, record.partition)] = max(self._positions.get((record.topic, record.partition), 0), record.offset + 1)
+        if item is not None:
+            self._handlers[record.topic][1](item, record)
+
+    def _on_monitor(self, monitor: Monitor | Acknowledgement, _: Any) -> None:
         if isinstance(monitor, Acknowledgement):
             return  # the alert's own record says that it is over
         specification = monitor.specification
@@ -123,14 +222,16 @@ class RetrainerProcess:
         if specification.model in self._loops:
             self._loops[specification.model].follow(specification, trainer_named(specification.retrain.trainer))
 
-    def _on_version(self, version: Version) -> None:
+    def _on_version(self, version: Version, _: Any) -> None:
         self._records.setdefault(version.model, []).append(version)
         if version.model in self._loops:
+            self._changed.add(version.model)
             self._announce(self._loops[version.model].on_version(version))
 
-    def _on_request(self, request: Request) -> None:
+    def _on_request(self, request: Request, _: Any) -> None:
         loop = self._loop(request.model)
         if loop is not None:
+            self._changed.add(request.model)
             self._announce(loop.on_request(request, request.requested_at))
             return
         why = f"no monitor of '{request.model}' is applied, so nothing is known of its rows; apply one with: driftwarden monitor apply"
@@ -138,16 +239,22 @@ class RetrainerProcess:
             [Decision(model=request.model, at=request.requested_at, event="RetrainRequested", stage="serving", instruction="DoNothing", cause=request.request_id, reason=why)]
         )
 
-    def _on_alert(self, alert: Alert) -> None:
+    def _on_alert(self, alert: Alert, _: Any) -> None:
         loop = self._loop(alert.model)
         if loop is not None:
+            self._changed.add(alert.model)
             self._announce(loop.on_alert(alert, alert.updated_at))
 
-    def _on_examples(self, of_models: list[Examples]) -> None:
+    def _on_examples(self, of_models: list[Examples], record: Any) -> None:
+        told: list[Decision | Version] = []
         for examples in of_models:
             loop = self._loop(examples.model)
             if loop is not None:
-                self._announce(loop.on_examples(examples))
+                self._changed.add(examples.model)
+                capacity = 2 * loop.specification.retrain.quotas.max_rows
+                self._kept.setdefault(examples.model, KeptRows(capacity)).add(record.partition, record.offset, len(examples))
+                told += loop.on_examples(examples)
+        self._announce(told, only_if_told=True)
 
     def _loop(self, model: str) -> RetrainLoop | None:
         specification = self._specifications.get(model)
@@ -172,21 +279,41 @@ class RetrainerProcess:
         if self._datasets is not None:
             self._datasets.keep(chosen, lineage)
 
-    def _announce(self, told: Iterable[Decision | Version]) -> None:
-        """Versions, and every decision with its reason, acknowledged before anything else is read."""
-        pending = []
+    def _announce(self, told: Iterable[Decision | Version], *, only_if_told: bool = False) -> None:
+        """Versions, every decision with its reason, and the state that follows from them, written before anything else is read."""
+        records: list[Record] = []
         for item in told:
             key = item.model.encode()
             if isinstance(item, Version):
                 self._registry.note(item)
                 logger.info("model '%s': version %s %s (cause: %s)", item.model, item.version, item.status, item.cause)
-                pending.append(self._producer.send(self._names.versions, key=key, value=encode_version(item)))
+                records.append((self._names.versions, key, encode_version(item)))
             else:
                 logger.info("model '%s': %s: %s (%s)", item.model, item.instruction, item.reason, item.cause)
-                pending.append(self._producer.send(self._names.decisions, key=key, value=encode_decision(item)))
-                pending.append(self._producer.send(self._names.metrics, key=key, value=encode_points([decision_point(item)])))
-        for future in pending:
-            future.get(ACKNOWLEDGED_WITHIN)
+                records.append((self._names.decisions, key, encode_decision(item)))
+                records.append((self._names.metrics, key, encode_points([decision_point(item)])))
+        if only_if_told and not records:
+            return
+        self._announcements.write([*records, *self._state()])
+        self._changed.clear()
+        self._saved_at = time.monotonic()
+
+    def _state(self) -> Iterator[Record]:
+        """What has changed since the state was written last."""
+        for model in sorted(self._changed):
+            kept = self._kept[model].pieces if model in self._kept else ()
+            yield self._names.retraining_state, *encode_model(SavedModel(model=model, loop=self._loops[model].save(), kept=kept))
+        positions = {place: offset for place, offset in self._positions.items() if place[0] != self._names.monitors}  # these are read whole each time
+        yield self._names.retraining_state, *encode_positions(positions)
+
+
+def _as_they_came(rows: Examples) -> Int64:
+    """(n,) times that put rows of several partitions in order, without changing that of a partition's own."""
+    times = row_times(rows, "outcome").copy()
+    for partition in np.unique(rows.partition).tolist():
+        mine = rows.partition == partition
+        times[mine] = np.maximum.accumulate(times[mine])
+    return times
 
 
 def processor_seconds() -> float:

@@ -38,7 +38,12 @@ def training_set_of(connection: KafkaConnection, model: str, trained_on: dict[st
 def _rows(connection: KafkaConnection, model: str, trained_on: dict[str, Any]) -> list[Examples]:
     with explained(connection):
         consumer = KafkaConsumer(
-            **connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", allow_auto_create_topics=False, bootstrap_timeout_ms=10_000
+            **connection.client_arguments(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            bootstrap_timeout_ms=10_000,
         )
     parts: list[Examples] = []
     try:

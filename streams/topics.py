@@ -102,6 +102,11 @@ class Topics:
         return (self.state_of(self.inference_events), self.state_of(self.summaries))
 
     @property
+    def retraining_state(self) -> str:
+        """State of the retrainer."""
+        return f"{self.prefix}driftwarden.state.retraining"
+
+    @property
     def by_partitions_of_source(self) -> tuple[str, ...]:
         """Topics with as many partitions as the source; Faust assigns topics together only when their counts are equal."""
         return (self.inference_events, self.dead_letters, self.summaries, self.examples, self.metrics, self.alerts, *self.state)
@@ -109,7 +114,7 @@ class Topics:
     @property
     def with_one_partition(self) -> tuple[str, ...]:
         """Topics that are read whole and in one order."""
-        return (self.monitors, self.requests, self.decisions, self.versions)
+        return (self.monitors, self.requests, self.decisions, self.versions, self.retraining_state)
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -134,7 +139,10 @@ class Topics:
             self.examples: long,
             self.metrics: short,
             self.alerts: long,
-            **{name: {"cleanup.policy": "compact", "segment.bytes": str(2**26), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"} for name in self.state},
+            **{
+                name: {"cleanup.policy": "compact", "segment.bytes": str(2**26), "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
+                for name in (*self.state, self.retraining_state)
+            },
             self.monitors: {"cleanup.policy": "compact", "segment.bytes": str(2**24), "min.cleanable.dirty.ratio": "0.1"},
             self.requests: for_ever,
             self.decisions: for_ever,

@@ -42,6 +42,7 @@ def records_of(connection: KafkaConnection, topic: str) -> list[Any]:
             **connection.client_arguments(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
             allow_auto_create_topics=False,
             bootstrap_timeout_ms=_BOOTSTRAP_MILLISECONDS,
         )

@@ -19,12 +19,13 @@ def command(
     registry: Annotated[str | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", help=REGISTRY_HELP)] = None,
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
     datasets: Annotated[Path, typer.Option(envvar="DRIFTWARDEN_DATASETS", help="folder to keep training sets in, as Parquet")] = Path("datasets"),
+    name: Annotated[str | None, typer.Option(help="of this retrainer, another for each; one that is started again under its name has its turn back at once")] = None,
     seed: Annotated[int, typer.Option(help="seed of every training")] = 0,
     log_level: LogLevel = "INFO",
 ) -> None:
     """Answer alerts and requests with challengers, and promote those that are proven better.
 
-    Run one of these for an installation. What it decides, and why, goes to models.versions and monitoring.metrics.
+    Of several, one acts, and another takes over when it is gone. What is decided, and why, goes to retraining.decisions, and versions to models.versions.
     """
     from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which --help need not wait for
     from streams.dataset_files import DatasetFiles  # noqa: PLC0415
@@ -37,4 +38,4 @@ def command(
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), datasets=DatasetFiles(datasets), seed=seed).run(stopping)
+    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), datasets=DatasetFiles(datasets), name=name, seed=seed).run(stopping)

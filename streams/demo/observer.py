@@ -24,7 +24,7 @@ class Observer:
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._names = connection.topics
-        self._consumer = KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest")
+        self._consumer = KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed")
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._points: dict[PointKey, Point] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop, Told
 from retrainer.registry import Registry
 from retrainer.registry.files import FilesRegistry
+from retrainer.saved import SavedLoop
 from retrainer.trainers import Candidate, Model, TrainingContext
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.versions import Request, Version
@@ -167,6 +169,38 @@ def test_a_challenger_without_a_verdict_is_judged_on_after_a_restart(tmp_path: P
     again = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=loop.records)
     again._models["1"] = model
     assert versions(feed(again, rows)) == [("2", "promoted")]
+
+
+@pytest.mark.parametrize("cut", [1_050, 1_250, 1_900])
+def test_a_loop_that_goes_on_from_its_saved_state_decides_as_if_it_had_never_ended(tmp_path: Path, first: list[Version], model: Model, cut: int) -> None:
+    rows = stream([(CHANGE, "old"), (2_500, "new")], model)
+    said = []
+    for restarts in (False, True):
+        loop = RetrainLoop(specification(refresh=[200, 400]), TRAINER, FilesRegistry(tmp_path), records=first)
+        loop._models["1"] = model
+        told = loop.on_alert(alert("a1", int(rows.labelled_at[CHANGE])), int(rows.labelled_at[CHANGE]))
+        told += feed(loop, rows.take(slice(0, cut)))
+        if restarts:
+            saved = msgspec.msgpack.decode(msgspec.msgpack.encode(loop.save()), type=SavedLoop)
+            loop = RetrainLoop(specification(refresh=[200, 400]), TRAINER, FilesRegistry(tmp_path), records=loop.records)
+            loop._models["1"] = model
+            assert loop.resume(saved, [rows.take(slice(0, cut))]) == []
+            told += feed(loop, rows.take(slice(cut - 80, cut)))  # delivered again
+            told += loop.on_alert(alert("a1", int(rows.labelled_at[CHANGE])), int(rows.labelled_at[cut]))
+        said.append(told + feed(loop, rows.take(slice(cut, None))))
+    assert said[0] == said[1]
+    assert "promoted" in [status for _, status in versions(said[0])]
+
+
+def test_a_champion_that_a_person_chose_while_nobody_looked_is_followed(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (400, "new")], model)
+    loop = RetrainLoop(specification(refresh=[200, 4_000]), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop._models["1"] = model
+    run(loop, rows)
+    chosen = Version(model="loans", version="9", status="promoted", at=int(rows.labelled_at[-1]), by="ada")
+    again = RetrainLoop(specification(refresh=[200, 4_000]), TRAINER, FilesRegistry(tmp_path), records=[*loop.records, chosen])
+    assert versions(again.resume(loop.save(), [rows])) == [("2", "rejected")]
+    assert again.state.champion == "9"
 
 
 def test_a_training_that_crashes_is_announced_as_a_rejection_and_the_champion_stays(tmp_path: Path, first: list[Version], model: Model) -> None:

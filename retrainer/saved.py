@@ -1,0 +1,46 @@
+"""What a model's retraining remembers besides its rows: small, a value, and enough to go on from at any point."""
+
+from __future__ import annotations
+
+import msgspec
+
+from retrainer.gate import GateState
+from retrainer.stage import State
+
+FORMAT = 1
+"""Goes up where a saved state would be read wrongly; another format is not read."""
+
+
+class SavedTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenger's test; its model is in the registry."""
+
+    version: str
+    cut: int
+    challengers: int
+    scale: float
+    state: GateState
+
+
+class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):
+    """State of a `RetrainLoop` between two inputs.
+
+    Attributes
+    ----------
+    state : of the decisions.
+    trials : challengers that are being judged.
+    sequences : last record seen of each alert; the latest `MOST_ALERTS`.
+    clock : event time, epoch milliseconds.
+    idle, counted : labelled rows since the last cause, and those that the current one can train on.
+    """
+
+    state: State
+    trials: tuple[SavedTrial, ...]
+    sequences: dict[str, int]
+    clock: int
+    idle: int
+    counted: int
+    format: int = FORMAT
+
+
+MOST_ALERTS = 10_000
+"""Alerts whose records are known; a record of an older one that is told again would be answered again."""

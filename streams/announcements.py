@@ -1,0 +1,40 @@
+"""What the retrainer says, in transactions: versions, decisions, and the state that follows from them are written together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kafka import KafkaProducer
+
+from streams.connection import KafkaConnection
+
+ACKNOWLEDGED_WITHIN = 30.0  # seconds; a broker that is away for longer stops the process, for its supervisor to start it again
+
+Record = tuple[str, bytes, bytes]
+"""Topic, key, value."""
+
+
+class Announcements:
+    """Writes as the one retrainer of an installation; from then on, whoever wrote before can write no more."""
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._producer = KafkaProducer(
+            **connection.client_arguments(),
+            acks="all",
+            enable_idempotence=True,
+            transactional_id=f"{connection.topic_prefix}driftwarden.retrainer",
+            max_request_size=4 << 20,
+        )
+        self._producer.init_transactions()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """All records, or none. An error (of the broker, or as another retrainer took over) is raised, and then nothing was written."""
+        self._producer.begin_transaction()
+        sent = [self._producer.send(topic, key=key, value=value) for topic, key, value in records]
+        self._producer.commit_transaction()
+        for future in sent:
+            future.get(ACKNOWLEDGED_WITHIN)
+
+    def close(self) -> None:
+        """Stop; what is not committed is dropped."""
+        self._producer.close(timeout=ACKNOWLEDGED_WITHIN)

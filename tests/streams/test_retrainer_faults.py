@@ -1,0 +1,113 @@
+"""Faults of the retrainer on a real Kafka: killed in each stage, two of them, a registry that is away, a storm of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.rows.examples import Examples
+from streams.topics import Topics
+from tests.retrainer.concepts import alert
+from tests.streams.retraining_stream import CHANGE, Death, RetrainingStream, wait_until
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def changed(broker: str, topics: Topics, tmp_path: Path) -> Iterator[RetrainingStream]:
+    """A stream whose concept has changed, and the alert of it."""
+    stream = RetrainingStream(broker, topics, tmp_path)
+    rows = stream.rows([(CHANGE, "old"), (2_400, "new")])
+    stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
+    stream.publish(rows)
+    yield stream
+    stream.close()
+
+
+DEATHS: list[Death] = [
+    ("before", "Collect"),
+    ("after", "Collect"),
+    ("during", "training"),
+    ("inside", "Train"),
+    ("after", "Train"),
+    ("inside", "Publish"),
+    ("after", "Publish"),
+]
+
+
+def test_a_retrainer_killed_in_each_stage_loses_no_announcement_makes_none_twice_and_answers_the_cause_once(changed: RetrainingStream) -> None:
+    for death in DEATHS:
+        changed.die(death)
+    changed.run_until(changed.ended)
+    assert [(one.version, one.status, one.cause) for one in changed.versions()] == [("2", "registered", "a1"), ("2", "promoted", "a1")]
+    told = [one.instruction for one in changed.decisions()]
+    assert told == ["Collect", "Train", "StartGate", "Publish", "DoNothing"]
+    assert changed.fits() == ["a1"] * 3, "one that was killed, one whose transaction was not committed, and the one that was announced"
+    assert changed.registry.alias("loans", "champion") == "2"
+
+
+def test_of_two_retrainers_one_acts_and_the_other_takes_over_when_it_is_killed(changed: RetrainingStream) -> None:
+    acting = changed.retrainer("r0", ("after", "Train"))
+    wait_until(lambda: bool(changed.decisions()))
+    waiting = changed.retrainer("r1")
+    try:
+        acting.join(90)
+        wait_until(changed.ended)
+    finally:
+        waiting.kill()
+        waiting.join()
+    assert [(one.version, one.status) for one in changed.versions()] == [("2", "registered"), ("2", "promoted")]
+    assert [one.instruction for one in changed.decisions()] == ["Collect", "Train", "StartGate", "Publish", "DoNothing"]
+    assert changed.fits() == ["a1"]
+
+
+def test_a_registry_that_is_away_is_waited_for_and_nothing_is_trained_again(changed: RetrainingStream, caplog: pytest.LogCaptureFixture) -> None:
+    root, elsewhere = changed.registry.root, changed.folder / "elsewhere"
+
+    def comes_back() -> bool:
+        if elsewhere.exists() and any("the registry could not register" in record.getMessage() for record in caplog.records):
+            root.unlink()
+            elsewhere.rename(root)
+        return not elsewhere.exists() and changed.ended()
+
+    root.rename(elsewhere)
+    root.write_text("not a folder: the volume is not mounted")
+    changed.run_until(comes_back)
+    assert [(one.version, one.status) for one in changed.versions()] == [("2", "registered"), ("2", "promoted")]
+    assert changed.fits() == ["a1"]
+
+
+def test_a_storm_of_labels_trains_no_more_than_the_targets_on_bounded_rows(broker: str, topics: Topics, tmp_path: Path) -> None:
+    stream = RetrainingStream(broker, topics, tmp_path, refresh=[200, 400, 4_000], quotas={"max_rows": 3_000})
+    try:
+        rows = stream.rows([(CHANGE, "old"), (15_000, "new")])
+        corrections = Examples(**{**vars(rows), "offset": rows.offset + rows.offset.max() + 1})
+        stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
+        stream.publish(Examples.concatenate([rows, corrections]), at_once=8_000)  # each label comes twice
+        stream.run_until(lambda: [one.status for one in stream.versions()].count("registered") == 3)
+    finally:
+        stream.close()
+    told = stream.versions()
+    assert len(stream.fits()) == len({one.version for one in told}) == 3
+    assert [one.status for one in told].count("promoted") >= 1
+    trained_on = [one.trained_on["rows"] for one in told if one.status == "registered"]
+    assert trained_on[:2] == [200, 400]
+    assert 1_500 <= trained_on[2] <= 3_000, "the newest rows that are kept, each event once"
+
+
+def test_labels_that_are_flipped_for_an_hour_promote_nothing(broker: str, topics: Topics, tmp_path: Path) -> None:
+    stream = RetrainingStream(broker, topics, tmp_path, refresh=[200, 400], gate={})  # the defaults of the gate
+    try:
+        rows = stream.rows([(CHANGE + 3_600 + 3_600 + 7_200, "old")])  # in the end the evidence is against the challengers, not only not for them
+        wrong = slice(CHANGE, CHANGE + 3_600)  # an event a second: the training rows, and the first half of what would prove the challenger
+        rows.label[wrong] = np.where(rows.label[wrong] == "yes", "no", "yes")
+        stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
+        stream.publish(rows, at_once=1_000)
+        stream.run_until(stream.ended)
+    finally:
+        stream.close()
+    assert sorted((one.version, one.status) for one in stream.versions()) == [("2", "registered"), ("2", "rejected"), ("3", "registered"), ("3", "rejected")]
+    assert stream.registry.alias("loans", "champion") == "1"
