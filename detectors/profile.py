@@ -185,6 +185,22 @@ class AnomalyProfile(Frozen):
     above: int = Field(ge=0)
 
 
+class GivenOthersProfile(Frozen):
+    """What columns are expected to be by what the others are, see `detectors.references.columns_given_others`.
+
+    ``coefficients`` has a row for each of ``targets``: the constant, then one for each of ``features``. What is left has ``deviations``, and laws of which
+    ``laws`` are the points, each of as many rows as ``counts`` say; in sigma of the column.
+    """
+
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    rows: int = Field(gt=0)
+    coefficients: tuple[tuple[float, ...], ...]
+    deviations: tuple[float, ...]
+    laws: tuple[tuple[float, ...], ...]
+    counts: tuple[int, ...]
+
+
 class Profile(Frozen):
     """The whole reference of one model."""
 
@@ -196,4 +212,5 @@ class Profile(Frozen):
     outcomes: OutcomeProfile | None = None
     correlation: CorrelationProfile | None = None
     anomalies: AnomalyProfile | None = None
+    given_others: GivenOthersProfile | None = Field(default=None, repr=False)
     error_hours: str | None = Field(default=None, repr=False, description="rows and wrong answers by hour of the week, as `hours` of a column")

@@ -539,8 +539,9 @@ class MonitorSpecification(Frozen):
         profile = self.reference.profile
         if profile is not None and profile.outcomes is None:
             del content["reference"]["profile"]["outcomes"]
-        if profile is not None and profile.error_hours is None:
-            del content["reference"]["profile"]["error_hours"]
+        for seldom in ("error_hours", "given_others"):
+            if profile is not None and getattr(profile, seldom) is None:
+                del content["reference"]["profile"][seldom]
         if not self.correlation:
             _without_correlation(content)
         if not self.quality.monitors:

@@ -16,6 +16,7 @@ from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
 from detectors.references.anomaly_reference import MIN_ROWS as MIN_ROWS_OF_ANOMALIES
 from detectors.references.anomaly_reference import anomaly_profile
+from detectors.references.columns_given_others import columns_given_others
 from detectors.references.correlation_reference import MIN_ROWS
 from detectors.references.declared_hours import declared_hours, swing_of
 from detectors.references.hours_of_week import HOUR, WEEK
@@ -121,6 +122,8 @@ def infer(
         raise SettingsError(f"correlations are of watched columns, got {strange[0]!r}; there are: {', '.join(columns)}")
     if together:
         profile = profile.model_copy(update={"correlation": correlations_of({name: columns[name] for name in together}, profile.features)})
+    if periods:
+        profile = _with_given_others(profile, columns, tell)
     profile = _with_hours(profile, columns, None if times is None or periods else times, outputs, outcomes, features_watched, start, asked=hours, tell=tell)
     if target is None:
         tell("without a label or a prediction column only the features are watched; name one with --label or --prediction")
@@ -161,6 +164,15 @@ def _with_anomalies(profile: Profile, columns: Mapping[str, Column], quality: Qu
 def _ignoring(quality: Quality, others: tuple[str, ...]) -> Quality:
     """With the table's other columns, which events may carry as well."""
     return quality.model_copy(update={"ignored": others}) if "schema" in quality.monitors and not quality.ignored else quality
+
+
+def _with_given_others(profile: Profile, columns: Mapping[str, Column], tell: Callable[[str], None]) -> Profile:
+    """The profile of a series, with what its columns are expected to be by what the others are."""
+    numeric = {name: one for name, one in profile.features.items() if isinstance(one, NumericProfile)}
+    found = columns_given_others({name: np.asarray(columns[name], np.float64) for name in numeric}, numeric)
+    if found is not None:
+        tell(f"watched by what the other columns say they should be, too: {', '.join(found.targets)}")
+    return profile.model_copy(update={"given_others": found})
 
 
 def _with_hours(

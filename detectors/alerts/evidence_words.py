@@ -38,6 +38,7 @@ _UNITS = {
     "total variation": "",
     "log ratio of deviations": "",
     "mean difference of correlations": "",
+    "shift given the other columns, in sigma": " sigma",
 }
 
 _WHY = {
@@ -67,6 +68,7 @@ def what_changed(evidence: Evidence) -> str:
         "label shift": _label_shift,
         "numbers": _numbers,
         "correlation": _correlation,
+        "given others": _given_others,
         SILENT: in_words,
         STALE: stale_in_words,
     }.get(str(evidence.basis.get("detector")))
@@ -240,6 +242,12 @@ def _categories(evidence: Evidence) -> str:
     named = ", ".join(f"{levels[place]} from {_percent(before[place])} to {_percent(now[place])}" for place in moved.tolist() if now[place] != before[place])
     why = _WHY.get(str(evidence.basis.get("label_shift")), "")
     return f"{_percent(np.abs(now - before).sum() / 2)} of its values moved between levels; most of all {named}{why}"
+
+
+def _given_others(evidence: Evidence) -> str:
+    others = ", ".join(list(evidence.basis["others"])[:5])  # type: ignore[call-overload]  # a dict of coefficients
+    higher = "higher" if evidence.effect.value > 0 else "lower"
+    return f"the column is {abs(evidence.effect.value):.3g} sigma {higher} than the other columns ({others}) say it should be"
 
 
 def _correlation(evidence: Evidence) -> str:

@@ -24,6 +24,7 @@ from detectors.event_batch import Float64
 from detectors.monitors.categorical_drift import CategoricalDrift
 from detectors.monitors.correlation_drift import CorrelationDrift
 from detectors.monitors.e_detector import RateEDetector, highest_rate
+from detectors.monitors.given_others import GivenOthers, Law
 from detectors.monitors.loss_change import LossChange
 from detectors.monitors.mean_rise import MeanRise
 from detectors.monitors.numeric_drift import NumericDrift
@@ -212,7 +213,7 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
             lambda: evidence.effect.value,
             lambda: _number(current["mean_absolute_error"]) / _number(reference["mean_absolute_error"]) - 1,
         )
-    elif kind == "mean":
+    elif kind in {"mean", "given others"}:
         yield figure("difference of the two means", lambda: evidence.effect.value, lambda: _number(current["mean"]) - _number(reference["mean"]))
     elif kind in {"numbers", "categories", "label shift"}:
         yield figure("sum of the bins of the reference", lambda: evidence.n_reference, lambda: float(counts_of(reference).sum()))
@@ -307,6 +308,13 @@ def _numbers_drift(evidence: Evidence, bank: Bank) -> WindowBank:
     return NumericDrift(bank, profiles=[profile], blocks=[slice(0, len(scores) + 2)], shift=shift, deviation_ratio=ratio)
 
 
+def _given_others(evidence: Evidence, bank: Bank) -> WindowBank:
+    reference: Any = evidence.reference
+    others: Any = evidence.basis["others"]
+    law = Law(values=numbers_of(reference["values"]).tolist(), counts=counts_of(reference).tolist(), rows=evidence.n_reference, mean=_number(reference["mean"]), others=others)
+    return GivenOthers(bank, laws=[law], rest=None, floor=evidence.effect.floor)
+
+
 def _correlation(evidence: Evidence, bank: Bank) -> WindowBank:
     profile = CorrelationProfile.model_validate(evidence.basis["profile"])
     reference = evidence.n_reference, counts_of(evidence.reference), _number(evidence.basis["offset"])
@@ -331,6 +339,7 @@ _DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
     "label shift": _categories,
     "numbers": _numbers_drift,
     "correlation": _correlation,
+    "given others": _given_others,
 }
 
 

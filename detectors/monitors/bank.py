@@ -16,6 +16,7 @@ from detectors.monitors.categorical_drift import CategoricalDrift
 from detectors.monitors.constant_columns import ConstantColumns, repetitions_of
 from detectors.monitors.correlation_drift import CorrelationDrift
 from detectors.monitors.e_detector import RateEDetector
+from detectors.monitors.given_others import GivenOthers, laws_of, rest_of
 from detectors.monitors.hourly_drift import HourlyCategoricalDrift, HourlyNumericDrift, HourlyRateChange
 from detectors.monitors.label_composition import ErrorsByClass, ResidualsByClass, error_composition
 from detectors.monitors.loss_change import LossChange
@@ -148,7 +149,19 @@ def _drift(specification: MonitorSpecification, layout: Layout, acknowledged: Re
     plans = []
     for group, columns in (("features", features), ("performance", prediction)):
         plans += [plan for make in (_numeric, _categorical) if (plan := make(specification, layout, group, columns, acknowledged)) is not None]  # type: ignore[arg-type]  # the two literals are groups
-    return [*plans, *_correlation(specification, layout, acknowledged)]
+    return [*plans, *_correlation(specification, layout, acknowledged), *_given_others(specification, layout, acknowledged)]
+
+
+def _given_others(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
+    profile = None if specification.reference.profile is None else specification.reference.profile.given_others
+    if profile is None:
+        return []
+    floor = specification.alerts.floors.shift
+
+    def make(bank: Bank) -> Detector:
+        return GivenOthers(bank, laws=laws_of(profile, acknowledged), rest=rest_of(layout, profile), floor=floor)
+
+    return [_Planned(tuple(f"given_others:{name}" for name in profile.targets), "features", "drift", make)]
 
 
 def _correlation(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
