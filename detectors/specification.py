@@ -254,6 +254,10 @@ class TrainingLimits(Frozen):
     megabytes: int = Field(default=4_096, gt=0, description="of address space, which is more than the memory that is touched")
 
 
+MEMBER_EVERY = 2_500
+"""Labelled events without a cause after which an adaptive champion gets a new member: more than a training window, so that its rows are new."""
+
+
 class Retrain(Frozen):
     """When to retrain, with what, and how the result is judged."""
 
@@ -283,6 +287,19 @@ class Retrain(Frozen):
         if not counts or list(counts) != sorted(set(counts)) or counts[0] <= 0:
             raise ValueError(f"refresh must be ascending counts > 0, got {list(counts)}; a challenger is trained at each")
         return counts
+
+    @property
+    def floor(self) -> int | None:
+        """Labelled events since the last cause ended after which a training starts by itself; an adaptive champion gets a new member now and then unless all is left to people.
+
+        Examples
+        --------
+        >>> Retrain().floor, Retrain(champion="adaptive").floor, Retrain(champion="adaptive", new_labels=900).floor
+        (None, 2500, 900)
+        """
+        if self.new_labels is not None or self.champion == "single" or self.policy == "never":
+            return self.new_labels
+        return MEMBER_EVERY
 
     def weight(self, kind: str) -> float:
         """How much an alert of this kind counts.

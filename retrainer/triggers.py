@@ -86,8 +86,8 @@ def by_itself(state: State, retrain: Retrain) -> tuple[tuple[int, int], ...]:
     if retrain.schedule is not None:
         next_slot = LONG_AGO if state.scheduled == LONG_AGO else (state.scheduled // retrain.schedule + 1) * retrain.schedule
         due.append((0, max(next_slot, state.quiet_until)))
-    if retrain.new_labels is not None:
-        due.append((retrain.new_labels, state.quiet_until))
+    if retrain.floor is not None:
+        due.append((retrain.floor, state.quiet_until))
     return tuple(due)
 
 
@@ -108,6 +108,6 @@ def unasked(state: State, event: LabelsArrived, retrain: Retrain) -> tuple[State
         if state.trainings and state.trainings[-1] >= slot:
             return new, None, name
         return new, msgspec.structs.replace(cause, cause=name), ""
-    if retrain.new_labels is not None and event.count >= retrain.new_labels:
+    if retrain.floor is not None and event.count >= retrain.floor:
         return state, msgspec.structs.replace(cause, cause=f"labels-{format_time(event.at)}", kind="labels"), ""
     return state, None, ""

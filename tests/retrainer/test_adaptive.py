@@ -214,6 +214,16 @@ def test_a_training_adds_a_member_and_is_not_done_again(tmp_path: Path, pool: Ad
     assert again.on_alert(alert("a1", int(rows.labelled_at[200])), int(rows.labelled_at[250]))[0].instruction == "DoNothing"  # type: ignore[union-attr]  # a decision
 
 
+def test_without_an_alert_a_pool_gets_a_member_after_so_many_labels(tmp_path: Path, pool: AdaptivePool) -> None:
+    assert specification(champion="adaptive").retrain.floor == 2_500
+    assert specification(champion="adaptive", policy="never").retrain.floor is None
+    spec, registry, records = bootstrapped(tmp_path, **ADAPTIVE, new_labels=250)
+    said = fed(RetrainLoop(spec, TRAINER, registry, records=records), stream([(300, "old")], pool), 100)
+    joined = [one for one in told(said, "updated") if one.cause]
+    assert len(joined) == 1
+    assert joined[0].trained_on["rows"] == 250
+
+
 def test_where_a_single_champion_serves_the_first_pool_is_gated_once(tmp_path: Path) -> None:
     single, registry, records = bootstrapped(tmp_path)
     model = registry.fetch(records[-1].uri, records[-1].digest)
