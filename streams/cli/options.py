@@ -69,12 +69,13 @@ def answering(connection: KafkaConnection) -> KafkaConnection:
 
 def messages() -> Console:
     """Where people are talked to; standard output is for results."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def results() -> Console:
     """Standard output for people; in a file or a pipe a table is not squeezed into 80 characters."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPE_WIDTH)
+    # Without emoji: the name of a monitor, such as missing:a:, is not one.
+    return Console(highlight=False, emoji=False) if sys.stdout.isatty() else Console(highlight=False, emoji=False, width=_PIPE_WIDTH)
 
 
 def moment(time: int, *, rows: bool = False) -> str:

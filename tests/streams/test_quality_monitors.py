@@ -16,6 +16,7 @@ from detectors.panes.value_codes import add_codes
 from detectors.rows.row_groups import RowGroups
 from detectors.specification import Alerts, Detectors, Feature, Floors, MonitorSpecification, Quality, Shares
 from detectors.verdict import Status
+from streams.cli.options import messages, results
 from streams.file_events import ColumnNames
 from streams.formats.v1 import Decoder
 from streams.infer import infer
@@ -223,6 +224,12 @@ def test_irregular_rows_add_up_however_they_are_cut(texts, data) -> None:
     names, mixed = names_of(whole[4:])
     assert mixed == 0
     assert set(names) == {line[5:45] for text in texts for line in (text or "").split("\n") if line.startswith("name ")}
+
+
+def test_the_name_of_a_monitor_is_told_as_it_is(capsys) -> None:
+    for console in (results(), messages()):
+        console.print("constant:a: one value")
+    assert [*capsys.readouterr()] == ["constant:a: one value\n"] * 2
 
 
 # --- stale columns ---
