@@ -8,6 +8,7 @@
 #   make bench-detection  how soon changes are told, at how many false alarms           SIZE=0.1 DETECTION="--row sigma"
 #   make bench-gate    how often the promotion gate errs, and how soon it sees a gain
 #   make bench-retraining  what retraining is worth, beside policies without a gate    RETRAINING="--row sea"
+#   make influxd       a real InfluxDB for the tests, built once from public sources: six minutes, with Go, Rust and gcc
 #   make bench-scale   what 10,000 models and a million events a second would take
 #   make install | make lock | make clean
 
@@ -33,7 +34,7 @@ BIN := $(VENV)/bin
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-seeds test lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
+.PHONY: help install demo demo-seeds test influxd lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
@@ -70,8 +71,11 @@ demo-seeds: $(VENV)/.installed-for-demo
 
 # --- tests ---
 
-test: $(VENV)/.installed-for-test
+test: influxd
 	$(BIN)/python -m pytest $(ARGS)
+
+influxd: $(VENV)/.installed-for-test
+	@$(BIN)/python -m tools.influxd.build
 
 lint: $(VENV)/.installed-for-test
 	$(BIN)/ruff check .

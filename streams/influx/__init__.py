@@ -1,0 +1,1 @@
+"""InfluxDB: the points of ``monitoring.metrics``, kept for Grafana."""

@@ -1,0 +1,170 @@
+"""Points on a real Kafka end in a real InfluxDB: each once, none lost, whatever happens to either."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from influxdb_client import InfluxDBClient
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from detectors.errors import SettingsError
+from detectors.point import Point
+from streams.connection import KafkaConnection
+from streams.influx.settings import InfluxSettings
+from streams.influx.setup import set_up
+from streams.influx.sink import RECORDS_AT_ONCE, InfluxSink
+from streams.topics import Topics
+from streams.wire import encode_points
+from tests.influx.conftest import NOBODY, Influxd
+
+pytestmark = pytest.mark.kafka
+
+NOON = 1_700_000_000_000
+
+
+@pytest.fixture
+def settings(influx: Influxd, bucket: str) -> InfluxSettings:
+    settings = influx.settings(bucket)
+    set_up(settings, keep_seconds=0, keep_hourly_seconds=0)
+    return settings
+
+
+@pytest.fixture
+def connection(broker: str, topics: Topics) -> KafkaConnection:
+    return KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix)
+
+
+def publish(connection: KafkaConnection, records: list[bytes], partition: int = 0) -> None:
+    producer = KafkaProducer(**connection.client_arguments())
+    for value in records:
+        producer.send(connection.topics.metrics, value=value, partition=partition)
+    producer.flush()
+    producer.close()
+
+
+def psi(first: int, end: int) -> list[bytes]:
+    return [encode_points([Point(measurement="drift", tags={"model": "churn", "feature": "age"}, fields={"psi": n / 10, "n": n}, time=NOON + n)]) for n in range(first, end)]
+
+
+@contextmanager
+def running(connection: KafkaConnection, settings: InfluxSettings) -> Iterator[InfluxSink]:
+    stopping, ended = threading.Event(), []
+    sink = InfluxSink(connection, settings, stopping)
+
+    def run() -> None:
+        try:
+            sink.run()
+        except Exception as error:  # told by the test's thread
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield sink
+    finally:
+        stopping.set()
+        thread.join(30)
+        assert not thread.is_alive()
+        if ended:
+            raise ended[0]
+
+
+def stored(settings: InfluxSettings, measurement: str = "drift") -> list[dict[str, Any]]:
+    """Rows of a measurement, one for each time of a series, oldest first."""
+    with InfluxDBClient(url=settings.url, token=settings.secret, org=settings.org) as client:
+        flux = f"""from(bucket: "{settings.bucket}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{measurement}")
+            |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")"""
+        return sorted((record.values for table in client.query_api().query(flux) for record in table.records), key=lambda row: row["_time"])
+
+
+def eventually(told: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not told():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def committed(connection: KafkaConnection, settings: InfluxSettings, partition: int = 0) -> int:
+    consumer = KafkaConsumer(**connection.client_arguments(), group_id=settings.group)
+    place = consumer.committed(TopicPartition(connection.topics.metrics, partition))
+    consumer.close()
+    return place or 0
+
+
+def test_every_point_is_stored_with_its_tags_fields_and_time(connection: KafkaConnection, settings: InfluxSettings) -> None:
+    publish(connection, psi(0, 500))
+    publish(connection, [b"not a point", *psi(500, 1_000)], partition=1)
+    with running(connection, settings) as sink:
+        eventually(lambda: sink.written == 1_000)
+    rows = stored(settings)
+    assert [(row["psi"], row["n"]) for row in rows] == [(n / 10, n) for n in range(1_000)]
+    assert {(row["model"], row["feature"]) for row in rows} == {("churn", "age")}
+    assert (rows[7]["_time"].timestamp() * 1_000) == NOON + 7
+    assert committed(connection, settings, 0) == 500
+    assert committed(connection, settings, 1) == 501
+
+
+def test_what_is_read_twice_is_stored_once(connection: KafkaConnection, settings: InfluxSettings) -> None:
+    publish(connection, psi(0, 100))
+    for group in ("first", "second"):
+        with running(connection, settings.model_copy(update={"group": settings.group + group})) as sink:
+            eventually(lambda sink=sink: sink.written == 100)
+    assert len(stored(settings)) == 100
+
+
+def test_a_final_point_stays(connection: KafkaConnection, settings: InfluxSettings) -> None:
+    points = [Point(measurement="traffic", tags={"model": "churn"}, fields={"predictions": n, "final": final}, time=NOON) for n, final in ((5, False), (9, True), (7, False))]
+    with running(connection, settings) as sink:
+        for number, point in enumerate(points):
+            publish(connection, [encode_points([point])])
+            eventually(lambda number=number: committed(connection, settings) == number + 1)
+        assert sink.written == 2
+    (row,) = stored(settings, "traffic")
+    assert (row["predictions"], row["final"]) == (9, True)
+
+
+def test_while_influxdb_is_away_kafka_holds_what_comes_and_nothing_is_lost(influx: Influxd, connection: KafkaConnection, settings: InfluxSettings) -> None:
+    settings = settings.model_copy(update={"batch_points": 200, "retry_at_most": 500})
+    publish(connection, psi(0, 100))
+    with running(connection, settings) as sink:
+        eventually(lambda: sink.written == 100)
+        influx.stop()
+        publish(connection, psi(100, 5_000))
+        time.sleep(3)
+        assert sink.held <= 200 + RECORDS_AT_ONCE, "more is held than a request and what a poll gives"
+        assert committed(connection, settings) == 100
+        influx.start()
+        eventually(lambda: committed(connection, settings) == 5_000)
+    assert [row["n"] for row in stored(settings)] == list(range(5_000))
+
+
+def test_a_point_that_influxdb_refuses_loses_no_other(connection: KafkaConnection, settings: InfluxSettings) -> None:
+    odd = Point(measurement="drift", tags={"model": "churn", "feature": "age"}, fields={"psi": "high"}, time=NOON + 50)
+    publish(connection, psi(0, 10))
+    with running(connection, settings) as sink:
+        eventually(lambda: sink.written == 10)
+        publish(connection, [*psi(10, 50), encode_points([odd]), *psi(51, 100)])
+        eventually(lambda: committed(connection, settings) == 100)
+        assert sink.rejected == 1
+    assert [row["n"] for row in stored(settings)] == [n for n in range(100) if n != 50]
+
+
+def test_series_beyond_the_bound_are_left_out_and_counted(connection: KafkaConnection, settings: InfluxSettings, caplog: pytest.LogCaptureFixture) -> None:
+    points = [Point(measurement="segment", tags={"model": "churn", "segment": str(n % 5)}, fields={"accuracy": 0.5}, time=NOON + n) for n in range(20)]
+    publish(connection, [encode_points(points)])
+    with running(connection, settings.model_copy(update={"max_series": 3})) as sink:
+        eventually(lambda: committed(connection, settings) == 1)
+        assert (sink.written, sink.left_out) == (12, 8)
+    assert "DRIFTWARDEN_INFLUX_MAX_SERIES" in caplog.text
+
+
+def test_a_wrong_token_ends_the_sink_with_nothing_acknowledged(connection: KafkaConnection, influx: Influxd, settings: InfluxSettings, bucket: str) -> None:
+    publish(connection, psi(0, 10))
+    with pytest.raises(SettingsError, match=f"refused to write bucket '{bucket}'.*the token is not valid"):
+        InfluxSink(connection, influx.settings(bucket, **NOBODY), threading.Event()).run()
+    assert committed(connection, settings) == 0
