@@ -153,11 +153,13 @@ class InfluxSink:
         future, place = self._under_way
         if not future.result():
             return False
-        if place:
+        mine = {partition: offset for partition, offset in place.items() if partition in self._consumer.assignment()}  # others were given away: they are written again
+        if mine:
             try:
-                self._consumer.commit(place)
-            except KafkaError as error:  # the group was rebalanced: another sink writes these again, which changes nothing
-                logger.warning("could not commit the place in the topics: %s", error)
+                self._consumer.commit(mine)
+            except KafkaError as error:
+                logger.warning("could not commit the place in the topics, which is tried again: %s", error)
+                self._place, self._since = mine | self._place, time.monotonic()
         self._under_way = None
         return True
 
