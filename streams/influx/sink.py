@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 POLL_MILLISECONDS = 50
 RECORDS_AT_ONCE = 100
 FETCH_BYTES = 4 * 2**20
+METADATA_MILLISECONDS = 10_000  # topics that are made after this process began are read then, not five minutes later
 REMEMBERED = 100_000  # final points: a worker that was replaced and goes on for its session's time restates fewer
 
 Place = dict[TopicPartition, OffsetAndMetadata]
@@ -73,6 +74,7 @@ class InfluxSink:
             max_poll_records=RECORDS_AT_ONCE,
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=FETCH_BYTES,
+            metadata_max_age_ms=METADATA_MILLISECONDS,
         )
 
     @property
