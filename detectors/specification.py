@@ -277,6 +277,7 @@ class Retrain(Frozen):
     replay: float = Field(default=0.0, ge=0, le=10, description="labelled events from before the change that are trained on, too, for each one after it")
     cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")
     approval: Literal["auto", "manual"] = "auto"
+    rollback: Literal["auto", "never"] = Field(default="auto", description="whether a promoted version goes when the former champion is proven better than it")
     gate: Gate = Gate()
     quotas: Quotas = Quotas()
     limits: TrainingLimits = TrainingLimits()

@@ -294,7 +294,7 @@ def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> D
     rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in state.open if version != event.version]
     new = _told(state, f"champion v{event.version}", open=(), champion=event.version)
     if state.cause is None:
-        return new, [DoNothing(cause=cause, reason=f"version {event.version} serves, by somebody else's decision")]
+        return new, [DoNothing(cause=cause, reason=f"version {event.version} serves: it was chosen, not trained for a cause")]
     return _continue(new, event.at, retrain, *rejects)
 
 

@@ -32,7 +32,7 @@ from retrainer.stage import LONG_AGO, State, restore
 from retrainer.trainers import Candidate, Model, Trainer, TrainingContext, TrainingError, check
 from retrainer.training_set import TrainingSet, choose, row_times, wanted
 from retrainer.trial import Shadow, Trial, fixed_scale
-from retrainer.versions import Request, Version, champion, digest_of_specification, next_number
+from retrainer.versions import Request, Version, champion, digest_of_specification, former_champion, next_number
 
 Told = Decision | Version
 
@@ -102,6 +102,7 @@ class RetrainLoop:
         after = self.champion
         if not self._live or after is None or (before is not None and before.version == after.version):
             return []
+        self._let_cool()
         return self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, record.at), version=after.version))
 
     def on_alert(self, alert: Alert, now: int) -> list[Told]:
@@ -155,6 +156,8 @@ class RetrainLoop:
             for trial, verdict in sorted(verdicts, key=lambda pair: (pair[1].outcome != "promoted", -pair[1].wealth)):
                 if trial.version in self.state.open:
                     told += self._settle(self._verdict_event(trial, verdict))
+                elif trial.version in self._warm():
+                    told += self._stay_or_roll_back(trial, verdict)
             told += self._settle()
             start = stop
         return told
@@ -212,6 +215,7 @@ class RetrainLoop:
             model = self._model(version)
             assert model is not None and self.state.cause is not None  # noqa: S101, PT018  a registered version has an artifact and a cause
             self._trials[version] = Trial(version=version, model=model, cut=int(gate["cut"]), challengers=len(self.state.cause.targets), scale=float(gate["scale"]))
+        self._keep_warm(*former_champion(self.records))
 
     def _settle(self, *events: Event) -> list[Told]:
         """Decide on events, carry out, and go on with what follows from it, until nothing is due at this time."""
@@ -295,6 +299,46 @@ class RetrainLoop:
             return messages.GatePassed(model=self.state.model, at=self._clock, version=trial.version, evidence=evidence)
         return messages.GateRefused(model=self.state.model, at=self._clock, version=trial.version, reason=verdict.reason, evidence=evidence)
 
+    def _warm(self) -> list[str]:
+        """Versions in a trial that served before: they are judged against what took their place."""
+        served = {record.version for record in self.records if record.status == "promoted"}
+        return [version for version in self._trials if version in served and version not in self.state.open]
+
+    def _keep_warm(self, former: Version | None, promoted_at: int) -> None:
+        """Score the former champion in the shadow of the one that took its place."""
+        model = None if former is None or self.specification.retrain.rollback == "never" else self._model(former.version)
+        if former is not None and model is not None:
+            rows = self._buffer.latest()
+            scale = 1.0 if rows is None else self._scale(rows)
+            self._trials[former.version] = Trial(version=former.version, model=model, cut=promoted_at, challengers=1, scale=scale)
+
+    def _let_cool(self) -> None:
+        for version in self._warm():
+            del self._trials[version]
+
+    def _stay_or_roll_back(self, trial: Trial, verdict: Verdict) -> list[Told]:
+        """The verdict on the former champion: where it is better, it serves again, and what took its place is out for good."""
+        self._let_cool()
+        serving = self.state.champion
+        event = Decision(
+            model=self.state.model,
+            at=self._clock,
+            event=f"Gate{verdict.outcome.capitalize()}",
+            stage=self.state.stage.value,
+            instruction="RollBack" if verdict.outcome == "promoted" else "DoNothing",
+            cause=self._registered(serving).cause,
+            reason=f"version {trial.version}, which served before, is {verdict.reason}",
+            version=serving,
+        )
+        if verdict.outcome != "promoted":
+            return [event]
+        last = next(record for record in reversed(self.records) if record.version == serving)
+        gate = _evidence(verdict) | {"reason": event.reason}
+        record = msgspec.structs.replace(last, status="rolled_back", at=self._clock, by="retrainer", gate=gate)
+        self.records.append(record)
+        self._registry.set_alias(self.state.model, "champion", trial.version)
+        return [event, record, *self._settle(messages.ChampionChanged(model=self.state.model, at=self._clock, version=trial.version))]
+
     def _checks(self, trial: Trial) -> tuple[Check, ...]:
         """What else is asked of a challenger that is better; nothing of a pool that has learnt from the very rows that judged it."""
         if trial.version in self._learners:
@@ -333,6 +377,8 @@ class RetrainLoop:
             self._trials.pop(instruction.version, None)
         elif isinstance(instruction, messages.Publish):
             self._trials.pop(instruction.version, None)
+            self._let_cool()
+            self._keep_warm(self.champion, at)
             self._registry.set_alias(self.state.model, "champion", instruction.version)
             promoted = [self._announce(instruction.version, "promoted", at, instruction.evidence)]
             if instruction.version in self._learners:  # what it has learnt while it was judged

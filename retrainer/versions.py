@@ -6,7 +6,7 @@ The topic is the truth: who reads all records of a model knows its champion, wit
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -91,6 +91,23 @@ def champion(records: Iterable[Version]) -> Version | None:
         elif record.status == "rolled_back":
             served = [version for version in served if version.version != record.version]
     return served[-1] if served else None
+
+
+def former_champion(records: Sequence[Version]) -> tuple[Version | None, int]:
+    """What served before the retrainer promoted the version in service, and when that was; None where nothing did, or a person decided.
+
+    Examples
+    --------
+    >>> one, two = (Version(model="churn", version=name, status="promoted", at=at) for name, at in (("1", 5), ("2", 9)))
+    >>> former, at = former_champion([one, two])
+    >>> former.version, at, former_champion([one])[0]
+    ('1', 9, None)
+    """
+    serving = champion(records)
+    promotions = [place for place, record in enumerate(records) if serving is not None and record.version == serving.version and record.status == "promoted"]
+    if not promotions or records[promotions[-1]].by != "retrainer":
+        return None, 0
+    return champion(records[: promotions[-1]]), records[promotions[-1]].at
 
 
 def history(records: Iterable[Version]) -> dict[str, list[Version]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace as replace_version
 
 from detectors.rows.examples import Examples
 from detectors.specification import Feature, MonitorSpecification
@@ -353,3 +354,45 @@ def test_what_is_better_and_still_fails_a_check_is_refused_with_the_check(tmp_pa
     found = {check["name"]: check["state"] for check in refused.gate["checks"]}
     assert found == {"loss": "failed", "segment city=Ulm": "passed", "segment city=other": "passed"}
     assert refused.gate["reason"].startswith("loss: 0.")
+
+
+@pytest.mark.parametrize(("concept", "rolled_back"), [("old", True), ("new", False)])
+def test_a_promoted_version_that_disappoints_is_rolled_back(tmp_path: Path, first: list[Version], model: Model, concept: str, rolled_back: bool) -> None:
+    registry = FilesRegistry(tmp_path)
+    draft = Version(model="loans", version="2", status="registered", at=0, parent="1", cause="a1")
+    learnt = TRAINER.train(stream([(1_000, "new")], model), specification(), TrainingContext()).model
+    uri, digest = registry.register(learnt.artifact(), draft)
+    registered = replace_version(draft, uri=uri, digest=digest)
+    records = [*first, registered, replace_version(registered, status="promoted")]
+    loop = RetrainLoop(specification(), TRAINER, registry, records=records)
+    loop._models["1"] = model
+    told = feed(loop, stream([(1_500, concept)], learnt, version="2"))
+    assert versions(told) == ([("2", "rolled_back")] if rolled_back else [])
+    assert loop.champion is not None
+    assert loop.champion.version == ("1" if rolled_back else "2")
+    decided = next(one for one in told if isinstance(one, Decision) and one.event.startswith("Gate"))
+    assert decided.instruction == ("RollBack" if rolled_back else "DoNothing")
+    assert decided.reason.startswith(f"version 1, which served before, is {'' if rolled_back else 'not '}better by")
+    if rolled_back:
+        back = next(one for one in told if isinstance(one, Version))
+        assert (back.cause, back.by, registry.alias("loans", "champion")) == ("a1", "retrainer", "1")
+        assert back.gate["wealth"] >= back.gate["threshold"] == 20
+        again = RetrainLoop(specification(), TRAINER, registry, records=loop.records)
+        again._models["1"] = model
+        assert versions(feed(again, stream([(1_500, concept)], learnt, version="2"))) == []
+
+
+def test_the_former_champion_is_judged_from_the_promotion_on_and_not_where_rollback_is_never(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (3_000, "new")], model)
+    judged = []
+    for rollback in ("auto", "never"):
+        loop = RetrainLoop(specification(refresh=[200], rollback=rollback), TRAINER, FilesRegistry(tmp_path / rollback), records=first)
+        loop._models["1"] = model
+        told = run(loop, rows)
+        assert versions(told) == [("2", "registered"), ("2", "promoted")]
+        judged.append([one for one in told if isinstance(one, Decision) and one.event == "GateRejected"])
+    assert judged[1] == []
+    (stays,) = judged[0]
+    promoted = next(one for one in told if isinstance(one, Version) and one.status == "promoted")
+    assert (stays.version, stays.instruction) == ("2", "DoNothing")
+    assert stays.at >= promoted.at + 500 * SECOND
