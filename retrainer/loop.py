@@ -25,7 +25,7 @@ from retrainer.decision import Decision
 from retrainer.gate import GateState, Verdict
 from retrainer.messages import Cause, Event, Instruction
 from retrainer.promotion_checks import promotion_checks
-from retrainer.registry import Registry
+from retrainer.registry import Registry, RegistryError
 from retrainer.row_buffer import RowBuffer
 from retrainer.saved import MOST_ALERTS, SavedLoop, SavedTrial
 from retrainer.stage import LONG_AGO, State, restore
@@ -306,8 +306,13 @@ class RetrainLoop:
 
     def _keep_warm(self, former: Version | None, promoted_at: int) -> None:
         """Score the former champion in the shadow of the one that took its place."""
-        model = None if former is None or self.specification.retrain.rollback == "never" else self._model(former.version)
-        if former is not None and model is not None:
+        if former is None or self.specification.retrain.rollback == "never":
+            return
+        try:
+            model = self._model(former.version)
+        except RegistryError:  # its artifact was cleared away: nothing can serve again
+            return
+        if model is not None:
             rows = self._buffer.latest()
             scale = 1.0 if rows is None else self._scale(rows)
             self._trials[former.version] = Trial(version=former.version, model=model, cut=promoted_at, challengers=1, scale=scale)
