@@ -60,6 +60,7 @@ class EventBatch:
     revisions : the revisions of the specification that the columns are typed for, where not all read events alike; () for all.
     models : (n,) the model of each row where they are of several, whose revisions read alike; ``model`` is "" then.
     irregular : (n,) what of a row's features is not as declared, see `detectors.columns.irregular_features`; None where that is nothing, or nobody asks.
+    weight : (n,) events that each row stands for, see `detectors.statistics.sampling`; None where each stands for itself, or nobody asks.
     """
 
     model: str
@@ -82,6 +83,7 @@ class EventBatch:
     revisions: tuple[int, ...] = ()
     models: CodedText | None = None
     irregular: CodedText | None = None
+    weight: Float64 | None = None
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -103,7 +105,8 @@ class EventBatch:
         categorical = {name: column[rows] for name, column in self.categorical.items()}
         models = None if self.models is None else self.models[rows]
         irregular = None if self.irregular is None else self.irregular[rows]
-        kept: dict[str, Any] = {"numeric_names": self.numeric_names, "revisions": self.revisions}
+        weight = None if self.weight is None else at(self.weight, rows)
+        kept: dict[str, Any] = {"numeric_names": self.numeric_names, "revisions": self.revisions, "weight": weight}
         return EventBatch(model=self.model, categorical=categorical, models=models, irregular=irregular, **kept, **columns)
 
     def by_model(self) -> list[EventBatch]:
@@ -130,7 +133,7 @@ class EventBatch:
         models = CodedText.concatenate([part.models for part in parts if part.models is not None]) if first.models is not None else None
         columns = {name: put_together([getattr(part, name) for part in parts]) for name in _BY_ROW}
         categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
-        kept: dict[str, Any] = {"numeric_names": first.numeric_names, "revisions": first.revisions}
+        kept: dict[str, Any] = {"numeric_names": first.numeric_names, "revisions": first.revisions, "weight": weights_together(parts)}
         return EventBatch(model=first.model, categorical=categorical, models=models, irregular=_irregular(parts), **kept, **columns)
 
     def with_features(self, numeric_names: tuple[str, ...], categorical_names: tuple[str, ...]) -> EventBatch:
@@ -156,7 +159,7 @@ class EventBatch:
 
 _SHARED_LEVELS = 8  # a column of text with more keeps those of its own rows alone
 
-_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions", "models", "irregular"})
+_BY_ROW = tuple(field.name for field in fields(EventBatch) if field.name not in {"model", "numeric_names", "categorical", "revisions", "models", "irregular", "weight"})
 
 
 def _tidy(batch: EventBatch) -> EventBatch:
@@ -233,6 +236,13 @@ def positions(rows: Any) -> Any:
 def at(column: Any, rows: Any) -> Any:
     """A column at some positions, or a slice of it; a matrix is taken from row by row, not value by value."""
     return column[rows] if isinstance(rows, slice) or isinstance(column, CodedText) else column.take(rows, axis=0)
+
+
+def weights_together(parts: Sequence[Any]) -> Float64 | None:
+    """Weights of all rows of batches, one after the other; None where no row has one."""
+    if all(part.weight is None for part in parts):
+        return None
+    return np.concatenate([np.ones(len(part)) if part.weight is None else part.weight for part in parts])
 
 
 def put_together(parts: Sequence[Any]) -> Any:

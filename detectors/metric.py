@@ -109,9 +109,9 @@ def _risen_to(wanted: Float64, first: Float64, last: Float64) -> Float64:
     return place
 
 
-def quantiles(counts: Float64, edges: Float64, percents: Sequence[int]) -> Float64:
-    """(m, k, 4) quantiles of histograms (m, B): value, low, high and n, with the 95 % interval of order statistics."""
-    n, probability = counts.sum(axis=1)[:, None, None], np.array(percents)[:, None] / 100
+def quantiles(counts: Float64, edges: Float64, percents: Sequence[int], worth: Float64 | None = None) -> Float64:
+    """(m, k, 4) quantiles of histograms (m, B): value, low, high and n, with the 95 % interval of order statistics; of weighted counts for the events each is ``worth``, (m, k)."""
+    n, probability = counts.sum(axis=1)[:, None, None] if worth is None else worth[..., None], np.array(percents)[:, None] / 100
     with np.errstate(all="ignore"):
         half = np.where(n > 0, Z * np.sqrt(probability * (1 - probability) / n), 0.0)
     asked = probability + half * np.array([0, -1, 1])

@@ -368,6 +368,9 @@ class MonitorSpecification(Frozen):
     features: dict[str, Shared[Feature]] = Field(default_factory=dict)
     correlation: tuple[str, ...] = Field(default=(), description="numeric features whose correlations are watched; they need a reference, see `detectors.correlation_reference`")
     segments: tuple[str, ...] = ()
+    sampling: Literal["ignored", "weighted"] = Field(
+        default="ignored", description="whether an event of the sampling_fraction f counts as 1 / f events, see `detectors.statistics.sampling`"
+    )
     max_groups: int = Field(
         default=200, gt=0, description="versions and segments that a source partition counts apart in a pane; those that come later are counted together, as `(other)`"
     )
@@ -540,6 +543,16 @@ class MonitorSpecification(Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _weights_can_be_counted(self) -> MonitorSpecification:
+        if self.sampling == "weighted":
+            asked = {"correlation": self.correlation, "detectors.river": self.detectors.river, "detectors.rates: e-detector": self.detectors.rates == "e-detector"}
+            asked["reference.kind: hour_of_week"] = self.reference.kind == "hour_of_week"
+            unfit = [name for name, is_asked in asked.items() if is_asked]
+            if unfit:
+                raise ValueError(f"sampling: weighted does not go with {', '.join(unfit)}, which count events that stand for themselves alone; leave out one of the two")
+        return self
+
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
@@ -552,6 +565,8 @@ class MonitorSpecification(Frozen):
         for name, feature in self.features.items():
             if feature.type == "embedding":
                 content["features"][name] |= feature.model_dump(include=_OF_EMBEDDINGS)
+        if self.sampling == "ignored":  # as it was before there was such a key
+            del content["sampling"]
         if not self.estimate_performance:  # then nothing is counted for it
             del content["estimate_performance"]
         profile = self.reference.profile

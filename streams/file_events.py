@@ -15,6 +15,7 @@ from detectors.columns.watched_columns import watched_columns
 from detectors.errors import SettingsError
 from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Bool, Column, EventBatch, Float64, Int64, Text, coded, plain
 from detectors.specification import Feature, MonitorSpecification
+from detectors.statistics.sampling import SMALLEST_FRACTION, whole_weights
 from detectors.summarise import Fetch
 from streams.tables import Table
 
@@ -32,6 +33,7 @@ class ColumnNames:
     score: str | None = None
     label: str | None = None
     version: str | None = None
+    sampling_fraction: str | None = None
     label_delay: int = 0
     label_delay_rows: int = 0
 
@@ -45,6 +47,7 @@ class Rows:
     """Rows of a file, typed as the specification says.
 
     ``time`` is (n,) epoch milliseconds; ``prediction`` and ``label`` are None or nan where the file has none; ``irregular`` is None where all is as declared.
+    ``fraction`` is nan where a row stands for itself.
     """
 
     first: int
@@ -56,6 +59,7 @@ class Rows:
     version: Text
     segment: Text
     irregular: Text
+    fraction: Float64
 
     def __len__(self) -> int:
         return len(self.time)
@@ -77,6 +81,7 @@ class Rows:
             version=self.version[rows],
             segment=self.segment[rows],
             irregular=self.irregular[rows],
+            fraction=self.fraction[rows],
         )
 
     @staticmethod
@@ -84,7 +89,9 @@ class Rows:
         """All rows of parts that follow each other; one part at least."""
         if len(parts) == 1:
             return parts[0]
-        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "prediction", "score", "label", "version", "segment", "irregular")}
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "prediction", "score", "label", "version", "segment", "irregular", "fraction")
+        }
         features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
         return Rows(first=parts[0].first, features=features, **columns)
 
@@ -122,7 +129,7 @@ def _irregular(specification: MonitorSpecification, table: Table, names: ColumnN
     of_type = _texts_in_numbers(specification, table)
     undeclared: dict[str, Bool] = {}
     if "schema" in specification.quality.monitors:
-        roles = {names.time, names.prediction, names.score, names.label, names.version, *specification.segments}
+        roles = {names.time, names.prediction, names.score, names.label, names.version, names.sampling_fraction, *specification.segments}
         known = {*specification.features, *specification.quality.ignored, *roles}
         undeclared = {name: has for name, column in table.columns.items() if name not in known and (has := _has_value(column)).any()}
     if not (of_type or undeclared):
@@ -170,7 +177,21 @@ def rows_of(table: Table, specification: MonitorSpecification, names: ColumnName
         version=np.full(n, "", dtype=object) if names.version is None else class_names(table.column(names.version)),
         segment=segment,
         irregular=_irregular(specification, table, names),
+        fraction=np.full(n, np.nan) if names.sampling_fraction is None else fractions_of(table, names.sampling_fraction),
     )
+
+
+def fractions_of(table: Table, name: str) -> Float64:
+    """(n,) a column of sampling fractions; nan where a row stands for itself."""
+    found = table.numbers(name)
+    unfit = np.flatnonzero((found < SMALLEST_FRACTION) | (found > 1))
+    if len(unfit):
+        place = int(unfit[0])
+        raise SettingsError(
+            f"{table.source}: column {name!r}, row {table.first_row + place + 1}: expected the share of the traffic that the row is of, "
+            f"from {SMALLEST_FRACTION:g} to 1; got {found[place]:g}"
+        )
+    return found
 
 
 class EventOrder:
@@ -249,12 +270,14 @@ class EventOrder:
 
         label = np.concatenate([rows.label, *(labels.label for labels in due)])[sequence]
         irregular = CodedText.of(padded(rows.irregular, None)) if _present(rows.irregular).any() else None
+        event_id = row.astype(np.uint64)[sequence]
+        fraction = padded(rows.fraction, np.nan)
         numeric = rows.prediction.dtype != object
         names = tuple(name for name, column in rows.features.items() if column.dtype != object)
         return EventBatch(
             model=self._specification.model,
             kind=kind[sequence],
-            event_id=row.astype(np.uint64)[sequence],
+            event_id=event_id,
             timestamp=time,
             high=np.maximum(np.maximum.accumulate(time), self._high),
             offset=np.arange(self._offset, self._offset + m, dtype=np.int64),
@@ -270,6 +293,7 @@ class EventOrder:
             numeric_names=names,
             categorical={name: CodedText.of(padded(column, None)) for name, column in rows.features.items() if column.dtype == object},
             irregular=irregular,
+            weight=None if np.isnan(fraction).all() else whole_weights(fraction, event_id),
         )
 
 

@@ -74,6 +74,8 @@ def for_file(
     100.0
     """
     specification = changed(specification, pane=pane, lateness=lateness, false_alarms=false_alarms, segments=tuple(segments) or None)
+    if names.sampling_fraction is not None:
+        specification = changed(specification, sampling="weighted")
     measured = specification.pane / ROW_LENGTH if names.time is None else events_per_pane(table.times(names.time, names.time_format), specification.pane)
     specification = changed(specification, events_per_pane=measured)
     return specification if names.time is not None else changed(specification, retrain=_without_clock(specification.retrain))

@@ -25,9 +25,10 @@ from detectors.references.reference_outcomes import outcome_profile
 from detectors.references.repetitions import with_repetitions
 from detectors.scans.window_bank import MIN_REFERENCE
 from detectors.specification import MOST_CORRELATED, Feature, MonitorSpecification, Quality, QualityMonitor, Reference, Service, ServiceMonitor, Task
+from detectors.statistics.sampling import by_hash
 from detectors.unlabelled.class_shares import FEWEST
 from streams.feature_types import features_of
-from streams.file_events import table_columns
+from streams.file_events import fractions_of, table_columns
 from streams.tables import Table
 
 _MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
@@ -58,6 +59,7 @@ def infer(
     correlation: Sequence[str] = (),
     anomalies: bool = False,
     hours: bool = False,
+    sampling_fraction: str | None = None,
     base: MonitorSpecification | None = None,
     tell: Callable[[str], None] = lambda note: None,  # noqa: ARG005  silence
 ) -> MonitorSpecification:
@@ -78,6 +80,7 @@ def infer(
     correlation : features whose correlations are watched; `ALL` alone for all that can be: numeric ones with many values, without a cycle, that seldom miss a value.
     anomalies : whether single events are judged, by how unlike the table's rows they are.
     hours : whether every hour of the week has a reference of its own; needs a time column.
+    sampling_fraction : column with the share of the traffic that each row is of; the profile is then of `plain_sample`, and events will be weighed by theirs.
     base : a specification whose other settings (pane, budget, floors, ...) are kept; without one the pane is 10 s, or longer where events are rarer.
     tell : gets a sentence for each decision that a person should know of: columns left out, a task that was guessed.
 
@@ -89,6 +92,9 @@ def infer(
     for name in (label, prediction, score, time, *ignore, *segments):
         if name is not None:
             table.column(name)
+    if sampling_fraction is not None:
+        table = plain_sample(table, sampling_fraction, tell)
+        ignore = (*ignore, sampling_fraction)
     times = None if time is None else table.times(time, time_format)
     target = label if label is not None else prediction
     chosen = task or ("classification" if target is None else _task(table.column(target)))
@@ -97,6 +103,8 @@ def infer(
     features = features_of(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
     start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=get_args(ServiceMonitor)), quality=QUALITY), times, tell)
+    if sampling_fraction is not None:
+        start = start.model_copy(update={"sampling": "weighted"})
     columns, features_watched = table_columns(features, table), MonitorSpecification(model=model, features=features).columns
     profile = profile_of(
         columns,
@@ -203,6 +211,16 @@ def _with_hours(
         more = sum(swing > start.alerts.floors.shift for swing in swings.values())
         tell(f"hours of the week differ in {more} of the features, most in {largest!r} ({swings[largest]:.2g} sigma); with --hours each is compared with its own")
     return profile
+
+
+def plain_sample(table: Table, fraction: str, tell: Callable[[str], None]) -> Table:
+    """Rows of a sampled table in the proportions of all of the traffic: those of the smallest fraction all, of others as much as of those, by the hash of the row's number."""
+    published = np.nan_to_num(fractions_of(table, fraction), nan=1.0)
+    row = (table.first_row + np.arange(len(table))).astype(np.uint64)
+    kept = np.flatnonzero(by_hash(row) < published.min() / published)
+    if len(kept) < len(table):
+        tell(f"{fraction!r}: {len(kept)} of {len(table)} rows are the reference, in the proportions of all of the traffic")
+    return table.take(kept)
 
 
 def _probabilities(table: Table, score: str) -> Float64:

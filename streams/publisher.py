@@ -149,7 +149,7 @@ class Publisher:
         segments : value by the segment's name.
         latency_ms : time that the answer took.
         status : 200, or "error".
-        sampling_fraction : share of the traffic that is published; kept with the event, not yet used as a weight.
+        sampling_fraction : share of such events that is published, above 0: one of .1 counts as ten where the monitor says ``sampling: weighted``.
         """
         if event_id is None:
             event_id = f"{self._identity}-{next(self._numbers)}"

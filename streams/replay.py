@@ -15,7 +15,7 @@ from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle
 from detectors.detect import Detect
 from detectors.detector import State
-from detectors.event_batch import NO_TIME, Column
+from detectors.event_batch import NO_TIME, Column, Float64
 from detectors.monitor import Monitor, Monitors
 from detectors.point import Point
 from detectors.rows.labelled_rows import LabelledRows
@@ -72,24 +72,27 @@ class Losses:
     """Sums of the loss of the predictions that were made, and of those that the first champion would have made."""
 
     rows: int = 0
+    stands_for: float = 0.0
     made: float = 0.0
     static: float = 0.0
 
-    def add(self, made: Column, static: Column, label: Column) -> None:
-        """Count rows that have both a prediction and a label: an error is 1 (classification), or its absolute size (regression)."""
+    def add(self, made: Column, static: Column, label: Column, fraction: Float64) -> None:
+        """Count rows that have both a prediction and a label: an error is 1 (classification), or its absolute size (regression), and as often as the row stands for."""
         if label.dtype == object:
             known = np.asarray((label != None) & (made != None), bool)  # noqa: E711  elementwise
-            self.made += float((made[known] != label[known]).sum())
-            self.static += float((static[known] != label[known]).sum())
+            losses = [(one[known] != label[known]).astype(np.float64) for one in (made, static)]
         else:
             known = ~np.isnan(label) & ~np.isnan(made)
-            self.made += float(np.abs(made[known] - label[known]).sum())
-            self.static += float(np.abs(static[known] - label[known]).sum())
+            losses = [np.abs(one[known] - label[known]) for one in (made, static)]
+        weight = 1 / np.nan_to_num(fraction[known], nan=1.0)
+        self.made += float(losses[0] @ weight)
+        self.static += float(losses[1] @ weight)
         self.rows += int(known.sum())
+        self.stands_for += float(weight.sum())
 
     def mean(self, total: float) -> float:
         """Mean loss; nan without a label."""
-        return total / self.rows if self.rows else float("nan")
+        return total / self.stands_for if self.rows else float("nan")
 
 
 @dataclass(kw_only=True)
@@ -134,7 +137,7 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
     replayed = Replayed(specification=specification)
     for rows in _parts(tables, specification, names, ROWS_AT_ONCE):
         _, points, alerts = stages.step(order.fetch(rows))
-        replayed.losses.add(rows.prediction, rows.prediction, rows.label)
+        replayed.losses.add(rows.prediction, rows.prediction, rows.label, rows.fraction)
         _take(replayed, rows, points, alerts)
         progress(len(rows))
     _, points, alerts = stages.finish(order.rest())
@@ -170,7 +173,7 @@ def replay_with_retraining(
             champion = _champion(loop)
             model = registry.fetch(champion.uri, champion.digest)
         predicted = _predicted(rows, model, champion.version)
-        replayed.losses.add(predicted.prediction, predicted.prediction if model is first else first.predict(rows.features), rows.label)
+        replayed.losses.add(predicted.prediction, predicted.prediction if model is first else first.predict(rows.features), rows.label, rows.fraction)
         examples, points, alerts = stages.step(order.fetch(predicted))
         _take(replayed, rows, points, alerts)
         _decide(replayed, loop, examples, alerts, now=int(rows.time[-1]))

@@ -55,6 +55,7 @@ class EventColumns:
     event_id: str | None = None
     version: str | None = None
     latency: str | None = None
+    sampling_fraction: str | None = None
 
 
 def events_of(tables: Iterable[Table], specification: MonitorSpecification, columns: EventColumns, *, delay: LabelDelay, name: str) -> Iterator[Event]:
@@ -119,7 +120,7 @@ def _rows(table: Table, specification: MonitorSpecification, columns: EventColum
     number = np.arange(table.first_row, table.first_row + length)
     times = number * _ROW_LENGTH if columns.time is None else table.times(columns.time, columns.time_format)
     order = np.argsort(times, kind="stable")
-    roles = {columns.time, columns.prediction, columns.score, columns.label, columns.event_id, columns.version, columns.latency}
+    roles = {columns.time, columns.prediction, columns.score, columns.label, columns.event_id, columns.version, columns.latency, columns.sampling_fraction}
     names = list(specification.features) or [column for column in table.columns if column not in roles and column not in specification.segments]
     features = {feature: _values(table, feature, order) for feature in names}
     segments = {segment: _values(table, segment, order) for segment in specification.segments}
@@ -129,6 +130,7 @@ def _rows(table: Table, specification: MonitorSpecification, columns: EventColum
 
     ids = values(columns.event_id) if columns.event_id else [f"{name}-{row}" for row in number[order].tolist()]
     predictions, scores, labels, versions, latencies = (values(column) for column in (columns.prediction, columns.score, columns.label, columns.version, columns.latency))
+    fractions = values(columns.sampling_fraction)
     for place, (event_id, timestamp) in enumerate(zip(ids, times[order].tolist(), strict=True)):
         if event_id is None:
             raise SettingsError(f"{table.source}: column {columns.event_id!r}, row {table.first_row + int(order[place]) + 1}: expected an event id, got nothing")
@@ -140,6 +142,8 @@ def _rows(table: Table, specification: MonitorSpecification, columns: EventColum
         prediction.model_version = None if versions[place] is None else str(versions[place])
         if segments:
             prediction.segments = {segment: column[place] for segment, column in segments.items()}
+        if fractions[place] is not None:
+            prediction.sampling_fraction = fractions[place]
         if prediction.prediction is None:
             prediction.status = "error"
         yield prediction, labels[place]

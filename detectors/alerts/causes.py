@@ -129,4 +129,4 @@ def _traffic(seen: Sequence[Seen], change_at: int) -> Iterator[str]:
 
 def _rows(seen: Seen) -> Float64:
     """(b,) rows in each bucket of a detector's history."""
-    return np.asarray(seen.state["sums"][:, seen.detector.channel_sums[0]].max(axis=1), np.float64)
+    return np.asarray(seen.detector.events_in(seen.state["sums"]).max(axis=1), np.float64)

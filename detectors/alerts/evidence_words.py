@@ -89,6 +89,9 @@ def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
     unit = _UNITS.get(effect.name, "")
     if math.isfinite(low) and math.isfinite(high):
         yield f"{effect.name}: {effect.value:+.3g}{unit}, 95 % {low:+.3g} to {high:+.3g}; {evidence.n_current:,.0f} events against {evidence.n_reference:,.0f} of the reference"
+        if "stands_for" in evidence.basis:
+            stand_for = f"{_float(evidence.basis['stands_for']):,.0f}"
+            yield f"a share of the events is published: those of the window stand for {stand_for}, and tell as much as {evidence.n_current:,.0f}"
     yield f"the statistic is {evidence.value:.3g} ({evidence.statistic}), its threshold {evidence.threshold:.3g}"
     if basis.get("detector") == "river":
         yield "no part of the budget is this monitor's, and no rate of false alarms is known: compare it with error_rate, which has both"

@@ -14,6 +14,7 @@ from detectors.metrics.metric_points import fields_of
 from detectors.metrics.performance import performances, services
 from detectors.metrics.quality import quality
 from detectors.metrics.rolling_window import PartsOfWindow
+from detectors.metrics.worth import worth_of_columns
 from detectors.panes.layout import Layout
 from detectors.panes.quantile_sketch import sketched
 from detectors.point import Point
@@ -61,10 +62,11 @@ def window_points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
 
 
 def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
-    measured = iter(measure([(columns, window.counts) for window in windows for columns in window.measures.distances]))
+    worth = [worth_of_columns(window.measures.layout, window.counts) for window in windows]
+    measured = iter(measure([(columns, counts) for window, counts in zip(windows, worth, strict=True) for columns in window.measures.distances]))
     asked = [(window.measures.layout, window.counts) for window in windows]
-    for window, of_window, of_service in zip(windows, performances(asked), services(asked), strict=True):
-        layout, counts, at = window.measures.layout, window.counts, window.at
+    for window, counts, of_window, of_service in zip(windows, worth, performances(asked), services(asked), strict=True):
+        layout, at = window.measures.layout, window.at
         tags = {"model": layout.specification.model, "window": window.window}
         yield Point(measurement="performance", tags=tags, fields=fields_of(of_window.metrics), time=at)
         for name, metrics in of_window.by_class.items():
@@ -81,7 +83,7 @@ def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
             cells = counts[layout.blocks["sketches"]].reshape(len(layout.sketched), -1)
             for name, of_column in zip(layout.sketched, sketched(cells), strict=True):
                 yield Point(measurement="feature", tags=tags | {"feature": name}, fields=fields_of(of_column), time=at)
-        for metric in quality(layout, counts):
+        for metric in quality(layout, window.counts):
             kind, _, name = metric.name.partition(":")
             fields: dict[str, float | int | bool | str] = {"rate": metric.value, "rate_low": metric.interval[0], "rate_high": metric.interval[1], "rate_n": metric.n}
             yield Point(measurement="quality", tags=tags | {"feature": name, "kind": kind}, fields=fields, time=at)

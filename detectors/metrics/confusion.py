@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from detectors.event_batch import Float64
 from detectors.statistics.intervals import known, like_rates, means_of_independent, rates
+from detectors.statistics.sampling import effective_rate
 
 OF_CLASSES = ("precision", "recall", "f1")
 """Metrics of one class against the others, in their order."""
@@ -38,6 +40,7 @@ class Confusions:
     Attributes
     ----------
     counts : (m, K + 1, K + 1), row = label, column = prediction, last = unknown.
+    squares : the same, sums of the squares of what the rows stand for; None where each stands for itself. Intervals and n are then of the rows that these are worth.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class Confusions:
     """
 
     counts: Float64
+    squares: Float64 | None = None
 
     @cached_property
     def by_class(self) -> Float64:
@@ -54,9 +58,7 @@ class Confusions:
 
         F1 = 2 J / (1 + J) rises with Jaccard's J, a rate, whose interval it takes over.
         """
-        right = np.diagonal(self.counts, axis1=1, axis2=2)[:, :-1]
-        labelled, predicted = self.counts.sum(axis=2)[:, :-1], self.counts.sum(axis=1)[:, :-1]
-        found = rates(right[..., None], np.stack([predicted, labelled, labelled + predicted - right], axis=-1))
+        found = self._rates(_of_classes)
         found[..., 2, :3] = 2 * found[..., 2, :3] / (1 + found[..., 2, :3])
         return found
 
@@ -68,16 +70,20 @@ class Confusions:
         variance is by the delta method for multinomial counts (Agresti, Categorical Data Analysis, 16.1; for F1 Takahashi et al. 2022).
         """
         rows = self.counts.sum(axis=(1, 2))
-        known_labels = self.counts[:, :-1].sum(axis=(1, 2))
-        right = np.trace(self.counts[:, :-1, :-1], axis1=1, axis2=2)
-        if self.counts.shape[1] == 1:
-            right = np.full(len(rows), np.nan)  # without classes a right answer cannot be told from a wrong one
-        accuracy, recall = np.moveaxis(rates(right[:, None], np.stack([rows, known_labels], axis=-1)), 1, 0)
-        macro = means_of_independent(np.moveaxis(self.by_class[:, :, :2], 2, 1), rows[:, None])
-        f1_macro, precision, f1, matthews = np.moveaxis(self._by_delta_method(rows), 1, 0)
+        accuracy, recall = np.moveaxis(self._rates(_overall), 1, 0)
+        worth = rows if self.squares is None else accuracy[:, 3]
+        macro = means_of_independent(np.moveaxis(self.by_class[:, :, :2], 2, 1), worth[:, None])
+        f1_macro, precision, f1, matthews = np.moveaxis(self._by_delta_method(rows, worth), 1, 0)
         return np.stack([known(rows, rows, rows, rows), accuracy, macro[:, 1], macro[:, 0], macro[:, 1], f1_macro, precision, recall, f1, matthews], axis=1)
 
-    def _by_delta_method(self, rows: Float64) -> Float64:
+    def _rates(self, parts: Callable[[Float64], tuple[Float64, Float64]]) -> Float64:
+        """Rates of hits and events, which are sums of cells."""
+        hits, events = parts(self.counts)
+        if self.squares is not None:
+            hits, events = effective_rate(*np.broadcast_arrays(hits, events), *np.broadcast_arrays(*parts(self.squares)))
+        return rates(hits, events)
+
+    def _by_delta_method(self, rows: Float64, worth: Float64) -> Float64:
         """(m, 4, 4) of ``f1_macro``, ``precision_weighted``, ``f1_weighted`` and ``matthews_corrcoef`` (Gorodkin 2004).
 
         Each is a function of the shares p of the cells, whose derivative by the share of label i and prediction j is ``row[i] + column[j]``, and ``+ hit[j]`` where i is j.
@@ -111,8 +117,37 @@ class Confusions:
             row[:, 3, :-1] -= c * scale[:, None]
             column[:, 3, :-1] -= r * scale[:, None]
             hit[:, 3, :-1] = scale[:, None]
-            first = (row * true[:, None]).sum(axis=2) + (column * said[:, None]).sum(axis=2) + (hit[..., :-1] * d[:, None]).sum(axis=2)
-            squares = (row**2 * true[:, None]).sum(axis=2) + (column**2 * said[:, None]).sum(axis=2) + 2 * ((row @ p) * column).sum(axis=2)
-            squares += ((hit * (hit + 2 * (row + column)))[..., :-1] * d[:, None]).sum(axis=2)
-            variance = np.maximum(squares - first**2, 0) / rows[:, None]
-        return like_rates(np.concatenate([average, matthews[:, None]], axis=1), variance, np.broadcast_to(rows[:, None], variance.shape), least=np.array([0.0, 0.0, 0.0, -1.0]))
+            first, squares = _moments(row, column, hit, p)
+            if self.squares is None:
+                variance = np.maximum(squares - first**2, 0) / rows[:, None]
+            else:
+                of_squares = self.squares / np.square(rows)[:, None, None]
+                first_weighed, squares_weighed = _moments(row, column, hit, of_squares)
+                variance = np.maximum(squares_weighed - 2 * first * first_weighed + first**2 * of_squares.sum(axis=(1, 2))[:, None], 0)
+        n = np.broadcast_to(worth[:, None], variance.shape)
+        return like_rates(np.concatenate([average, matthews[:, None]], axis=1), variance, n, least=np.array([0.0, 0.0, 0.0, -1.0]))
+
+
+def _of_classes(counts: Float64) -> tuple[Float64, Float64]:
+    """(m, K, 1) right answers; (m, K, 3) predictions, labels, and either, of each class."""
+    right = np.diagonal(counts, axis1=1, axis2=2)[:, :-1]
+    labelled, predicted = counts.sum(axis=2)[:, :-1], counts.sum(axis=1)[:, :-1]
+    return right[..., None], np.stack([predicted, labelled, labelled + predicted - right], axis=-1)
+
+
+def _overall(counts: Float64) -> tuple[Float64, Float64]:
+    """(m, 1) right answers; (m, 2) rows, and those with labels of known classes."""
+    rows = counts.sum(axis=(1, 2))
+    right = np.trace(counts[:, :-1, :-1], axis1=1, axis2=2)
+    if counts.shape[1] == 1:
+        right = np.full(len(rows), np.nan)  # without classes a right answer cannot be told from a wrong one
+    return right[:, None], np.stack([rows, counts[:, :-1].sum(axis=(1, 2))], axis=-1)
+
+
+def _moments(row: Float64, column: Float64, hit: Float64, p: Float64) -> tuple[Float64, Float64]:
+    """(m, 4) sums over the cells of derivatives, and of their squares, weighted by p (m, K + 1, K + 1)."""
+    true, said, d = p.sum(axis=2), p.sum(axis=1), np.diagonal(p, axis1=1, axis2=2)[:, :-1]
+    first = (row * true[:, None]).sum(axis=2) + (column * said[:, None]).sum(axis=2) + (hit[..., :-1] * d[:, None]).sum(axis=2)
+    squares = (row**2 * true[:, None]).sum(axis=2) + (column**2 * said[:, None]).sum(axis=2) + 2 * ((row @ p) * column).sum(axis=2)
+    squares += ((hit * (hit + 2 * (row + column)))[..., :-1] * d[:, None]).sum(axis=2)
+    return first, squares

@@ -94,7 +94,7 @@ def silence_points(layout: Layout, found: Iterable[Quiet]) -> Iterable[Point]:
 
 @dataclass(frozen=True, kw_only=True)
 class RestatedCohort:
-    """Counts (1 + size of the performance block,) of the predictions that a version made in the hour from ``start`` on."""
+    """Counts (1 + size of the performance block,) of the predictions that a version made in the hour from ``start`` on; where events are weighed, and the sums of squares."""
 
     layout: Layout
     start: int
@@ -109,10 +109,19 @@ def cohort_points(cohorts: Sequence[RestatedCohort]) -> Iterable[Point]:
 
 
 def _of_cohorts(cohorts: Sequence[RestatedCohort]) -> Iterable[Point]:
-    for cohort, found in zip(cohorts, outcomes([(cohort.layout, cohort.counts[1:]) for cohort in cohorts]), strict=True):
-        labelled, predictions = found.metrics[0].value, float(cohort.counts[0])
-        fields = fields_of((*found.metrics, labelled_share(labelled, predictions))) | {"predictions": int(predictions), "length": COHORT}
+    halves = [_halves(cohort) for cohort in cohorts]
+    asked = [(cohort.layout, counts[1:], None if squares is None else squares[1:]) for cohort, (counts, squares) in zip(cohorts, halves, strict=True)]
+    for cohort, (counts, squares), found in zip(cohorts, halves, outcomes(asked), strict=True):
+        labelled, predictions = found.metrics[0].value, float(counts[0])
+        share = 1.0 if squares is None or not squares[0] else min(1.0, predictions / squares[0])  # events that the predictions are worth (Kish 1965)
+        fields = fields_of((*found.metrics, labelled_share(labelled * share, predictions * share))) | {"predictions": int(predictions), "length": COHORT}
         yield Point(measurement="cohort", tags={"model": cohort.layout.specification.model, "version": cohort.version}, fields=fields, time=cohort.start)
+
+
+def _halves(cohort: RestatedCohort) -> tuple[Float64, Float64 | None]:
+    """Counts, and those of the squares of what rows stand for; None where each stands for itself."""
+    half = len(cohort.counts) // 2
+    return (cohort.counts[:half], cohort.counts[half:]) if cohort.layout.weighs else (cohort.counts, None)
 
 
 def fields_of(metrics: Sequence[Metric]) -> dict[str, float | int | bool | str]:

@@ -17,6 +17,7 @@ from detectors.panes.layout import LATENCY_EDGES, TRAFFIC, Layout
 from detectors.point import Point
 from detectors.specification import Objective
 from detectors.statistics.intervals import rates
+from detectors.statistics.sampling import effective_rate
 
 BURNS = (("fast", 720, 0.02), ("medium", 120, 0.05), ("slow", 10, 0.1))
 """Name, part of the period, and share of the budget that it costs at the rate from which on it is told."""
@@ -35,7 +36,7 @@ class ObjectiveCells:
     some_are_good: bool
 
     def of(self, vector: Float64) -> tuple[float, float]:
-        """Bad events, and all of them."""
+        """Bad events, and all of them; of half a vector, where events are weighed."""
         total, some = float(vector[self.total].sum()), float(vector[self.some].sum())
         return (total - some if self.some_are_good else some), total
 
@@ -76,7 +77,7 @@ class _Window:
         self._sums[begin] = self._sums[begin] + counts if begin in self._sums else counts
 
     def sum(self, at: int, like: Float64) -> Float64:
-        """(k, 2) up to a time, the end of the last pane."""
+        """(k, 2) or, where events are weighed, (k, 4) up to a time, the end of the last pane."""
         self._sums = {begin: counts for begin, counts in self._sums.items() if begin + self._bucket > at - self.length}
         return np.asarray(sum(self._sums.values(), np.zeros_like(like)))
 
@@ -107,6 +108,7 @@ class Objectives:
     """
 
     def __init__(self, layout: Layout) -> None:
+        self._layout = layout
         self._model, self._pane = layout.specification.model, layout.specification.pane
         self._of = layout.specification.objectives
         self._cells = [objective_cells(layout, objective) for objective in self._of.values()]
@@ -120,7 +122,8 @@ class Objectives:
 
     def add(self, start: int, vector: Float64) -> None:
         """Take a closed pane."""
-        counts = np.array([cells.of(vector) for cells in self._cells], np.float64).reshape(-1, 2)
+        halves = (vector, self._layout.squares(vector)) if self._layout.weighs else (vector,)
+        counts = np.array([[part for half in halves for part in cells.of(half)] for cells in self._cells], np.float64).reshape(-1, 2 * len(halves))
         for window in self._windows.values():
             window.add(start, counts)
         self._last = start + self._pane
@@ -131,7 +134,7 @@ class Objectives:
         if self._due is None or until < self._due:
             return []
         at, self._due = self._due, None
-        none = np.zeros((len(self._cells), 2))
+        none = np.zeros((len(self._cells), 4 if self._layout.weighs else 2))
         sums = {length: window.sum(self._last, none) for length, window in self._windows.items()}
         return [
             Point(measurement="objective", tags={"model": self._model, "objective": name}, fields=_fields(objective, {length: sums[length][place] for length in sums}), time=at)
@@ -158,7 +161,9 @@ def _fields(objective: Objective, sums: dict[int, Float64]) -> dict[str, float |
     """What is told of one objective, from its bad and all events in each window."""
     allowed = 1 - objective.target
     lengths = _lengths(objective.period)
-    bad, total = np.array([sums[length] for length in lengths]).T
+    bad, total, *squares = np.array([sums[length] for length in lengths]).T
+    if squares:
+        bad, total = np.nan_to_num(effective_rate(bad, total, *squares))
     shares = rates(bad, total)
     used, most, least = (float(shares[0, part]) / allowed for part in (0, 2, 1))
     fields: dict[str, float | int | bool | str] = {

@@ -9,6 +9,7 @@ from detectors.event_batch import Float64
 from detectors.metric import Metric
 from detectors.panes.layout import Layout
 from detectors.statistics.intervals import metrics_of, rates
+from detectors.statistics.sampling import effective_rate
 
 
 def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
@@ -17,9 +18,20 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     ``missing`` is a share of all rows; the others are shares of the rows that have a value. Where they are asked for, ``type:NAME``, ``undeclared:`` and ``anomalous:`` (of no
     feature) are shares of all rows, too.
     """
+    names, shares = _shares(layout, vector)
+    if not names:
+        return ()
+    worth = np.array(shares).T
+    if layout.weighs:
+        worth = np.array(effective_rate(*worth, *np.array(_shares(layout, layout.squares(vector))[1]).T))
+    return metrics_of(tuple(names), rates(*worth))
+
+
+def _shares(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[float, float]]]:
+    """Names of the rates, and the hits and rows of each; of half a vector where events are weighed."""
     names, shares = _irregular(layout, vector)
     if not layout.columns:
-        return metrics_of(tuple(names), rates(*np.array(shares).T)) if names else ()
+        return names, shares
     blocks = [layout.blocks[f"feature:{name}"] for name in layout.columns]
     bounds = [bound for block in blocks for bound in (block.start, block.stop - 2, block.stop - 1)]
     counted = np.add.reduceat(vector[: blocks[-1].stop], bounds).reshape(-1, 3).tolist()
@@ -36,7 +48,7 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
         if watched:
             names.append(f"{kind}:{name}")
             shares.append((flagged, present))
-    return metrics_of(tuple(names), rates(*np.array(shares).T))
+    return names, shares
 
 
 def _irregular(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[float, float]]]:

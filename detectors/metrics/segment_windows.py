@@ -16,10 +16,12 @@ from detectors.metric import Metric, Z, rate
 from detectors.metrics.metric_points import fields_of
 from detectors.metrics.performance import performances
 from detectors.metrics.rolling_window import Cuts
+from detectors.metrics.worth import both
 from detectors.panes.group_tables import OTHER
 from detectors.panes.layout import Layout
 from detectors.panes.packed_counts import PackedCounts
 from detectors.point import Point
+from detectors.statistics.sampling import effective_rate
 
 LEAST_ROWS = 30
 """A value with fewer in a window is not compared: its rates are known to a third at best, so it would be the furthest apart most of the time."""
@@ -84,7 +86,8 @@ class SegmentWindows:
         specification = layout.specification
         self._layout, self._names = layout, specification.segments
         blocks = [layout.blocks[name] for name in ("traffic", "performance", "probability", "score") if name in layout.blocks]
-        self._cells = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
+        cells = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
+        self._cells = np.concatenate([cells, cells + layout.cells]) if layout.weighs else cells
         self._windows = {length: _Sums(length, specification.pane, len(self._cells)) for length in specification.windows}
 
     def add(self, start: int, groups: Mapping[tuple[str, str], Float64]) -> None:
@@ -188,7 +191,14 @@ def _selection(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
     classes, positive = layout.specification.classes, layout.specification.positive_class
     if positive not in classes or len(classes) != 2:
         return ()
-    counts = vector[layout.blocks["performance"]].reshape(len(classes) + 1, -1)
     place = classes.index(positive)
-    predicted, rows = float(counts[:, place].sum()), float(counts.sum())
-    return rate("selection_rate", predicted, rows), rate("false_positive_rate", predicted - float(counts[place, place]), rows - float(counts[place].sum()))
+
+    def shares(block: Float64) -> Float64:
+        """(2, 2) hits and rows of both."""
+        counts = block.reshape(len(classes) + 1, -1)
+        predicted, rows = counts[:, place].sum(), counts.sum()
+        return np.array([[predicted, predicted - counts[place, place]], [rows, rows - counts[place].sum()]])
+
+    counts, squares = both(layout, vector, "performance")
+    worth = shares(counts) if squares is None else np.nan_to_num(effective_rate(*shares(counts), *shares(squares)))
+    return tuple(rate(name, hits, rows) for name, (hits, rows) in zip(("selection_rate", "false_positive_rate"), worth.T.tolist(), strict=True))

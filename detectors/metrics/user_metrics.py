@@ -22,7 +22,7 @@ MOST_CELLS = 400
 """Cells with counts in them up to which an interval is found, by one call for each; twenty classes."""
 
 
-def of_confusion(name: str, function: Function, block: Float64, classes: Sequence[str]) -> Metric:
+def of_confusion(name: str, function: Function, block: Float64, classes: Sequence[str], squares: Float64 | None = None) -> Metric:
     """A metric of a classifier, of the rows whose label and prediction are known classes.
 
     The interval is the jackknife's (Efron & Tibshirani 1993, chapter 11): events are left out one by one, and all of one cell are alike. It suits what is smooth in the
@@ -32,6 +32,7 @@ def of_confusion(name: str, function: Function, block: Float64, classes: Sequenc
     ----------
     block : ((K + 1)^2,) confusion counts, last = unknown.
     classes : (K,) names.
+    squares : as the block, of the squares of what rows stand for; None where each stands for itself.
 
     Examples
     --------
@@ -50,7 +51,12 @@ def of_confusion(name: str, function: Function, block: Float64, classes: Sequenc
         return Metric(name, value, n)
     without = np.array([float(function(_less_one(counts, row, column), tuple(classes))) for row, column in cells.tolist()])
     weights = counts[tuple(cells.T)]
-    variance = (n - 1) / n * float(weights @ (without - weights @ without / n) ** 2)
+    apart = (without - weights @ without / n) ** 2
+    variance = (n - 1) / n * float(weights @ apart)
+    if squares is not None:
+        of_squares = squares.reshape(len(classes) + 1, -1)[:-1, :-1][tuple(cells.T)]
+        weighed = float(of_squares @ apart)
+        n, variance = n * (variance / weighed if weighed > 0 else n / float(of_squares.sum())), weighed
     half = Z * float(np.sqrt(variance))
     return Metric(name, value, n, (value - half, value + half) if np.isfinite(half) else UNDEFINED)
 
@@ -71,11 +77,11 @@ def of_sums(name: str, function: Function, block: Float64) -> Metric:
     return Metric(name, float(function(sums)) if sums["rows"] > 0 else float("nan"), sums["rows"])
 
 
-def metrics_of_users(functions: Mapping[str, Function], block: Float64, classes: Sequence[str] | None) -> tuple[Metric, ...]:
-    """All of a model's; ``classes`` are None for a regression, and without any a classifier has none."""
+def metrics_of_users(functions: Mapping[str, Function], block: Float64, classes: Sequence[str] | None, squares: Float64 | None = None) -> tuple[Metric, ...]:
+    """All of a model's; ``classes`` are None for a regression, and without any a classifier has none; for ``squares`` see `of_confusion`."""
     if classes is None:
         return tuple(of_sums(name, function, block) for name, function in functions.items())
-    return tuple(of_confusion(name, function, block, classes) for name, function in functions.items()) if classes else ()
+    return tuple(of_confusion(name, function, block, classes, squares) for name, function in functions.items()) if classes else ()
 
 
 def _less_one(counts: Float64, row: int, column: int) -> Float64:

@@ -30,13 +30,14 @@ from detectors.monitors.silence import SILENT, Silence
 from detectors.monitors.slow_rate import SlowRate
 from detectors.monitors.stale_columns import StaleColumns
 from detectors.monitors.undeclared_columns import UndeclaredColumns
+from detectors.monitors.weighted_bank import WeightedBank
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, OutcomeProfile, PerformanceProfile
 from detectors.references.hour_tables import has_hours
 from detectors.references.hourly_columns import WITHOUT_HOURS, categorical_hours, error_hours, quality_hours
 from detectors.scans.panel import MIN_EVENTS
 from detectors.scans.scored_windows import Bank
-from detectors.scans.window_bank import MIN_REFERENCE
+from detectors.scans.window_bank import MIN_REFERENCE, WindowBank
 from detectors.specification import MonitorSpecification
 from detectors.unlabelled.label_shift import Explanation
 from detectors.verdict import AlertKind, Group
@@ -76,6 +77,9 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     planned = _planned(specification, performance, acknowledged)
     shares = _shares(specification, planned)
     made = [plan.make(_bank(specification, plan.names, plan.group, plan.kind, shares[plan.group])) for plan in planned if shares[plan.group] > 0]
+    if specification.sampling == "weighted":
+        cells = Layout(specification).cells
+        made = [WeightedBank(one, cells=cells) if isinstance(one, WindowBank) and not isinstance(one, ConstantColumns | UndeclaredColumns) else one for one in made]
     return (*made, *_outside_of_budget(specification, Layout(specification), performance, acknowledged))
 
 

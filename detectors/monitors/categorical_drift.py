@@ -94,6 +94,12 @@ class CategoricalDrift(WindowBank):
         return self._counts, self._rates, self._n_reference
 
     @override
+    def expected(self, state: State) -> Float64:
+        """(levels,) shares in the reference."""
+        del state
+        return self._rates
+
+    @override
     def score(self, windows: Windows, state: State) -> Scored:
         """Likelihood ratio and total variation of every window; the ratio only where some window's variation is beyond the floor."""
         m = len(self.names)

@@ -66,9 +66,9 @@ class HourlyRateChange(RateChange):
         return rates * rows, rows
 
     @override
-    def _basis(self, histogram: Histogram, monitor: int, bucket: int) -> dict[str, object]:
+    def _basis(self, histogram: Histogram, state: State, monitor: int, bucket: int) -> dict[str, object]:
         hits = self._hits(Windows(histogram.suffixes(), np.empty(0, np.int64), np.empty(0), np.empty(0)))[bucket, monitor].tolist()
-        return super()._basis(histogram, monitor, bucket) | {"totals": [hits], "squares": [hits]}
+        return super()._basis(histogram, state, monitor, bucket) | {"totals": [hits], "squares": [hits]}
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:
@@ -124,9 +124,9 @@ class HourlyCategoricalDrift(CategoricalDrift):
         return shares * rows[..., self._column], shares, rows
 
     @override
-    def _basis(self, histogram: Histogram, monitor: int, bucket: int) -> dict[str, object]:
+    def _basis(self, histogram: Histogram, state: State, monitor: int, bucket: int) -> dict[str, object]:
         counts = self._level_counts(Windows(histogram.suffixes(), np.empty(0, np.int64), np.empty(0), np.empty(0)))[bucket, self._column == monitor].tolist()
-        return super()._basis(histogram, monitor, bucket) | {"totals": counts, "squares": counts}
+        return super()._basis(histogram, state, monitor, bucket) | {"totals": counts, "squares": counts}
 
     @override
     def remains(self, scored: Scored, inflation: Float64, state: State) -> Remains:

@@ -12,7 +12,7 @@ import numpy as np
 from typing_extensions import override
 
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Bool, Float64, Int64
 from detectors.panes.layout import REGRESSION
 from detectors.profile import PerformanceProfile
 from detectors.references.learnt_reference import LEARN_EVENTS, grown, grows
@@ -44,6 +44,19 @@ class LossChange(WindowBank):
         self._declared = reference
         self._thresholds = tuple(np.array([threshold(looks, smallest=bank.smallest)]) for looks in (bank.looks, bank.looks / WARNING_RATE))
 
+    learnt_channel = (0, 1, 2)
+    """Which of the `learnt_sums` are events, total and sum of squares."""
+
+    @property
+    def learnt_sums(self) -> Int64:
+        """(3, 1) places of what a learnt reference is made of among the sums of a pane: all of them."""
+        return np.arange(3)[:, None]
+
+    @property
+    def undeclared(self) -> Bool:
+        """(1,) whether the reference is learnt."""
+        return np.array([self._declared is None])
+
     @property
     def floors(self) -> Float64:
         """(1,) smallest material relative rise, .05 where it is 0."""
@@ -68,6 +81,11 @@ class LossChange(WindowBank):
             rows = rows or np.nan
             loss, variance = total / rows, max(squares / rows - (total / rows) ** 2, 0.0)
         return rows, loss or np.nan, variance
+
+    @override
+    def expected(self, state: State) -> Float64:
+        """(1,) the reference's mean absolute error and the floor."""
+        return np.array([(1 + self._relative) * self._reference(state)[1]])
 
     @override
     def ready(self, state: State) -> Bool:

@@ -58,6 +58,12 @@ class MeanRise(WindowBank):
         sums: Float64 = counts[:, self._used] @ self._weights
         return sums
 
+    @override
+    def expected(self, state: State) -> Float64:
+        """(1,) the reference's mean and the floor."""
+        del state
+        return np.array([self._mean + self._floor])
+
     def score(self, windows: Windows, state: State) -> Scored:
         """Mean of every window against the reference's, raised by the floor."""
         del state

@@ -93,6 +93,12 @@ class NumericDrift(WindowBank):
         return np.concatenate((n, s1 - e * n, second - v * n, fourth - 2 * v * second + v**2 * n), axis=1)
 
     @override
+    def expected(self, state: State) -> Float64:
+        """(2 m,) mean scores of the reference, and mean squares, without what a cycle makes of them."""
+        del state
+        return np.concatenate((self._mean, self._variance + self._mean**2))
+
+    @override
     def cells_of(self, counts: Float64) -> list[Cells]:
         """Bins of all columns, one after another."""
         return [narrow(cells) for cells in counts[:, self._reference.binned]]

@@ -42,7 +42,7 @@ class OutputCounts:
         performance = layout.blocks["performance"]
         self._confusion = np.arange(performance.start, performance.stop).reshape(self.classes + 1, self.classes + 1)
         self._labelled = layout.blocks.get("labelled_outputs")
-        self._layout, self._width = layout, layout.size
+        self._layout, self._width = layout, layout.cells
 
     @cached_property
     def calibration(self) -> Calibration:

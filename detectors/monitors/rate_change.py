@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from detectors.columns.shared_arrays import shared
 from detectors.detector import State
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Bool, Float64, Int64
 from detectors.references.learnt_reference import LEARN_EVENTS, grown, grows
 from detectors.scans.calibration import normal_of_student, of_skewed, threshold
 from detectors.scans.scored_windows import Bank, Remains, Scored, Told, Windows
@@ -142,6 +142,19 @@ class RateChange(WindowBank):
         self._first = np.cumsum([0, *lengths[:-1]])
         self._thresholds = tuple(np.full(m, threshold(looks, smallest=bank.smallest)) for looks in (bank.looks, bank.looks / WARNING_RATE))
 
+    learnt_channel = (1, 0, 0)
+    """Which of the `learnt_sums` are events, total and sum of squares."""
+
+    @property
+    def learnt_sums(self) -> Int64:
+        """(2, m) places of what a learnt reference is made of among the sums of a pane: hits and events."""
+        return np.arange(2 * len(self.names)).reshape(2, -1)[::-1]
+
+    @property
+    def undeclared(self) -> Bool:
+        """(m,) whose reference is learnt."""
+        return np.asarray(~self._declared)
+
     @property
     def floors(self) -> Float64:
         """(m,) smallest material rise, .01 where it is 0."""
@@ -172,6 +185,12 @@ class RateChange(WindowBank):
     def _hits(self, windows: Windows) -> Float64:
         """(..., w, m)"""
         return windows.sums[..., len(self.names) :]
+
+    @override
+    def expected(self, state: State) -> Float64:
+        """(m,) the reference's rate and the floor."""
+        hits, events = self._reference(state)
+        return np.where(events > 0, np.minimum((hits + 0.5) / (events + 1) + self._floor, 1.0), np.nan)
 
     @override
     def ready(self, state: State) -> Bool:

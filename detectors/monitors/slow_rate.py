@@ -47,16 +47,25 @@ class SlowRate(RateChange):
     @override
     def way(self, state: State, counts: Float64, starts: Sequence[int], *, gone: bool = False) -> Way:
         """Panes up to the one in which the limit becomes known are taken for it, and are no look."""
-        histograms = counts[:, self._block]
-        sums, first = np.zeros((len(counts), 2)), 0
-        if state["edge"] == _UNKNOWN:
-            seen = state["latencies"] + np.cumsum(histograms, axis=0)
-            known = np.flatnonzero(seen.sum(axis=1) >= LEARN_EVENTS)
-            first = int(known[0]) + 1 if len(known) else len(counts)
-            state = state | ({"latencies": np.zeros(0), "edge": edge_of(seen[first - 1])} if len(known) else {"latencies": seen[-1]})
+        state, first = self.with_limit(state, counts)
+        return Way(state, counts, self.of_limit(state, counts, first), starts, gone)
+
+    def with_limit(self, state: State, counts: Float64) -> tuple[State, int]:
+        """The state with what panes (k, size) say of the limit, and the first of them that is looked at."""
+        if state["edge"] != _UNKNOWN:
+            return state, 0
+        seen = state["latencies"] + np.cumsum(counts[:, self._block], axis=0)
+        known = np.flatnonzero(seen.sum(axis=1) >= LEARN_EVENTS)
+        if not len(known):
+            return state | {"latencies": seen[-1]}, len(counts)
+        return state | {"latencies": np.zeros(0), "edge": edge_of(seen[known[0]])}, int(known[0]) + 1
+
+    def of_limit(self, state: State, counts: Float64, first: int) -> Float64:
+        """(k, 2) latencies of panes (k, size), and those above the limit; none before the ``first``."""
+        histograms, sums = counts[:, self._block], np.zeros((len(counts), 2))
         if first < len(counts):
             sums[first:, 0], sums[first:, 1] = histograms[first:].sum(axis=1), histograms[first:, state["edge"] + 1 :].sum(axis=1)
-        return Way(state, counts, sums, starts, gone)
+        return sums
 
     @override
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from detectors.columns.grid_bins import cells_together, grid_bins
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.panes.correlation_sums import CorrelationSums, scores_of
 from detectors.panes.irregular_counts import IrregularCounts
-from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout, column_size
+from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, TRAFFIC, Layout, column_size
 from detectors.panes.output_cells import output_cells
 from detectors.panes.quantile_sketch import add_sketches
 from detectors.panes.score_bins import add_scores
@@ -49,6 +49,7 @@ class Contributions:
     Attributes
     ----------
     alike : the same for models that differ in nothing but the edges of their numeric bins and the limits of their features.
+    weighs : whether rows are counted by what they stand for, and once more by its square, see `Layout`.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -78,6 +79,7 @@ class Contributions:
         self._estimates = "outputs" in layout.blocks
         anomalies = None if "anomalies" not in quality.monitors or layout.specification.reference.profile is None else layout.specification.reference.profile.anomalies
         self._anomalies = None if anomalies is None else (anomalies, AnomalyScores(anomalies))
+        self.weighs = layout.weighs
         self.alike = _alike(layout)
 
     def traffic(self, sums: Float64, groups: RowGroups, counter: str, rows: Int64 | None = None) -> None:
@@ -100,7 +102,7 @@ class Contributions:
         if self._coded:
             add_codes(sums[:, self._blocks["codes"]], groups, self._numbers(batch), [batch.categorical[name] for name, _, _ in self._categorical])
         if self._irregular is not None:
-            self._irregular.add(sums[:, self._blocks["irregular"]], groups, batch.irregular)
+            self._irregular.add(sums[:, self._blocks["irregular"]], groups if groups.weights is None else replace(groups, weights=None), batch.irregular)  # names add up by rows
         if self._anomalies is not None:
             above = np.flatnonzero(self._strange(batch, members))
             sums[:, self._blocks["anomalies"]] += np.stack((groups.sizes(), groups.sizes(above)), axis=1)
@@ -204,10 +206,10 @@ class Contributions:
         return groups.counts(cells, (unknown + 1) ** 2)
 
     def _probabilities(self, sums: Float64, groups: RowGroups, positive: Bool, score: Float64) -> None:
-        rows, of = None, groups.of
+        rows = None
         if not (score.min(initial=1) >= 0 and score.max(initial=0) <= 1):
             rows = np.flatnonzero((score >= 0) & (score <= 1))  # some have none, or a file has something else than a probability
-            score, positive, of = score[rows], positive[rows], None if of is None else of[rows]
+            score, positive = score[rows], positive[rows]
         if not len(score):
             return
         probability = np.abs(score - ~positive)
@@ -215,7 +217,7 @@ class Contributions:
         gain, miss = np.log(probability), 1 - probability
         brier = miss * miss
         block = sums[:, self._blocks["probability"]]
-        told = (groups.sizes(rows), -_sums(of, gain, len(block)), _products(of, gain, gain, len(block)), _sums(of, brier, len(block)), _products(of, brier, brier, len(block)))
+        told = (groups.sizes(rows), -groups.sums(gain, rows), groups.squares(gain, rows), groups.sums(brier, rows), groups.squares(brier, rows))
         block += np.stack(told, axis=1)
         assert block.shape[1] == len(PROBABILITY)  # noqa: S101  the layout and the sums above name the same five
         add_scores(sums[:, self._blocks["score"]], groups, positive, score, rows)
@@ -227,7 +229,7 @@ def _alike(layout: Layout) -> str:
     levels = {name: (profile.levels, profile.other) for name, profile in layout.columns.items() if profile.kind == "categorical"}
     predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
     told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted, specification.correlation)
-    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(repr((*told, specification.sampling)).encode(), digest_size=16).hexdigest()
 
 
 def _correlation(layout: Layout, numeric: Mapping[str, NumericProfile], starts: Sequence[int], size: int) -> CorrelationSums | None:
@@ -242,24 +244,11 @@ def _errors(groups: RowGroups, prediction: Float64, label: Float64) -> Float64:
     error = prediction - label
     with np.errstate(over="ignore"):
         powers = (np.ones(groups.n), label, label**2, error, np.abs(error), error**2, error**4, error * np.abs(error))
-    rows = np.flatnonzero(np.isfinite(powers).all(axis=0))
-    out = np.empty((len(groups.keys), len(REGRESSION)))
-    of = None if groups.of is None else groups.of[rows]
-    for place, values in enumerate(powers):
-        out[:, place] = _sums(of, values[rows], len(out))
-    return out
-
-
-def _sums(of: Int64 | None, values: Float64, groups: int) -> Float64:
-    """(groups,) sums of a value by the group that each is of."""
-    if of is None:
-        return np.array([values.sum()])
-    return np.bincount(of, weights=values, minlength=groups).astype(np.float64, copy=False)
-
-
-def _products(of: Int64 | None, values: Float64, others: Float64, groups: int) -> Float64:
-    """(groups,) sums of products."""
-    return np.array([values @ others]) if of is None else _sums(of, values * others, groups)
+    finite = np.isfinite(powers).all(axis=0)
+    if finite.all():
+        return np.stack([groups.sums(values) for values in powers], axis=1)
+    rows = np.flatnonzero(finite)
+    return np.stack([groups.sums(values[rows], rows) for values in powers], axis=1)
 
 
 def _add_coded(block: Float64, groups: RowGroups, column: CodedText, bins: ColumnBins) -> None:

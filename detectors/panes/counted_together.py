@@ -7,7 +7,7 @@ share them: their rows are counted as those of one, apart by the model that they
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,13 @@ def _count(request: Counting, owners: Sequence[int], bounds: Sequence[int]) -> N
         members = Members([request.add[owner] for owner in owners], dense, [bound - bounds[0] for bound in bounds])
     groups = RowGroups.by(timestamp, request.length, rows.version, rows.segment if request.by_segment else None, dense)
     sums = np.zeros((len(groups.keys), request.width))
-    request.fill(request.add[owners[0]], sums, groups, rows, members)
+    add = request.add[owners[0]]
+    if add.weighs:
+        half = request.width // 2
+        for part, weights in ((sums[:, :half], rows.weight), (sums[:, half:], None if rows.weight is None else rows.weight**2)):
+            request.fill(add, part, replace(groups, weights=weights), rows, members)
+    else:
+        request.fill(add, sums, groups, rows, members)
     begins = groups.begins(rows.offset, rows.index).tolist()
     of = [0] * len(begins) if dense is None else groups.owners(dense).tolist()
     for place, key, added, begin in zip(of, groups.keys, sums, begins, strict=True):

@@ -70,7 +70,8 @@ class FamilySummariser:
         self._categorical = tuple(name for name, feature in first.layout.features.items() if feature.type == "categorical")
         self._width = first.layout.size
         performance = first.layout.blocks["performance"]
-        self._of_cohort = np.array([first.layout.blocks["traffic"].start + TRAFFIC.index("predictions"), *range(performance.start, performance.stop)])
+        of_cohort = np.array([first.layout.blocks["traffic"].start + TRAFFIC.index("predictions"), *range(performance.start, performance.stop)])
+        self._of_cohort = np.concatenate([of_cohort, of_cohort + first.layout.cells]) if first.layout.weighs else of_cohort
         self._has_columns = bool(first.layout.columns or first.layout.sketched or "irregular" in first.layout.blocks)
         self._name = hashlib.blake2b(repr(family_of(first)).encode(), digest_size=8).hexdigest()
         self.models: list[ModelSummariser] = []
@@ -216,7 +217,7 @@ class FamilySummariser:
         for place in np.flatnonzero(given_up).tolist():
             mine = np.flatnonzero(_owner(batch) == place)
             last = batch.take(mine[[position_of(batch.offset[mine], batch.index[mine]).argmax()]])
-            self._count_in_pane(partial(_fill_given_up, count=int(given_up[place])), last, last.high)
+            self._count_in_pane(partial(_fill_given_up, count=int(given_up[place])), replace(last, weight=None), last.high)
 
     def _count_joined(self, joined: Joined) -> None:
         """Count an outcome where it belongs: at the later of its two times; a correction takes the old one back while both panes are open."""

@@ -63,6 +63,9 @@ class Layout:
     ``irregular``          where types or the schema are watched: see `detectors.panes.irregular_counts`, of the features as they are declared
     ``anomalies``          where single events are judged: those with features, and those whose score is above the reference's threshold
     ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
+
+    Where events are weighed (``sampling: weighted``) all of this stands there twice: sums of weights first, and behind them, cell by cell, sums of their squares, see
+    `detectors.statistics.sampling`. The blocks are places in either half.
     """
 
     specification: MonitorSpecification
@@ -142,7 +145,21 @@ class Layout:
     @cached_property
     def size(self) -> int:
         """Length of a summary vector."""
+        return self.cells * (2 if self.weighs else 1)
+
+    @cached_property
+    def cells(self) -> int:
+        """Length of what is in its blocks."""
         return max(int(block.stop) for block in self.blocks.values())
+
+    @property
+    def weighs(self) -> bool:
+        """Whether events count by what they stand for."""
+        return self.specification.sampling == "weighted"
+
+    def squares(self, vector: Float64) -> Float64:
+        """(cells,) sums of squared weights, in the places of the blocks; where nothing is weighed, the counts."""
+        return vector[self.cells :] if self.weighs else vector
 
     def traffic(self, vector: Float64, counter: str) -> float:
         """One counter of the traffic block."""

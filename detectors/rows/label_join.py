@@ -85,6 +85,7 @@ class LabelJoin:
         self._partition = partition
         self._keys = keys
         self._corrections = labels.corrections
+        self._weighs = specification.sampling == "weighted"
         self._wait = specification.lateness + labels.timeout
         self.stores = {kind: RowStore(group_length=length, max_rows=labels.max_waiting) for kind in ("predictions", "labels", "features")}
 
@@ -129,6 +130,8 @@ class LabelJoin:
 
     def _keep_predictions(self, batch: EventBatch) -> None:
         columns = {"version": batch.version, "segment": batch.segment, "prediction": batch.prediction, "score": batch.score}
+        if self._weighs:
+            columns["weight"] = np.ones(len(batch)) if batch.weight is None else batch.weight
         self._keep("predictions", batch, columns | _features(batch))
 
     def _keep(self, kind: str, batch: EventBatch, columns: dict[str, Coded]) -> None:
@@ -171,6 +174,7 @@ class LabelJoin:
             numeric_names=numeric_names,
             categorical={name: _text(store.column(_CATEGORY + name, found, use)) for name in categorical},
             models=None if labels.models is None else labels.models[use],
+            weight=_numbers(store.column("weight", found, use)) if self._weighs else None,
         )
         corrects = use & previous.mask
         corrections = None
@@ -197,6 +201,7 @@ class LabelJoin:
             numeric_names=batch.numeric_names,
             categorical=batch.categorical,
             models=batch.models,
+            weight=batch.weight,
         )
 
     def _find(self, kind: str, batch: EventBatch) -> Found:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detectors.coded_text import CodedText
-from detectors.event_batch import Coded, Float64, Int64, UInt64, at, plain, positions, put_together
+from detectors.event_batch import Coded, Float64, Int64, UInt64, at, plain, positions, put_together, weights_together
 from detectors.rows.examples import Examples
 
 
@@ -37,6 +37,7 @@ class LabelledRows:
     numeric_names: tuple[str, ...]
     categorical: dict[str, CodedText]
     models: CodedText | None = None
+    weight: Float64 | None = None  # see `EventBatch`; examples do not have it
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -54,7 +55,8 @@ class LabelledRows:
             columns["labelled_at"] = columns["predicted_at"]
         categorical = {name: column[rows] for name, column in self.categorical.items()}
         models = None if self.models is None else self.models[rows]
-        return LabelledRows(model=self.model, partition=self.partition, numeric_names=self.numeric_names, categorical=categorical, models=models, **columns)
+        more: dict[str, Any] = {"models": models, "weight": None if self.weight is None else at(self.weight, rows)}
+        return LabelledRows(model=self.model, partition=self.partition, numeric_names=self.numeric_names, categorical=categorical, **more, **columns)
 
     @staticmethod
     def concatenate(parts: Sequence[LabelledRows]) -> LabelledRows:
@@ -65,7 +67,8 @@ class LabelledRows:
         columns = {name: put_together([getattr(part, name) for part in parts]) for name in _BY_ROW}
         categorical = {name: CodedText.concatenate([part.categorical[name] for part in parts]) for name in first.categorical}
         models = None if first.models is None else CodedText.concatenate([part.models for part in parts if part.models is not None])
-        return LabelledRows(model=first.model, partition=first.partition, numeric_names=first.numeric_names, categorical=categorical, models=models, **columns)
+        more: dict[str, Any] = {"models": models, "weight": weights_together(parts)}
+        return LabelledRows(model=first.model, partition=first.partition, numeric_names=first.numeric_names, categorical=categorical, **more, **columns)
 
     def by_model(self) -> list[LabelledRows]:
         """The rows of each model that there are rows of."""
@@ -96,4 +99,4 @@ class LabelledRows:
         )
 
 
-_BY_ROW = tuple(field.name for field in fields(LabelledRows) if field.name not in {"model", "partition", "numeric_names", "categorical", "models"})
+_BY_ROW = tuple(field.name for field in fields(LabelledRows) if field.name not in {"model", "partition", "numeric_names", "categorical", "models", "weight"})

@@ -26,11 +26,13 @@ class RowGroups:
     keys : of the groups; none is empty.
     of : (n,) each row's group; None where there is one group alone, which spares the work of telling rows apart.
     n : number of rows.
+    weights : (n,) by which rows are counted; None where each counts once.
     """
 
     keys: list[GroupKey]
     of: Int64 | None
     n: int
+    weights: Float64 | None = None
 
     @classmethod
     def by(cls, timestamp: Int64, length: int, version: CodedText, segment: CodedText | None, owner: Int64 | None = None) -> RowGroups:
@@ -84,6 +86,10 @@ class RowGroups:
         if self.of is not None:
             of = self.of if rows is None else self.of[rows]
             cells = cells + (of if cells.ndim == 1 else of[:, None]) * size
+        if self.weights is not None:
+            of_rows = self.weights if rows is None else self.weights[rows]
+            by_cell = of_rows if cells.ndim == 1 else of_rows[:, None]
+            weights = np.broadcast_to(by_cell, cells.shape) if weights is None else weights * by_cell
         flat = None if weights is None else weights.ravel()
         return np.bincount(cells.ravel(), weights=flat, minlength=len(self.keys) * size).astype(np.float64, copy=False).reshape(len(self.keys), size)
 
@@ -108,9 +114,23 @@ class RowGroups:
 
     def sizes(self, rows: Int64 | None = None) -> Float64:
         """(groups,) number of rows of each group, or of some of the rows."""
+        if self.weights is not None:
+            return self.sums(np.ones(self.n if rows is None else len(rows)), rows)
         if self.of is None:
             return np.array([self.n if rows is None else len(rows)], np.float64)
         return np.bincount(self.of if rows is None else self.of[rows], minlength=len(self.keys)).astype(np.float64)
+
+    def sums(self, values: Float64, rows: Int64 | None = None) -> Float64:
+        """(groups,) sums of the values (m,) of all rows, or of some of them."""
+        if self.weights is not None:
+            values = values * (self.weights if rows is None else self.weights[rows])
+        if self.of is None:
+            return np.array([values.sum()])
+        return np.bincount(self.of if rows is None else self.of[rows], weights=values, minlength=len(self.keys)).astype(np.float64, copy=False)
+
+    def squares(self, values: Float64, rows: Int64 | None = None) -> Float64:
+        """(groups,) sums of the squares of values, as `sums`."""
+        return np.array([values @ values]) if self.of is None and self.weights is None else self.sums(values * values, rows)
 
 
 def _distinct(code: Int64, width: int) -> tuple[int, Int64]:

@@ -230,13 +230,13 @@ class WindowBank(ABC):
             n_current=told.n_current,
             reference=told.reference,
             current=told.current,
-            basis=told.basis | {"earliest": format_time(earliest_start(squares, bucket, histogram.starts))} | self._basis(histogram, monitor, bucket),
+            basis=told.basis | {"earliest": format_time(earliest_start(squares, bucket, histogram.starts))} | self._basis(histogram, state, monitor, bucket),
         )
 
-    def _basis(self, histogram: Histogram, monitor: int, bucket: int) -> dict[str, object]:
+    def _basis(self, histogram: Histogram, state: State, monitor: int, bucket: int) -> dict[str, object]:
         """What a statistic rests on besides the reference: the window, its sums by channel, what was known of their dependence, and the share of the budget."""
         mine = self.channel_monitor == monitor
-        events, totals, squares = histogram.suffixes()[bucket][self.channel_sums[:, mine]].tolist()
+        events, totals, squares = self.channels_told(histogram.suffixes(), state)[bucket][:, mine].tolist()
         inflation, freedom = (part[mine].tolist() for part in np.split(histogram.labels[bucket], 2))
         window = {"since": format_time(int(histogram.starts[bucket])), "panes": sum(histogram.sizes[bucket:])}
         sums = {"events": events, "totals": totals, "squares": squares, "inflation": inflation, "freedom": freedom}
@@ -245,7 +245,7 @@ class WindowBank(ABC):
     def present(self, state: State, monitor: int, since: int) -> Present:
         """What a monitor saw of late: the newest window from a time on that holds `REFERENCE_EVENTS`, or all that came since."""
         histogram = Histogram.of_state(state)
-        sums = histogram.suffixes()[:, self.channel_sums[:, self.channel_monitor == monitor]]
+        sums = self.channels_told(histogram.suffixes(), state)[:, :, self.channel_monitor == monitor]
         first = int(np.searchsorted(histogram.starts, since))
         if first == len(sums):
             return Present()
@@ -259,13 +259,29 @@ class WindowBank(ABC):
 
     def seen_in(self, counts: Float64, start: int) -> list[Present]:
         """What every monitor saw in panes whose summary vectors add up to one (size,), as something to compare with."""
-        sums = self.sums_of(counts[None], (start,))[0]
+        sums = self.channels_told(self.sums_of(counts[None], (start,))[0])
         found = []
         for monitor in range(len(self.names)):
-            mine: dict[str, list[float]] = dict(zip(("events", "totals", "squares"), sums[self.channel_sums[:, self.channel_monitor == monitor]].tolist(), strict=True))
+            mine: dict[str, list[float]] = dict(zip(("events", "totals", "squares"), sums[:, self.channel_monitor == monitor].tolist(), strict=True))
             bins = self.bins_of(counts, monitor)
             found.append(Present(mine["events"][0], mine if bins is None else mine | {"counts": bins}))
         return found
+
+    def channels_told(self, sums: Float64, state: State | None = None) -> Float64:
+        """(..., 3, c) events, totals and squares of each channel, of windows (..., w, q), the longest first, of a history; or of some stretch of time (q,)."""
+        del state
+        told: Float64 = sums[..., self.channel_sums]
+        return told
+
+    def events_in(self, sums: Float64) -> Float64:
+        """(..., c) events of the traffic in windows (..., q), by channel."""
+        events: Float64 = sums[..., self.channel_sums[0]]
+        return events
+
+    def expected(self, state: State) -> Float64:
+        """(c,) mean of one event's value in each channel while nothing has changed; nan where that is not known."""
+        del state
+        return np.full(len(self.channel_monitor), np.nan)
 
     def bins_of(self, counts: Float64, monitor: int) -> list[float] | None:
         """Bins of a column in a summary vector; None where the sums hold what there is."""

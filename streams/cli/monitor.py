@@ -16,7 +16,7 @@ from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
 from streams.apply import Applied, Threshold, apply_monitor, checked, thresholds_of
-from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, Score, Time, TimeFormat, messages, moment, print_json, results, written
+from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, SamplingFraction, Score, Time, TimeFormat, messages, moment, print_json, results, written
 from streams.connection import connect
 from streams.file_settings import FILE_BUDGET, changed
 from streams.infer import QUALITY, state_bytes
@@ -39,6 +39,7 @@ def infer(
     time: Time = None,
     time_format: TimeFormat = None,
     ignore: Ignore = None,
+    sampling_fraction: SamplingFraction = None,
     segment: Annotated[list[str] | None, typer.Option(help="A column to report separately by; may be given again.")] = None,
     period: Annotated[list[str] | None, typer.Option(help="A cycle to learn and to take off, such as 1d, or without --time in rows, such as 365; may be given again.")] = None,
     task: Annotated[Literal["classification", "regression"] | None, typer.Option(help="Default: by the label's values.", show_default=False)] = None,
@@ -79,6 +80,7 @@ def infer(
         correlation=correlation or (),
         anomalies=anomalies,
         hours=hours,
+        sampling_fraction=sampling_fraction,
         base=base,
         tell=tell,
     )

@@ -31,6 +31,7 @@ Time = Annotated[str | None, typer.Option("--time", help="Column with the event'
 TimeFormat = Annotated[str | None, typer.Option(help="Format of that time as of strptime, or epoch-seconds; default RFC 3339 or epoch milliseconds.")]
 Prediction = Annotated[str | None, typer.Option(help="Column with the model's prediction.")]
 Score = Annotated[str | None, typer.Option(help="Column with the probability of the positive class.")]
+SamplingFraction = Annotated[str | None, typer.Option(help="Column with the share of the traffic that a row is of: one of .1 counts as ten.", show_default=False)]
 Label = Annotated[str | None, typer.Option("--label", "--target", help="Column with the truth.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], typer.Option(case_sensitive=False, help="From which level on messages are told.")]
@@ -38,7 +39,16 @@ REGISTRY_HELP = "Folder of the model registry, or mlflow: before the address of 
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given again.")]
 
 
-def columns(*, time: str | None, time_format: str | None, prediction: str | None, score: str | None, label: str | None, label_delay: str | None = None) -> ColumnNames:
+def columns(
+    *,
+    time: str | None,
+    time_format: str | None,
+    prediction: str | None,
+    score: str | None,
+    label: str | None,
+    label_delay: str | None = None,
+    sampling_fraction: str | None = None,
+) -> ColumnNames:
     """The columns that the options name."""
     if time_format is not None and time is None:
         raise SettingsError(f"--time-format {time_format!r} was given without --time; name the column")
@@ -49,6 +59,7 @@ def columns(*, time: str | None, time_format: str | None, prediction: str | None
         prediction=prediction,
         score=score,
         label=label,
+        sampling_fraction=sampling_fraction,
         label_delay=(delay.duration or 0) if delay else 0,
         label_delay_rows=(delay.events or 0) if delay else 0,
     )

@@ -45,12 +45,16 @@ def command(
     event_id: Annotated[str | None, typer.Option(help="Column with a unique id; default: the file's name and the row number.", show_default=False)] = None,
     version: Annotated[str | None, typer.Option(help="Column with the model's version.")] = None,
     latency: Annotated[str | None, typer.Option(help="Column with the latency in milliseconds.")] = None,
+    sampling_fraction: Annotated[str | None, typer.Option(help="Column with the share of the traffic that a row is of.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was published as JSON.")] = False,
 ) -> None:
     """Publish the events of a file, and their labels when they would have become known; then move event time on, so that the last pane closes."""
     connection = connect(bootstrap, topic_prefix=prefix)
     specification = _specification(monitor, connection)
-    columns = EventColumns(time=time_column, time_format=time_format, prediction=prediction, score=score, label=label, event_id=event_id, version=version, latency=latency)
+    columns = EventColumns(
+        time=time_column, time_format=time_format, prediction=prediction, score=score, label=label,
+        event_id=event_id, version=version, latency=latency, sampling_fraction=sampling_fraction,
+    )  # fmt: skip
     delay = parse_label_delay(label_delay) if label_delay is not None else LabelDelay(duration=specification.labels.delay)
     total = count_rows(file)
     events = events_of(read_chunks(file), specification, columns, delay=delay, name=f"{specification.model}-{file.name}")

@@ -24,7 +24,7 @@ from retrainer.provenance import provenance
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import TrainingError, trainer_named
 from retrainer.versions import Version
-from streams.cli.options import Json, Label, Prediction, Score, Time, TimeFormat, alert_json, columns, messages, moment, print_json, results, written
+from streams.cli.options import Json, Label, Prediction, SamplingFraction, Score, Time, TimeFormat, alert_json, columns, messages, moment, print_json, results, written
 from streams.file_events import ColumnNames, feature_columns, outcome_column
 from streams.file_settings import for_file
 from streams.measured_reference import labelled_rows, with_measured_performance
@@ -50,6 +50,7 @@ def command(
     score: Score = None,
     label: Label = None,
     label_delay: Annotated[str | None, typer.Option(help="When labels come: after 500 (events) or 2h; default: at once.", show_default=False)] = None,
+    sampling_fraction: SamplingFraction = None,
     segment: Annotated[list[str] | None, typer.Option(help="A column to report separately by; may be given again.")] = None,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Close the loop: a champion is trained on the reference, predicts every row, and is retrained by the monitor's policy.")
@@ -69,7 +70,7 @@ def command(
         raise SettingsError("with --retrain the champion makes the predictions; leave out --prediction and --score")
     if not retrain and (reference is not None or registry is not None):
         raise SettingsError("--reference and --registry are for --retrain; add it, or leave them out")
-    names = columns(time=time, time_format=time_format, prediction=prediction, score=score, label=label, label_delay=label_delay)
+    names = columns(time=time, time_format=time_format, prediction=prediction, score=score, label=label, label_delay=label_delay, sampling_fraction=sampling_fraction)
     if label is not None and prediction is None and not retrain:
         raise SettingsError("a label says nothing without a prediction; name it with --prediction, or add --retrain")
     tables = _chunks(files)

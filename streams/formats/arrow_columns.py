@@ -18,6 +18,7 @@ from detectors.coded_text import CodedText
 from detectors.columns.irregular_features import irregular_text
 from detectors.columns.watched_columns import matrix_and_coded, watched_columns
 from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, Int64, UInt8, order_of
+from detectors.statistics.sampling import SMALLEST_FRACTION, whole_weights
 from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times, vectors
 from streams.formats.arrow_records import ArrowRows
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
@@ -171,6 +172,9 @@ class ArrowColumns:
         for _, found in (*outcomes.values(), *coded.values(), *vectors_of.values(), *segments):
             if found is not None:
                 odd |= found[rows]
+        fraction = self._fractions() if specification.sampling == "weighted" else None
+        if fraction is not None and fraction[1] is not None:
+            odd |= fraction[1][rows]
         if odd.any():
             self.odd[rows[odd]] = True
             rows, matrix = rows[~odd], matrix[~odd]
@@ -198,6 +202,7 @@ class ArrowColumns:
             revisions=schema.revisions,
             categorical=categorical,
             irregular=self._irregular(schema, rows),
+            weight=None if fraction is None else whole_weights(fraction[0][at], self._event_id[at]),
             **{name: _taken(values, at) for name, (values, _) in outcomes.items()},
         )
 
@@ -221,6 +226,12 @@ class ArrowColumns:
         texts_of = [irregular_text((), [name for name, is_there in zip(has, row, strict=True) if is_there]) for row in found.tolist()]
         told = CodedText.of(texts_of)
         return CodedText(told.levels, told.codes[codes.ravel()])
+
+    def _fractions(self) -> _Read:
+        """Sampling fractions; what is none is odd, but for a label, which has its prediction's."""
+        fraction, odd = self._once(("sampling_fraction",), self._column("sampling_fraction"), numbers)
+        unfit = (fraction < SMALLEST_FRACTION) | (fraction > 1) | (False if odd is None else odd)
+        return np.where(unfit, np.nan, fraction), unfit & (self._kind != LABEL)
 
     def _once(self, key: tuple[str, ...], column: pa.Array | None, read: Callable[[pa.Array], _Read]) -> _Read:
         """A column is read once for all models that have it."""

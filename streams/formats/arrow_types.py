@@ -10,7 +10,24 @@ import pyarrow as pa
 
 from detectors.errors import EventError
 
-FIELDS = frozenset({"event_id", "model", "kind", "model_version", "timestamp", "prediction", "label", "score", "probabilities", "segments", "latency_ms", "status", "features"})
+FIELDS = frozenset(
+    {
+        "event_id",
+        "model",
+        "kind",
+        "model_version",
+        "timestamp",
+        "prediction",
+        "label",
+        "score",
+        "probabilities",
+        "segments",
+        "latency_ms",
+        "status",
+        "features",
+        "sampling_fraction",
+    }
+)
 """Columns that are read; they are called as in JSON, and a null is a field that is not there."""
 _INT32 = pa.int32().id
 _SIMPLE = frozenset(kind.id for kind in (pa.null(), pa.bool_(), pa.int64(), pa.int32(), pa.float64(), pa.float32(), pa.string(), pa.large_string(), pa.timestamp("ms")))

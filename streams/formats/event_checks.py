@@ -16,6 +16,7 @@ import numpy as np
 from detectors.errors import EventError
 from detectors.event_batch import LABEL, PREDICTION, Bool, Float64, Int64, UInt8
 from detectors.specification import MonitorSpecification
+from detectors.statistics.sampling import SMALLEST_FRACTION
 from streams.formats.event_schema import KINDS
 
 FIRST_TIME, LAST_TIME = -62_135_596_800_000, 253_402_300_799_999
@@ -124,6 +125,14 @@ def check(event: Any, record_timestamp: int, specification: MonitorSpecification
     if ahead > specification.max_ahead:
         raise EventError(f"{ahead} ms after its record's timestamp, allowed are {specification.max_ahead} ms", path="timestamp")
     check_outcomes(event, specification)
+    if specification.sampling == "weighted" and event.kind != "label" and not is_fraction(event.sampling_fraction):
+        got = repr(event.sampling_fraction)[:100]
+        raise EventError(f"expected the share of the traffic that is published, a number from {SMALLEST_FRACTION:g} to 1, got {got}", path="sampling_fraction")
+
+
+def is_fraction(value: Any) -> bool:
+    """Whether a sampling fraction is none, or one that an event can be weighed by."""
+    return value is None or (type(value) in _NUMBERS and SMALLEST_FRACTION <= value <= 1)
 
 
 def check_outcomes(event: Any, specification: MonitorSpecification) -> None:

@@ -18,8 +18,9 @@ import xxhash
 from detectors.coded_text import CodedText
 from detectors.columns.class_names import class_name
 from detectors.columns.watched_columns import matrix_and_coded, watched_columns
-from detectors.event_batch import Bool, EventBatch, Float64, Int64, UInt8, UInt64, present
-from streams.formats.event_checks import is_number, suspicious, times
+from detectors.event_batch import LABEL, Bool, EventBatch, Float64, Int64, UInt8, UInt64, present
+from detectors.statistics.sampling import whole_weights
+from streams.formats.event_checks import is_fraction, is_number, suspicious, times
 from streams.formats.event_schema import CONTROL, KINDS, ModelSchema
 from streams.formats.read_events import ReadEvents
 
@@ -60,10 +61,17 @@ class EventColumns:
         statuses = [event.status for event in events]
         outcomes = _numbers if self._regression else coded_classes
         numeric, numeric_names, categorical = _features(first, events)
+        event_id = event_hashes(self._event_ids)
+        self._unfit_fractions: Bool | None = None
+        weight = None
+        if first.specification.sampling == "weighted":
+            fractions = [event.sampling_fraction for event in events]
+            self._unfit_fractions = np.array([not is_fraction(fraction) for fraction in fractions], bool)
+            weight = whole_weights(_floats([fraction if is_fraction(fraction) else None for fraction in fractions]), event_id)
         self._rows = EventBatch(
             model="",
             kind=_kinds([event.kind for event in events]),
-            event_id=event_hashes(self._event_ids),
+            event_id=event_id,
             timestamp=times([event.timestamp for event in events], places.record_timestamp),
             high=places.high,
             offset=places.offset,
@@ -79,6 +87,7 @@ class EventColumns:
             numeric_names=numeric_names,
             categorical=categorical,
             irregular=CodedText.of([irregular.get(line) for line in read.lines.tolist()]) if irregular else None,
+            weight=weight,
         )
 
     def _scores(self, scores: Float64) -> Float64:
@@ -110,6 +119,8 @@ class EventColumns:
             probabilities=self._probabilities,
             failed=rows.failed,
         )
+        if self._unfit_fractions is not None:
+            found |= self._unfit_fractions & (rows.kind != LABEL)
         return np.flatnonzero((found | (rows.kind == UNKNOWN_CODE)) & (rows.kind != CONTROL_CODE))
 
     def batches(self, refused: Bool) -> list[EventBatch]:

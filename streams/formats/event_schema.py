@@ -46,6 +46,7 @@ _FIELDS: list[tuple[str, Any, Any]] = [
     ("segments", dict[str, Scalar | None] | None, None),
     ("latency_ms", float | None, None),
     ("status", int | str, 200),
+    ("sampling_fraction", Any, None),  # of a model whose events are weighed it is looked at, see `event_checks`; of others it may be anything
 ]
 
 
@@ -270,7 +271,7 @@ class ModelSchema:
         self.derives = specification.derives
         """Whether what is watched is not all as events carry it."""
         derived = tuple((name, reading(feature)) for name, feature in features) if self.derives else ()
-        self.form: Hashable = (self.shape, specification.segments, specification.task, derived)
+        self.form: Hashable = (self.shape, specification.segments, specification.task, specification.sampling, derived)
         """The same for models whose events become the same columns."""
         self.reader = EventReader.of(self.shape)
 

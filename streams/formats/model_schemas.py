@@ -18,14 +18,14 @@ from detectors.specification import MonitorSpecification, Quality
 from streams.formats.event_checks import check_outcomes
 from streams.formats.event_schema import ModelSchema, reading
 
-_View = tuple[str, str | None, tuple[str, ...], tuple[tuple[str, Hashable], ...], Quality | None]
+_View = tuple[str, str | None, tuple[str, ...], str, tuple[tuple[str, Hashable], ...], Quality | None]
 """What reading an event depends on."""
 
 
 def _view(specification: MonitorSpecification) -> _View:
     features = tuple((name, reading(feature)) for name, feature in specification.features.items())
     quality = specification.quality
-    return specification.task, specification.positive_class, specification.segments, features, quality if quality.forgives else None
+    return specification.task, specification.positive_class, specification.segments, specification.sampling, features, quality if quality.forgives else None
 
 
 class ModelSchemas:

@@ -62,8 +62,21 @@ def predicting() -> MonitorSpecification:
     return specification.model_copy(update={"reference": Reference(profile=profile)})
 
 
+def weighing() -> MonitorSpecification:
+    return specification_of(COLUMNS, performance=PerformanceProfile(rows=5_000, loss=0.1, deviation=0.3), sampling="weighted")
+
+
 def vectors_of(specification: MonitorSpecification, *, events: int = 20_000, panes: int = 200, seed: int, changed_from: float = 1.0) -> np.ndarray:
-    """Panes of which the last part is changed in everything."""
+    """Panes of which the last part is changed in everything; where events are weighed, those of every other pane stand for two."""
+    vectors = plain_vectors_of(specification, events=events, panes=panes, seed=seed, changed_from=changed_from)
+    if specification.sampling == "weighted":
+        cells, weight = Layout(specification).cells, 1.0 + np.arange(panes)[:, None] % 2
+        vectors[:, cells:] = vectors[:, :cells] * weight**2
+        vectors[:, :cells] *= weight
+    return vectors
+
+
+def plain_vectors_of(specification: MonitorSpecification, *, events: int, panes: int, seed: int, changed_from: float) -> np.ndarray:
     generator = np.random.default_rng(seed)
     change = np.arange(events) >= changed_from * events
     age, salary = generator.normal(size=events), np.log(generator.lognormal(size=events))
@@ -79,7 +92,8 @@ def vectors_of(specification: MonitorSpecification, *, events: int = 20_000, pan
         output, loss = generator.normal(size=events) + change, np.abs(generator.normal(size=events)) * (1 + change)
         return pane_vectors(Layout(specification), panes, columns | {"prediction": output}, absolute_errors=loss)
     output = (generator.random(events) < 0.5 + 0.3 * change).astype(float)
-    return pane_vectors(Layout(specification), panes, columns | {"prediction": output}, errors=generator.random(events) < 0.1 + 0.2 * change)
+    columns |= {} if specification.reference.profile.prediction is None else {"prediction": output}
+    return pane_vectors(Layout(specification), panes, columns, errors=generator.random(events) < 0.1 + 0.2 * change)
 
 
 def guaranteed() -> MonitorSpecification:
@@ -90,15 +104,16 @@ CASES = [(made, index) for made in (classifier, regression) for index in range(l
 CASES += [(guaranteed, index) for index, detector in enumerate(detectors_of(guaranteed())) if isinstance(detector, RateEDetector)]
 CASES += [(estimating, index) for index, detector in enumerate(detectors_of(estimating())) if detector.names == ("estimated_error_rate",)]
 CASES += [(predicting, index) for index, detector in enumerate(detectors_of(predicting())) if isinstance(detector, GivenOthers)]
+CASES += [(weighing, index) for index, detector in enumerate(detectors_of(weighing())) if not detector.names[0].startswith("out_of_range")]
 every_detector = pytest.mark.parametrize(("made", "index"), CASES, ids=[f"{made.__name__}-{detectors_of(made())[index].names[0]}" for made, index in CASES])
 
 
 def test_the_contract_is_checked_for_every_bank_and_monitor() -> None:
-    assert len(CASES) == 15
+    assert len(CASES) == 18
     names = [name for made in (classifier, regression) for detector in detectors_of(made()) for name in detector.names]
     quality = ["out_of_range:age", "missing:age", "out_of_range:salary", "missing:salary", "unseen:city", "missing:city"]
     assert sorted(names) == sorted(["feature:age", "feature:salary", "feature:city", "prediction", *quality] * 2 + ["error_rate", "loss", "correlation"])
-    kinds = {type(detector) for made in (classifier, regression, estimating, predicting) for detector in detectors_of(made())}
+    kinds = {type(detector) for made in (classifier, regression, estimating, predicting, weighing) for detector in detectors_of(made())}
     assert kinds == {*filterfalse(isabstract, WindowBank.__subclasses__()), PriorDrift, ErrorsByClass, ResidualsByClass}
 
 
@@ -162,7 +177,8 @@ def through_msgpack(state: State) -> State:
     return {key: unpacked(value) for key, value in raw.items()}
 
 
-VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed, estimating, predicting)}
+VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed, estimating, predicting, weighing)}
+VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed, estimating, weighing)}
 
 
 @every_detector

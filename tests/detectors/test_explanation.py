@@ -48,7 +48,8 @@ def settings_of_a_model(draw: st.DrawFn) -> MonitorSpecification:
     detectors = draw(st.sampled_from([Detectors(), Detectors(rates="e-detector", river=() if regression else ("adwin", "ddm", "hddm_w"))]))
     task = "regression" if regression else "classification"
     alerts = Alerts(floors=floors, resolve_after=parse_duration("100s"))
-    return specification_of(COLUMNS, performance=performance, prediction=outputs, task=task, alerts=alerts, detectors=detectors, lateness=0, **budget)
+    sampling = draw(st.sampled_from(["ignored", "weighted"])) if detectors == Detectors() else "ignored"
+    return specification_of(COLUMNS, performance=performance, prediction=outputs, task=task, alerts=alerts, detectors=detectors, sampling=sampling, lateness=0, **budget)
 
 
 def history(specification: MonitorSpecification, seed: int, size: float, events: int) -> np.ndarray:
@@ -77,6 +78,9 @@ def history(specification: MonitorSpecification, seed: int, size: float, events:
         vectors = pane_vectors(layout, PANES, data | {"prediction": output.astype(float)})
         np.add.at(vectors, (pane, block.start + 3 * label + output), 1)
     np.add.at(vectors, (pane, np.full(n, layout.blocks["traffic"].start)), 1)
+    if layout.weighs:
+        vectors[:, layout.cells :] = 9 * vectors[:, : layout.cells]
+        vectors[:, : layout.cells] *= 3
     return vectors
 
 

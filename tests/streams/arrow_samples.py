@@ -32,6 +32,7 @@ COLUMNS: dict[str, st.SearchStrategy[st.SearchStrategy[Any]]] = {
     "label": one_type,
     "score": st.sampled_from([st.floats(0, 1), st.floats(-0.5, 1.5), st.integers(0, 1), st.booleans()]),
     "latency_ms": st.sampled_from([st.floats(0, 9), st.just("fast")]),
+    "sampling_fraction": st.sampled_from([st.floats(0.05, 1), st.floats(-0.5, 1.5), st.just(1), st.just("half"), st.booleans()]),
     "status": st.sampled_from([st.sampled_from([200, 500]), st.sampled_from(["error", "200"]), st.booleans()]),
     "features.age": st.sampled_from([st.floats(-2, 2), st.integers(-3, 3), st.just("old"), st.booleans()]),
     "features.plan": one_type,

@@ -194,3 +194,17 @@ def test_the_measured_reference_is_the_error_of_a_model_on_rows_that_it_had_not_
     assert sum(profile.prediction.counts) == 200
     few = Table(source="few.csv", columns={name: column[:100] for name, column in columns.items()})
     assert with_measured_performance(coin, few, ColumnNames(label="truth"), ScikitLearnTrainer()) is coin
+
+
+def test_a_sampled_file_is_told_as_all_of_the_traffic(specification: MonitorSpecification, tmp_path: Path):
+    table = _table(8_000, 21)
+    right = table.columns["said"] == table.columns["truth"]
+    fraction = np.where(right, 0.2, 1.0)
+    kept = np.random.default_rng(22).random(8_000) < fraction
+    sampled = Table(source="sampled.csv", columns={name: column[kept] for name, column in (table.columns | {"share": fraction}).items()})
+    save_specification(specification, tmp_path / "monitor.yaml")
+    given = [str(_write(sampled, tmp_path / "sampled.csv")), "--monitor", str(tmp_path / "monitor.yaml"), "--prediction", "said", "--label", "truth", "--json"]
+    weighted, plain = (json.loads(run("replay", *given, *more).stdout) for more in (["--sampling-fraction", "share"], []))
+    assert weighted["accuracy"]["observed"] == pytest.approx(right.mean(), abs=0.02)
+    assert plain["accuracy"]["observed"] < 0.75
+    assert (len(weighted["alerts"]), len(plain["alerts"]) > 0) == (0, True)

@@ -21,7 +21,7 @@ NOW = 1_700_000_000_000
 MONITORS = Monitors(
     [
         Monitor(specification=specification(segments=("country",))),
-        Monitor(specification=MonitorSpecification(model="price", task="regression", features={"area": Feature(), "rooms": Feature()})),
+        Monitor(specification=MonitorSpecification(model="price", task="regression", features={"area": Feature(), "rooms": Feature()}, sampling="weighted")),
         Monitor(specification=MonitorSpecification(model="spam", positive="yes", features={"length": Feature()})),
         Monitor(specification=MonitorSpecification(model="scam", positive="no", features={"length": Feature()}, max_ahead=1)),
         Monitor(specification=MonitorSpecification(model="sham", positive="no", features={"length": Feature()})),
@@ -51,6 +51,7 @@ events = st.fixed_dictionaries(
         "probabilities": st.one_of(st.none(), st.dictionaries(st.sampled_from(["yes", "no"]), st.floats(-0.5, 1.5))),
         "segments": st.one_of(st.none(), st.dictionaries(st.sampled_from(["country", "device"]), values)),
         "latency_ms": st.one_of(st.none(), st.floats(0, 9)),
+        "sampling_fraction": st.one_of(st.none(), st.floats(0.1, 1), st.floats(-0.5, 1.5), st.sampled_from([1, True, "half", [1]])),
         "status": st.sampled_from([200, 500, "error"]),
     },
 )
@@ -74,6 +75,7 @@ def rows(batches: tuple[EventBatch, ...]) -> dict[tuple[Any, ...], list[Any]]:
     found: dict[tuple[Any, ...], list[Any]] = {}
     for batch in [part for whole in batches for part in whole.by_model()]:
         columns = [batch.kind, batch.event_id, batch.timestamp, batch.high, batch.version, batch.segment, batch.prediction, batch.label, batch.score, batch.latency, batch.failed]
+        columns += [np.ones(len(batch)) if batch.weight is None else batch.weight]
         columns += [batch.feature(name) for name in sorted([*batch.numeric_names, *batch.categorical])]
         for row, place in enumerate(zip(batch.offset.tolist(), batch.index.tolist(), strict=True)):
             assert (*place, batch.revisions) not in found

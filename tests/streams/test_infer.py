@@ -189,3 +189,24 @@ def test_the_estimate_of_the_state_grows_with_what_is_kept() -> None:
     assert state_bytes(found, partitions=8) > state_bytes(found)
     assert state_bytes(MonitorSpecification(model="m")) > 1_000_000 * 64
     assert state_bytes(found) < 1_000_000  # a hundred events a day wait for a week
+
+
+def test_a_sampled_table_is_a_reference_in_the_proportions_of_all_of_the_traffic() -> None:
+    random = np.random.default_rng(11)
+    wrong = random.random(20_000) < 0.1
+    fraction = np.where(wrong, 1.0, 0.1)
+    kept = random.random(20_000) < fraction
+    label = np.array(["no", "yes"], object)[(random.random(20_000) < 0.5).astype(int)]
+    said = np.where(wrong, np.where(label == "no", "yes", "no"), label)
+    columns = {"age": random.normal(size=20_000) + wrong, "label": label, "said": said, "share": fraction}
+    table = Table(source="sampled.csv", columns=columns).take(kept)
+    notes: list[str] = []
+    specification = infer(table, model="m", label="label", prediction="said", sampling_fraction="share", tell=notes.append)
+    profile = specification.reference.profile
+    assert profile is not None
+    assert profile.performance is not None
+    assert specification.sampling == "weighted"
+    assert list(profile.features) == ["age"]
+    assert profile.performance.loss == pytest.approx(0.1, abs=0.025)  # among the rows it is .53
+    assert any("in the proportions of all of the traffic" in note for note in notes)
+    assert infer(table.take(kept[kept] & (fraction[kept] < 1)), model="m", label="label", prediction="said").sampling == "ignored"
