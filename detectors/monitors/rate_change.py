@@ -240,9 +240,11 @@ class RateChange(WindowBank):
         reference_hits, reference_events = self._reference(state)
         base = (reference_hits + 0.5) / (reference_events + 1)
         rate = (scored.detail["hits"] + 2) / (scored.events + 4)  # Agresti and Coull: without a hit, too, the rate is not known to be 0
-        own, of_reference = np.sqrt(inflation * rate * (1 - rate) / scored.events), np.sqrt(inflation * base * (1 - base) / (reference_events + 1))
+        of_reference = np.sqrt(inflation * base * (1 - base) / (reference_events + 1))
         stated = (reference_events >= KNOWN) & (self._floor == 0)
         allowed = np.where(stated, RESOLUTION, tolerance(self._floor, of_reference))
+        rate = np.maximum(rate, np.minimum(base + allowed, 0.5))  # that few were hit by chance says nothing of how much they vary
+        own = np.sqrt(inflation * rate * (1 - rate) / scored.events)
         return Remains(scored.effect[None], own[None], allowed[None])
 
     def tell(self, state: State, monitor: int, bucket: int, scored: Scored) -> Told:

@@ -135,11 +135,11 @@ class Panel:
                 inflation, freedom = grown.labels[:, :channels][:, of_channels], grown.labels[:, channels:][:, of_channels]
                 scored.append(bank.score(Windows(grown.windows[..., of_sums], grown.noted, inflation, freedom, grown.begins, ends), state))
             verdicts = self._verdicts(states, scored, own, grown, np.array(starts))
-        states, alarmed, inflation = self._note_alarms(states, verdicts, grown.labels[grown.latest, :channels], starts)
+        states, alarmed, inflation = self._note_alarms(states, verdicts, scored, grown, starts)
         found = []
         for bank, way, state, one, monitors, of_channels in zip(self._banks, ways, states, scored, self._monitors, self._channels, strict=True):
             mine = verdicts.of_monitors(monitors)
-            gone = way.gone and bank.gone_of(one, grown.begins, alarmed[..., monitors], inflation[..., of_channels], state)
+            gone = way.gone and bank.gone_of(one, grown.begins, grown.prices, alarmed[..., monitors], inflation[..., of_channels], state)
             found.append(replace(mine, gone=gone) if way.gone else mine)
         return states, found
 
@@ -249,21 +249,30 @@ class Panel:
         recent = effects[place]
         return np.where(known, np.where(self._one_sided, np.maximum(recent, 0), recent), np.nan)
 
-    def _note_alarms(self, states: list[State], verdicts: Verdicts, inflation: Float64, starts: Sequence[int]) -> tuple[list[State], Int64, Float64]:
+    def _note_alarms(self, states: list[State], verdicts: Verdicts, scored: Sequence[Scored], grown: _Grown, starts: Sequence[int]) -> tuple[list[State], Int64, Float64]:
         """The states with the monitors that alarmed first on one of these panes, and what they held of alarms after each of them: (k, m) and (k, c), or the same after all.
 
         The dependence, (k, c) on each pane, is noted before a lasting change is taken for one: the level before against the level after looks like a
-        long correlation.
+        long correlation. And what was found is noted, by which is known when it is gone.
         """
         alarmed, noted = (_beside([state[name] for state in states]) for name in ("alarmed", "inflation_at_alarm"))
         drifting = (verdicts.status == _DRIFT) & (alarmed == NO_TIME)
         if not drifting.any():
             return states, alarmed, noted
+        inflation = grown.labels[grown.latest, : grown.labels.shape[1] // 2]
         first, since_then = drifting.argmax(axis=0), np.logical_or.accumulate(drifting)
+        window = (grown.begins[first] == verdicts.change_at[first, np.arange(len(first))][:, None]).argmax(axis=1)
         alarmed = np.where(since_then, np.array(starts)[first] + self._pane, alarmed)
         noted = np.where(since_then[:, self._channel_monitor], inflation[first[self._channel_monitor], np.arange(inflation.shape[1])], noted)
-        parts = zip(states, self._monitors, self._channels, strict=True)
-        return [state | {"alarmed": alarmed[-1, mine], "inflation_at_alarm": noted[-1, channels]} for state, mine, channels in parts], alarmed, noted
+        after = []
+        for bank, state, one, mine, channels in zip(self._banks, states, scored, self._monitors, self._channels, strict=True):
+            told = {"alarmed": alarmed[-1, mine], "inflation_at_alarm": noted[-1, channels]}
+            if drifting[:, mine].any():
+                fresh = drifting[:, mine].any(axis=0)
+                told["found"] = np.where(fresh, bank.found(one, first[mine], window[mine], state), state["found"])
+                told["changed"] = np.where(fresh, verdicts.change_at[first[mine], np.arange(len(alarmed[-1]))[mine]], state["changed"])
+            after.append(state | told)
+        return after, alarmed, noted
 
 
 def _first_since(begins: Int64, since: Int64) -> Int64:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from detectors.acknowledgement import Present
+from detectors.columns.shared_arrays import shared
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Bool, Float64, Int64
 from detectors.rfc3339 import format_time
-from detectors.scans.calibration import paid, price
+from detectors.scans.calibration import paid, price, threshold
 from detectors.scans.history import Cells, Histogram
 from detectors.scans.panel import MIN_EVENTS, Panel, Way
 from detectors.scans.scored_windows import Bank, Remains, Scored, Told, Windows
@@ -144,7 +145,14 @@ class WindowBank(ABC):
         channels = self.channel_sums.shape[1]
         histogram = Histogram.empty(sums=self.width, labels=2 * channels)
         never = np.full(len(self.names), NO_TIME, np.int64)
-        noted = {"since": never, "measured_since": never, "alarmed": never, "inflation_at_alarm": np.full(channels, np.nan)}
+        noted = {
+            "since": never,
+            "measured_since": never,
+            "alarmed": never,
+            "changed": never,
+            "inflation_at_alarm": np.full(channels, np.nan),
+            "found": shared(np.full((1, len(self.names)), np.nan)),
+        }
         return histogram.as_state() | Dependence.empty(channels).as_state() | noted
 
     def step(self, state: State, counts: Float64, start: int) -> tuple[State, Verdicts]:
@@ -172,22 +180,43 @@ class WindowBank(ABC):
     def gone(self, state: State) -> Bool:
         """(m,) whether the change that a monitor alarmed for is surely gone by the last pane.
 
-        It is when there is a window from some time after the alarm until now in which every effect is below half its tolerance and the upper end of the
-        effect's 95 % interval is below the whole; so a window too short to know is no proof, and after a true return some window is long enough.
+        It is when there is a window from some time after the alarm until now in which every effect is below half its tolerance, and the upper end of the
+        effect's 95 % interval below the whole; and in which what was found is surely less than half of what it was: by the lower ends of its 95 % intervals
+        at the alarm, and in all that came since the change. As this is asked of every window at every pane, it has to be as sure as an alarm: a change that lasts is taken for
+        gone as rarely as the model's budget allows false alarms. So a window too short to know is no proof, and after a true return some window is long enough.
         """
         histogram = Histogram.of_state(state)
         scored, _ = self._scored(self._windows(histogram), histogram.starts, state)
-        return self.gone_of(scored, histogram.starts, state["alarmed"], state["inflation_at_alarm"], state)
+        prices = price(np.cumsum(histogram.sizes[::-1], dtype=np.int64)[::-1])
+        return self.gone_of(scored, histogram.starts, prices, state["alarmed"], state["inflation_at_alarm"], state)
 
-    def gone_of(self, scored: Scored, begins: Int64, alarmed: Int64, inflation_at_alarm: Float64, state: State) -> Bool:
-        """(..., m) the same for monitors that alarmed at times (..., m), when the inflation was (..., c)."""
+    def gone_of(self, scored: Scored, begins: Int64, prices: Float64, alarmed: Int64, inflation_at_alarm: Float64, state: State) -> Bool:
+        """(..., m) the same for monitors that alarmed at times (..., m), when the inflation was (..., c); of windows with starts and prices (..., w)."""
         noted = inflation_at_alarm[..., None, :]
         with np.errstate(all="ignore"):
             left = self.remains(scored, np.where(np.isnan(noted), scored.windows.inflation, noted), state)
             small = (left.effect < left.tolerance / 2) & (left.effect + 1.96 * left.error < left.tolerance)
-        proof = small.all(axis=0) & (scored.events >= MIN_EVENTS) & (begins[..., None] >= np.maximum(state["since"], alarmed)[..., None, :])
+            found = state["found"].reshape(len(state["found"]), *[1] * begins.ndim, -1)  # (k, ..., w, m)
+            least, since = left.effect - 1.96 * left.error, (begins[..., None] <= state["changed"]).sum(axis=-2, keepdims=True) - 1
+            known = np.fmin(found, np.take_along_axis(least, np.broadcast_to(np.maximum(since, 0), (len(least), *since.shape)), axis=-2))
+            lasts = (found > 0) & (alarmed != NO_TIME)[..., None, :]
+            lasting = np.maximum(known / 2, left.tolerance)
+            less = paid(np.maximum((lasting - left.effect) / left.error, 0), prices[..., None]) > self._surely**2
+        proof = (small & (less | ~lasts)).all(axis=0) & (scored.events >= MIN_EVENTS) & (begins[..., None] >= np.maximum(state["since"], alarmed)[..., None, :])
         gone: Bool = proof.any(axis=-2) & self.ready(state)
         return gone
+
+    @cached_property
+    def _surely(self) -> float:
+        """Standard errors by which what was found must have become less; of detectors outside of the budget, of which nothing is promised, those of the interval."""
+        return threshold(self.bank.looks * self.bank.share, smallest=self.bank.smallest) if self.bank.share > 0 else 1.96
+
+    def found(self, scored: Scored, pane: Int64, window: Int64, state: State) -> Float64:
+        """(k, m) lower ends of the 95 % intervals of effects, as `remains` has them, of each monitor in a window of a pane (m,) each: what has to go before its alert resolves."""
+        with np.errstate(all="ignore"):
+            left = self.remains(scored, scored.windows.inflation, state)
+            least = left.effect - 1.96 * left.error
+        return np.asarray(least[:, pane, window, np.arange(len(self.names))])
 
     def _windows(self, histogram: Histogram) -> Windows:
         inflation, freedom = np.split(histogram.labels, 2, axis=1)
@@ -300,12 +329,14 @@ class WindowBank(ABC):
 
     def restart(self, state: State, monitor: int, at: int) -> State:
         """The state in which only windows that begin at a time or later are looked at for a monitor, and its dependence is measured anew."""
-        since, measured, alarmed = state["since"].copy(), state["measured_since"].copy(), state["alarmed"].copy()
+        since, measured, alarmed, changed = (state[name].copy() for name in ("since", "measured_since", "alarmed", "changed"))
         since[monitor] = measured[monitor] = at
-        alarmed[monitor] = NO_TIME
+        alarmed[monitor] = changed[monitor] = NO_TIME
         dependence = Dependence.of_state(state).without(self.channel_monitor == monitor)
         noted = np.where(self.channel_monitor == monitor, np.nan, state["inflation_at_alarm"])
-        return state | dependence.as_state() | {"since": since, "measured_since": measured, "alarmed": alarmed, "inflation_at_alarm": noted}
+        found = state["found"].copy()
+        found[:, monitor] = np.nan
+        return state | dependence.as_state() | {"since": since, "measured_since": measured, "alarmed": alarmed, "changed": changed, "inflation_at_alarm": noted, "found": found}
 
     def _scored(self, windows: Windows, begins: Int64, state: State) -> tuple[Scored, Bool]:
         """Scores, and which of them count; ``begins`` (..., w) is the start of each window."""

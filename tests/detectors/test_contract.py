@@ -200,7 +200,7 @@ def test_saving_and_restoring_between_any_two_steps_changes_no_verdict(made, ind
 @every_detector
 def test_panes_taken_together_are_judged_as_one_by_one(made, index) -> None:
     detector = detectors_of(made())[index]
-    vectors = np.concatenate((VECTORS[made], VECTORS[made][:80]))
+    vectors = np.concatenate((VECTORS[made], *[VECTORS[made][:80]] * 3))
     vectors[150:155] = 0
     state, by_one, gone = detector.initial(), [], []
     for pane, counts in enumerate(vectors):
@@ -208,7 +208,7 @@ def test_panes_taken_together_are_judged_as_one_by_one(made, index) -> None:
         by_one.append(verdict)
         gone.append(detector.gone(state))
     other, together = detector.initial(), []
-    for first, behind in itertools.pairwise((0, 1, 4, 97, 130, 200)):
+    for first, behind in itertools.pairwise((0, 1, 4, 97, 130, 200, 360)):
         other, verdicts = detector.walk(other, vectors[first:behind], [pane * PANE for pane in range(first, behind)], gone=True)
         together += [verdicts.of_pane(place) for place in range(behind - first)]
     for field in ("status", "statistic", "effect", "recent_effect", "change_at"):

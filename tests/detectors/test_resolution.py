@@ -157,14 +157,25 @@ def test_a_few_events_are_no_proof_that_a_change_is_over() -> None:
         state, verdicts = detector.step(state, errors(0.3)(generator, 50, pane >= CHANGE), pane * PANE)
     assert verdicts.status[0] == Status.DRIFT
     gone = []
-    for pane in range(300, 1_000):  # two labels a pane, wrong as often as those of the reference
-        wrong = pane % 5 == 0
-        state, verdicts = detector.step(state, np.array([2.0 - wrong, wrong]), pane * PANE)
+    for pane in range(300, 1_400):  # two labels a pane, and later twenty, wrong as often as those of the reference
+        labels, wrong = (2.0, pane % 5 == 0) if pane < 1_000 else (20.0, 2.0)
+        state, verdicts = detector.step(state, np.array([labels - wrong, wrong]), pane * PANE)
         gone.append(bool(detector.gone(state)[0]))
         if pane == 400:
             assert verdicts.recent_effect[0] < 0.01  # the last ten minutes alone look well
     assert not any(gone[:200])
     assert gone[-1]
+
+
+@pytest.mark.parametrize("reference", [(50, 500), (1_000, 10_000)], ids=["small reference", "large reference"])
+def test_a_change_that_lasts_is_never_taken_for_gone_though_some_stretches_are_good_by_chance(reference: tuple[float, float]) -> None:
+    for seed in (1, 2, 3):
+        detector, generator = error_rate(reference=reference), np.random.default_rng(seed)
+        counts = np.stack([errors(0.22)(generator, 5, pane >= CHANGE) for pane in range(2_000)])
+        _, verdicts = detector.walk(detector.initial(), counts, np.arange(len(counts)) * PANE, gone=True)
+        alarm = int((verdicts.status[:, 0] == Status.DRIFT).argmax())
+        assert CHANGE < alarm < 800
+        assert not verdicts.gone[alarm:].any()
 
 
 def test_a_resolution_leaves_a_learnt_reference_as_it_is() -> None:
