@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import io
 import platform
+import shlex
 import zipfile
 from collections.abc import Iterator
 from functools import lru_cache
@@ -31,7 +32,7 @@ def provenance(trainer: str = "scikit-learn") -> dict[str, Any]:
 
     Parameters
     ----------
-    trainer : as in the specification; of a ``module:function`` the module's digest is recorded, too.
+    trainer : as in the specification; of a ``module:function`` the module's digest is recorded, too, of a ``command: ...`` that of the files that it names.
 
     Returns
     -------
@@ -44,9 +45,9 @@ def provenance(trainer: str = "scikit-learn") -> dict[str, Any]:
     (['code', 'driftwarden', 'environment', 'packages', 'platform', 'python'], True, True)
     """
     told = dict(_of_this_process())
-    module, colon, _ = trainer.partition(":")
+    module, colon, rest = trainer.partition(":")
     if colon:
-        told["trainer_code"] = _digest_of_module(module)
+        told["trainer_code"] = _digest_of_files(_named_files(rest) if module == "command" else _file_of_module(module))
     return told
 
 
@@ -108,11 +109,19 @@ def _of_this_process() -> dict[str, Any]:
     return {"driftwarden": ours, "code": digest_of_source(), **runs_on, "environment": f"sha256:{environment}"}
 
 
-def _digest_of_module(module: str) -> str:
+def _named_files(command: str) -> list[Path]:
+    return [Path(word) for word in shlex.split(command) if Path(word).is_file()]
+
+
+def _file_of_module(module: str) -> list[Path]:
     try:
         found = importlib.util.find_spec(module)
     except ImportError:
         found = None
-    if found is None or found.origin is None or not Path(found.origin).is_file():
-        return ""
-    return f"sha256:{hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()}"
+    return [Path(found.origin)] if found is not None and found.origin is not None and Path(found.origin).is_file() else []
+
+
+def _digest_of_files(paths: list[Path]) -> str:
+    """Empty where no file is known."""
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in paths))
+    return f"sha256:{content.hexdigest()}" if paths else ""

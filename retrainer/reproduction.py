@@ -34,7 +34,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     cause, mode, seed : as the trainer was told.
     cut : epoch milliseconds, as the pool of an adaptive champion was told.
     rows : name to column, see `packed`; ``rows_digest`` names them.
-    champion : artifact of the single champion that an adaptive one took in as a member, empty for none.
+    champion : artifact of the champion of its time, where the training went on from it (mode "online") or took it in as a member (an adaptive champion); empty for none.
     """
 
     specification: dict[str, Any]
@@ -102,11 +102,13 @@ def train_again(task: Task, *, trainer: Trainer | None = None) -> tuple[bytes, d
     if digest(rows) != task.rows_digest:
         raise DriftwardenError(f"the rows of the task have the digest {digest(rows)}, but {task.rows_digest} was written down: the file was changed")
     specification = MonitorSpecification.model_validate(task.specification)
-    candidate = (trainer or trainer_named(specification.retrain.trainer)).train(rows, specification, TrainingContext(seed=task.seed, cause=task.cause, mode=task.mode))  # type: ignore[arg-type]  # one of the two modes, as announced
+    champion = load_model(task.champion) if task.champion else None
+    parent = champion if task.mode == "online" else None
+    context = TrainingContext(seed=task.seed, cause=task.cause, mode=task.mode, parent=parent)  # type: ignore[arg-type]  # one of the two modes, as announced
+    candidate = (trainer or trainer_named(specification.retrain.trainer)).train(rows, specification, context)
     if specification.retrain.champion == "adaptive":
         from retrainer.adaptive import started  # noqa: PLC0415  river takes a second to import, which nobody waits for who does not ask for it
 
-        champion = load_model(task.champion) if task.champion else None
         candidate = started(candidate, rows, specification, cut=task.cut, seed=task.seed, champion=champion)
     return candidate.model.artifact(), candidate.parameters
 

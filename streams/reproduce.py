@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import venv
+import zipfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,18 +23,32 @@ from retrainer.provenance import digest_of_source, requirements, source_archive
 from retrainer.reproduction import RESULT, TASK, Result, Task
 from retrainer.versions import Version
 
-_SOURCE = "driftwarden.zip"
+_CODE = "code"
 _PROGRAM = "reproduce.py"
 _README = """\
 # {name}, trained again
 
-`task.msgpack` holds all that the training was given, `driftwarden.zip` the code, `requirements.txt` the packages. With Python {python}:
+`task.msgpack` holds all that the training was given, the folder `code` Driftwarden's source, `requirements.txt` the packages. With Python {python}:
 
     python -m venv environment
     environment/bin/pip install --no-deps -r requirements.txt
     environment/bin/python reproduce.py
 
 It prints the digest of the model; {digest} was announced.
+"""
+_REPEAT = """\
+import os
+import pathlib
+import sys
+
+folder = pathlib.Path(__file__).resolve().parent
+code = str(folder / "code")  # of the version, whatever is installed here
+sys.path.insert(0, code)
+os.environ["PYTHONPATH"] = os.pathsep.join([code, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+from retrainer.reproduction import repeat
+
+print(repeat(folder).digest)
 """
 _KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
 """Of the environment; a trainer of yours is found by ``PYTHONPATH``. Nothing else of the calling process reaches the training."""
@@ -76,7 +92,7 @@ def reproduce(record: Version, task: Task, *, source: bytes | None = None, fresh
         write_task(place, record, task, source=source)
         python = _fresh_environment(place) if fresh_environment else Path(sys.executable)
         variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        done = subprocess.run([python, _PROGRAM], cwd=place, env=variables, capture_output=True, text=True, check=False)  # noqa: S603  our own program
+        done = subprocess.run([python, place.resolve() / _PROGRAM], env=variables, capture_output=True, text=True, check=False)  # noqa: S603  our own program
         if done.returncode:
             raise DriftwardenError(f"version {record.version} of '{record.model}' could not be trained again: {_last_line(done.stderr)}")
         result = msgspec.json.decode((place / RESULT).read_bytes(), type=Result)
@@ -93,15 +109,13 @@ def write_task(folder: Path, record: Version, task: Task, *, source: bytes | Non
     """Write what it takes to train a version again: the task, the code, the packages, and how to go about it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / TASK).write_bytes(msgspec.msgpack.encode(task))
-    (folder / _SOURCE).write_bytes(source or source_archive())
+    shutil.rmtree(folder / _CODE, ignore_errors=True)
+    with zipfile.ZipFile(io.BytesIO(source or source_archive())) as archive:
+        archive.extractall(folder / _CODE)  # as files: a training by a command starts one of them as a program
     (folder / "requirements.txt").write_text(requirements(record.provenance))
     said = {"name": f"{record.model}@{record.version}", "python": record.provenance.get("python", "3.11"), "digest": record.digest}
     (folder / "README.md").write_text(_README.format(**said))
-    (folder / _PROGRAM).write_text(
-        "import pathlib, sys\n\n"
-        f"folder = pathlib.Path(__file__).parent\nsys.path.insert(0, str(folder / {_SOURCE!r}))  # the code of the version, whatever is installed here\n"
-        "from retrainer.reproduction import repeat\n\nprint(repeat(folder).digest)\n"
-    )
+    (folder / _PROGRAM).write_text(_REPEAT)
 
 
 def needs_kept_source(record: Version) -> bool:

@@ -31,7 +31,7 @@ _SCHEME = "models:/"
 _FOLDER = "model"
 _ARTIFACT = f"{_FOLDER}/data/model.skops"
 _SOURCE = f"{_FOLDER}/code/driftwarden.zip"
-_VERSION, _DIGEST, _MODEL = "driftwarden.version", "driftwarden.digest", "driftwarden.model"
+_VERSION, _REVISION, _DIGEST, _MODEL = "driftwarden.version", "driftwarden.revision", "driftwarden.digest", "driftwarden.model"
 _LONGEST = 5_000  # characters that a tag may have on every server
 _OURS = "driftwarden.champion"  # of the registered model: the version that we announced as champion last
 
@@ -115,6 +115,8 @@ class MLflowRegistry:
                 self.client.set_tag(run.info.run_id, key, _text(value))
             for one in self._versions(record.model, record.version):
                 self.client.set_model_version_tag(one.name, one.version, "driftwarden.status", record.status)
+            if record.status == "updated":
+                self._follow_revision(record)
 
     def set_alias(self, model: str, alias: Alias, version: str) -> None:
         """Point an alias at a version, after it was written down that it is us who do so: `moved` then knows a person's hand."""
@@ -157,6 +159,13 @@ class MLflowRegistry:
                 return None
         return None if model is None else str(model)
 
+    def _follow_revision(self, record: Version) -> None:
+        """The alias of an adaptive champion goes to its newest revision; one that points elsewhere stays."""
+        champion = self._aliased(record.model, "champion")
+        newest = next((one for one in self._versions(record.model, record.version) if one.tags.get(_DIGEST) == record.digest), None)
+        if champion is not None and newest is not None and champion.tags.get(_VERSION) == record.version:
+            self.client.set_registered_model_alias(newest.name, "champion", newest.version)
+
     def _upload(self, artifact: bytes, record: Version) -> ModelVersion:
         name = registered_name(record.model)
         run = self._started(record)
@@ -166,7 +175,14 @@ class MLflowRegistry:
         self.client.set_terminated(run.info.run_id, "FINISHED", end_time=record.at)
         if self.model_of(name) is None:
             self.client.create_registered_model(name, tags={_MODEL: record.model})
-        tags = {_VERSION: record.version, _DIGEST: record.digest, "driftwarden.cause": record.cause, "driftwarden.parent": record.parent, "driftwarden.status": record.status}
+        tags = {
+            _VERSION: record.version,
+            _REVISION: str(record.revision),
+            _DIGEST: record.digest,
+            "driftwarden.cause": record.cause,
+            "driftwarden.parent": record.parent,
+            "driftwarden.status": record.status,
+        }
         return self.client.create_model_version(name, f"runs:/{run.info.run_id}/{_FOLDER}", run.info.run_id, tags=tags, await_creation_for=0)
 
     def _started(self, record: Version) -> Run:

@@ -174,6 +174,19 @@ print(mlflow_loader._load_pyfunc("model/data").predict({"x": [0.5], "y": [1.0], 
 """
 
 
+def test_the_alias_of_an_adaptive_champion_goes_to_its_newest_revision(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
+    first, _ = registry.register(model.artifact(), Version(model=record.model, version="3", status="registered", at=0))
+    registry.set_alias(record.model, "champion", "3")
+    features, label = table(300, "new", 2)
+    learnt = ScikitLearnTrainer(iterations=5).train(table_examples(features, label, model="loans", at=0), specification(), TrainingContext()).model
+    revision = Version(model=record.model, version="3", revision=1, status="updated", at=9)
+    uri, digest = registry.register(learnt.artifact(), revision)
+    registry.note(Version(model=record.model, version="3", revision=1, status="updated", at=9, uri=uri, digest=digest))
+    aliased = client.get_model_version_by_alias(first.split("/")[1], "champion")
+    assert (f"models:/{aliased.name}/{aliased.version}", aliased.tags["driftwarden.revision"]) == (uri, "1")
+    assert registry.moved(record.model) is None
+
+
 def test_a_model_is_loaded_where_there_is_nothing_but_its_requirements(tmp_path: Path, model: Model, record: Version) -> None:
     artifact = model.artifact()
     write_folder(tmp_path / "model", artifact, Version(model="loans", version="1", status="registered", at=0, digest=digest_of(artifact), provenance=record.provenance))

@@ -17,7 +17,9 @@ from retrainer.bootstrap import bootstrap_champion
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import digest_of_source, provenance, source_archive
 from retrainer.registry.files import FilesRegistry
-from retrainer.reproduction import packed, task_of, unpacked
+from retrainer.reproduction import packed, task_of, train_again, unpacked
+from retrainer.trainers import TrainingContext
+from retrainer.trainers.online_forest import OnlineTrainer
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.training_set import digest
 from retrainer.versions import Request, Version
@@ -59,7 +61,7 @@ def test_a_version_is_the_same_again_in_another_process_and_from_its_own_copy_of
     done = reproduce(record, task, source=source, folder=tmp_path)
     assert (done.same, done.differences) == (True, {})
     result = json.loads((tmp_path / "result.json").read_bytes())
-    assert "driftwarden.zip" in result["ran"]
+    assert result["ran"] == str(tmp_path / "code/retrainer/reproduction.py")
     assert result["provenance"]["code"] == digest_of_source() == record.provenance["code"]
     assert (tmp_path / "requirements.txt").read_text().splitlines()[0].count("==") == 1
 
@@ -84,6 +86,27 @@ def test_a_training_that_fails_tells_why(made: tuple[FilesRegistry, list[Version
     task = task_of(records[2], chosen(rows, records[2]), SPECIFICATION)
     with pytest.raises(DriftwardenError, match="the file was changed"):
         reproduce(records[2], msgspec.structs.replace(task, rows_digest="sha256:another"))
+
+
+def test_an_online_training_goes_on_from_the_champion_of_its_time_again(made: tuple[FilesRegistry, list[Version], Examples]) -> None:
+    online, rows = specification(trainer="river"), made[2]
+    before, after = rows.take(slice(0, 60)), rows.take(slice(60, 120))
+    champion = OnlineTrainer().train(before, online, TrainingContext(seed=3)).model
+    cause = {"cause": {"mode": "online"}, "cut": 9}
+    record = Version(model="loans", version="3", status="registered", at=0, gate=cause, trained_on={"digest": digest(after)}, provenance={"seed": 3})
+    trained = OnlineTrainer().train(after, online, TrainingContext(seed=3, mode="online", parent=champion))
+    assert trained.parameters["warm_start"]
+    artifact, parameters = train_again(task_of(record, after, online, champion=champion.artifact()))
+    assert (artifact == trained.model.artifact(), parameters) == (True, trained.parameters)
+    assert train_again(task_of(record, after, online))[0] != artifact
+
+
+def test_the_code_of_a_trainer_of_yours_is_recorded(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print(1)")
+    told = [provenance(f"command: python {tmp_path}/train.py --fast")["trainer_code"], provenance(f"{__name__}:made")["trainer_code"], provenance("nowhere:f")["trainer_code"]]
+    assert [text[:7] for text in told] == ["sha256:", "sha256:", ""]
+    (tmp_path / "train.py").write_text("print(2)")
+    assert provenance(f"command: python {tmp_path}/train.py --fast")["trainer_code"] != told[0]
 
 
 def test_rows_come_back_as_they_were(made: tuple[FilesRegistry, list[Version], Examples]) -> None:

@@ -51,10 +51,11 @@ def reproduce_version(
     if source is None and needs_kept_source(record):
         messages().print("[yellow]the code that trained it is not at hand, so ours is used; name the registry that keeps it: --registry[/yellow]")
     champion = b""
-    if specification.retrain.champion == "adaptive" and record.parent in told:
+    online = record.gate.get("cause", {}).get("mode") == "online"
+    parent = told[record.parent][0] if record.parent in told else None
+    if (online or specification.retrain.champion == "adaptive") and parent is not None and parent.uri:
         if place is None:
-            raise SettingsError(f"version {number} took in the champion of its time, version {record.parent}; name the registry that holds it: --registry")
-        parent = told[record.parent][0]
+            raise SettingsError(f"the training of version {number} was given the champion of its time, version {record.parent}; name the registry that holds it: --registry")
         champion = place.artifact(parent.uri, parent.digest)
     task = task_of(record, _rows(connection, record, datasets), specification, champion=champion)
     done = reproduce(record, task, source=source, fresh_environment=fresh, folder=folder)
