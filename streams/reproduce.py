@@ -131,9 +131,9 @@ def differences(recorded: dict[str, Any], present: dict[str, Any]) -> dict[str, 
     >>> differences({"seed": 0, "python": "3.11.2", "packages": {"numpy": "2.4.5"}}, {"python": "3.11.2", "packages": {"numpy": "2.4.6", "pip": "25"}})
     {'numpy': ('2.4.5', '2.4.6'), 'pip': (None, '25')}
     """
-    found = {key: (recorded.get(key), present.get(key)) for key in ("driftwarden", "code", "trainer_code", "python", "platform")}
+    found = {key: (recorded.get(key), present.get(key)) for key in ("code", "trainer_code", "python", "platform")}
     before, now = recorded.get("packages", {}), present.get("packages", {})
-    found |= {name: (before.get(name), now.get(name)) for name in sorted({*before, *now})}
+    found |= {name: (before.get(name), now.get(name)) for name in sorted({*before, *now} - {"driftwarden"})}  # it is the code
     return {key: values for key, values in found.items() if values[0] != values[1]}
 
 
