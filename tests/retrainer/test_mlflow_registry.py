@@ -161,13 +161,16 @@ while todo:
     if name not in installed:
         installed.add(name)
         todo += [line for line in (requires(name) or ()) if "extra ==" not in line]
-class NotInstalled:
+class Installed:
+    def __init__(self, finder):
+        self.finder = finder
     def find_spec(self, name, path=None, target=None):
         owners = packages.get(name.partition(".")[0])
         if owners and not {owner.lower().replace("_", "-") for owner in owners} & installed:
-            raise ModuleNotFoundError(name, name=name)
+            return None
+        return self.finder.find_spec(name, path, target)
 packages = packages_distributions()
-sys.meta_path.insert(0, NotInstalled())
+sys.meta_path[:] = [Installed(finder) for finder in sys.meta_path]
 sys.path[:0] = ["model/code/driftwarden.zip", "model/code"]
 import mlflow_loader
 print(mlflow_loader._load_pyfunc("model/data").predict({"x": [0.5], "y": [1.0], "city": ["Rome"]}), "pandas" in installed, "kafka-python" in installed)
