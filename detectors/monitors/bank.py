@@ -158,7 +158,7 @@ def _drift(specification: MonitorSpecification, layout: Layout, acknowledged: Re
 
 def _given_others(specification: MonitorSpecification, layout: Layout, acknowledged: References) -> list[_Planned]:
     profile = None if specification.reference.profile is None else specification.reference.profile.given_others
-    if profile is None:
+    if profile is None or specification.sampling == "weighted":  # what is left of a pane's mean is not linear in its counts
         return []
     floor = specification.alerts.floors.shift
 

@@ -117,6 +117,11 @@ def test_the_contract_is_checked_for_every_bank_and_monitor() -> None:
     assert kinds == {*filterfalse(isabstract, WindowBank.__subclasses__()), PriorDrift, ErrorsByClass, ResidualsByClass}
 
 
+def test_columns_given_the_others_are_left_out_where_events_are_weighed() -> None:
+    weighed = predicting().model_copy(update={"sampling": "weighted", "correlation": ()})
+    assert [detector.names for detector in detectors_of(weighed) if detector.names[0].startswith("given_others")] == []
+
+
 @every_detector
 def test_every_monitor_finds_a_large_change_and_says_when_it_was(made, index) -> None:
     specification = made()
