@@ -34,8 +34,8 @@ def false_promotions(row: NullRow, runs: int, gate: Gate, seed: int) -> dict[str
         drawn = differences(row.advantage(rng, size, gate.max_wait), row.disagreement, rng, size, gate.max_wait)
         outcome, _ = judged(drawn, gate, row.challengers)
         promoted += int((outcome == OUTCOMES.index("promoted")).reshape(causes, -1).any(axis=1).sum())
-        if done < _CHECKED:
-            checked.append(agrees(drawn[: min(size, _CHECKED - done)], gate, row.challengers))
+        if done * row.challengers < _CHECKED:
+            checked.append(agrees(drawn[: _CHECKED - done * row.challengers], gate, row.challengers))
         done += causes
     return {"runs": runs, "promoted": promoted, "agreement": float(np.mean(checked))}
 

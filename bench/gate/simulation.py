@@ -56,7 +56,7 @@ def _steady(difference: Int8, gate: Gate) -> Float64:
     length = steadiness_block(gate)
     if not length:
         return result
-    blocks = difference[:, : labels - labels % length].reshape(runs, -1, length)
+    blocks = difference[:, : labels - labels % length].reshape(runs, labels // length, length)
     means = blocks.mean(axis=2)
     ends = np.arange(1, blocks.shape[1] + 1) * length
     noise = np.maximum(np.cumsum((blocks != 0).sum(axis=2), axis=1) / ends, 1 / ends) / length

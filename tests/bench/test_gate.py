@@ -12,7 +12,9 @@ from bench.gate.__main__ import main
 from bench.gate.advantages import cyclic, differences, switching, wandering
 from bench.gate.page import PAGE, gains, nulls
 from bench.gate.rows import GAINS, NULLS
+from bench.gate.simulation import OUTCOMES, judged
 from bench.page import written
+from detectors.specification import Gate
 
 
 def test_a_wandering_advantage_has_the_spread_and_the_memory_that_it_is_asked_for() -> None:
@@ -42,6 +44,12 @@ def test_rows_run_and_the_page_shows_them(tmp_path: Path, capsys: pytest.Capture
     assert "`gain-5`" in capsys.readouterr().out
     page = written(PAGE.read_text(), "not better", nulls(found), by="bench.gate.page")
     assert page.count("`wander-5`") == 1
+
+
+def test_a_row_in_which_nothing_comes_near_a_promotion_is_judged() -> None:
+    outcome, labels = judged(np.zeros((3, 1_000), np.int8), Gate())
+    assert [OUTCOMES[one] for one in outcome] == ["rejected"] * 3
+    assert labels.max() < 1_000
 
 
 def test_what_is_missed_is_said() -> None:
