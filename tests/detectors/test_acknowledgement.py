@@ -35,10 +35,10 @@ REGRESSION_MODEL = specification_of(COLUMNS, performance=PerformanceProfile(rows
 PANES, CHANGED, SAID, BACK = 190, 60, 90, 140
 
 
-def history(specification: MonitorSpecification, *, events: int = 60, seed: int = 1, back: int = BACK) -> list[ClosedPane]:
+def history(specification: MonitorSpecification, *, events: int = 60, seed: int = 1, back: int = BACK, panes: int = PANES) -> list[ClosedPane]:
     """Everything changes at one pane, and is as before from another on."""
     random = np.random.default_rng(seed)
-    layout, n = Layout(specification), PANES * events
+    layout, n = Layout(specification), panes * events
     pane = np.arange(n) // events
     changed = (pane >= CHANGED) & (pane < back)
     u = random.random((6, n)).clip(1e-6, 1 - 1e-6)
@@ -46,11 +46,11 @@ def history(specification: MonitorSpecification, *, events: int = 60, seed: int 
     city = np.searchsorted([0.5, 0.8], u[2]).astype(float)
     data = {"feature:even": even, "feature:city": np.where(changed & (u[3] < 0.4), 3.0, city)}
     if specification.task == "regression":
-        vectors, error = pane_vectors(layout, PANES, data), 0.2 * u[4] * np.where(changed, 2.0, 1.0)
+        vectors, error = pane_vectors(layout, panes, data), 0.2 * u[4] * np.where(changed, 2.0, 1.0)
         for name, values in zip(REGRESSION[:7], (np.ones(n), u[5], u[5] ** 2, error, error, error**2, error**4), strict=True):
             np.add.at(vectors, (pane, layout.blocks["performance"].start + REGRESSION.index(name)), values)
     else:
-        vectors = pane_vectors(layout, PANES, data, errors=u[4] < np.where(changed, 0.4, 0.1))
+        vectors = pane_vectors(layout, panes, data, errors=u[4] < np.where(changed, 0.4, 0.1))
     np.add.at(vectors, (pane, np.full(n, layout.blocks["traffic"].start)), 1)
     return [ClosedPane(place * PANE, {("1", ""): row}) for place, row in enumerate(vectors)]
 
@@ -100,7 +100,7 @@ def test_an_acknowledged_change_may_last_and_whatever_leaves_it_is_another_alert
 
 
 def test_without_the_word_the_alerts_go_on_and_are_resolved_when_the_data_are_back() -> None:
-    alerts = alerts_of(CLASSIFIER, history(CLASSIFIER))
+    alerts = alerts_of(CLASSIFIER, history(CLASSIFIER, panes=300))
     resolved = [alert for alert in alerts if alert.status == "resolved"]
     assert {alert.kind for alert in resolved} == {"drift", "performance", "quality"}
     assert min(alert.updated_at for alert in resolved) > BACK * PANE
