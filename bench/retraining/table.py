@@ -63,7 +63,7 @@ class Row:
         most = self.fits if self.fits is not None else found[EVERY]["fits"] / 3 if EVERY in found else None
         for kind, wanted in ((SINGLE, self._single(found)), (ADAPTIVE, self._adaptive(found))):
             if kind in found and most is not None and found[kind]["fits"] > most:
-                told.append(f"{kind}: {found[kind]['fits']} fits, at most {most:.0f}")
+                told.append(f"{kind}: {found[kind]['fits']} fits, at most {most:.3g}")
             if kind in found and wanted is not None and not found[kind]["loss"] <= wanted:
                 told.append(f"{kind}: {told_loss(wanted, self.task)} wanted")
         return told
