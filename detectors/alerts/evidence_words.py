@@ -41,6 +41,9 @@ _UNITS = {
     "shift given the other columns, in sigma": " sigma",
 }
 
+_LASTING = {SILENT: "pauses", STALE: "times between changes"}
+"""Detectors of what lasts, and what they compare it with."""
+
 _WHY = {
     "possible": "; inputs that moved by themselves explain it, and so would other shares of the classes",
     "contradicted": "; inputs moved by themselves, as other shares of the classes do not explain it",
@@ -84,15 +87,14 @@ def what_changed(evidence: Evidence) -> str:
 
 def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
     """Interval, statistic and threshold, and how often chance would say the same."""
-    effect, basis = evidence.effect, evidence.basis
-    low, high = effect.interval
-    unit = _UNITS.get(effect.name, "")
-    if math.isfinite(low) and math.isfinite(high):
-        yield f"{effect.name}: {effect.value:+.3g}{unit}, 95 % {low:+.3g} to {high:+.3g}; {evidence.n_current:,.0f} events against {evidence.n_reference:,.0f} of the reference"
-        if "stands_for" in evidence.basis:
-            stand_for = f"{_float(evidence.basis['stands_for']):,.0f}"
-            yield f"a share of the events is published: those of the window stand for {stand_for}, and tell as much as {evidence.n_current:,.0f}"
-    yield f"the statistic is {evidence.value:.3g} ({evidence.statistic}), its threshold {evidence.threshold:.3g}"
+    basis = evidence.basis
+    if basis.get("detector") in _LASTING:
+        yield from _how_long(evidence)
+        if basis.get("stated_minutes") is not None:
+            yield f"the monitor states when that is told, after {evidence.threshold:.4g} minutes: that does not follow from the budget, and no rate of false alarms is known"
+            return
+    else:
+        yield from _how_much(evidence)
     if basis.get("detector") == "river":
         yield "no part of the budget is this monitor's, and no rate of false alarms is known: compare it with error_rate, which has both"
         return
@@ -114,11 +116,41 @@ def how_surely(evidence: Evidence, budget: str) -> Iterator[str]:
         yield f"distances of the whole distribution: {told}"
 
 
+def _how_much(evidence: Evidence) -> Iterator[str]:
+    """The effect and its interval, the statistic, and from when on."""
+    effect, basis = evidence.effect, evidence.basis
+    low, high = effect.interval
+    unit = _UNITS.get(effect.name, "")
+    if math.isfinite(low) and math.isfinite(high):
+        yield f"{effect.name}: {effect.value:+.3g}{unit}, 95 % {low:+.3g} to {high:+.3g}; {evidence.n_current:,.0f} events against {evidence.n_reference:,.0f} of the reference"
+        if "stands_for" in basis:
+            stand_for = f"{_float(basis['stands_for']):,.0f}"
+            yield f"a share of the events is published: those of the window stand for {stand_for}, and tell as much as {evidence.n_current:,.0f}"
+    yield f"the statistic is {evidence.value:.3g} ({evidence.statistic}), its threshold {evidence.threshold:.3g}"
+    if "earliest" in basis and basis.get("detector") != "river":
+        likeliest = "" if basis["earliest"] == basis.get("since") else f"; most speaks for {basis.get('since')}"
+        yield f"the change began at {basis['earliest']} at the earliest (99.9 % sure){likeliest}"
+
+
+def _how_long(evidence: Evidence) -> Iterator[str]:
+    """How long nothing came, since when, and what it is compared with; it is measured in whole panes."""
+    low, high = evidence.effect.interval
+    began = f"it began at {evidence.basis.get('earliest')}, and had lasted {low:.4g} to {high:.4g} minutes, as panes tell"
+    if evidence.basis.get("stated_minutes") is not None:
+        yield began
+    else:
+        yield f"{began}; it is told after {evidence.threshold:.4g}, by {evidence.n_reference:,.0f} {_LASTING[str(evidence.basis['detector'])]} before"
+
+
 def ruled_out(evidence: Evidence) -> Iterator[str]:
     """What the change is not."""
     effect, basis = evidence.effect, evidence.basis
     if basis.get("detector") == "river":
         yield "nothing: it knows no floor, and takes the events for independent of each other"
+        return
+    if basis.get("detector") in _LASTING:
+        stated = basis.get("stated_minutes") is not None
+        yield "nothing: it is told as the monitor states, whatever was usual before" if stated else f"not as short as is harmless (up to {effect.floor:.4g} minutes)"
         return
     low, high = effect.interval
     nearest = low if effect.value >= 0 else -high

@@ -126,6 +126,14 @@ def test_what_a_guarantee_and_a_detector_of_river_found_is_said_as_what_it_is() 
     assert "error_rate, which keeps to the budget" in found["drift"].next[0]
 
 
+def test_when_the_change_began_at_the_earliest_is_said() -> None:
+    for life in lives(ALERTS):
+        for evidence, told in zip(life[-1].monitors, explain(life).monitors, strict=True):
+            (sentence,) = [sentence for sentence in told.surely if "at the earliest" in sentence]
+            assert sentence.startswith(f"the change began at {evidence.basis['earliest']} ")
+            assert str(evidence.basis["since"]) in sentence
+
+
 def test_there_are_alerts_of_every_kind_of_detector() -> None:
     assert {evidence.basis["detector"] for alert in ALERTS for evidence in alert.monitors} == {"numbers", "categories", "rate"}
     assert {alert.kind for alert in ALERTS} == {"drift", "performance", "quality"}

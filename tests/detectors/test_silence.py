@@ -93,6 +93,25 @@ def test_the_figures_of_a_silence_can_be_recomputed() -> None:
     assert explain([msgspec.structs.replace(alert, monitors=(wrong,))]).wrong
 
 
+def test_a_stated_silence_claims_no_budget_and_says_when_it_began() -> None:
+    panes = list(range(0, 10 * MINUTE, PANE))
+    (alert,), _ = told(panes, 20 * MINUTE)
+    (monitor,) = explain([alert]).monitors
+    assert monitor.surely[0].startswith("it began at 1970-01-01T00:10:00.000Z, and had lasted 2 to ")
+    assert "does not follow from the budget" in monitor.surely[1]
+    assert not [sentence for sentence in (*monitor.surely, *monitor.ruled_out) if "one false alarm" in sentence or "95 %" in sentence or "events against" in sentence]
+    assert monitor.ruled_out == ("nothing: it is told as the monitor states, whatever was usual before",)
+
+
+def test_a_learnt_silence_is_told_against_the_pauses_and_the_budget() -> None:
+    panes = (np.cumsum(np.random.default_rng(2).geometric(0.3, 4_000)) * PANE).tolist()
+    (alert,), _ = told(panes, panes[-1] + 3 * DAY, specification=SPECIFICATION)
+    (monitor,) = explain([alert]).monitors
+    assert monitor.surely[0].endswith("by 3,999 pauses before")
+    assert any("one false alarm" in sentence for sentence in monitor.surely)
+    assert monitor.ruled_out[0].startswith("not as short as is harmless")
+
+
 def test_an_open_silence_is_not_given_up_however_long_it_lasts() -> None:
     panes = list(range(0, 10 * MINUTE, PANE))
     alerts, _ = told(panes, 40 * DAY)
