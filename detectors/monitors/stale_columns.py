@@ -19,8 +19,8 @@ from detectors.event_batch import NO_TIME, Bool, Float64
 from detectors.monitors.silence import FEWEST, LONGER, TAIL, Heard, longest_pause
 from detectors.panes.value_codes import CELLS, one_value
 from detectors.rfc3339 import format_time, parse_time
-from detectors.scans.scored_windows import Bank
-from detectors.verdict import AlertKind, Effect, Evidence, Group, Status, Verdicts
+from detectors.scans.scored_windows import Bank, OfBank
+from detectors.verdict import Effect, Evidence, Status, Verdicts
 
 STALE = "stale"
 """What such a monitor's evidence calls its detector."""
@@ -28,7 +28,7 @@ STALE = "stale"
 _MINUTE = 60_000
 
 
-class StaleColumns:
+class StaleColumns(OfBank):
     """A monitor for each column; `Verdicts.effect` is how long it has been without a change, in minutes of panes with events.
 
     Parameters
@@ -48,21 +48,6 @@ class StaleColumns:
         self._stated = tuple(stated)
         self._floors = np.array([floor if one is None else min(floor, one) for one in stated], np.float64)
         self._limits = np.array([np.nan if one is None else one for one in stated], np.float64)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the monitors."""
-        return self.bank.names
-
-    @property
-    def group(self) -> Group:
-        """Share of the budget that the monitors live on."""
-        return self.bank.group
-
-    @property
-    def kind(self) -> AlertKind:
-        """Kind of the alerts."""
-        return self.bank.kind
 
     @property
     def floors(self) -> Float64:

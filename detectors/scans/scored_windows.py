@@ -44,6 +44,27 @@ class Bank:
         return {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name != "names"}
 
 
+class OfBank:
+    """What a detector says of itself by its bank."""
+
+    bank: Bank
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the monitors."""
+        return self.bank.names
+
+    @property
+    def group(self) -> Group:
+        """Share of the budget that the monitors live on."""
+        return self.bank.group
+
+    @property
+    def kind(self) -> AlertKind:
+        """Kind of the alerts."""
+        return self.bank.kind
+
+
 @dataclass(frozen=True)
 class Windows:
     """Recent windows, the longest first: ``w`` of them, for one pane or for each of several.

@@ -22,9 +22,9 @@ from detectors.rfc3339 import format_time
 from detectors.scans.calibration import paid, price, threshold
 from detectors.scans.history import Cells, Histogram
 from detectors.scans.panel import MIN_EVENTS, Panel, Way
-from detectors.scans.scored_windows import Bank, Remains, Scored, Told, Windows
+from detectors.scans.scored_windows import Bank, OfBank, Remains, Scored, Told, Windows
 from detectors.statistics.dependence import Dependence
-from detectors.verdict import AlertKind, Effect, Evidence, Group, Verdicts
+from detectors.verdict import Effect, Evidence, Verdicts
 
 MIN_REFERENCE = 100  # values
 REFERENCE_EVENTS = 10_000  # of an acknowledged reference: its mean is known to .01 sigma, a tenth of the default floor
@@ -32,7 +32,7 @@ WARNING_RATE = 10  # times the budget's rate
 REFERENCE_ERRORS = 5  # half of them, within which an effect must be to be gone, hold 99 of 100 references
 
 
-class WindowBank(ABC):
+class WindowBank(OfBank, ABC):
     """A detector over the windows of a history; see the module."""
 
     _thresholds: tuple[Float64, ...]  # (m,) each: of DRIFT, and of WARNING
@@ -56,21 +56,6 @@ class WindowBank(ABC):
         self.width = width
         self.channel_sums = channel_sums
         self.channel_monitor = channel_monitor
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the monitors."""
-        return self.bank.names
-
-    @property
-    def group(self) -> Group:
-        """Share of the budget that the monitors live on."""
-        return self.bank.group
-
-    @property
-    def kind(self) -> AlertKind:
-        """Kind of the alerts."""
-        return self.bank.kind
 
     @property
     @abstractmethod
