@@ -225,6 +225,7 @@ class Gate(Frozen):
     max_wait: int = Field(default=20_000, gt=0, description="labelled events after which the verdict is inconclusive")
     min_gain: float = Field(default=0.01, ge=0, description="a challenger is rejected when 'better by this much' is disproved")
     segment_margin: float = Field(default=0.02, ge=0, le=1, description="a challenger that is proven worse by more than this in a segment is not promoted")
+    missing_margin: float = Field(default=0.1, ge=0, le=1, description="a challenger whose training rows are proven to lack this much more of a column is not promoted")
     max_loss: float | None = Field(default=None, gt=0, description="largest error rate (or mean absolute error) of a challenger that is promoted")
     max_megabytes: float | None = Field(default=None, gt=0, description="largest artifact of a challenger that is promoted")
     max_milliseconds: float | None = Field(default=None, gt=0, description="longest time that a challenger may take for 1,000 rows; for `driftwarden gate`")

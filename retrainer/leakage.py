@@ -21,7 +21,7 @@ def known_before(examples: Examples) -> Bool:
 
 
 def told_by_one(examples: Examples) -> tuple[str, ...]:
-    """A sentence for each feature that alone tells the label of every row, each class by one value or one range.
+    """Names of the features that alone tell the label of every row, each class by one value or one range.
 
     It may be the world (a rule that has only one column), so it is told, and nothing is left out.
 
@@ -31,16 +31,12 @@ def told_by_one(examples: Examples) -> tuple[str, ...]:
     >>> rows = Examples(model="churn", partition=zero, offset=np.arange(n), index=zero, event_id=np.arange(n, dtype=np.uint64), predicted_at=zero, labelled_at=zero,
     ...                 version=text, segment=text, prediction=text, label=text, score=np.zeros(n), features={"x": np.arange(n) / 2, "paid": np.arange(n) % 2 * 1.0})
     >>> told_by_one(rows)
-    ("feature 'paid' alone tells the label of all 100 rows: is it known before the label?",)
+    ('paid',)
     """
     if len(examples) < ENOUGH:
         return ()
     tells = _numbers if examples.label.dtype.kind == "f" else _classes
-    return tuple(
-        f"feature '{name}' alone tells the label of all {len(examples)} rows: is it known before the label?"
-        for name, values in examples.features.items()
-        if tells(values, examples.label)
-    )
+    return tuple(name for name, values in examples.features.items() if tells(values, examples.label))
 
 
 def _classes(values: Column, label: Column) -> bool:

@@ -30,6 +30,7 @@ from retrainer.row_buffer import RowBuffer
 from retrainer.saved import MOST_ALERTS, SavedLoop, SavedTrial
 from retrainer.stage import LONG_AGO, State, restore
 from retrainer.trainers import Candidate, Model, Trainer, TrainingContext, TrainingError, check
+from retrainer.training_checks import recorded, those_recorded, training_checks, training_of
 from retrainer.training_set import TrainingSet, choose, row_times, wanted
 from retrainer.trial import Shadow, Trial, fixed_scale
 from retrainer.versions import Request, Version, champion, digest_of_specification, former_champion, next_number
@@ -345,13 +346,15 @@ class RetrainLoop:
         return [event, record, *self._settle(messages.ChampionChanged(model=self.state.model, at=self._clock, version=trial.version))]
 
     def _checks(self, trial: Trial) -> tuple[Check, ...]:
-        """What else is asked of a challenger that is better; nothing of a pool that has learnt from the very rows that judged it."""
+        """What else is asked of a challenger that is better; of a pool, that has learnt from the very rows that judged it, only what was found when it was trained."""
+        found = those_recorded(self._registered(trial.version).gate)
         if trial.version in self._learners:
-            return ()
+            return found
         rows, serving = self._buffer.latest(), self.state.champion
         assert rows is not None  # noqa: S101  those that judged it
         champion = self._model(serving) if serving else None
-        return promotion_checks(rows, serving=serving, champion=champion, challenger=trial.model, cut=trial.cut, scale=trial.scale, specification=self.specification)
+        judged = promotion_checks(rows, serving=serving, champion=champion, challenger=trial.model, cut=trial.cut, scale=trial.scale, specification=self.specification)
+        return (*found, *judged)
 
     def _decision(self, event: Event, instruction: Instruction) -> Decision:
         cause = instruction.cause.cause if isinstance(instruction, messages.Train) else instruction.cause
@@ -432,6 +435,9 @@ class RetrainLoop:
                 raise TrainingError("; ".join(chosen.warnings) or "there are no rows to train on")
             candidate = self._trainer.train(chosen.examples, self.specification, TrainingContext(seed=self._seed, cause=cause.cause, mode=cause.mode, parent=parent))
             check(candidate, chosen.examples, self.specification)
+            before, target = training_of(self.state.champion, self.records), cause.targets[instruction.slot]
+            checks = training_checks(chosen, candidate.model, target=target, champion=before, specification=self.specification)
+            draft = msgspec.structs.replace(draft, gate=draft.gate | {"checks": recorded(checks)})
             joining = None if learner is None else member(f"{cause.cause}/{instruction.slot}", candidate, chosen.cut)
             if pooled and learner is None:
                 candidate = started(candidate, chosen.examples, self.specification, cut=chosen.cut, seed=self._seed, champion=serving)

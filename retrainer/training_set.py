@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from detectors.columns.class_names import class_names
-from detectors.event_batch import Bool, Column, Int64, UInt64
+from detectors.event_batch import Bool, Column, Float64, Int64, UInt64
 from detectors.rows.examples import Examples
 from retrainer.leakage import known_before, told_by_one
 from retrainer.messages import Cause, Clock
@@ -55,6 +55,7 @@ class TrainingSet:
     cut : latest time of the rows, epoch milliseconds. What was predicted after it is unknown to the model.
     added : rows from before the interval.
     warnings : what should make a reader doubt, a sentence each.
+    told_by : features that alone tell the label of every row.
     """
 
     examples: Examples
@@ -65,6 +66,7 @@ class TrainingSet:
     cut: int
     added: int
     warnings: tuple[str, ...]
+    told_by: tuple[str, ...] = ()
 
     @property
     def classes(self) -> dict[str, int]:
@@ -73,6 +75,11 @@ class TrainingSet:
             return {}
         names, counts = np.unique(class_names(self.examples.label).astype(str), return_counts=True)
         return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+    @property
+    def features(self) -> dict[str, float]:
+        """Share of missing values of each feature; empty without rows."""
+        return {name: round(float(is_missing(column).mean()), 6) for name, column in self.examples.features.items()} if len(self.examples) else {}
 
     def lineage(self, topic: str) -> dict[str, Any]:
         """What a version says it was trained on; enough for `choose_again`."""
@@ -84,9 +91,22 @@ class TrainingSet:
             "digest": self.digest,
             "added": self.added,
             "classes": self.classes,
+            "features": self.features,
+            "told_by": list(self.told_by),
             "selection": msgspec.to_builtins(self.selection),
         }
         return told | ({"warnings": list(self.warnings)} if self.warnings else {})
+
+
+def is_missing(column: Column) -> Float64:
+    """(n,) 1 where a value is missing (nan or None), 0 where there is one.
+
+    Examples
+    --------
+    >>> is_missing(np.array([1.5, np.nan])).tolist(), is_missing(np.array(["Rome", None], object)).tolist()
+    ([0.0, 1.0], [0.0, 1.0])
+    """
+    return np.asarray(np.isnan(column) if column.dtype.kind == "f" else class_names(column) == None, np.float64)  # noqa: E711  elementwise
 
 
 def row_times(examples: Examples, clock: Clock) -> Int64:
@@ -149,6 +169,8 @@ def select(examples: Examples, selection: Selection) -> TrainingSet:
     chosen = chosen[np.lexsort((rows.index[chosen], rows.offset[chosen], rows.partition[chosen]))]
     table = rows.take(chosen)
     warnings = [f"{int(leaked.sum())} rows were left out, as their label was known before the prediction"] if leaked.any() else []
+    told_by = told_by_one(table)
+    warnings += [f"feature '{name}' alone tells the label of all {len(table)} rows: is it known before the label?" for name in told_by]
     first_last, last_index = _offsets(table, examples)
     return TrainingSet(
         examples=table,
@@ -158,7 +180,8 @@ def select(examples: Examples, selection: Selection) -> TrainingSet:
         last_index=last_index,
         cut=int(row_times(table, "outcome").max()) if len(table) else 0,
         added=len(added),
-        warnings=(*warnings, *told_by_one(table)),
+        warnings=tuple(warnings),
+        told_by=told_by,
     )
 
 

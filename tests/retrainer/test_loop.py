@@ -351,7 +351,7 @@ def test_what_is_better_and_still_fails_a_check_is_refused_with_the_check(tmp_pa
     refused = [one for one in run(loop, rows) if isinstance(one, Version)][-1]
     assert (refused.version, refused.status) == ("2", "rejected")
     assert refused.gate["wealth"] >= refused.gate["threshold"]
-    found = {check["name"]: check["state"] for check in refused.gate["checks"]}
+    found = {check["name"]: check["state"] for check in refused.gate["checks"] if not check["name"].startswith(("training ", "schema "))}
     assert found == {"loss": "failed", "segment city=Ulm": "passed", "segment city=other": "passed"}
     assert refused.gate["reason"].startswith("loss: 0.")
 
