@@ -12,6 +12,7 @@ import pytest
 from detectors.event_batch import Column
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
+from retrainer.bootstrap import bootstrap_champion
 from retrainer.checks import Check
 from retrainer.loop import RetrainLoop
 from retrainer.messages import Cause
@@ -126,7 +127,6 @@ def test_columns_and_classes_that_nobody_declared_are_another_schema() -> None:
 
 
 def test_a_better_challenger_that_learnt_from_a_column_half_of_which_went_missing_is_refused_with_that_reason(tmp_path: Path) -> None:
-    from retrainer.bootstrap import bootstrap_champion  # noqa: PLC0415  one test of this file trains
 
     trainer, registry = ScikitLearnTrainer(iterations=30), FilesRegistry(tmp_path)
     first = bootstrap_champion(*table(2_000, "old", 99), specification=specification(), trainer=trainer, registry=registry, at=0)
