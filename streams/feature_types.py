@@ -11,7 +11,9 @@ from detectors.event_batch import Column
 from detectors.specification import Feature, is_readable
 from streams.tables import Table
 
-_IDENTIFIER_SHARE = 0.5  # distinct texts in rows; past it a column names rows instead of describing them
+_FEWEST_LEVELS = 64  # below this many distinct texts a column describes rows, however few there are
+_PROSE_SHARE = 0.5  # distinct texts of several words among those that are there; past it each says something of its own
+_IDENTIFIER_SHARE = 0.95  # distinct words among those that are there; past it they name rows. Surnames or places of which half come once describe them
 
 
 def features_of(table: Table, *, leave_out: set[str | None], tell: Callable[[str], None]) -> dict[str, Feature]:
@@ -38,7 +40,7 @@ def features_of(table: Table, *, leave_out: set[str | None], tell: Callable[[str
 def _feature(column: Column) -> Feature:
     if column.ndim > 1:
         return Feature(type="embedding", dimension=column.shape[1])
-    if column.dtype == object and _distinct(column) > _most_levels(len(column)):
+    if column.dtype == object and _is_prose(column) and _distinct(column) > _most_levels(column, _PROSE_SHARE):
         return Feature(type="text")
     return Feature(type="categorical" if column.dtype == object or column.dtype.kind == "b" else "numeric")
 
@@ -47,9 +49,9 @@ def _distinct(column: Column) -> int:
     return len(set(class_names(column).tolist()) - {None})
 
 
-def _most_levels(rows: int) -> float:
-    """Of a column that describes rows; with more it names them, or says something about each."""
-    return max(64, _IDENTIFIER_SHARE * rows)
+def _most_levels(column: Column, share: float) -> float:
+    """Of a column that describes rows: at most so many of the values that are there are distinct."""
+    return max(_FEWEST_LEVELS, share * sum(value is not None for value in class_names(column).tolist()))
 
 
 def _is_prose(column: Column) -> bool:
@@ -69,10 +71,10 @@ def _not_watched(column: Column) -> str | None:
         distinct = _distinct(column)
         if not distinct:
             reason = "it has no value"
-        elif distinct > _most_levels(rows) and not _is_prose(column):
+        elif distinct > _most_levels(column, _IDENTIFIER_SHARE) and not _is_prose(column):
             reason = f"{distinct:,} distinct texts in {rows:,} rows look like an identifier"
     elif kind == "f" and not np.isfinite(column).any():
         reason = "it has no value"
-    elif kind == "i" and rows > 64 and bool((np.diff(column) == 1).all()):
-        reason = "it counts the rows"
+    elif kind in "iu" and rows > _FEWEST_LEVELS and bool((column[1:] > column[:-1]).all()):
+        reason = "it counts the rows" if int(column[-1]) - int(column[0]) == rows - 1 else "it rises with every row, as an identifier or a time does"
     return reason

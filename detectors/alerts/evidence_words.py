@@ -67,6 +67,7 @@ def what_changed(evidence: Evidence) -> str:
         "river": _rate,
         "loss": _loss,
         "mean": _mean,
+        "residual": _residual,
         "categories": _categories,
         "label shift": _label_shift,
         "numbers": _numbers,
@@ -240,9 +241,12 @@ def _loss(evidence: Evidence) -> str:
 
 def _mean(evidence: Evidence) -> str:
     before, now = (_float(side["mean"]) for side in (evidence.reference, evidence.current))
-    if evidence.name == "calibration":
-        return f"there are {_percent(now - before)} of labelled predictions more errors than estimated of the same predictions"
     return f"the mean went from {_percent(before)} to {_percent(now)}"
+
+
+def _residual(evidence: Evidence) -> str:
+    before, now = (_float(side["mean"]) for side in (evidence.reference, evidence.current))
+    return f"there are {_percent(now - before)} of labelled predictions more errors than estimated of the same predictions"
 
 
 def _label_shift(evidence: Evidence) -> str:

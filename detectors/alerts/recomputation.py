@@ -29,6 +29,7 @@ from detectors.monitors.loss_change import LossChange
 from detectors.monitors.mean_rise import MeanRise
 from detectors.monitors.numeric_drift import NumericDrift
 from detectors.monitors.rate_change import Rate, RateChange
+from detectors.monitors.residual_rise import ResidualRise
 from detectors.monitors.river_errors import RiverErrors
 from detectors.monitors.silence import SILENT, recomputed
 from detectors.monitors.stale_columns import STALE, stale_recomputed
@@ -213,7 +214,7 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
             lambda: evidence.effect.value,
             lambda: _number(current["mean_absolute_error"]) / _number(reference["mean_absolute_error"]) - 1,
         )
-    elif kind in {"mean", "given others"}:
+    elif kind in {"mean", "residual", "given others"}:
         yield figure("difference of the two means", lambda: evidence.effect.value, lambda: _number(current["mean"]) - _number(reference["mean"]))
     elif kind in {"numbers", "categories", "label shift"}:
         yield figure("sum of the bins of the reference", lambda: evidence.n_reference, lambda: float(counts_of(reference).sum()))
@@ -274,7 +275,8 @@ def _loss(evidence: Evidence, bank: Bank) -> WindowBank:
 
 def _mean(evidence: Evidence, bank: Bank) -> WindowBank:
     rows, mean, deviation = (_number(evidence.reference[name]) for name in ("rows", "mean", "deviation"))
-    return MeanRise(bank, weights=np.eye(3), reference=(rows, mean, deviation), floor=evidence.effect.floor)
+    kind = ResidualRise if evidence.basis["detector"] == "residual" else MeanRise
+    return kind(bank, weights=np.eye(3), reference=(rows, mean, deviation), floor=evidence.effect.floor)
 
 
 def _categories(evidence: Evidence, bank: Bank) -> WindowBank:
@@ -335,6 +337,7 @@ _DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
     "river": _river,
     "loss": _loss,
     "mean": _mean,
+    "residual": _mean,
     "categories": _categories,
     "label shift": _categories,
     "numbers": _numbers_drift,

@@ -3,6 +3,7 @@
 The most frequent levels of a reference have a cell each, and all others one together, `OTHER`. A level that the reference has never seen is told from
 these by their hashes, 32 bits each: one of the 20,000 others is taken for known once in 200,000 times. What will be unseen is known, too, though nothing in
 the reference is: by Good's estimate, the share of rows whose level no other row has (I. J. Good 1953, The population frequencies of species, eq. 9).
+Only the sum of the others is counted: one that gives way to another is not seen.
 """
 
 from __future__ import annotations

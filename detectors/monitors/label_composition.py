@@ -13,8 +13,8 @@ import numpy as np
 from typing_extensions import override
 
 from detectors.event_batch import Bool, Float64, Int64
-from detectors.monitors.mean_rise import MeanRise
 from detectors.monitors.rate_change import RateChange
+from detectors.monitors.residual_rise import ResidualRise
 from detectors.panes.layout import Layout
 from detectors.scans.scored_windows import Scored, Windows
 from detectors.scans.window_bank import WindowBank
@@ -139,11 +139,11 @@ class ErrorsByClass(_ByClass, RateChange):
     """
 
 
-class ResidualsByClass(_ByClass, MeanRise):
+class ResidualsByClass(_ByClass, ResidualRise):
     """What errors exceed their estimate by, where late labels count if that has risen given their classes.
 
     Parameters
     ----------
     composition : of the reference.
-    others : of `MeanRise`.
+    others : of `ResidualRise`.
     """

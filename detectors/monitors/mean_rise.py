@@ -1,7 +1,7 @@
 """A mean of what outputs or outcomes are expected to cost that rose: one-sided, absolute, against a declared reference.
 
-Two monitors are of this kind: the error rate that is estimated of outputs without labels, and, when labels come, by how much the errors exceed what was estimated of
-the same outputs. Not for a quantity without bounds: its error bars would be as unsteady as itself.
+The error rate that is estimated of outputs without labels is of this kind; by how much errors exceed what was estimated of the same outputs, when labels come, is
+`detectors.monitors.residual_rise`. Not for a quantity without bounds: its error bars would be as unsteady as itself.
 """
 
 from __future__ import annotations

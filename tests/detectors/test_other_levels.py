@@ -43,6 +43,12 @@ def test_the_most_frequent_have_cells_of_their_own_and_only_what_is_new_is_unsee
     assert bins.cells(CodedText.of(["a new product", None, profile.levels[3]])).tolist() == [65, 66, 3]
 
 
+def test_one_of_the_others_that_gives_way_to_another_is_not_seen_and_one_that_vanishes_is_missing_from_their_sum() -> None:
+    profile = categorical_profile(np.array(["a"] * 9 + ["b"] * 5 + ["c"] * 4, object), max_levels=1, max_known_levels=10)
+    counts = [np.bincount(ColumnBins(profile).cells(CodedText.of(levels)), minlength=4).tolist() for levels in (["a", "b", "c"], ["a", "c", "c"], ["a", "c"])]
+    assert counts == [[1, 2, 0, 0], [1, 2, 0, 0], [1, 1, 0, 0]]
+
+
 def test_a_level_that_is_itself_called_other_is_counted_with_the_others() -> None:
     profile = categorical_profile(np.array([OTHER] * 9 + ["a"] * 5 + ["b", "b"], object), max_levels=1, max_known_levels=10)
     assert (profile.levels, profile.counts) == (("a", OTHER), (5, 11))

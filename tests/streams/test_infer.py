@@ -48,6 +48,22 @@ def test_features_get_their_types_and_what_is_no_feature_is_told() -> None:
         assert any(f"'{name}'" in note and reason in note for note in notes)
 
 
+def test_words_that_come_again_are_a_category_and_only_those_that_hardly_do_an_identifier() -> None:
+    random, n = np.random.default_rng(5), 2_000
+    names = np.array([f"name{number}" for number in range(n)], object)
+    surnames = names.copy()
+    surnames[1_180:] = names[random.integers(0, 1_180, n - 1_180)]  # 59 % are distinct
+    comments = np.array([f"{name} is well" for name in surnames], object)
+    seldom = np.where(np.arange(n) % 3 == 0, names, None)  # two thirds are missing
+    floats = random.lognormal(3, 1, n)
+    notes: list[str] = []
+    columns = {"surname": surnames, "comment": comments, "voucher": seldom, "amount": floats, "order": np.cumsum(random.integers(1, 9, n)), "any": random.permutation(n)}
+    found = infer(Table(source="orders.csv", columns=columns), model="orders", tell=notes.append)
+    assert {name: feature.type for name, feature in found.features.items()} == {"surname": "categorical", "comment": "text", "amount": "numeric", "any": "numeric"}
+    for name, reason in (("voucher", "look like an identifier"), ("order", "rises with every row")):
+        assert any(f"'{name}'" in note and reason in note for note in notes)
+
+
 def test_the_pane_of_rare_events_is_long_enough_to_hold_one() -> None:
     notes: list[str] = []
     found = infer(loans(), model="loans", time="at", tell=notes.append)  # one in 864 s
