@@ -183,7 +183,6 @@ def through_msgpack(state: State) -> State:
 
 
 VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed, estimating, predicting, weighing)}
-VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_from=0.7) for made in (classifier, regression, guaranteed, estimating, weighing)}
 
 
 @every_detector
