@@ -43,7 +43,7 @@ def log_wealth(logarithms: Float64) -> Float64:
     --------
     >>> ten_to_two = np.array([1.0] * 10 + [-1.0] * 2)
     >>> f"{np.exp(log_wealth(log_payoffs(ten_to_two).sum(axis=0))):.1f}"
-    '9.0'
+    '5.9'
     """
     top = logarithms.max(axis=-1)
     return np.asarray(top + np.log((np.exp(logarithms - top[..., None]) * SHARES).sum(axis=-1)))

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -57,15 +58,17 @@ def answers(name: str, table: Table, task: Task) -> Answers:
     if not path.is_file():
         raise SettingsError(f"{name!r} is neither a column of {table.source} nor a file; columns: {', '.join(table.columns)}")
     content, record = path.read_bytes(), path.with_name("version.json")
-    if record.is_file():
-        verified(content, str(msgspec.json.decode(record.read_bytes())["digest"]), name)
     try:
+        if record.is_file():
+            verified(content, str(msgspec.json.decode(record.read_bytes())["digest"]), name)
         model = load_model(content)
         features = _features(model, table)
         started = time.perf_counter()
         prediction = model.predict(features)
         milliseconds = (time.perf_counter() - started) * 1e6 / max(1, len(table))
         score = model.score(features)
+    except BadZipFile as error:
+        raise SettingsError(f"{name} is no model: expected an artifact such as model.skops, got a file that is none ({error})") from error
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{name} cannot answer the rows of {table.source}: {error}") from error
     return Answers(name=name, prediction=prediction, score=score, megabytes=len(content) / MEGABYTE, milliseconds=milliseconds)
@@ -110,6 +113,9 @@ def compared(
     challengers : that share alpha.
     """
     truth = table.numbers(label) if specification.task == "regression" else table.texts(label)
+    if specification.task != "regression":
+        for model in (champion, challenger):
+            _answers_classes(model, truth, table.source)
     scale = fixed_scale(champion.prediction, truth) if specification.task == "regression" else 1.0
     found = [losses(model.prediction, truth, specification.task, scale) for model in (champion, challenger)]
     known = np.flatnonzero(np.isfinite(found[0]) & np.isfinite(found[1]) & _present(truth))
@@ -123,6 +129,14 @@ def compared(
     )
     unique = list({check.name: check for check in (*checks, *limits) if check is not None}.values())
     return compare(old, new, gate=gate, challengers=challengers, checks=unique)
+
+
+def _answers_classes(model: Answers, truth: Column, source: str) -> None:
+    """A column that holds no class of the labels is another column than was meant, not a model that is always wrong."""
+    classes, said = ({value for value in column.tolist() if value is not None} for column in (truth, model.prediction))
+    if not classes & said:
+        got, expected = (", ".join(map(repr, sorted(map(str, values))[:3])) or "nothing" for values in (said, classes))
+        raise SettingsError(f"{model.name} of {source} predicts no class of the labels: got {got}, expected such as {expected}; name the column of its predictions")
 
 
 def _segment(name: str, table: Table) -> Text:

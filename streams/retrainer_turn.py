@@ -10,6 +10,7 @@ from kafka import KafkaConsumer
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from streams.connection import KafkaConnection
+from streams.subscription import subscribe
 
 SESSION_MILLISECONDS = 10_000  # after which one that was killed is given up
 _TRAINING_MILLISECONDS = 86_400_000  # nobody is polled during a training; heartbeats go on in a thread of their own
@@ -34,7 +35,7 @@ class Turn:
             max_poll_interval_ms=_TRAINING_MILLISECONDS,
             enable_auto_commit=False,
         )
-        self._consumer.subscribe([connection.topics.requests])
+        subscribe(self._consumer, [connection.topics.requests])
 
     def is_mine(self, wait_milliseconds: int = 0) -> bool:
         """Whether this one is to act now."""

@@ -181,7 +181,7 @@ def categorical_profile(values: Column, max_levels: int = 64, max_known_levels: 
     Examples
     --------
     >>> categorical_profile(np.array(["b", "a", "b", "c", None], object), max_levels=2)
-    CategoricalProfile(kind='categorical', levels=('a', 'b'), counts=(1, 2), unseen=1, missing=1, other=None)
+    CategoricalProfile(kind='categorical', levels=('a', 'b'), counts=(1, 2), unseen=1, missing=1, other=None, repeats=0)
     >>> many = categorical_profile(np.array(["a"] * 5 + ["b", "b", "c"], object), max_levels=1, max_known_levels=10)
     >>> many.levels, many.counts, many.unseen
     (('a', '(other)'), (5, 2), 1)

@@ -54,6 +54,8 @@ def request(
         since=_time("--since", since),
         until=_time("--until", until),
     )
+    if asked.since is not None and asked.until is not None and asked.since >= asked.until:
+        raise SettingsError(f"--since must be before --until, got {since} and {until}; no row can be between them")
     asking = Asking(asked, connect(bootstrap, topic_prefix=prefix))
     try:
         asking.send()

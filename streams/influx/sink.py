@@ -24,6 +24,7 @@ from streams.influx.annotations import alert_point, version_point
 from streams.influx.lines import Latest, LineWriter
 from streams.influx.settings import InfluxSettings
 from streams.influx.writer import InfluxWriter
+from streams.subscription import subscribe
 from streams.wire import decode_alert, decode_points, decode_version
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 POLL_MILLISECONDS = 50
 RECORDS_AT_ONCE = 100
 FETCH_BYTES = 4 * 2**20
-METADATA_MILLISECONDS = 10_000  # topics that are made after this process began are read then, not five minutes later
 REMEMBERED = 100_000  # final points: a worker that was replaced and goes on for its session's time restates fewer
 
 Place = dict[TopicPartition, OffsetAndMetadata]
@@ -74,7 +74,6 @@ class InfluxSink:
             max_poll_records=RECORDS_AT_ONCE,
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=FETCH_BYTES,
-            metadata_max_age_ms=METADATA_MILLISECONDS,
         )
 
     @property
@@ -99,7 +98,7 @@ class InfluxSink:
 
     def run(self) -> None:
         """Read and write until told to stop; a refusal of InfluxDB ends the process with nothing acknowledged."""
-        self._consumer.subscribe(list(self._points_of))
+        subscribe(self._consumer, list(self._points_of))
         try:
             while not self._stopping.is_set():
                 self._poll()

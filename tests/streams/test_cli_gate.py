@@ -80,3 +80,15 @@ def test_what_cannot_be_judged_is_neither_verdict(rows: Path, arguments: tuple[s
     found = run("gate", *arguments, "--data", rows)
     assert found.exit_code == 3
     assert "there are:" in found.stderr or "columns:" in found.stderr
+
+
+def test_a_column_that_is_no_prediction_and_a_file_that_is_no_model_are_told(rows: Path, tmp_path: Path) -> None:
+    column = run("gate", "--champion", "city", "--challenger", "good", "--data", rows)
+    assert column.exit_code == 3
+    assert "city of" in column.stderr
+    assert "got 'Bonn', 'Ulm', expected such as 'no', 'yes'" in column.stderr
+    no_model = tmp_path / "model.txt"
+    no_model.write_text("none")
+    file = run("gate", "--champion", "usual", "--challenger", no_model, "--data", rows)
+    assert file.exit_code == 3
+    assert "is no model" in file.stderr

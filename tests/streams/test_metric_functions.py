@@ -86,10 +86,10 @@ def test_of_a_regression_a_function_gets_sums_by_name() -> None:
     specification = MonitorSpecification(model="rent", task="regression", metrics={"tilt": "shop_metrics:mean_error"})
     layout = Layout(specification, functions_of(specification, ALLOWED))
     block = np.arange(1.0, 1 + len(REGRESSION))
-    (found,) = outcomes([(layout, block)])
+    (found,) = outcomes([(layout, block, None)])
     assert found.metrics[-1].name == "tilt"
     assert found.metrics[-1].value == pytest.approx(4.0)
-    assert np.isnan(outcomes([(layout, np.zeros(len(REGRESSION)))])[0].metrics[-1].value)
+    assert np.isnan(outcomes([(layout, np.zeros(len(REGRESSION)), None)])[0].metrics[-1].value)
 
 
 @pytest.mark.parametrize(

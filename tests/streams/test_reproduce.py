@@ -124,7 +124,7 @@ def test_the_command_reads_all_it_needs_from_the_topics(made: tuple[FilesRegistr
     producer = KafkaProducer(bootstrap_servers=broker)
     producer.send(topics.monitors, key=monitor_key("loans", 1), value=encode_monitor(Monitor(specification=SPECIFICATION)))
     for record in records:
-        trained_on = record.trained_on | ({"topic": topics.examples} if record.version == "2" else {})  # the topics of a test have a prefix
+        trained_on = record.trained_on | ({"topic": topics.inference_events} if record.version == "2" else {})  # the topics of a test have a prefix
         producer.send(topics.versions, key=b"loans", value=encode_version(msgspec.structs.replace(record, trained_on=trained_on)))
     for partition in range(4):
         producer.send(topics.examples, partition=partition, value=record_of(rows.take(rows.partition == partition)))
@@ -135,4 +135,4 @@ def test_the_command_reads_all_it_needs_from_the_topics(made: tuple[FilesRegistr
     assert json.loads(done.stdout)["same"]
     refused = run("models", "reproduce", "loans@1", *options)
     assert isinstance(refused.exception, DriftwardenError)
-    assert "was trained on 'table', which is not the topic" in str(refused.exception)
+    assert "was trained on 'table', not on rows of" in str(refused.exception)

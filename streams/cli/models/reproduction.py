@@ -78,9 +78,9 @@ def _rows(connection: KafkaConnection, record: Version, datasets: Path | None) -
     if datasets is not None:
         return DatasetFiles(datasets).find(str(record.trained_on.get("digest", ""))).examples()
     topic = record.trained_on.get("topic")
-    if topic != connection.topics.examples:
+    if topic != connection.topics.inference_events:
         raise DriftwardenError(
-            f"version {record.version} was trained on {topic!r}, which is not the topic {connection.topics.examples}; pass --datasets FOLDER with its training set"
+            f"version {record.version} was trained on {topic!r}, not on rows of {connection.topics.inference_events}; pass --datasets FOLDER with its training set"
         )
     try:
         return training_set_of(connection, record.model, record.trained_on).examples
