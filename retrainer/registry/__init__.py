@@ -86,16 +86,20 @@ def registry_at(place: Path | str) -> Registry:
     Raises
     ------
     SettingsError
-        If it is neither.
+        If it is neither, or a file.
     """
     from retrainer.registry.files import FilesRegistry  # noqa: PLC0415  it imports this module
     from retrainer.registry.mlflow_registry import MLflowRegistry  # noqa: PLC0415  as above
 
     scheme, colon, address = str(place).partition(":")
     if colon and scheme == "mlflow":
+        if not address.startswith(("http://", "https://")):
+            raise SettingsError(f"expected 'mlflow:' before the address of an MLflow server, such as mlflow:http://127.0.0.1:5000, got {str(place)!r}")
         return MLflowRegistry(address)
     if "://" in str(place):
         raise SettingsError(f"a registry is a folder, or 'mlflow:' before the address of an MLflow server, got {str(place)!r}; did you mean mlflow:{place}?")
+    if Path(place).exists() and not Path(place).is_dir():
+        raise SettingsError(f"the registry {str(place)!r} is a file; expected a folder, or one that can be made")
     return FilesRegistry(Path(place))
 
 

@@ -214,5 +214,9 @@ def test_a_registry_is_named_by_its_place() -> None:
     assert isinstance(registry_at("mlflow:http://127.0.0.1:5000"), MLflowRegistry)
     with pytest.raises(SettingsError, match="did you mean mlflow:http"):
         registry_at("http://127.0.0.1:5000")
+    with pytest.raises(SettingsError, match="such as mlflow:http"):
+        registry_at("mlflow:")
+    with pytest.raises(SettingsError, match="is a file; expected a folder"):
+        registry_at(__file__)
     with pytest.raises(RegistryError, match="a uri reads 'models:/MODEL/NUMBER'"):
         registry_at("mlflow:http://127.0.0.1:1").artifact("files:loans/1", "sha256:")
