@@ -212,13 +212,15 @@ def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decis
 
 def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> Decision:
     """A person's request needs no policy and no cooldown, only its turn."""
-    known = {name for name, _ in state.finished} | {waiting.cause for waiting in state.pending} | ({state.cause.cause} if state.cause else set())
-    if event.request_id in known:
+    current = "" if state.cause is None else state.cause.cause
+    if event.request_id in {current, *(waiting.cause for waiting in state.pending)}:
+        reason = "it is under way" if event.request_id == current else f"it waits for its turn, after cause {current or 'before it'}"
+        return state, [Postpone(cause=event.request_id, until=event.at, reason=f"request {event.request_id} was sent again: {reason}")]
+    if event.request_id in {name for name, _ in state.finished}:
         return state, [DoNothing(cause=event.request_id, reason=f"request {event.request_id} was answered already")]
     cause = request_cause(event, retrain)
     if state.stage is Stage.SERVING:
         return _start(state, cause, (f" of {event.by}" if event.by else "") + (f" ({event.why})" if event.why else ""))
-    current = "" if state.cause is None else state.cause.cause
     return _told(state, pending=(cause, *state.pending)), [Postpone(cause=cause.cause, until=event.at, reason=f"after cause {current}")]
 
 

@@ -81,7 +81,7 @@ class Asking:
         told : called with each decision and version that answers the request.
         """
         deadline = time.monotonic() + timeout
-        winner, reason = "", f"no verdict within {timeout:g} s; the training or its test goes on"
+        winner, reason = "", f"no retrainer answered within {timeout:g} s; is one running? The request stays, and is answered by the next one"
         inconclusive = False
         while time.monotonic() < deadline:
             for records in self._consumer.poll(_POLL_MILLISECONDS).values():
@@ -90,6 +90,8 @@ class Asking:
                     if answer is None:
                         continue
                     told(answer)
+                    if isinstance(answer, Decision) and not winner:
+                        reason = f"no verdict within {timeout:g} s; the last answer: {answer.instruction}: {answer.reason}"
                     if isinstance(answer, Version):
                         if answer.status in {"promoted", "rejected"}:
                             winner, reason = answer.version, str(answer.gate.get("reason", ""))
@@ -98,9 +100,24 @@ class Asking:
                                 return self._end("promoted", winner, reason)
                     elif answer.instruction == "AskApproval":
                         return self._end("open", answer.version, answer.reason)
+                    elif answer.instruction == "DoNothing" and winner:
+                        return self._end("open" if inconclusive else "rejected", winner, reason)
                     elif answer.instruction == "DoNothing":
-                        return self._end("open" if inconclusive else "rejected", winner, reason if winner else answer.reason)
+                        return self._earlier() or self._end("open", "", answer.reason)
         return self._end("open", winner, reason)
+
+    def _earlier(self) -> Outcome | None:
+        """What came of the request when it was sent before."""
+        verdicts = [
+            version
+            for record in records_of(self._connection, self._connection.topics.versions)
+            if (version := self._answer(record)) is not None and isinstance(version, Version) and version.status in {"promoted", "rejected"}
+        ]
+        last = next((version for version in verdicts if version.status == "promoted"), verdicts[-1] if verdicts else None)
+        if last is None:
+            return None
+        verdict: Literal["promoted", "rejected", "open"] = "promoted" if last.status == "promoted" else "open" if last.gate.get("outcome") == "inconclusive" else "rejected"
+        return self._end(verdict, last.version, str(last.gate.get("reason", "")))
 
     def close(self) -> None:
         """Stop reading."""

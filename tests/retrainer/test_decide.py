@@ -195,6 +195,9 @@ def test_a_request_needs_no_policy_and_no_cooldown_only_its_turn() -> None:
     assert names(decide(ask, retrain=never)[1]) == ["Collect"]
     waiting, (said,) = decide(opened(), ask)
     assert (type(said).__name__, said.reason) == ("Postpone", "after cause a1")
+    again, (said,) = decide(ask, state=waiting)
+    assert again == waiting
+    assert (type(said).__name__, said.reason) == ("Postpone", "request r1 was sent again: it waits for its turn, after cause a1")
     ended, _ = decide(labels(800), trained("2", 190), refused("2"), state=waiting)
     assert names(decide(labels(0, 901), state=ended)[1]) == ["Collect"]
 

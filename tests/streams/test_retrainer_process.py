@@ -11,13 +11,15 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from detectors.monitor import Monitor
+from retrainer.decision import Decision
 from retrainer.registry.files import FilesRegistry
-from retrainer.versions import Request
+from retrainer.versions import Request, Version
+from streams.asking import Asking
 from streams.connection import KafkaConnection
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.retrainer import RetrainerProcess
 from streams.topics import Topics
-from streams.wire import decode_points, encode_request
+from streams.wire import decode_points, encode_decision, encode_request, encode_version
 from tests.retrainer.concepts import specification
 from tests.streams.command_line import run
 
@@ -57,11 +59,33 @@ def test_a_request_is_sent_answered_and_told_with_the_verdict_as_exit_code(broke
     finally:
         stopping.set()
         thread.join(30)
-    assert asked.exit_code == 1
+    assert asked.exit_code == 2, "nothing was proved"
     assert json.loads(asked.stdout)["reason"].startswith("no monitor of 'loans' is applied")
     told = [json.loads(line) for line in run("retrain", "decisions", "loans", "--json", *options).stdout.splitlines()]
     assert [(one["cause"], one["instruction"]) for one in told] == [("r7", "DoNothing")]
     assert "no monitor of" in run("retrain", "decisions", "--cause", "r7", *options).stdout
+
+
+def test_a_request_that_is_sent_again_has_the_verdict_of_the_first_time(broker: str, topics: Topics) -> None:
+    connection = KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix)
+    promoted = Version(model="loans", version="4", status="promoted", at=1, cause="r8", gate={"reason": "better"})
+    answered = Decision(model="loans", at=2, event="RetrainRequested", stage="serving", instruction="DoNothing", cause="r8", reason="request r8 was answered already")
+    producer = KafkaProducer(bootstrap_servers=broker)
+    producer.send(topics.versions, key=b"loans", value=encode_version(promoted))
+    producer.flush()
+    asking = Asking(Request(request_id="r8", model="loans", requested_at=3), connection)
+    producer.send(topics.decisions, key=b"loans", value=encode_decision(answered))
+    producer.close()
+    outcome = asking.outcome(30)
+    asking.close()
+    assert (outcome.verdict, outcome.version, outcome.reason) == ("promoted", "4", "better")
+
+
+def test_without_a_retrainer_nothing_is_said_to_go_on(broker: str, topics: Topics) -> None:
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    asked = run("retrain", "request", "loans", "--wait", "1", "--json", *options)
+    assert asked.exit_code == 2
+    assert "no retrainer answered within 1 s; is one running?" in json.loads(asked.stdout)["reason"]
 
 
 def first_points(broker: str, topics: Topics) -> list[object]:
