@@ -17,15 +17,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
-from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError
 from retrainer.registry import RegistryError
 from retrainer.registry.mlflow_registry import MLflowRegistry
 from retrainer.versions import Version, champion, history
+from streams.by_hand import announce
 from streams.connection import KafkaConnection
-from streams.whole_topic import explained, read_versions
-from streams.wire import encode_version
+from streams.whole_topic import read_versions
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,6 @@ LARGEST = 1_000_000
 """Bytes of a webhook; MLflow's are hundreds."""
 
 PRINCIPAL = "mlflow"
-_ACKNOWLEDGED_WITHIN = 30.0
 
 
 class SignatureError(DriftwardenError):
@@ -118,19 +116,11 @@ class AliasFollower:
                 return None
             gate = {"reason": f"the alias champion was moved in MLflow{'' if serving is None else f', from version {serving.version}'}"}
             record = msgspec.structs.replace(known, status="promoted", at=self._clock(), by=PRINCIPAL, gate=gate)
-            self._announce(record)
+            announce(self._connection, record)
+            logger.info("model '%s': version %s promoted in MLflow", record.model, record.version)
             self._registry.note(record)
         self._registry.take_over(model, version)
         return record
-
-    def _announce(self, record: Version) -> None:
-        with explained(self._connection):
-            producer = KafkaProducer(**self._connection.client_arguments(), acks="all")
-            try:
-                producer.send(self._connection.topics.versions, key=record.model.encode(), value=encode_version(record)).get(_ACKNOWLEDGED_WITHIN)
-            finally:
-                producer.close()
-        logger.info("model '%s': version %s promoted in MLflow", record.model, record.version)
 
 
 class WebhookServer(ThreadingHTTPServer):

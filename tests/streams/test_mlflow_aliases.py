@@ -91,7 +91,7 @@ def test_what_was_missed_is_made_up_for_and_a_version_that_nobody_announced_is_n
     announced: list[Version] = []
     monkeypatch.setattr("streams.mlflow_aliases.read_versions", lambda _: told)
     follower = AliasFollower(Registry(), KafkaConnection(), clock=lambda: 5)  # type: ignore[arg-type]
-    monkeypatch.setattr(follower, "_announce", announced.append)
+    monkeypatch.setattr("streams.mlflow_aliases.announce", lambda _, record: announced.append(record))
     assert [(record.model, record.version) for record in follower.follow_all()] == [("churn", "2")]
     assert [record.by for record in announced] == ["mlflow"]
     assert took == [("churn", "2"), ("fraud", "1")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from streams.cli.models.account import compare, show_card, show_lineage
+from streams.cli.models.by_hand import promote, roll_back
 from streams.cli.models.overview import list_models, show_history
 from streams.cli.models.package import package_version
 from streams.cli.models.reproduction import reproduce_version
@@ -19,3 +20,5 @@ app.command("compare")(compare)
 app.command("reproduce")(reproduce_version)
 app.command("package")(package_version)
 app.command("webhook")(follow_mlflow)
+app.command("promote")(promote)
+app.command("rollback")(roll_back)

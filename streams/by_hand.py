@@ -1,0 +1,61 @@
+"""A person has the last word: a version is promoted, or taken back, by a record of its own on ``models.versions``.
+
+The retrainer follows: evidence against another champion is void then (`retrainer.decide.follow_champion`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from kafka import KafkaProducer
+
+from detectors.errors import DriftwardenError
+from retrainer.versions import Version, champion, history
+from streams.connection import KafkaConnection
+from streams.whole_topic import explained
+from streams.wire import encode_version
+
+_ACKNOWLEDGED_WITHIN = 30.0
+
+
+def decided(records: Sequence[Version], version: str, status: Literal["promoted", "rolled_back"], *, by: str, why: str, at: int) -> Version:
+    """The record that says so.
+
+    Parameters
+    ----------
+    records : all of the model's.
+    at : epoch milliseconds.
+
+    Raises
+    ------
+    DriftwardenError
+        If the version cannot serve, serves already, was taken back before, or nothing would serve without it.
+    """
+    told = history(records)[version]
+    last = next((record for record in reversed(told) if record.uri), None)
+    name, serving = f"version {version} of '{told[0].model}'", champion(records)
+    if last is None:
+        raise DriftwardenError(f"{name} has no artifact, as its training failed; choose another one")
+    if any(record.status == "rolled_back" for record in told):
+        raise DriftwardenError(f"{name} was rolled back, for good; train another one: driftwarden retrain request {last.model}")
+    if status == "promoted" and serving is not None and serving.version == version:
+        raise DriftwardenError(f"{name} serves already")
+    record = msgspec.structs.replace(last, status=status, at=at, by=by, gate={"reason": why})
+    if status == "rolled_back":
+        if serving is None or serving.version != version:
+            raise DriftwardenError(f"{name} does not serve; {'nothing does' if serving is None else f'version {serving.version} does'}")
+        if champion([*records, record]) is None:
+            raise DriftwardenError(f"nothing would serve without {name}; promote another one instead")
+    return record
+
+
+def announce(connection: KafkaConnection, record: Version) -> None:
+    """Write a record to ``models.versions``; it is acknowledged when this returns."""
+    with explained(connection):
+        producer = KafkaProducer(**connection.client_arguments(), acks="all")
+        try:
+            producer.send(connection.topics.versions, key=record.model.encode(), value=encode_version(record)).get(_ACKNOWLEDGED_WITHIN)
+        finally:
+            producer.close()
