@@ -21,7 +21,8 @@ from detectors.bundle import Bundle
 from detectors.detect import Detect, DetectFlushed
 from detectors.monitor import Monitor, Monitors
 from detectors.point import Point
-from detectors.specification import Alerts, Floors, MonitorSpecification
+from detectors.settings.watching import Alerts, Floors
+from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch, Summarise
 
 BATCH = 10_000

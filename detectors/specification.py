@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.budget import Budget, FalseAlarmBudget
 from detectors.duration import Duration, format_duration, parse_duration
-from detectors.profile import Frozen, NumericProfile, Profile
+from detectors.profile import Frozen, NumericProfile
+from detectors.settings.feature import DERIVED, OF_EMBEDDINGS, Feature, is_readable
+from detectors.settings.retraining import Retrain
+from detectors.settings.watching import Alerts, Detectors, Labels, Objective, Quality, Reference, Service
 from detectors.shared_settings import Shared
 
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -24,307 +27,6 @@ Task = Literal["classification", "regression"]
 
 MOST_CORRELATED = 30
 """Features whose correlations are watched: they have 435 pairs, all of which an alert carries, in some 60 KB."""
-
-
-class Feature(Frozen):
-    """One column of the model's input, and what may be expected of it."""
-
-    type: Literal["numeric", "categorical", "text", "embedding"] = "numeric"
-    minimum: float | None = Field(default=None, description="smaller values count as out of range")
-    maximum: float | None = Field(default=None, description="larger values count as out of range")
-    max_missing: float | None = Field(default=None, ge=0, le=1, description="expected share of missing values; default: the reference's")
-    importance: float | None = Field(default=None, ge=0, description="how much the model leans on the column, in any unit; by it the causes of an alert are ranked")
-    stale_after: Duration | None = Field(default=None, gt=0, description="told after this long without a change; default: by the times before")
-    dimension: int | None = Field(default=None, ge=2, le=10_000, description="numbers of an embedding")
-    projections: int = Field(default=8, ge=1, le=64, description="random directions that an embedding is watched in")
-    seed: int = Field(default=0, ge=0, lt=2**32, description="of these directions")
-
-    @model_validator(mode="after")
-    def _keys_fit_the_type(self) -> Feature:
-        if (self.type == "embedding") != (self.dimension is not None):
-            raise ValueError(f"dimension is that of an embedding and of no other type, got type {self.type!r} and dimension {self.dimension}; give both or neither")
-        if self.type in _DERIVED and (self.minimum is not None or self.maximum is not None):
-            raise ValueError(f"a {self.type} has no range; leave out minimum and maximum")
-        return self
-
-    def columns(self, name: str) -> dict[str, Feature]:
-        """What is watched of the column, by name: itself, or what stands for a text or an embedding.
-
-        Those of one value are missing together, so the first alone tells that: where all may be missing, no rate can rise.
-
-        Examples
-        --------
-        >>> [(name, column.type) for name, column in Feature(type="text").columns("comment").items()]
-        [('comment.length', 'numeric'), ('comment.words', 'numeric'), ('comment.pattern', 'categorical'), ('comment.script', 'categorical')]
-        >>> list(Feature(type="embedding", dimension=384, projections=2).columns("title"))
-        ['title.norm', 'title.projection_0', 'title.projection_1']
-        """
-        if self.type not in _DERIVED:
-            return {name: self}
-        if self.type == "text":
-            parts: dict[str, Literal["numeric", "categorical"]] = {"length": "numeric", "words": "numeric", "pattern": "categorical", "script": "categorical"}
-        else:
-            parts = dict.fromkeys(("norm", *(f"projection_{place}" for place in range(self.projections))), "numeric")
-        missing = [self.max_missing, *[1.0] * (len(parts) - 1)]
-        return {
-            f"{name}.{part}": Feature(type=kind, max_missing=share, importance=self.importance, stale_after=self.stale_after)
-            for (part, kind), share in zip(parts.items(), missing, strict=True)
-        }
-
-    @model_validator(mode="after")
-    def _range_is_not_empty(self) -> Feature:
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum must be <= maximum, got {self.minimum} > {self.maximum}; every value would be out of range")
-        return self
-
-
-_DERIVED = frozenset({"text", "embedding"})
-_OF_EMBEDDINGS = {"dimension", "projections", "seed"}
-
-
-class Labels(Frozen):
-    """When labels come, and how long a prediction waits for its own."""
-
-    delay: Duration = Field(default=0, description="typical time from prediction to label")
-    timeout: Duration = Field(default=parse_duration("7d"), gt=0, description="a prediction without a label after this long is given up")
-    corrections: bool = Field(default=False, description="whether a label that came with its prediction may be corrected later; labels that came by themselves always may")
-    max_waiting: int = Field(default=1_000_000, gt=0, description="predictions that may wait for labels in one source partition; then the oldest are given up, and counted")
-
-
-class Reference(Frozen):
-    """Where the declared reference came from, and its profile."""
-
-    source: str | None = None
-    profile: Profile | None = None
-    kind: Literal["declared", "previous_period", "hour_of_week"] = Field(
-        default="declared", description="what monitors compare with: the profile, the last whole period, or the profile of the hour of the week"
-    )
-    period: Duration = Field(default=parse_duration("1d"), gt=0, description="of previous_period; whole panes")
-    weeks: int = Field(default=2, ge=1, le=52, description="of hour_of_week, where the profile does not know the hours: they are learnt from so many weeks of the stream")
-
-
-class Shares(Frozen):
-    """How the false-alarm budget is shared between groups of monitors; a group without monitors gives its share to the others."""
-
-    performance: float = Field(default=0.5, ge=0)  # outputs and performance: what the users of the model feel
-    features: float = Field(default=0.3, ge=0)
-    quality: float = Field(default=0.1, ge=0)
-    service: float = Field(default=0.1, ge=0)
-
-
-class Detectors(Frozen):
-    """Settings of detection that are not thresholds."""
-
-    shares: Shares = Shares()
-    cycles: tuple[Duration, ...] = Field(default=(), description="periods to remove, such as 1d; `monitor infer --period` learns them from the reference")
-    max_bins: int = Field(default=64, ge=2, le=256)
-    river: tuple[Literal["adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin"], ...] = Field(
-        default=(), description="drift detectors of river that watch a classifier's errors, too; they are outside of the budget"
-    )
-    rates: Literal["scan", "e-detector"] = Field(default="scan", description="how rates are watched (errors, missing, out-of-range and unseen values)")
-    max_levels: int = Field(default=64, ge=1, le=1_000, description="levels of a categorical feature that are counted one by one, the most frequent first")
-    quantiles: bool = Field(default=False, description="whether numeric columns without a profile are sketched, see `detectors.quantile_sketch`")
-    max_known_levels: int = Field(default=20_000, ge=1, le=100_000, description="other levels that are told from unseen ones; with more, none is unseen")
-
-
-class Floors(Frozen):
-    """The smallest effects that matter. A smaller one is never an alarm, however long it lasts."""
-
-    rate: float = Field(default=0.02, ge=0, description="absolute change of an error, missing, out-of-range, unseen, failed, duplicate or late rate")
-    shift: float = Field(default=0.1, ge=0, description="shift of a numeric column, in units of the reference's sigma")
-    deviation_ratio: float = Field(default=1.15, ge=1, description="ratio of standard deviations")
-    categories: float = Field(default=0.05, ge=0, description="total variation distance")
-    correlation: float = Field(default=0.05, ge=0, description="mean absolute difference of correlations")
-    relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
-    latency: float = Field(default=0.05, ge=0, description="absolute rise of the share of predictions slower than the learnt 95 % quantile")
-    silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions, or without a change of a column")
-
-
-_SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical"}
-
-
-ServiceMonitor = Literal["failed_rate", "latency", "duplicate_rate", "late_rate", "silence"]
-
-
-class Service(Frozen):
-    """What is watched of the service that a model runs in."""
-
-    monitors: tuple[ServiceMonitor, ...] = ()
-    silence: Duration | None = Field(default=None, gt=0, description="a silence is told after this long; default: by the pauses before")
-
-    @model_validator(mode="after")
-    def _silence_is_watched(self) -> Service:
-        if self.silence is not None and "silence" not in self.monitors:
-            raise ValueError(f"silence is the limit of the monitor of that name, got {format_duration(self.silence)} without it; add silence to service.monitors")
-        if len(set(self.monitors)) < len(self.monitors):
-            raise ValueError(f"monitors must be named once each, got {', '.join(self.monitors)}")
-        return self
-
-
-QualityMonitor = Literal["constant", "stale", "type", "schema", "anomalies"]
-
-
-class Quality(Frozen):
-    """What is watched of the inputs besides missing, out-of-range and unseen values."""
-
-    monitors: tuple[QualityMonitor, ...] = ()
-    ignored: tuple[str, ...] = Field(default=(), description="columns that events may carry though they are not declared")
-
-    @property
-    def forgives(self) -> bool:
-        """Whether an event whose features are not as declared is counted, and what is wrong with it as well."""
-        return bool({"type", "schema"}.intersection(self.monitors))
-
-    @model_validator(mode="after")
-    def _ignored_columns_are_looked_for(self) -> Quality:
-        if self.ignored and "schema" not in self.monitors:
-            raise ValueError(f"ignored are columns that schema is not to tell of, got {', '.join(self.ignored[:3])} without it; add schema to quality.monitors")
-        return self
-
-    @model_validator(mode="after")
-    def _monitors_are_named_once(self) -> Quality:
-        if len(set(self.monitors)) < len(self.monitors):
-            raise ValueError(f"monitors must be named once each, got {', '.join(self.monitors)}")
-        return self
-
-
-class Alerts(Frozen):
-    """How alarms become alerts."""
-
-    floors: Floors = Floors()
-    severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=_SEVERITY.copy, description="by alert kind; default warning")
-    cooldown: Duration = Field(default=parse_duration("1h"), description="for this long after its resolution an alert is opened again by a change that began before")
-    resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
-
-
-class Objective(Frozen):
-    """Which share of events is to be good over a period; see `detectors.objectives`."""
-
-    metric: Literal["accuracy", "precision", "recall", "answered", "latency"]
-    target: float = Field(gt=0, lt=1, description="share of good events")
-    period: Duration = Field(default=parse_duration("30d"), gt=0, description="that the error budget is for, up to now")
-    below: Duration | None = Field(default=None, gt=0, description="latency of a good prediction")
-
-    @model_validator(mode="after")
-    def _latency_alone_has_a_limit(self) -> Objective:
-        if (self.metric == "latency") != (self.below is not None):
-            raise ValueError(f"below is the limit of a latency objective and of no other, got metric {self.metric} and below {self.below}; give both or neither")
-        return self
-
-
-class Gate(Frozen):
-    """What a challenger has to prove before it is promoted."""
-
-    alpha: float = Field(default=0.05, gt=0, lt=1, description="chance that a cause promotes a challenger that is not better")
-    block: int = Field(default=50, gt=0, description="labelled events between two looks at the evidence")
-    min_evidence: int = Field(default=500, ge=0, description="labelled events before a verdict")
-    wander: float = Field(default=0.05, ge=0, le=1, description="by how much an advantage may wander around zero without being a gain; 0 asks for no steadiness")
-    min_validation_time: Duration = Field(
-        default=parse_duration("1h"), ge=0, description="a promotion rests on events from so long after the training rows, too; not asked for where the budget counts events"
-    )
-    max_wait: int = Field(default=20_000, gt=0, description="labelled events after which the verdict is inconclusive")
-    min_gain: float = Field(default=0.01, ge=0, description="a challenger is rejected when 'better by this much' is disproved")
-    segment_margin: float = Field(default=0.02, ge=0, le=1, description="a challenger that is proven worse by more than this in a segment is not promoted")
-    missing_margin: float = Field(default=0.1, ge=0, le=1, description="a challenger whose training rows are proven to lack this much more of a column is not promoted")
-    max_loss: float | None = Field(default=None, gt=0, description="largest error rate (or mean absolute error) of a challenger that is promoted")
-    max_megabytes: float | None = Field(default=None, gt=0, description="largest artifact of a challenger that is promoted")
-    max_milliseconds: float | None = Field(default=None, gt=0, description="longest time that a challenger may take for 1,000 rows; for `driftwarden gate`")
-
-
-Trigger = Literal["performance", "drift", "label shift"]
-"""Kinds of alerts that training may cure: errors that rise (a drift of the concept is one), features or outputs that drift, and shares of classes that shift."""
-
-
-class Quotas(Frozen):
-    """What retraining may cost."""
-
-    trainings_per_day: int = Field(default=24, gt=0)
-    cpu_seconds_per_day: float | None = Field(default=None, gt=0, description="of processor time in the trainings of any day of event time")
-    max_rows: int = Field(default=50_000, gt=0, description="rows of one training set; the newest are kept")
-    max_megabytes: int = Field(default=1_024, gt=0, description="of one training set, 8 bytes a value; the newest rows are kept")
-
-    def rows(self, columns: int) -> int:
-        """Rows that a training set with so many columns may have."""
-        return max(1, min(self.max_rows, self.max_megabytes * 1_000_000 // (8 * max(1, columns))))
-
-
-class TrainingLimits(Frozen):
-    """What a trainer in a process of its own may use; beyond it the process is killed, and the candidate rejected."""
-
-    seconds: int = Field(default=600, gt=0, description="of time, and of processor time")
-    megabytes: int = Field(default=4_096, gt=0, description="of address space, which is more than the memory that is touched")
-
-
-MEMBER_EVERY = 2_500
-"""Labelled events without a cause after which an adaptive champion gets a new member: more than a training window, so that its rows are new."""
-
-
-class Retrain(Frozen):
-    """When to retrain, with what, and how the result is judged."""
-
-    policy: Literal["never", "performance", "any"] = Field(default="performance", description="which alerts start a training: none, performance alerts, or every drift, too")
-    votes: dict[Trigger, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, description="weight of an alert by its kind, in place of the policy's")
-    votes_needed: float = Field(default=1.0, gt=0, description="weight of alerts that are open together at which a training starts")
-    votes_within: Duration = Field(default=parse_duration("1d"), gt=0, description="an alert's vote counts for so long after its last record")
-    schedule: Duration | None = Field(default=None, gt=0, description="a training in each slot of this length that had none")
-    new_labels: int | None = Field(default=None, gt=0, description="labelled events since the last cause ended after which a training starts without an alert")
-    trainer: str = Field(default="scikit-learn", description="'scikit-learn', 'search', 'river', 'module:function' or 'command: PROGRAM'")
-    champion: Literal["single", "adaptive"] = Field(default="single", description="one model, or a pool of them whose weights follow the labels")
-    update_every: int = Field(default=200, gt=0, description="labelled events between two revisions of an adaptive champion")
-    members: int = Field(default=6, gt=0, description="batch models in an adaptive champion's pool, its online forest not counted")
-    window: int = Field(default=2_000, gt=0, description="labelled events to train on when the time of the change is not known")
-    refresh: tuple[int, ...] = Field(default=(200, 400, 800, 1_600), description="labelled events after a change at which a challenger is trained")
-    min_per_class: int = Field(default=20, ge=0, description="labelled events of each class in a training set; fewer are filled up from before the change")
-    replay: float = Field(default=0.0, ge=0, le=10, description="labelled events from before the change that are trained on, too, for each one after it")
-    cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")
-    approval: Literal["auto", "manual"] = "auto"
-    rollback: Literal["auto", "never"] = Field(default="auto", description="whether a promoted version goes when the former champion is proven better than it")
-    gate: Gate = Gate()
-    quotas: Quotas = Quotas()
-    limits: TrainingLimits = TrainingLimits()
-
-    @field_validator("refresh")
-    @classmethod
-    def _refresh_ascends(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
-        if not counts or list(counts) != sorted(set(counts)) or counts[0] <= 0:
-            raise ValueError(f"refresh must be ascending counts > 0, got {list(counts)}; a challenger is trained at each")
-        return counts
-
-    @property
-    def floor(self) -> int | None:
-        """Labelled events since the last cause ended after which a training starts by itself; an adaptive champion gets a new member now and then unless all is left to people.
-
-        Examples
-        --------
-        >>> Retrain().floor, Retrain(champion="adaptive").floor, Retrain(champion="adaptive", new_labels=900).floor
-        (None, 2500, 900)
-        """
-        if self.new_labels is not None or self.champion == "single" or self.policy == "never":
-            return self.new_labels
-        return MEMBER_EVERY
-
-    def weight(self, kind: str) -> float:
-        """How much an alert of this kind counts.
-
-        Examples
-        --------
-        >>> Retrain().weight("drift"), Retrain(policy="any").weight("drift"), Retrain(votes={"drift": 0.5}).weight("drift")
-        (0.0, 1.0, 0.5)
-        """
-        counted = {"never": (), "performance": ("performance",), "any": get_args(Trigger)}[self.policy]
-        weights = {str(name): weight for name, weight in self.votes.items()} or dict.fromkeys(counted, 1.0)
-        return weights.get(kind, 0.0)
-
-
-def is_readable(name: str) -> bool:
-    """Whether events may carry a feature of this name: it has no quote, backslash or control character, which JSON would have to escape.
-
-    Examples
-    --------
-    >>> is_readable("weight (kg)"), is_readable('weight "kg"')
-    (True, False)
-    """
-    return not any(character in '"\\' or character < " " or "\ud800" <= character <= "\udfff" for character in name)
 
 
 def whole_panes(lengths: tuple[int, ...], pane: int) -> tuple[int, ...]:
@@ -559,13 +261,13 @@ class MonitorSpecification(Frozen):
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
-        parts: Any = {"features": {"__all__": {"importance", "stale_after", *_OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
+        parts: Any = {"features": {"__all__": {"importance", "stale_after", *OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
         content = self.model_dump(mode="json", exclude={**others, **parts})
         if self.detectors.quantiles:
             content["detectors"]["quantiles"] = True
         for name, feature in self.features.items():
             if feature.type == "embedding":
-                content["features"][name] |= feature.model_dump(include=_OF_EMBEDDINGS)
+                content["features"][name] |= feature.model_dump(include=OF_EMBEDDINGS)
         if self.sampling == "ignored":  # as it was before there was such a key
             del content["sampling"]
         if not self.estimate_performance:  # then nothing is counted for it
@@ -594,7 +296,7 @@ class MonitorSpecification(Frozen):
     @property
     def derives(self) -> bool:
         """Whether some feature is not watched as it is."""
-        return any(feature.type in _DERIVED for feature in self.features.values())
+        return any(feature.type in DERIVED for feature in self.features.values())
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from detectors.event_batch import Bool, Column, Float64
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 from retrainer.betting import log_payoffs, log_wealth
 
 State = Literal["passed", "failed", "insufficient"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from detectors.specification import Retrain
+from detectors.settings.retraining import Retrain
 from retrainer.messages import (
     AlertOpened,
     AlertResolved,

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from detectors.event_batch import Bool, Float64, Int64
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 from retrainer.betting import BETS, log_payoffs, log_wealth
 from retrainer.steadiness import begin, log_evidence, take
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from detectors.event_batch import Float64
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 from retrainer.checks import Check, failed
 from retrainer.gate import Outcome, interval
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectors.specification import Quotas
+from detectors.settings.retraining import Quotas
 from retrainer.stage import DAY, LONG_AGO, State
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from detectors.columns.class_names import class_names
 from detectors.event_batch import Bool, Column, Float64
 from detectors.rows.examples import Examples
-from detectors.specification import Gate, MonitorSpecification, Task
+from detectors.settings.retraining import Gate
+from detectors.specification import MonitorSpecification, Task
 from retrainer.gate import GateState, Verdict, step
 from retrainer.trainers import Model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detectors.rfc3339 import format_time
-from detectors.specification import Retrain
+from detectors.settings.retraining import Retrain
 from retrainer.messages import AlertOpened, Cause, LabelsArrived, RetrainRequested
 from retrainer.stage import LONG_AGO, State, Vote
 

@@ -20,7 +20,8 @@ from detectors.metrics.column_distances import reference_counts
 from detectors.metrics.distances import Distance, psi
 from detectors.panes.layout import Layout
 from detectors.profile import ColumnProfile, NumericProfile
-from detectors.specification import MonitorSpecification, Service, Task
+from detectors.settings.watching import Service
+from detectors.specification import MonitorSpecification, Task
 from detectors.verdict import Effect, Evidence
 from streams.file_events import ColumnNames, feature_columns, outcome_column
 from streams.file_settings import FILE_BUDGET, changed

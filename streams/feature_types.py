@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors.columns.class_names import class_names
 from detectors.event_batch import Column
-from detectors.specification import Feature, is_readable
+from detectors.settings.feature import Feature, is_readable
 from streams.tables import Table
 
 _FEWEST_LEVELS = 64  # below this many distinct texts a column describes rows, however few there are

@@ -14,7 +14,8 @@ from detectors.columns.irregular_features import irregular_text
 from detectors.columns.watched_columns import watched_columns
 from detectors.errors import SettingsError
 from detectors.event_batch import LABEL, NO_TIME, PREDICTION, Bool, Column, EventBatch, Float64, Int64, Text, coded, plain
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from detectors.statistics.sampling import SMALLEST_FRACTION, whole_weights
 from detectors.summarise import Fetch
 from streams.tables import Table

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from detectors.errors import SettingsError
-from detectors.specification import MonitorSpecification, Retrain, whole_panes
+from detectors.settings.retraining import Retrain
+from detectors.specification import MonitorSpecification, whole_panes
 from streams.file_events import ColumnNames
 from streams.infer import events_per_pane
 from streams.monitor_file import faults_of

@@ -24,7 +24,9 @@ from detectors.references.reference import correlations_of, performance_profile,
 from detectors.references.reference_outcomes import outcome_profile
 from detectors.references.repetitions import with_repetitions
 from detectors.scans.window_bank import MIN_REFERENCE
-from detectors.specification import MOST_CORRELATED, Feature, MonitorSpecification, Quality, QualityMonitor, Reference, Service, ServiceMonitor, Task
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Quality, QualityMonitor, Reference, Service, ServiceMonitor
+from detectors.specification import MOST_CORRELATED, MonitorSpecification, Task
 from detectors.statistics.sampling import by_hash
 from detectors.unlabelled.class_shares import FEWEST
 from streams.feature_types import features_of

@@ -19,7 +19,8 @@ from detectors.monitors.numeric_drift import NumericDrift
 from detectors.scans.history import Histogram
 from detectors.scans.scored_windows import Windows
 from detectors.scans.window_bank import WindowBank, interval_of
-from detectors.specification import Floors, MonitorSpecification
+from detectors.settings.watching import Floors
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect
 
 WITHIN_NOISE = "moved, within its noise"

@@ -22,7 +22,9 @@ from detectors.metrics.objectives import Objectives
 from detectors.metrics.performance import performance
 from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.specification import Feature, MonitorSpecification, Objective, QualityMonitor, Reference, ServiceMonitor
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Objective, QualityMonitor, Reference, ServiceMonitor
+from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named

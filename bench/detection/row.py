@@ -8,7 +8,7 @@ from typing import Literal
 from detectors.evaluation import CategoricalMonitor, CorrelationMonitor, FalseAlarms, Law, Levels, NumericMonitor, RateMonitor, Watcher
 from detectors.evaluation.false_alarms import false_alarms_of
 from detectors.evaluation.labelled_streams import null_batches
-from detectors.specification import Floors
+from detectors.settings.watching import Floors
 
 Column = Literal["rate", "numeric", "categorical", "correlation"]
 BUDGET = 100_000

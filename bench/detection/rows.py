@@ -12,7 +12,8 @@ from detectors.evaluation import Autoregressive, Common, Correlated, Cycle, Leve
 from detectors.monitors.bank import detectors_of
 from detectors.references.reference import performance_profile, profile_of
 from detectors.scans.window_bank import WindowBank
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 
 FEATURES = 200
 PERIOD = 500

@@ -14,7 +14,7 @@ from bench.gate.advantages import differences
 from bench.gate.page import gains, nulls
 from bench.gate.rows import GAINS, NULLS, ONE_BY_ONE, GainRow, NullRow
 from bench.gate.simulation import OUTCOMES, agrees, judged
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 
 RESULTS = Path(__file__).parent / "results.json"
 RUNS = 10_000

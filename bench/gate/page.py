@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from bench.gate.rows import GAINS, NULLS
 from bench.page import written
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 
 PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
 RESULTS = Path(__file__).parent / "results.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.gate.advantages import Advantage, cyclic, steady, switching, wandering
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 
 DISAGREEMENT = 0.1
 """Share of the events on which exactly one of the two models is wrong."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from detectors.event_batch import Bool, Float64, Int8, Int64
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 from retrainer.betting import BETS, log_payoffs, log_wealth
 from retrainer.gate import LATELY, MEMORY, GateState, Outcome, promotes, steadiness_block, step
 from retrainer.steadiness import begin, log_evidence, take

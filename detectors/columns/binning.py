@@ -9,7 +9,7 @@ from detectors.columns.other_levels import KnownLevels
 from detectors.columns.shared_arrays import shared
 from detectors.event_batch import Bool, Coded, Float64, Int64
 from detectors.profile import ColumnProfile
-from detectors.specification import Feature
+from detectors.settings.feature import Feature
 
 
 class ColumnBins:

@@ -14,7 +14,7 @@ from detectors.coded_text import CodedText
 from detectors.columns.embedding_columns import embedding_columns
 from detectors.columns.text_columns import text_columns
 from detectors.event_batch import Coded, Float64
-from detectors.specification import Feature
+from detectors.settings.feature import Feature
 
 
 def watched_columns(given: Mapping[str, Coded], features: Mapping[str, Feature]) -> dict[str, Coded]:

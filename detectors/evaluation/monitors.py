@@ -22,7 +22,8 @@ from detectors.profile import CategoricalProfile
 from detectors.references.reference import profile_of
 from detectors.scans.scored_windows import Bank
 from detectors.scans.window_bank import WindowBank
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 
 EVENT = 100  # milliseconds from one event to the next

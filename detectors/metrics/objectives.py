@@ -15,7 +15,7 @@ import numpy as np
 from detectors.event_batch import Float64, Int64
 from detectors.panes.layout import LATENCY_EDGES, TRAFFIC, Layout
 from detectors.point import Point
-from detectors.specification import Objective
+from detectors.settings.watching import Objective
 from detectors.statistics.intervals import rates
 from detectors.statistics.sampling import effective_rate
 

@@ -22,7 +22,8 @@ from detectors.panes.quantile_sketch import SIZE as SKETCH_SIZE
 from detectors.panes.score_bins import SIZE as SCORE_SIZE
 from detectors.panes.value_codes import CELLS as CODE_CELLS
 from detectors.profile import ColumnProfile, OutcomeProfile
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 
 LATENCY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(0.1, 60_000, 48))
 """Inner edges of the latency histogram in milliseconds; 32 % wide; quantiles are interpolated, see `detectors.metric.histogram_quantile`."""

@@ -13,7 +13,7 @@ from detectors.event_batch import Column, Float64, Int64
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, Profile
 from detectors.references.hour_tables import column_table, packed, unpacked, with_hours
 from detectors.references.hours_of_week import HOURS, hour_of_week, rhythm_of
-from detectors.specification import Feature
+from detectors.settings.feature import Feature
 
 
 def declared_hours(

@@ -19,7 +19,8 @@ from detectors.event_batch import Column, Float64, Int64
 from detectors.profile import CategoricalProfile, ColumnProfile, CorrelationProfile, NumericProfile, PerformanceProfile, Profile
 from detectors.references.correlation_reference import correlation_profile
 from detectors.references.cycles import learn_cycles
-from detectors.specification import Feature, Task
+from detectors.settings.feature import Feature
+from detectors.specification import Task
 
 _ROWS_PER_BIN = 20  # fewer, and a bin's share is known to no better than a quarter
 _ROWS_PER_VALUE = 5  # a value seen this often, on the average, is a level rather than a point of a continuum

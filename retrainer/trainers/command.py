@@ -30,7 +30,8 @@ import pyarrow.parquet as pq
 
 from detectors.event_batch import Column, Float64
 from detectors.rows.examples import Examples
-from detectors.specification import MonitorSpecification, TrainingLimits
+from detectors.settings.retraining import TrainingLimits
+from detectors.specification import MonitorSpecification
 from retrainer import skops_artifact
 from retrainer.trainers import Candidate, TrainingContext, TrainingError
 from retrainer.trainers.scikit_learn import finish, prepare

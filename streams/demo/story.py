@@ -15,7 +15,9 @@ from river.datasets.synth import Agrawal
 from detectors.duration import parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import Column, Int64
-from detectors.specification import Gate, Labels, MonitorSpecification, Retrain
+from detectors.settings.retraining import Gate, Retrain
+from detectors.settings.watching import Labels
+from detectors.specification import MonitorSpecification
 from streams.file_events import feature_columns, outcome_column
 from streams.infer import infer
 from streams.tables import Table, read_table

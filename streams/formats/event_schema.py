@@ -19,7 +19,8 @@ import numpy as np
 
 from detectors.columns.irregular_features import irregular_text
 from detectors.event_batch import FEATURES, LABEL, PREDICTION, Float64
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from streams.formats.decoded import UNREADABLE
 
 KINDS = {"prediction": PREDICTION, "label": LABEL, "features": FEATURES}

@@ -14,7 +14,8 @@ import numpy as np
 from detectors.errors import EventError
 from detectors.event_batch import Bool, Int64
 from detectors.monitor import Monitor
-from detectors.specification import MonitorSpecification, Quality
+from detectors.settings.watching import Quality
+from detectors.specification import MonitorSpecification
 from streams.formats.event_checks import check_outcomes
 from streams.formats.event_schema import ModelSchema, reading
 

@@ -14,7 +14,7 @@ from bench.gate.page import PAGE, gains, nulls
 from bench.gate.rows import GAINS, NULLS
 from bench.gate.simulation import OUTCOMES, judged
 from bench.page import written
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 
 
 def test_a_wandering_advantage_has_the_spread_and_the_memory_that_it_is_asked_for() -> None:

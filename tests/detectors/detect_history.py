@@ -17,7 +17,8 @@ from detectors.panes.model_summariser import COHORT
 from detectors.point import Point
 from detectors.profile import Cycle, PerformanceProfile
 from detectors.references.reference import numeric_profile as reference_profile
-from detectors.specification import Alerts, MonitorSpecification
+from detectors.settings.watching import Alerts
+from detectors.specification import MonitorSpecification
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
 
 SAID = Path(__file__).parent / "said_before.json"

@@ -10,7 +10,9 @@ from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, PREDICTION, EventBatch
 from detectors.monitor import Monitor, Monitors
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
-from detectors.specification import Feature, Labels, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Labels, Reference
+from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch
 
 AGE = NumericProfile(edges=(20.0, 40.0), counts=(10, 20, 10), scores=(-1.2, 0.0, 1.2), mean=30.0, deviation=10.0, minimum=0.0, maximum=90.0)

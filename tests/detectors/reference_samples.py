@@ -12,7 +12,9 @@ from detectors.panes.correlation_sums import CorrelationSums
 from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, CorrelationProfile, Cycle, NumericProfile, PerformanceProfile, Profile
 from detectors.rows.row_groups import RowGroups
-from detectors.specification import Feature, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Verdicts
 
 PANE = 10_000

@@ -20,7 +20,8 @@ from detectors.monitor import Monitor, Monitors
 from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import PerformanceProfile
 from detectors.scans.panels import Panels, Walking
-from detectors.specification import Alerts, MonitorSpecification
+from detectors.settings.watching import Alerts
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 from streams.monitor_codec import acknowledgement_key, encode_acknowledgement, encode_monitor, monitor_key, take_record
 from streams.state_codec import decode_state, encode_state

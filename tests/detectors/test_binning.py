@@ -9,7 +9,7 @@ from detectors.columns.binning import ColumnBins, encode, out_of_range
 from detectors.columns.class_names import class_name, class_names
 from detectors.panes.layout import column_size
 from detectors.profile import CategoricalProfile, NumericProfile
-from detectors.specification import Feature
+from detectors.settings.feature import Feature
 
 NUMERIC = NumericProfile(edges=(0.0, 1.0, 5.0), counts=(1, 1, 1, 1), scores=(-1.0, 0.0, 1.0, 2.0), mean=1.0, deviation=1.0, minimum=-1.0, maximum=6.0)
 LEVELS = CategoricalProfile(levels=("a", "b", "c"), counts=(1, 1, 1))

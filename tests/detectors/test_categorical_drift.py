@@ -6,7 +6,7 @@ from detectors.monitors.bank import detectors_of
 from detectors.monitors.categorical_drift import CategoricalDrift
 from detectors.panes.layout import Layout
 from detectors.scans.scored_windows import Windows
-from detectors.specification import Alerts, Floors
+from detectors.settings.watching import Alerts, Floors
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, pane_vectors, replay, specification_of
 

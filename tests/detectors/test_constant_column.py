@@ -6,7 +6,9 @@ from detectors.monitors.bank import detectors_of
 from detectors.panes.layout import Layout
 from detectors.profile import Profile
 from detectors.references.reference import numeric_profile
-from detectors.specification import Feature, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 
 

@@ -22,7 +22,8 @@ from detectors.panes.layout import Layout
 from detectors.profile import GivenOthersProfile, OutcomeProfile, PerformanceProfile
 from detectors.references.correlation_reference import correlation_profile
 from detectors.scans.window_bank import WindowBank
-from detectors.specification import Detectors, MonitorSpecification, Reference
+from detectors.settings.watching import Detectors, Reference
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, numeric_profile, pane_vectors, replay, specification_of
 

@@ -23,7 +23,8 @@ from detectors.references.correlation_reference import correlation_profile, pair
 from detectors.references.reference import numeric_profile
 from detectors.rows.row_groups import RowGroups
 from detectors.scans.scored_windows import Bank, Windows
-from detectors.specification import Alerts, Floors, MonitorSpecification
+from detectors.settings.watching import Alerts, Floors
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 from streams.wire import decode_alert, encode_alert
 from tests.detectors.reference_samples import first_drift, pane_vectors, replay, specification_of

@@ -10,7 +10,9 @@ import pytest
 from detectors.coded_text import CodedText
 from detectors.monitor import Monitor, Monitors
 from detectors.profile import CategoricalProfile, NumericProfile, Profile
-from detectors.specification import Feature, Labels, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Labels, Reference
+from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch, Summarise
 from tests.detectors.event_samples import OUTCOME, PLAN, fetch, label, prediction
 

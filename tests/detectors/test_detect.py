@@ -17,7 +17,7 @@ from detectors.monitor import Monitor, Monitors
 from detectors.panes.layout import Layout
 from detectors.piece import Piece
 from detectors.profile import Profile
-from detectors.specification import Reference
+from detectors.settings.watching import Reference
 from streams.state_codec import decode_state, encode_state
 from tests.detectors.event_samples import AGE, OUTCOME, PLAN, specification
 

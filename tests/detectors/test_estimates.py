@@ -10,7 +10,8 @@ from detectors.event_batch import Float64
 from detectors.monitors.bank import detectors_of
 from detectors.panes.layout import Layout
 from detectors.profile import OutcomeProfile
-from detectors.specification import MonitorSpecification, Reference
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from tests.detectors.reference_samples import categorical_profile, numeric_profile, pane_vectors, specification_of
 
 UNKNOWN = 2

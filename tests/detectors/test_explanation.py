@@ -22,7 +22,8 @@ from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import Cycle, PerformanceProfile
 from detectors.references.reference import numeric_profile as reference_profile
 from detectors.scans.panels import Panels, Walking
-from detectors.specification import Alerts, Detectors, Floors, MonitorSpecification
+from detectors.settings.watching import Alerts, Detectors, Floors
+from detectors.specification import MonitorSpecification
 from streams.wire import decode_alert, encode_alert
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
 

@@ -15,7 +15,7 @@ from detectors.piece import Piece
 from detectors.rows.row_blocks import ROWS
 from detectors.rows.row_entries import RowKeys
 from detectors.rows.row_store import RowStore
-from detectors.specification import Labels
+from detectors.settings.watching import Labels
 from detectors.summarise import Fetch, Summarise
 from tests.detectors.event_samples import Sent, fetch, label, prediction, specification
 

@@ -20,7 +20,8 @@ from detectors.references.hour_tables import column_table, error_table, packed, 
 from detectors.references.hours_of_week import DAY_HOURS, HOUR, HOURS, WEEK, HoursOfWeek, hour_of_week, rhythm_of
 from detectors.scans.panels import Panels, Walking
 from detectors.scans.scored_windows import Bank
-from detectors.specification import Alerts, Detectors, MonitorSpecification
+from detectors.settings.watching import Alerts, Detectors
+from detectors.specification import MonitorSpecification
 from streams.monitor_file import format_specification, parse_specification
 from streams.state_codec import decode_state, encode_state
 from tests.detectors.reference_samples import categorical_profile, numeric_profile, pane_vectors, specification_of

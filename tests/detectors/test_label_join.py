@@ -10,7 +10,8 @@ import pytest
 from detectors.event_batch import FEATURES
 from detectors.monitor import Monitor, Monitors
 from detectors.panes.layout import Layout
-from detectors.specification import Feature, Labels
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Labels
 from detectors.summarise import Summarise
 from tests.detectors.event_samples import fetch, label, prediction, specification
 

@@ -17,7 +17,7 @@ from detectors.panes.layout import Layout
 from detectors.point import Point
 from detectors.profile import PerformanceProfile
 from detectors.scans.panels import Panels
-from detectors.specification import Alerts, Floors, Reference
+from detectors.settings.watching import Alerts, Floors, Reference
 from tests.detectors.test_detect import REFERENCE, SPECIFICATION
 
 PANE = 10_000

@@ -5,7 +5,7 @@ from detectors.detector import Detector
 from detectors.monitors.bank import detectors_of
 from detectors.panes.layout import Layout
 from detectors.profile import Cycle
-from detectors.specification import Alerts, Floors
+from detectors.settings.watching import Alerts, Floors
 from detectors.statistics.large_deviation import DeviationTable
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, first_drift, numeric_profile, pane_vectors, replay, specification_of

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from detectors.metrics.objectives import Objectives, objective_cells
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.specification import MonitorSpecification, Objective, Reference
+from detectors.settings.watching import Objective, Reference
+from detectors.specification import MonitorSpecification
 
 CLASSES = CategoricalProfile(levels=("no", "yes"), counts=(5, 5))
 HOUR, DAY, PANE = 3_600_000, 86_400_000, 10_000

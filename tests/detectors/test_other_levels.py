@@ -11,7 +11,9 @@ from detectors.monitors.bank import detectors_of
 from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, Profile
 from detectors.references.reference import categorical_profile
-from detectors.specification import Feature, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from tests.detectors.reference_samples import PANE, first_drift, pane_vectors, replay
 
 LEVELS = np.array([f"product {number}" for number in range(10_000)], object)

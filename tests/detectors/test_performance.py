@@ -14,7 +14,9 @@ from detectors.metrics.quality import quality
 from detectors.panes.layout import LATENCY_EDGES, PROBABILITY, REGRESSION, TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, Profile
 from detectors.references.reference import numeric_profile
-from detectors.specification import Feature, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 
 
 def by_name(metrics: tuple[Metric, ...]) -> dict[str, float]:

@@ -14,7 +14,8 @@ from detectors.detection.watch import Judged, Watch
 from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
 from detectors.scans.panels import Panels, Walking
-from detectors.specification import Alerts, Detectors, MonitorSpecification
+from detectors.settings.watching import Alerts, Detectors
+from detectors.specification import MonitorSpecification
 from streams.state_codec import decode_state, encode_state
 from tests.detectors.reference_samples import PANE, categorical_profile, numeric_profile, pane_vectors, specification_of
 

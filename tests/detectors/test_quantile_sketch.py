@@ -12,7 +12,9 @@ from detectors.panes.quantile_sketch import BINS, LARGEST, SIZE, SMALLEST, add_s
 from detectors.profile import Profile
 from detectors.references.reference import numeric_profile
 from detectors.rows.row_groups import RowGroups
-from detectors.specification import Detectors, Feature, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Detectors, Reference
+from detectors.specification import MonitorSpecification
 from streams.file_events import ColumnNames
 from streams.replay import replay
 from streams.tables import Table

@@ -10,7 +10,7 @@ from detectors.monitors.rate_change import excess
 from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
 from detectors.references.learnt_reference import LEARN_EVENTS
-from detectors.specification import Alerts, Floors
+from detectors.settings.watching import Alerts, Floors
 from detectors.verdict import Status
 from tests.detectors.reference_samples import PANE, categorical_profile, first_drift, numeric_profile, pane_vectors, replay, specification_of
 

@@ -10,7 +10,7 @@ from detectors.columns.binning import encode
 from detectors.errors import SettingsError
 from detectors.profile import CategoricalProfile, NumericProfile
 from detectors.references.reference import categorical_profile, numeric_profile, performance_profile, profile_of
-from detectors.specification import Feature
+from detectors.settings.feature import Feature
 
 DAY = 86_400_000
 

@@ -16,7 +16,8 @@ from detectors.monitors.river_state import plain_of, restored
 from detectors.panes.layout import Layout
 from detectors.profile import PerformanceProfile
 from detectors.scans.scored_windows import Bank
-from detectors.specification import Detectors, MonitorSpecification
+from detectors.settings.watching import Detectors
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 from streams.apply import thresholds_of
 from streams.state_codec import decode_state, encode_state

@@ -20,7 +20,8 @@ from detectors.monitors.weighted_bank import WeightedBank
 from detectors.panes.layout import REGRESSION, Layout
 from detectors.panes.packed_counts import PackedCounts
 from detectors.scans.scored_windows import Bank
-from detectors.specification import Detectors, MonitorSpecification
+from detectors.settings.watching import Detectors
+from detectors.specification import MonitorSpecification
 from detectors.statistics.sampling import whole_weights
 from detectors.summarise import Fetch, Summarise
 from detectors.verdict import Status

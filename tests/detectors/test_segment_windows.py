@@ -10,7 +10,8 @@ from detectors.metric import rate
 from detectors.metrics.segment_windows import LEAST_ROWS, SegmentWindows, gap
 from detectors.panes.layout import Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.specification import MonitorSpecification, Reference
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 
 CLASSES = CategoricalProfile(levels=("no", "yes"), counts=(5, 5))
 PANE = 10_000

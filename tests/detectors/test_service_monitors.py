@@ -10,7 +10,8 @@ from detectors.alerts.recomputation import recompute
 from detectors.detector import Detector
 from detectors.monitors.bank import detectors_of
 from detectors.panes.layout import LATENCY_EDGES, TRAFFIC, Layout
-from detectors.specification import MonitorSpecification, Service
+from detectors.settings.watching import Service
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 from tests.detectors.reference_samples import first_drift, replay
 from tests.detectors.test_contract import same

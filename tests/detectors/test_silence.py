@@ -18,7 +18,8 @@ from detectors.monitor import Monitor, Monitors
 from detectors.monitors.silence import TAIL, Heard, Silence
 from detectors.panes.layout import Layout
 from detectors.scans.scored_windows import Bank
-from detectors.specification import MonitorSpecification, Service
+from detectors.settings.watching import Service
+from detectors.specification import MonitorSpecification
 
 PANE, MINUTE, HOUR, DAY = 10_000, 60_000, 3_600_000, 86_400_000
 SPECIFICATION = MonitorSpecification(model="churn", lateness=0, service=Service(monitors=("silence",)))

@@ -11,7 +11,7 @@ from detectors.profile import PerformanceProfile
 from detectors.references.reference import numeric_profile
 from detectors.scans.panel import MIN_EVENTS
 from detectors.scans.scored_windows import Windows
-from detectors.specification import Alerts, Floors
+from detectors.settings.watching import Alerts, Floors
 from detectors.statistics.large_deviation import DeviationTable, normal_of_root
 from tests.detectors.reference_samples import categorical_profile, specification_of
 

@@ -10,7 +10,8 @@ from detectors.monitor import Monitor, Monitors
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.point import Point
 from detectors.profile import CategoricalProfile, Profile
-from detectors.specification import MonitorSpecification, Reference
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from streams.state_codec import decode_state, encode_state
 
 CLASSES = CategoricalProfile(levels=("no", "yes"), counts=(5, 5))

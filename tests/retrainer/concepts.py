@@ -7,7 +7,8 @@ import numpy as np
 from detectors.alerts.alert import Alert
 from detectors.event_batch import Column, Text
 from detectors.rows.examples import Examples
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from retrainer.trainers import Model
 
 FEATURES = {"x": Feature(), "y": Feature(), "city": Feature(type="categorical")}

@@ -8,7 +8,8 @@ from scipy import stats
 
 from bench.gate.advantages import differences
 from detectors.event_batch import Float64
-from detectors.specification import Gate, MonitorSpecification
+from detectors.settings.retraining import Gate
+from detectors.specification import MonitorSpecification
 from retrainer.checks import Check, calibration_check, failed, limit_check, proven_worse, segment_checks
 from retrainer.held_out import compare
 from retrainer.promotion_checks import checks_of

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from detectors.specification import Retrain
+from detectors.settings.retraining import Retrain
 from retrainer.decide import TABLE, DecisionError, due, picture, step
 from retrainer.messages import (
     AlertOpened,

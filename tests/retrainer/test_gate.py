@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.gate.advantages import Advantage, cyclic, differences, steady, wandering
 from bench.gate.simulation import OUTCOMES, agrees, judged
 from detectors.event_batch import Float64, Int64
-from detectors.specification import Gate
+from detectors.settings.retraining import Gate
 from retrainer.betting import BETS
 from retrainer.gate import GateState, Verdict, interval, step
 

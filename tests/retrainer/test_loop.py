@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace as replace_version
 
 from detectors.rows.examples import Examples
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop, Told

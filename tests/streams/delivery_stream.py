@@ -21,7 +21,8 @@ from detectors.alerts.alert import Alert
 from detectors.duration import parse_duration
 from detectors.monitor import Monitor
 from detectors.profile import Profile
-from detectors.specification import MonitorSpecification, Reference
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from streams.alert_subscriber import AlertSubscriber
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.partitioner import partition_of

@@ -10,7 +10,9 @@ import pytest
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor, Monitors
 from detectors.rows.examples import Examples
-from detectors.specification import Feature, Labels, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Labels
+from detectors.specification import MonitorSpecification
 from detectors.summarise import Flushed, Summarise
 from streams.formats.decoded import DeadLetter
 from streams.formats.v1 import Decoder

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from detectors.event_batch import EventBatch, plain
 from detectors.monitor import Monitor, Monitors
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from streams.formats.decoded import Decoded
 from streams.formats.v1 import Decoder
 from streams.source_records import SourceRecords

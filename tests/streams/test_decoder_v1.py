@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from streams.formats.decoded import Decoded
 from streams.formats.event_columns import event_hash
 from streams.formats.v1 import Decoder

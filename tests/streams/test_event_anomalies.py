@@ -17,7 +17,8 @@ from detectors.panes.layout import Layout
 from detectors.references.anomaly_reference import anomaly_profile
 from detectors.references.reference import categorical_profile, numeric_profile
 from detectors.rows.row_groups import RowGroups
-from detectors.specification import MonitorSpecification, Quality
+from detectors.settings.watching import Quality
+from detectors.specification import MonitorSpecification
 from streams.file_events import ColumnNames, EventOrder, rows_of
 from streams.infer import infer
 from streams.monitor_file import format_specification, parse_specification

@@ -11,7 +11,9 @@ import pytest
 
 from detectors.monitor import Monitor, Monitors
 from detectors.panes.layout import TRAFFIC
-from detectors.specification import Feature, Labels, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Labels
+from detectors.specification import MonitorSpecification
 from detectors.summarise import Flushed, Summarise
 from streams.bundle_codec import decode_bundle
 from streams.formats.v1 import Decoder

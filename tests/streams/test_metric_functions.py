@@ -17,7 +17,8 @@ from detectors.metrics.user_metrics import of_confusion
 from detectors.monitor import Monitor, Monitors
 from detectors.panes.layout import REGRESSION, Layout
 from detectors.profile import CategoricalProfile, Profile
-from detectors.specification import MonitorSpecification, Reference
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from streams.file_events import ColumnNames
 from streams.metric_functions import MetricSettings, functions_of, functions_that_work
 from streams.replay import replay

@@ -6,7 +6,9 @@ import pytest
 
 from detectors.monitor import Monitor
 from detectors.profile import NumericProfile, Profile
-from detectors.specification import Feature, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from streams.monitor_codec import decode_monitor, encode_monitor
 
 AGES = NumericProfile(edges=(0.5,), counts=(60, 40), scores=(-0.8, 1.2), mean=0.4, deviation=0.5, minimum=0.0, maximum=1.0)

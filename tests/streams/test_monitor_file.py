@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from detectors.errors import SettingsError
 from detectors.references.reference import profile_of
-from detectors.specification import Alerts, Feature, Floors, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Alerts, Floors, Reference
+from detectors.specification import MonitorSpecification
 from streams.monitor_file import format_specification, load_specification, parse_specification, save_specification
 
 FAULTS = {

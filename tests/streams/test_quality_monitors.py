@@ -14,7 +14,9 @@ from detectors.panes.irregular_counts import IrregularCounts, block_size, names_
 from detectors.panes.layout import Layout
 from detectors.panes.value_codes import add_codes
 from detectors.rows.row_groups import RowGroups
-from detectors.specification import Alerts, Detectors, Feature, Floors, MonitorSpecification, Quality, Shares
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Alerts, Detectors, Floors, Quality, Shares
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Status
 from streams.cli.options import messages, results
 from streams.file_events import ColumnNames

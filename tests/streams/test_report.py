@@ -19,7 +19,9 @@ from plotly import graph_objects
 from detectors.alerts.alert import Alert
 from detectors.point import Point
 from detectors.profile import CategoricalProfile, NumericProfile, PerformanceProfile, Profile
-from detectors.specification import Feature, MonitorSpecification, Reference
+from detectors.settings.feature import Feature
+from detectors.settings.watching import Reference
+from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect, Evidence, Status
 from retrainer.versions import Version
 from streams.report import ReportView, view_of, write_report

@@ -15,7 +15,8 @@ from detectors.columns.embedding_columns import embedding_columns
 from detectors.errors import SettingsError
 from detectors.event_batch import EventBatch
 from detectors.monitor import Monitor, Monitors
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from streams.file_events import ColumnNames, feature_columns
 from streams.formats.decoded import Decoded
 from streams.formats.v1 import Decoder

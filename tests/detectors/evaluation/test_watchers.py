@@ -30,7 +30,8 @@ from detectors.evaluation import (
 )
 from detectors.evaluation.monitors import EVENT
 from detectors.references.reference import profile_of
-from detectors.specification import Feature, MonitorSpecification
+from detectors.settings.feature import Feature
+from detectors.specification import MonitorSpecification
 from streams.file_events import ColumnNames
 from streams.replay import replay
 from streams.tables import Table

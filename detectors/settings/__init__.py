@@ -1,0 +1,1 @@
+"""What an operator says, by what it is about: keys of ``monitor.yaml``."""

@@ -1,0 +1,114 @@
+"""What an operator says of retraining: when, with what, within which limits, and what a challenger has to prove."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, field_validator
+
+from detectors.duration import Duration, parse_duration
+from detectors.profile import Frozen
+
+
+class Gate(Frozen):
+    """What a challenger has to prove before it is promoted."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=1, description="chance that a cause promotes a challenger that is not better")
+    block: int = Field(default=50, gt=0, description="labelled events between two looks at the evidence")
+    min_evidence: int = Field(default=500, ge=0, description="labelled events before a verdict")
+    wander: float = Field(default=0.05, ge=0, le=1, description="by how much an advantage may wander around zero without being a gain; 0 asks for no steadiness")
+    min_validation_time: Duration = Field(
+        default=parse_duration("1h"), ge=0, description="a promotion rests on events from so long after the training rows, too; not asked for where the budget counts events"
+    )
+    max_wait: int = Field(default=20_000, gt=0, description="labelled events after which the verdict is inconclusive")
+    min_gain: float = Field(default=0.01, ge=0, description="a challenger is rejected when 'better by this much' is disproved")
+    segment_margin: float = Field(default=0.02, ge=0, le=1, description="a challenger that is proven worse by more than this in a segment is not promoted")
+    missing_margin: float = Field(default=0.1, ge=0, le=1, description="a challenger whose training rows are proven to lack this much more of a column is not promoted")
+    max_loss: float | None = Field(default=None, gt=0, description="largest error rate (or mean absolute error) of a challenger that is promoted")
+    max_megabytes: float | None = Field(default=None, gt=0, description="largest artifact of a challenger that is promoted")
+    max_milliseconds: float | None = Field(default=None, gt=0, description="longest time that a challenger may take for 1,000 rows; for `driftwarden gate`")
+
+
+Trigger = Literal["performance", "drift", "label shift"]
+"""Kinds of alerts that training may cure: errors that rise (a drift of the concept is one), features or outputs that drift, and shares of classes that shift."""
+
+
+class Quotas(Frozen):
+    """What retraining may cost."""
+
+    trainings_per_day: int = Field(default=24, gt=0)
+    cpu_seconds_per_day: float | None = Field(default=None, gt=0, description="of processor time in the trainings of any day of event time")
+    max_rows: int = Field(default=50_000, gt=0, description="rows of one training set; the newest are kept")
+    max_megabytes: int = Field(default=1_024, gt=0, description="of one training set, 8 bytes a value; the newest rows are kept")
+
+    def rows(self, columns: int) -> int:
+        """Rows that a training set with so many columns may have."""
+        return max(1, min(self.max_rows, self.max_megabytes * 1_000_000 // (8 * max(1, columns))))
+
+
+class TrainingLimits(Frozen):
+    """What a trainer in a process of its own may use; beyond it the process is killed, and the candidate rejected."""
+
+    seconds: int = Field(default=600, gt=0, description="of time, and of processor time")
+    megabytes: int = Field(default=4_096, gt=0, description="of address space, which is more than the memory that is touched")
+
+
+MEMBER_EVERY = 2_500
+"""Labelled events without a cause after which an adaptive champion gets a new member: more than a training window, so that its rows are new."""
+
+
+class Retrain(Frozen):
+    """When to retrain, with what, and how the result is judged."""
+
+    policy: Literal["never", "performance", "any"] = Field(default="performance", description="which alerts start a training: none, performance alerts, or every drift, too")
+    votes: dict[Trigger, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, description="weight of an alert by its kind, in place of the policy's")
+    votes_needed: float = Field(default=1.0, gt=0, description="weight of alerts that are open together at which a training starts")
+    votes_within: Duration = Field(default=parse_duration("1d"), gt=0, description="an alert's vote counts for so long after its last record")
+    schedule: Duration | None = Field(default=None, gt=0, description="a training in each slot of this length that had none")
+    new_labels: int | None = Field(default=None, gt=0, description="labelled events since the last cause ended after which a training starts without an alert")
+    trainer: str = Field(default="scikit-learn", description="'scikit-learn', 'search', 'river', 'module:function' or 'command: PROGRAM'")
+    champion: Literal["single", "adaptive"] = Field(default="single", description="one model, or a pool of them whose weights follow the labels")
+    update_every: int = Field(default=200, gt=0, description="labelled events between two revisions of an adaptive champion")
+    members: int = Field(default=6, gt=0, description="batch models in an adaptive champion's pool, its online forest not counted")
+    window: int = Field(default=2_000, gt=0, description="labelled events to train on when the time of the change is not known")
+    refresh: tuple[int, ...] = Field(default=(200, 400, 800, 1_600), description="labelled events after a change at which a challenger is trained")
+    min_per_class: int = Field(default=20, ge=0, description="labelled events of each class in a training set; fewer are filled up from before the change")
+    replay: float = Field(default=0.0, ge=0, le=10, description="labelled events from before the change that are trained on, too, for each one after it")
+    cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")
+    approval: Literal["auto", "manual"] = "auto"
+    rollback: Literal["auto", "never"] = Field(default="auto", description="whether a promoted version goes when the former champion is proven better than it")
+    gate: Gate = Gate()
+    quotas: Quotas = Quotas()
+    limits: TrainingLimits = TrainingLimits()
+
+    @field_validator("refresh")
+    @classmethod
+    def _refresh_ascends(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
+        if not counts or list(counts) != sorted(set(counts)) or counts[0] <= 0:
+            raise ValueError(f"refresh must be ascending counts > 0, got {list(counts)}; a challenger is trained at each")
+        return counts
+
+    @property
+    def floor(self) -> int | None:
+        """Labelled events since the last cause ended after which a training starts by itself; an adaptive champion gets a new member now and then unless all is left to people.
+
+        Examples
+        --------
+        >>> Retrain().floor, Retrain(champion="adaptive").floor, Retrain(champion="adaptive", new_labels=900).floor
+        (None, 2500, 900)
+        """
+        if self.new_labels is not None or self.champion == "single" or self.policy == "never":
+            return self.new_labels
+        return MEMBER_EVERY
+
+    def weight(self, kind: str) -> float:
+        """How much an alert of this kind counts.
+
+        Examples
+        --------
+        >>> Retrain().weight("drift"), Retrain(policy="any").weight("drift"), Retrain(votes={"drift": 0.5}).weight("drift")
+        (0.0, 1.0, 0.5)
+        """
+        counted = {"never": (), "performance": ("performance",), "any": get_args(Trigger)}[self.policy]
+        weights = {str(name): weight for name, weight in self.votes.items()} or dict.fromkeys(counted, 1.0)
+        return weights.get(kind, 0.0)

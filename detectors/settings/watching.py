@@ -1,0 +1,140 @@
+"""What an operator says of how a model is watched: labels, reference, detectors, service, quality, alerts and objectives."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from detectors.duration import Duration, format_duration, parse_duration
+from detectors.profile import Frozen, Profile
+
+
+class Labels(Frozen):
+    """When labels come, and how long a prediction waits for its own."""
+
+    delay: Duration = Field(default=0, description="typical time from prediction to label")
+    timeout: Duration = Field(default=parse_duration("7d"), gt=0, description="a prediction without a label after this long is given up")
+    corrections: bool = Field(default=False, description="whether a label that came with its prediction may be corrected later; labels that came by themselves always may")
+    max_waiting: int = Field(default=1_000_000, gt=0, description="predictions that may wait for labels in one source partition; then the oldest are given up, and counted")
+
+
+class Reference(Frozen):
+    """Where the declared reference came from, and its profile."""
+
+    source: str | None = None
+    profile: Profile | None = None
+    kind: Literal["declared", "previous_period", "hour_of_week"] = Field(
+        default="declared", description="what monitors compare with: the profile, the last whole period, or the profile of the hour of the week"
+    )
+    period: Duration = Field(default=parse_duration("1d"), gt=0, description="of previous_period; whole panes")
+    weeks: int = Field(default=2, ge=1, le=52, description="of hour_of_week, where the profile does not know the hours: they are learnt from so many weeks of the stream")
+
+
+class Shares(Frozen):
+    """How the false-alarm budget is shared between groups of monitors; a group without monitors gives its share to the others."""
+
+    performance: float = Field(default=0.5, ge=0)  # outputs and performance: what the users of the model feel
+    features: float = Field(default=0.3, ge=0)
+    quality: float = Field(default=0.1, ge=0)
+    service: float = Field(default=0.1, ge=0)
+
+
+class Detectors(Frozen):
+    """Settings of detection that are not thresholds."""
+
+    shares: Shares = Shares()
+    cycles: tuple[Duration, ...] = Field(default=(), description="periods to remove, such as 1d; `monitor infer --period` learns them from the reference")
+    max_bins: int = Field(default=64, ge=2, le=256)
+    river: tuple[Literal["adwin", "page_hinkley", "ddm", "eddm", "hddm_a", "hddm_w", "kswin"], ...] = Field(
+        default=(), description="drift detectors of river that watch a classifier's errors, too; they are outside of the budget"
+    )
+    rates: Literal["scan", "e-detector"] = Field(default="scan", description="how rates are watched (errors, missing, out-of-range and unseen values)")
+    max_levels: int = Field(default=64, ge=1, le=1_000, description="levels of a categorical feature that are counted one by one, the most frequent first")
+    quantiles: bool = Field(default=False, description="whether numeric columns without a profile are sketched, see `detectors.quantile_sketch`")
+    max_known_levels: int = Field(default=20_000, ge=1, le=100_000, description="other levels that are told from unseen ones; with more, none is unseen")
+
+
+class Floors(Frozen):
+    """The smallest effects that matter. A smaller one is never an alarm, however long it lasts."""
+
+    rate: float = Field(default=0.02, ge=0, description="absolute change of an error, missing, out-of-range, unseen, failed, duplicate or late rate")
+    shift: float = Field(default=0.1, ge=0, description="shift of a numeric column, in units of the reference's sigma")
+    deviation_ratio: float = Field(default=1.15, ge=1, description="ratio of standard deviations")
+    categories: float = Field(default=0.05, ge=0, description="total variation distance")
+    correlation: float = Field(default=0.05, ge=0, description="mean absolute difference of correlations")
+    relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
+    latency: float = Field(default=0.05, ge=0, description="absolute rise of the share of predictions slower than the learnt 95 % quantile")
+    silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions, or without a change of a column")
+
+
+_SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical"}
+
+
+ServiceMonitor = Literal["failed_rate", "latency", "duplicate_rate", "late_rate", "silence"]
+
+
+class Service(Frozen):
+    """What is watched of the service that a model runs in."""
+
+    monitors: tuple[ServiceMonitor, ...] = ()
+    silence: Duration | None = Field(default=None, gt=0, description="a silence is told after this long; default: by the pauses before")
+
+    @model_validator(mode="after")
+    def _silence_is_watched(self) -> Service:
+        if self.silence is not None and "silence" not in self.monitors:
+            raise ValueError(f"silence is the limit of the monitor of that name, got {format_duration(self.silence)} without it; add silence to service.monitors")
+        if len(set(self.monitors)) < len(self.monitors):
+            raise ValueError(f"monitors must be named once each, got {', '.join(self.monitors)}")
+        return self
+
+
+QualityMonitor = Literal["constant", "stale", "type", "schema", "anomalies"]
+
+
+class Quality(Frozen):
+    """What is watched of the inputs besides missing, out-of-range and unseen values."""
+
+    monitors: tuple[QualityMonitor, ...] = ()
+    ignored: tuple[str, ...] = Field(default=(), description="columns that events may carry though they are not declared")
+
+    @property
+    def forgives(self) -> bool:
+        """Whether an event whose features are not as declared is counted, and what is wrong with it as well."""
+        return bool({"type", "schema"}.intersection(self.monitors))
+
+    @model_validator(mode="after")
+    def _ignored_columns_are_looked_for(self) -> Quality:
+        if self.ignored and "schema" not in self.monitors:
+            raise ValueError(f"ignored are columns that schema is not to tell of, got {', '.join(self.ignored[:3])} without it; add schema to quality.monitors")
+        return self
+
+    @model_validator(mode="after")
+    def _monitors_are_named_once(self) -> Quality:
+        if len(set(self.monitors)) < len(self.monitors):
+            raise ValueError(f"monitors must be named once each, got {', '.join(self.monitors)}")
+        return self
+
+
+class Alerts(Frozen):
+    """How alarms become alerts."""
+
+    floors: Floors = Floors()
+    severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=_SEVERITY.copy, description="by alert kind; default warning")
+    cooldown: Duration = Field(default=parse_duration("1h"), description="for this long after its resolution an alert is opened again by a change that began before")
+    resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
+
+
+class Objective(Frozen):
+    """Which share of events is to be good over a period; see `detectors.objectives`."""
+
+    metric: Literal["accuracy", "precision", "recall", "answered", "latency"]
+    target: float = Field(gt=0, lt=1, description="share of good events")
+    period: Duration = Field(default=parse_duration("30d"), gt=0, description="that the error budget is for, up to now")
+    below: Duration | None = Field(default=None, gt=0, description="latency of a good prediction")
+
+    @model_validator(mode="after")
+    def _latency_alone_has_a_limit(self) -> Objective:
+        if (self.metric == "latency") != (self.below is not None):
+            raise ValueError(f"below is the limit of a latency objective and of no other, got metric {self.metric} and below {self.below}; give both or neither")
+        return self
