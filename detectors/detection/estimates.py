@@ -20,7 +20,7 @@ from detectors.statistics.intervals import metrics_of
 from detectors.unlabelled.class_shares import Priors
 from detectors.unlabelled.estimated_performance import ESTIMATED
 from detectors.unlabelled.label_shift import Explanation, Moved
-from detectors.unlabelled.support import Support, needed
+from detectors.unlabelled.support import Support, Supporting, needed
 
 OK, LEARNING, INSUFFICIENT_DATA, NOT_TRUSTWORTHY, LABEL_SHIFT = "ok", "learning", "insufficient data", "not trustworthy", "label shift"
 
@@ -53,7 +53,18 @@ class Estimates:
         self._explanation = Explanation(outcomes, self._outputs.confusion, tuple(numeric), specification.alerts.floors.shift)
         self._priors = Priors(outcomes, self._outputs.calibration, len(self._classes))
 
-    def point(self, at: int, window: str, vector: Float64, *, measured: bool) -> Point:
+    def supporting(self, vector: Float64) -> Supporting | None:
+        """Rows of the reference that speak of a window (size,); None where there is too little to say so."""
+        counts, calibration = vector[self._outputs.outputs], self._outputs.calibration
+        n = float(counts.sum())
+        if calibration.reference_rows < MIN_REFERENCE or n < MIN_EVENTS:
+            return None
+        # Far from the reference a model may be sure of itself, and wrong: it is no surer than it was.
+        usual = float(calibration.rows @ calibration.spread) / calibration.reference_rows
+        rows, low, high = self._support.rows(vector[None], calibration.reference_rows)[0].tolist()
+        return Supporting(rows=rows, interval=(low, high), needed=needed(max(float(counts @ calibration.spread) / n, usual), self._material))
+
+    def point(self, at: int, window: str, vector: Float64, *, measured: bool, supported: bool | None = None) -> Point:
         """Of one window.
 
         Parameters
@@ -62,15 +73,20 @@ class Estimates:
         window : its name.
         vector : (size,) counts.
         measured : whether its outputs are of the version that the reference was measured on.
+        supported : whether the reference's rows suffice; None where no window came before it, by which that is told, too.
         """
         outputs, calibration = self._outputs, self._outputs.calibration
         counts = vector[None, outputs.outputs]
-        n = float(counts.sum())
         found = calibration.performance(counts)[0]
-        rows = float(self._support.rows(vector[None], calibration.reference_rows)[0])
-        state = self._state(n, rows, float((counts @ calibration.spread)[0]) / max(n, 1), measured=measured)
+        supporting = self.supporting(vector)
         fields: dict[str, float | int | bool | str] = {}
-        if state not in {LEARNING, INSUFFICIENT_DATA}:
+        if supporting is None:
+            state = LEARNING if calibration.reference_rows < MIN_REFERENCE else INSUFFICIENT_DATA
+        else:
+            state = OK if measured and (supporting.suffices(None) if supported is None else supported) else NOT_TRUSTWORTHY
+            fields |= {"supporting_rows": supporting.rows, "needed_rows": supporting.needed}
+            fields["supporting_rows_low"], fields["supporting_rows_high"] = supporting.interval
+        if supporting is not None:
             shares = self._priors.usual(counts[0])
             if measured and self._is_label_shift(counts, vector[None]):
                 shares, accuracy = self._priors.estimate(counts[0])
@@ -78,7 +94,7 @@ class Estimates:
             told = len(ESTIMATED) if len(self._classes) == 2 else 1
             fields |= fields_of(metrics_of(ESTIMATED[:told], found[:told]))
             fields |= fields_of(metrics_of(tuple(f"prior.{name}" for name in self._classes), shares))
-        fields |= {"state": state, "reference_rows": calibration.reference_rows, "supporting_rows": rows}
+        fields |= {"state": state, "reference_rows": calibration.reference_rows}
         labelled, right = outputs.labelled(vector[None]), outputs.right(vector[None])
         if labelled.sum() >= MIN_EVENTS:
             fields |= fields_of(metrics_of(("calibration_error",), calibration.error(labelled, right)))
@@ -97,14 +113,3 @@ class Estimates:
             return False
         events, totals = np.split(self._columns.sums(vector), 2, axis=1)
         return bool(self._explanation.weigh(Moved(predicted, events, totals)).confirmed[0])
-
-    def _state(self, n: float, supporting: float, spread: float, *, measured: bool) -> str:
-        calibration = self._outputs.calibration
-        if calibration.reference_rows < MIN_REFERENCE:
-            return LEARNING
-        if n < MIN_EVENTS:
-            return INSUFFICIENT_DATA
-        # Far from the reference a model may be sure of itself, and wrong: it is no surer than it was.
-        usual = float(calibration.rows @ calibration.spread) / calibration.reference_rows
-        trusted = measured and supporting >= needed(max(spread, usual), self._material)
-        return OK if trusted else NOT_TRUSTWORTHY

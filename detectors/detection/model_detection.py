@@ -18,8 +18,9 @@ from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
 from detectors.metrics.metric_points import JudgedMonitors, RestatedCohort, pane_point, silence_points
 from detectors.metrics.objectives import Objectives
-from detectors.metrics.rolling_window import RollingWindow
+from detectors.metrics.rolling_window import PartsOfWindow, RollingWindow
 from detectors.metrics.segment_windows import SegmentWindows
+from detectors.metrics.worth import worth_of_columns
 from detectors.monitor import Monitor
 from detectors.panes.gaps import Gaps
 from detectors.panes.model_summariser import COHORT
@@ -70,6 +71,7 @@ class ModelDetection:
         self._watch = Watch(monitor.specification, self._layout)
         self._measures = WindowMeasures(self._layout)
         self._windows = {length: RollingWindow(length=length, pane=monitor.specification.pane) for length in monitor.specification.windows}
+        self._supported: dict[int, bool] = {}  # by length of the window: whether estimates of the latest rest on rows enough
         self._segments = SegmentWindows(self._layout) if self._specification.segments else None
         self._objectives = Objectives(self._layout) if self._specification.objectives else None
         self._panes: Panes = {}
@@ -190,12 +192,22 @@ class ModelDetection:
             completed = window.completed(until)
             if completed is not None:
                 at, parts = completed
-                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), parts=parts, measured=measured))
+                supported = self._is_supported(length, parts)
+                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), parts=parts, measured=measured, supported=supported))
                 self._stepped = True
         for kept in (self._segments, self._objectives):
             told = [] if kept is None else kept.completed(until)
             self._found.points += told
             self._stepped |= bool(told)
+
+    def _is_supported(self, length: int, parts: PartsOfWindow) -> bool | None:
+        """Whether the reference's rows suffice for estimates of a window; in the order of the windows, since what was said of the one before counts."""
+        if self._measures.estimates is None:
+            return None
+        supporting = self._measures.estimates.supporting(worth_of_columns(self._layout, parts.total()))
+        if supporting is not None:
+            self._supported[length] = supporting.suffices(self._supported.get(length))
+        return self._supported.get(length)
 
     def _is_complete(self, start: int) -> bool:
         return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
@@ -268,6 +280,7 @@ class ModelDetection:
             "windows": {str(length): window.state() for length, window in self._windows.items()},
             "segments": None if self._segments is None else self._segments.state(),
             "objectives": None if self._objectives is None else self._objectives.state(),
+            "supported": [[length, supported] for length, supported in self._supported.items()],
             "watch": self._watch.state(),
         }
 
@@ -291,6 +304,7 @@ class ModelDetection:
                 self._segments.restore(value["segments"])
             if self._objectives is not None:
                 self._objectives.restore(value["objectives"])
+            self._supported = dict(value.get("supported", ()))  # an earlier release said it of each window by itself
             self._watch.restore(value["watch"])
 
     def recovered(self) -> None:

@@ -41,13 +41,21 @@ class WindowMeasures:
 
 @dataclass(frozen=True, kw_only=True)
 class RolledWindow:
-    """A rolling window that ended at a time; ``window`` is its name, ``measured`` whether the version that the reference was measured on still serves."""
+    """A rolling window that ended at a time.
+
+    Attributes
+    ----------
+    window : its name.
+    measured : whether the version that the reference was measured on still serves.
+    supported : whether the reference's rows suffice for estimates of it, see `detectors.unlabelled.support`; None without estimates.
+    """
 
     measures: WindowMeasures
     at: int
     window: str
     parts: PartsOfWindow
     measured: bool = True
+    supported: bool | None = None
 
     @cached_property
     def counts(self) -> Float64:
@@ -73,7 +81,7 @@ def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
             yield Point(measurement="class", tags=tags | {"class": name}, fields=fields_of(metrics), time=at)
         yield Point(measurement="service", tags=tags, fields=fields_of(of_service), time=at)
         if window.measures.estimates is not None:
-            yield window.measures.estimates.point(at, window.window, counts, measured=window.measured)
+            yield window.measures.estimates.point(at, window.window, counts, measured=window.measured, supported=window.supported)
         for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
             for name, values in zip(names, next(measured).tolist(), strict=True):
                 yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)
