@@ -113,3 +113,11 @@ def fixed_scale(predictions: Column, label: Column) -> float:
     errors = errors[np.isfinite(errors)]
     scale = float(np.quantile(errors, 0.95)) if len(errors) else 0.0
     return scale if scale > 0 else 1.0
+
+
+def scale_before(rows: Examples, specification: MonitorSpecification) -> float:
+    """Absolute error that counts as 1 in a trial to come, fixed by what the champion did on the newest rows before it; 1 of a classifier."""
+    if specification.task == "classification":
+        return 1.0
+    recent = rows.take(slice(-specification.retrain.window, None))
+    return fixed_scale(recent.prediction, recent.label)

@@ -93,7 +93,7 @@ def test_a_challenger_of_another_concept_is_refused_with_its_evidence(registry: 
             return TRAINER.train(stream([(60, "new")], model), specification(), context)
 
     loop = RetrainLoop(specification(refresh=[200]), Stubborn(), FilesRegistry(registry.root / "refused"), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = run(loop, stream([(6_000, "old")], model))
     assert versions(told) == [("2", "registered"), ("2", "rejected")]
     refused = [one for one in told if isinstance(one, Version)][-1]
@@ -105,7 +105,7 @@ def test_a_challenger_of_another_concept_is_refused_with_its_evidence(registry: 
 
 def test_nothing_is_promoted_when_nothing_changed(registry: FilesRegistry, first: list[Version], model: Model) -> None:
     loop = RetrainLoop(specification(), TRAINER, FilesRegistry(registry.root / "unchanged"), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = run(loop, stream([(8_000, "old")], model))
     assert [status for _, status in versions(told)].count("registered") == 4
     assert "promoted" not in [status for _, status in versions(told)]
@@ -117,7 +117,7 @@ def test_the_size_of_batches_changes_no_version_and_no_decision(tmp_path: Path, 
     said = []
     for size, name in ((250, "usual"), (batch, "other")):
         loop = RetrainLoop(specification(refresh=[200, 800]), TRAINER, FilesRegistry(tmp_path / name), records=first)
-        loop._models["1"] = model
+        loop.announced.keep("1", model)
         said.append(run(loop, rows, batch=size))
     assert said[0] == said[1]
     assert ("2", "promoted") in versions(said[0])
@@ -128,7 +128,7 @@ def test_rows_delivered_twice_change_nothing(tmp_path: Path, first: list[Version
     said = []
     for name, given in (("once", rows), ("twice", rows)):
         loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path / name), records=first)
-        loop._models["1"] = model
+        loop.announced.keep("1", model)
         told = run(loop, given)
         if name == "twice":
             assert feed(loop, rows) == []
@@ -141,7 +141,7 @@ def test_the_floor_and_the_schedule_fall_at_the_same_rows_however_they_were_batc
     said = []
     for batch in (90, 2_600):
         loop = RetrainLoop(specification(policy="never", new_labels=900, schedule="30m", refresh=[200], gate={"max_wait": 300}), TRAINER, FilesRegistry(tmp_path), records=first)
-        loop._models["1"] = model
+        loop.announced.keep("1", model)
         said.append(feed(loop, rows, batch=batch))
     assert said[0] == said[1]
     causes = [one.cause for one in said[0] if isinstance(one, Version) and one.status == "registered"]
@@ -152,7 +152,7 @@ def test_a_finished_cause_is_not_trained_again_after_a_restart(tmp_path: Path, f
     rows = stream([(CHANGE, "old"), (2_000, "new")], model)
     registry = FilesRegistry(tmp_path)
     loop = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = run(loop, rows)
     assert versions(told)[-1] == ("2", "promoted")
     again = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=loop.records)
@@ -165,11 +165,11 @@ def test_a_challenger_without_a_verdict_is_judged_on_after_a_restart(tmp_path: P
     rows = stream([(CHANGE, "old"), (2_500, "new")], model)
     registry: Registry = FilesRegistry(tmp_path)
     loop = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = run(loop, rows.take(slice(0, 1_400)))
     assert versions(told) == [("2", "registered")]
     again = RetrainLoop(specification(refresh=[200]), TRAINER, registry, records=loop.records)
-    again._models["1"] = model
+    again.announced.keep("1", model)
     assert versions(feed(again, rows)) == [("2", "promoted")]
 
 
@@ -179,13 +179,13 @@ def test_a_loop_that_goes_on_from_its_saved_state_decides_as_if_it_had_never_end
     said = []
     for restarts in (False, True):
         loop = RetrainLoop(specification(refresh=[200, 400]), TRAINER, FilesRegistry(tmp_path), records=first)
-        loop._models["1"] = model
+        loop.announced.keep("1", model)
         told = loop.on_alert(alert("a1", int(rows.labelled_at[CHANGE])), int(rows.labelled_at[CHANGE]))
         told += feed(loop, rows.take(slice(0, cut)))
         if restarts:
             saved = msgspec.msgpack.decode(msgspec.msgpack.encode(loop.save()), type=SavedLoop)
             loop = RetrainLoop(specification(refresh=[200, 400]), TRAINER, FilesRegistry(tmp_path), records=loop.records)
-            loop._models["1"] = model
+            loop.announced.keep("1", model)
             assert loop.resume(saved, [rows.take(slice(0, cut))]) == []
             told += feed(loop, rows.take(slice(cut - 80, cut)))  # delivered again
             told += loop.on_alert(alert("a1", int(rows.labelled_at[CHANGE])), int(rows.labelled_at[cut]))
@@ -197,7 +197,7 @@ def test_a_loop_that_goes_on_from_its_saved_state_decides_as_if_it_had_never_end
 def test_a_champion_that_a_person_chose_while_nobody_looked_is_followed(tmp_path: Path, first: list[Version], model: Model) -> None:
     rows = stream([(CHANGE, "old"), (400, "new")], model)
     loop = RetrainLoop(specification(refresh=[200, 4_000]), TRAINER, FilesRegistry(tmp_path), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     run(loop, rows)
     chosen = Version(model="loans", version="9", status="promoted", at=int(rows.labelled_at[-1]), by="ada")
     again = RetrainLoop(specification(refresh=[200, 4_000]), TRAINER, FilesRegistry(tmp_path), records=[*loop.records, chosen])
@@ -224,7 +224,7 @@ def test_a_training_that_crashes_is_announced_as_a_rejection_and_the_champion_st
 def test_what_a_training_costs_is_told_and_counts(tmp_path: Path, first: list[Version], model: Model) -> None:
     seconds = iter(range(0, 1_000, 10))
     loop = RetrainLoop(specification(quotas={"cpu_seconds_per_day": 15}), TRAINER, FilesRegistry(tmp_path), records=first, meter=lambda: next(seconds))
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = run(loop, stream([(CHANGE, "old"), (2_500, "new")], model))
     costs = [one.metrics["cpu_seconds"] for one in told if isinstance(one, Version) and one.status == "registered"]
     assert costs == [10, 10]
@@ -235,7 +235,7 @@ def test_a_challenger_is_never_judged_on_events_predicted_before_its_cut(tmp_pat
     delay = 700 * SECOND
     rows = stream([(CHANGE, "old"), (2_500, "new")], model, delay=delay)
     loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = [one for one in run(loop, rows) if isinstance(one, Version)]
     assert [one.status for one in told] == ["registered", "promoted"]
     cut = told[0].gate["cut"]
@@ -246,7 +246,7 @@ def test_a_challenger_is_never_judged_on_events_predicted_before_its_cut(tmp_pat
 def test_a_person_may_ask_for_a_training_on_a_window(tmp_path: Path, first: list[Version], model: Model) -> None:
     rows = stream([(CHANGE, "old"), (2_500, "new")], model)
     loop = RetrainLoop(specification(policy="never"), TRAINER, FilesRegistry(tmp_path), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = feed(loop, rows.take(slice(0, 1_700)))
     window = (int(rows.labelled_at[CHANGE]), int(rows.labelled_at[CHANGE + 600]))
     told += loop.on_request(Request(request_id="r1", model="loans", requested_at=window[1], since=window[0], until=window[1]), window[1])
@@ -258,7 +258,7 @@ def test_a_person_may_ask_for_a_training_on_a_window(tmp_path: Path, first: list
 def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_path: Path, first: list[Version], model: Model) -> None:
     rows = stream([(CHANGE, "old"), (1_000, "new")], model)
     loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     run(loop, rows.take(slice(0, 1_500)))
     told = loop.on_version(Version(model="loans", version="9", status="promoted", at=int(rows.labelled_at[1_500]), by="ada"))
     assert versions(told) == [("2", "rejected")]
@@ -335,7 +335,7 @@ def test_labels_that_were_flipped_for_an_hour_promote_nothing(tmp_path: Path, fi
     other = np.where(rows.label == "yes", "no", "yes").astype(object)
     rows = replace(rows, predicted_at=rows.predicted_at * 5, labelled_at=rows.labelled_at * 5, label=np.where(flipped, other, rows.label))
     loop = RetrainLoop(specification(refresh=[100], gate={"min_validation_time": least}), TRAINER, FilesRegistry(tmp_path), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = run(loop, rows, change=100, detected=120)
     assert (("2", "promoted") in versions(told)) is promoted
     if not promoted:
@@ -346,7 +346,7 @@ def test_labels_that_were_flipped_for_an_hour_promote_nothing(tmp_path: Path, fi
 
 def test_what_is_better_and_still_fails_a_check_is_refused_with_the_check(tmp_path: Path, first: list[Version], model: Model) -> None:
     loop = RetrainLoop(specification(refresh=[200], gate={"min_validation_time": "0s", "max_loss": 0.001}), TRAINER, FilesRegistry(tmp_path), records=first)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     rows = stream([(CHANGE, "old"), (2_000, "new")], model)
     rows = replace(rows, segment=np.where(rows.features["city"] == "Ulm", "city=Ulm", "city=other").astype(object))
     refused = [one for one in run(loop, rows) if isinstance(one, Version)][-1]
@@ -366,7 +366,7 @@ def test_a_promoted_version_that_disappoints_is_rolled_back(tmp_path: Path, firs
     registered = replace_version(draft, uri=uri, digest=digest)
     records = [*first, registered, replace_version(registered, status="promoted")]
     loop = RetrainLoop(specification(), TRAINER, registry, records=records)
-    loop._models["1"] = model
+    loop.announced.keep("1", model)
     told = feed(loop, stream([(1_500, concept)], learnt, version="2"))
     assert versions(told) == ([("2", "rolled_back")] if rolled_back else [])
     assert loop.champion is not None
@@ -379,7 +379,7 @@ def test_a_promoted_version_that_disappoints_is_rolled_back(tmp_path: Path, firs
         assert (back.cause, back.by, registry.alias("loans", "champion")) == ("a1", "retrainer", "1")
         assert back.gate["wealth"] >= back.gate["threshold"] == 20
         again = RetrainLoop(specification(), TRAINER, registry, records=loop.records)
-        again._models["1"] = model
+        again.announced.keep("1", model)
         assert versions(feed(again, stream([(1_500, concept)], learnt, version="2"))) == []
 
 
@@ -388,7 +388,7 @@ def test_the_former_champion_is_judged_from_the_promotion_on_and_not_where_rollb
     judged = []
     for rollback in ("auto", "never"):
         loop = RetrainLoop(specification(refresh=[200], rollback=rollback), TRAINER, FilesRegistry(tmp_path / rollback), records=first)
-        loop._models["1"] = model
+        loop.announced.keep("1", model)
         told = run(loop, rows)
         assert versions(told) == [("2", "registered"), ("2", "promoted")]
         judged.append([one for one in told if isinstance(one, Decision) and one.event == "GateRejected"])

@@ -1,0 +1,153 @@
+"""All trials of a model: challengers in the shadow of the champion, the former champion in that of its successor, and the verdicts on them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detectors.event_batch import Column, Int64
+from detectors.rows.examples import Examples
+from detectors.specification import MonitorSpecification
+from retrainer import messages
+from retrainer.announced import Announced
+from retrainer.checks import Check, failed
+from retrainer.gate import GateState, Verdict
+from retrainer.learners import Learners
+from retrainer.messages import Event
+from retrainer.promotion_checks import promotion_checks
+from retrainer.registry import RegistryError
+from retrainer.saved import SavedTrial
+from retrainer.training_checks import those_recorded
+from retrainer.trial import Shadow, Trial, scale_before
+from retrainer.versions import Version
+
+
+class Trials:
+    """Trials that are under way, by version."""
+
+    def __init__(self, announced: Announced, learners: Learners) -> None:
+        self._announced, self._learners = announced, learners
+        self._trials: dict[str, Trial] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def begin(self, version: str, *, cut: int, challengers: int) -> None:
+        """Score a challenger from its training cut on."""
+        model = self._announced.model_of(version)
+        assert model is not None  # noqa: S101  a registered version has an artifact
+        scale = float(self._announced.registered(version).gate["scale"])
+        self._trials[version] = Trial(version=version, model=model, cut=cut, challengers=challengers, scale=scale)
+
+    def end(self, version: str) -> Trial | None:
+        """Judge a version no further; gives the trial as it stood."""
+        return self._trials.pop(version, None)
+
+    def save(self) -> tuple[SavedTrial, ...]:
+        """What `resume` needs."""
+        return tuple(SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state) for one in self._trials.values())
+
+    def resume(self, saved: Iterable[SavedTrial]) -> None:
+        """Go on from saved trials."""
+        for one in saved:
+            model = self._announced.model_of(one.version)
+            assert model is not None  # noqa: S101  a version in a trial has an artifact
+            self._trials[one.version] = Trial(version=one.version, model=model, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state)
+
+    def keep_warm(self, former: Version | None, promoted_at: int, rows: Examples | None, specification: MonitorSpecification) -> None:
+        """Score the former champion in the shadow of the one that took its place."""
+        if former is None or specification.retrain.rollback == "never":
+            return
+        try:
+            model = self._announced.model_of(former.version)
+        except RegistryError:  # its artifact was cleared away: nothing can serve again
+            return
+        if model is not None:
+            scale = 1.0 if rows is None else scale_before(rows, specification)
+            self._trials[former.version] = Trial(version=former.version, model=model, cut=promoted_at, challengers=1, scale=scale)
+
+    def warm(self, open_versions: Collection[str]) -> list[str]:
+        """Versions that served before: they are judged against what took their place."""
+        served = {record.version for record in self._announced.records if record.status == "promoted"}
+        return [version for version in self._trials if version in served and version not in open_versions]
+
+    def let_cool(self, open_versions: Collection[str]) -> None:
+        """Judge no former champion any more."""
+        for version in self.warm(open_versions):
+            del self._trials[version]
+
+    def judge(self, shadow: Shadow, start: int, stop: int, *, serving: str, specification: MonitorSpecification) -> tuple[int, list[tuple[Trial, Verdict]]]:
+        """Step all trials up to ``stop``, or up to the first verdict before it. Gives the rows' end and the verdicts that fell there."""
+        gate = specification.retrain.gate
+        current = shadow.champion(serving, self._announced.model_of(serving) if serving and (shadow.rows.version[start:stop] != serving).any() else None)
+        pairs = {}
+        for version, trial in self._trials.items():
+            old, new = shadow.losses(current, trial.scale), shadow.losses(self._challenged(shadow, trial, start, stop, specification), trial.scale)
+            usable = shadow.judged(trial.cut) & np.isfinite(old)
+            pairs[version] = (np.flatnonzero(usable), old, np.where(np.isfinite(new), new, 1.0))
+
+        def advance(end: int) -> list[tuple[Trial, GateState, Verdict, Int64]]:
+            stepped = []
+            for version, trial in self._trials.items():
+                usable, old, new = pairs[version]
+                judged = usable[(usable >= start) & (usable < end)]
+                stepped.append((trial, *trial.step(old[judged], new[judged], gate, shadow.settled(trial.cut, specification)[judged]), judged))
+            return stepped
+
+        stepped = advance(stop)
+        ends = [int(judged[verdict.used - 1]) + 1 for _, _, verdict, judged in stepped if verdict.outcome != "undecided"]
+        if ends and min(ends) < stop:
+            stop = min(ends)
+            stepped = advance(stop)
+        for trial, state, _, _ in stepped:
+            trial.state = state
+        return stop, [(trial, verdict) for trial, _, verdict, _ in stepped if verdict.outcome != "undecided"]
+
+    def told(self, trial: Trial, verdict: Verdict, *, at: int, rows: Examples, serving: str, specification: MonitorSpecification) -> Event:
+        """A verdict on a challenger as what happened; one that is better is asked the other checks, too."""
+        found = evidence(verdict)
+        model, version = self._announced.model, trial.version
+        if verdict.outcome != "promoted":
+            return messages.GateRefused(model=model, at=at, version=version, reason=verdict.reason, evidence=found)
+        checks = self._checks(trial, rows, serving, specification)
+        found["checks"] = msgspec.json.decode(msgspec.json.encode(checks))
+        if failed(checks):
+            return messages.GateRefused(model=model, at=at, version=version, reason=f"{failed(checks)}; {verdict.reason}", evidence=found)
+        return messages.GatePassed(model=model, at=at, version=version, evidence=found)
+
+    def _checks(self, trial: Trial, rows: Examples, serving: str, specification: MonitorSpecification) -> Sequence[Check]:
+        """What else is asked of a challenger that is better; of a pool, that has learnt from the very rows that judged it, only what was found when it was trained."""
+        found = those_recorded(self._announced.registered(trial.version).gate)
+        if trial.version in self._learners:
+            return found
+        champion = self._announced.model_of(serving) if serving else None
+        judged = promotion_checks(rows, serving=serving, champion=champion, challenger=trial.model, cut=trial.cut, scale=trial.scale, specification=specification)
+        return (*found, *judged)
+
+    def _challenged(self, shadow: Shadow, trial: Trial, start: int, stop: int, specification: MonitorSpecification) -> Column:
+        """(n,) what a challenger answers; an adaptive one to these rows alone, as those to come will find another revision."""
+        learner = self._learners.of(trial.version, specification.retrain)
+        if learner is None:
+            return shadow.predicted(trial.version, trial.model)
+        said = learner.predicted(shadow.rows.take(slice(start, stop)))
+        answers: Column = np.full(len(shadow.rows), np.nan if said.dtype != object else None, said.dtype)
+        answers[start:stop] = said
+        return answers
+
+
+def evidence(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as a version announces it: nan becomes null, and how much of a batch was used is no evidence."""
+    told = msgspec.json.decode(msgspec.json.encode(verdict))
+    del told["used"]
+    return dict(told)
+
+
+def so_far(trial: Trial, specification: MonitorSpecification) -> dict[str, Any]:
+    """Evidence of a trial that ends without a verdict."""
+    return evidence(trial.step(np.empty(0), np.empty(0), specification.retrain.gate)[1])
