@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.__main__ import RESULTS
 from bench.figure import readable, spread
+from bench.markdown import line, rewrite
 from bench.table import ROWS
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -32,8 +33,8 @@ def reached(rows: dict[str, Any]) -> str:
         if found is None or row.target is None:
             continue
         wanted = f"{found['sense']} {found['target']:,g} {found['unit']}"
-        told = f"{readable(found['figure'])} | {spread(found['figures'])}" if "figure" in found else f"{found['error']} | "
-        lines.append(f"| `{row.name}` | {wanted} | {told} | {'' if found['holds'] else '**missed**'} |".replace("|  |", "| |"))
+        told = [readable(found["figure"]), spread(found["figures"])] if "figure" in found else [found["error"], ""]
+        lines.append(line([f"`{row.name}`", wanted, *told, "" if found["holds"] else "**missed**"]))
     return "\n".join(lines) + "\n"
 
 
@@ -57,22 +58,6 @@ def beside(rows: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def written(page: str, name: str, found: str, *, by: str = "bench.page") -> str:
-    """The page with another table between its marks, which name the module that writes it.
-
-    Raises
-    ------
-    ValueError
-        If the page has no place for it.
-    """
-    begin, end = f"<!-- {name}: begin, by python -m {by} -->\n", f"<!-- {name}: end -->\n"
-    before, begun, rest = page.partition(begin)
-    _, ended, after = rest.partition(end)
-    if not begun or not ended:
-        raise ValueError(f"the page has no place for the table {name!r}; it must hold the lines {begin.strip()!r} and {end.strip()!r}, in this order")
-    return before + begin + found + end + after
-
-
 def main() -> int:
     """Write the tables; 1 where there are no results, or none of the row that the peers are seen beside."""
     results = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
@@ -80,10 +65,10 @@ def main() -> int:
     if "figure" not in rows.get(OURS, {}):
         print(f"{results} has no figure of the row {OURS!r}; run: python -m bench {OURS} peer-faust peer-quix peer-bytewax --out {results}", file=sys.stderr)
         return 1
-    page = written(PAGE.read_text(), "reached", reached(rows))
+    tables = {"reached": reached(rows)}
     if any(name.startswith("peer-") and "figure" in row for name, row in rows.items()):
-        page = written(page, "beside others", beside(rows))
-    PAGE.write_text(page)
+        tables["beside others"] = beside(rows)
+    rewrite(PAGE, tables, by="bench.page")
     return 0
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,11 @@ from typing import Any
 from bench.detection.picture import picture
 from bench.detection.row import DetectionRow
 from bench.detection.rows import ROWS
-from bench.page import written
+from bench.markdown import line, results_of, rewrite
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE = DOCS / "detection.md", DOCS / "detection.svg"
 RESULTS = Path(__file__).parent / "results.json"
-_BY = "bench.detection.page"
 _NOTHING = "Not run yet.\n"
 Results = dict[str, dict[str, Any]]
 
@@ -127,7 +124,7 @@ def table(results: Results) -> str:
             events(found["learning"]),
             _missed(row, results),
         ]
-        lines.append(_line(cells))
+        lines.append(line(cells))
     return _rows(lines)
 
 
@@ -137,7 +134,7 @@ def only_false_alarms(results: Results) -> str:
     for row in ROWS:
         found = results.get(row.name, {}).get("ours")
         if found is not None and row.only_false_alarms:
-            lines.append(_line([f"`{row.name}`", row.what, _two(row.allowed), rate(found), f"{found['events']:,}", _missed(row, results)]))
+            lines.append(line([f"`{row.name}`", row.what, _two(row.allowed), rate(found), f"{found['events']:,}", _missed(row, results)]))
     return _rows(lines)
 
 
@@ -152,7 +149,7 @@ def floors(results: Results) -> str:
     for row in ROWS:
         without, found = (results.get(row.name, {}).get(part) for part in ("ours", "floors"))
         if without is not None and found is not None:
-            lines.append(_line([f"`{row.name}`", events(without["median"]), events(found["median"]), share(found["found"]), rate(found)]))
+            lines.append(line([f"`{row.name}`", events(without["median"]), events(found["median"]), share(found["found"]), rate(found)]))
     return _rows(lines)
 
 
@@ -165,11 +162,11 @@ def beside(results: Results) -> str:
             continue
         lines = [f"\n**{row.what[0].upper()}{row.what[1:]}** (`{row.name}`)\n", "| detector | median delay | found | false alarms |", "|---|---|---|---|"]
         if "oracle" in found:
-            lines.append(_line(["*oracle*", f"*{events(found['oracle']['median'])}*", "", ""]))
+            lines.append(line(["*oracle*", f"*{events(found['oracle']['median'])}*", "", ""]))
         detectors = [{"name": "**Driftwarden**", "setting": 1.0} | found["ours"], *found["rivals"]]
         for one in sorted(detectors, key=lambda one: (one["setting"] is None, one["median"])):
             setting = "" if one["setting"] in {None, 1.0} else f", {one['setting']:.3g}"
-            lines.append(_line([f"{one['name']}{setting}", events(one["median"]), share(one["found"]), rate(one)]))
+            lines.append(line([f"{one['name']}{setting}", events(one["median"]), share(one["found"]), rate(one)]))
         parts.append("\n".join(lines) + "\n")
     return "".join(parts) or _NOTHING
 
@@ -179,24 +176,13 @@ def _rows(lines: list[str]) -> str:
     return "\n".join(lines) + "\n" if len(lines) > 2 else _NOTHING
 
 
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
-
-
-def main() -> int:
-    """Write the tables and the picture; 1 where there are no results."""
-    results_file = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
-    if not results_file.exists():
-        print(f"{results_file} is not there; run: python -m bench.detection", file=sys.stderr)
-        return 1
-    results: Results = json.loads(results_file.read_text())
-    page = PAGE.read_text()
-    for name, found in {"sizes": sizes, "reached": table, "nothing changes": only_false_alarms, "floors": floors, "beside others": beside}.items():
-        page = written(page, name, found(results), by=_BY)
-    PAGE.write_text(page)
+def main() -> None:
+    """Write the tables and the picture."""
+    results = results_of("bench.detection", RESULTS)
+    tables = {"sizes": sizes, "reached": table, "nothing changes": only_false_alarms, "floors": floors, "beside others": beside}
+    rewrite(PAGE, {name: told(results) for name, told in tables.items()}, by="bench.detection.page")
     PICTURE.write_text(picture(results))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

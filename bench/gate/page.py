@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
 
 from bench.gate.rows import GAINS, NULLS
-from bench.page import written
+from bench.markdown import line, results_of, rewrite
 from detectors.settings.retraining import Gate
 
 PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
 RESULTS = Path(__file__).parent / "results.json"
-_BY = "bench.gate.page"
 Results = dict[str, dict[str, Any]]
 
 
@@ -42,7 +39,7 @@ def nulls(results: Results) -> str:
             continue
         stated = "" if math.isnan(row.allowed) else f"{row.allowed:.3f}".removeprefix("0")
         missed = "**missed**" if found["promoted"] / found["runs"] > row.allowed else ""
-        lines.append(_line([f"`{row.name}`", row.what, f"{found['runs']:,}", share(found["promoted"], found["runs"]), stated, missed]))
+        lines.append(line([f"`{row.name}`", row.what, f"{found['runs']:,}", share(found["promoted"], found["runs"]), stated, missed]))
     return "\n".join(lines) + "\n"
 
 
@@ -57,7 +54,7 @@ def gains(results: Results) -> str:
         by_default = row.allowed_by_default(Gate())
         missed = [name for name, median, allowed in (("bets alone", bets, row.allowed), ("defaults", defaults, by_default)) if median > allowed]
         lines.append(
-            _line(
+            line(
                 [
                     f"`{row.name}`",
                     f"{100 * row.gain:g} point{'s' * (row.gain > 0.01)} at {100 * row.disagreement:g} % disagreement",
@@ -87,23 +84,11 @@ def _labels(median: float) -> str:
     return f"{median:,.0f}" if math.isfinite(median) else "never"
 
 
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
-
-
-def main() -> int:
-    """Write the tables; 1 where there are no results."""
-    results_file = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
-    if not results_file.exists():
-        print(f"{results_file} is not there; run: python -m bench.gate", file=sys.stderr)
-        return 1
-    results: Results = json.loads(results_file.read_text())
-    page = PAGE.read_text()
-    for name, found in {"not better": nulls, "better": gains, "agreement": agreement}.items():
-        page = written(page, name, found(results), by=_BY)
-    PAGE.write_text(page)
-    return 0
+def main() -> None:
+    """Write the tables."""
+    results = results_of("bench.gate", RESULTS)
+    rewrite(PAGE, {"not better": nulls(results), "better": gains(results), "agreement": agreement(results)}, by="bench.gate.page")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from bench.page import written
+from bench.markdown import line, results_of, rewrite
 from bench.retraining.baselines import BASELINES
 from bench.retraining.table import ADAPTIVE, ROWS, SINGLE, Row, told_loss
 
 PAGE = Path(__file__).parents[2] / "docs" / "retraining.md"
 RESULTS = Path(__file__).parent / "results.json"
-_BY = "bench.retraining.page"
 _TITLES = {
     SINGLE: "gated single champion",
     ADAPTIVE: "adaptive champion",
@@ -40,7 +37,7 @@ def table(results: dict[str, Any]) -> str:
         found = results.get(row.name)
         if found is not None:
             cells = [_cell(row, found.get(part)) for part in parts]
-            lines.append(f"| `{row.name}` | {' | '.join(cells)} | {'; '.join(row.missed(found))} |".replace("|  |", "| |").replace("|  |", "| |"))
+            lines.append(line([f"`{row.name}`", *cells, "; ".join(row.missed(found))]))
     return "\n".join(lines) + "\n"
 
 
@@ -50,15 +47,10 @@ def _cell(row: Row, found: dict[str, Any] | None) -> str:
     return told_loss(found["loss"], row.task) + (f" [{found['fits']}]" if found["fits"] else "")
 
 
-def main() -> int:
-    """Write the table; 1 where there are no results."""
-    results = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
-    if not results.exists():
-        print(f"there is no {results}; run: python -m bench.retraining", file=sys.stderr)
-        return 1
-    PAGE.write_text(written(PAGE.read_text(), "table", table(json.loads(results.read_text())), by=_BY))
-    return 0
+def main() -> None:
+    """Write the table."""
+    rewrite(PAGE, {"table": table(results_of("bench.retraining", RESULTS))}, by="bench.retraining.page")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

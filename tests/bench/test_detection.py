@@ -22,7 +22,7 @@ from bench.detection.rivals import RIVALS, Rival
 from bench.detection.row import DetectionRow, Size
 from bench.detection.rows import ROWS, share_of_errors
 from bench.installation import BenchError
-from bench.page import written
+from bench.markdown import written
 from detectors.evaluation import Every, Moved, Rate, changed_streams, null_streams
 
 TINY = Size(seeds=2, null_events=10_000)

@@ -13,7 +13,7 @@ from bench.gate.advantages import cyclic, differences, switching, wandering
 from bench.gate.page import PAGE, gains, nulls
 from bench.gate.rows import GAINS, NULLS
 from bench.gate.simulation import OUTCOMES, judged
-from bench.page import written
+from bench.markdown import written
 from detectors.settings.retraining import Gate
 
 

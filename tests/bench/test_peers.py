@@ -16,7 +16,8 @@ from bench import peer_environment
 from bench.__main__ import run, show
 from bench.figure import Found, Row, Size
 from bench.installation import BenchError
-from bench.page import PAGE, beside, written
+from bench.markdown import written
+from bench.page import PAGE, beside
 from bench.peer_environment import PEERS, python_of, requirements
 from bench.peer_rows import ROWS, Peer, edges_of, truth
 from bench.peers.counting import Counting, Report, Tally, Task
@@ -109,8 +110,8 @@ def test_a_yardstick_that_does_not_run_costs_no_row_and_says_why(capsys: pytest.
 
 @pytest.mark.parametrize("name", ["reached", "beside others"])
 def test_the_page_has_a_place_for_its_tables(name: str) -> None:
-    page = written(PAGE.read_text(), name, "| told here |\n")
+    page = written(PAGE.read_text(), name, "| told here |\n", by="bench.page")
     assert page.count("| told here |") == 1
-    assert written(page, name, "| told again |\n") == page.replace("| told here |", "| told again |")
+    assert written(page, name, "| told again |\n", by="bench.page") == page.replace("| told here |", "| told again |")
     with pytest.raises(ValueError, match="has no place for the table"):
-        written("# Performance\n", name, "| told here |\n")
+        written("# Performance\n", name, "| told here |\n", by="bench.page")

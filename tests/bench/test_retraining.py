@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.page import written
+from bench.markdown import written
 from bench.retraining.__main__ import main
 from bench.retraining.baselines import BASELINES, FOREST, OnAdwin, OnDdm, Policy, adaptive_forest, measured, retrained
 from bench.retraining.ours import CountingTrainer, adaptive, inferred, looped
