@@ -75,6 +75,11 @@ class Detect:
         """Bytes, about, of what the next flush tells."""
         return sum(detection.untold for detection in self._models.values())
 
+    @property
+    def open_severities(self) -> list[str]:
+        """Severity of each alert that is open."""
+        return [severity for detection in self._models.values() for severity in detection.open_severities]
+
     def absorb(self, bundle: Bundle, offset: int) -> None:
         """Take a bundle, or a part of one, from an offset of the log."""
         self._end = offset + 1

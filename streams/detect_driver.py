@@ -6,9 +6,9 @@ import itertools
 import logging
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import Any
+from typing import Any, get_args
 
-from detectors.alerts.alert import Alert
+from detectors.alerts.alert import Alert, Severity
 from detectors.detect import Detect
 from detectors.monitor import Monitors
 from detectors.piece import Piece
@@ -16,12 +16,16 @@ from detectors.point import Point
 from streams.bundle_codec import decode_bundle
 from streams.source_records import SourceRecords
 from streams.stage_run import Epoch, Output
+from streams.telemetry.figures import FigureCounts
 from streams.topics import Topics
 from streams.wire import encode_alert, encode_points
 
 logger = logging.getLogger(__name__)
 
 POINTS_PER_RECORD = 500
+TRAFFIC_FIGURES = {"predictions": "predictions", "labels": "labels", "duplicates": "duplicate_events", "late": "late_events", "given_up": "state_given_up"}
+"""Which figure a field of closed panes' traffic is counted by."""
+
 MAX_ALERT_BYTES = 900_000  # below Kafka's default limit; more bins than those of some 150 columns would stop the worker
 
 
@@ -33,6 +37,7 @@ class DetectDriver:
         self._topics = topics
         self._stage = Detect(monitors)
         self._changed = False
+        self.counts = FigureCounts()
 
     @property
     def covered(self) -> int:
@@ -48,6 +53,12 @@ class DetectDriver:
     def untold(self) -> int:
         """Bytes, about, of what the next flush tells."""
         return self._stage.untold
+
+    @property
+    def gauges(self) -> dict[tuple[str, ...], float]:
+        """What holds now, by the figure's name and the values of its labels."""
+        severities = self._stage.open_severities
+        return {("alerts_open", severity): severities.count(severity) for severity in get_args(Severity)}
 
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state."""
@@ -82,9 +93,19 @@ class DetectDriver:
 
     def _alerts(self, alerts: Iterable[Alert]) -> Iterable[Output]:
         for alert in alerts:
+            self.counts["alert_records", alert.status, alert.severity] += 1
             yield Output(topic=self._topics.alerts, key=alert.model.encode(), value=encode_alert(alert, max_bytes=MAX_ALERT_BYTES), partition=self._partition)
 
     def _points(self, points: Iterable[Point]) -> Iterable[Output]:
         for model, mine in itertools.groupby(points, key=attrgetter("model")):
             while some := list(itertools.islice(mine, POINTS_PER_RECORD)):
+                self._count(some)
                 yield Output(topic=self._topics.metrics, key=model.encode() if model else None, value=encode_points(some), partition=self._partition)
+
+    def _count(self, points: list[Point]) -> None:
+        self.counts["points",] += len(points)
+        for point in points:
+            if point.measurement == "traffic" and point.fields["final"]:
+                for field, figure in TRAFFIC_FIGURES.items():
+                    if point.fields[field]:
+                        self.counts[figure, point.tags["model"]] += int(point.fields[field])

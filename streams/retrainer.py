@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import resource
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,9 @@ from streams.monitor_codec import decode_record
 from streams.patient_registry import PatientRegistry
 from streams.retrainer_state import KeptRows, Place, SavedModel, SavedRetraining, encode_model, encode_positions
 from streams.retrainer_turn import Turn
+from streams.telemetry.consumer_lag import tell_lag
+from streams.telemetry.figures import Figures
+from streams.telemetry.settings import MetricsSettings
 from streams.wire import decode_alert, decode_request, decode_version, encode_decision, encode_points, encode_version
 
 logger = logging.getLogger(__name__)
@@ -57,30 +61,48 @@ class RetrainerProcess:
     datasets : where training sets are kept; default: they are not.
     name : of this retrainer, see `Turn`.
     seed : of every training.
+    figures : take what it tells of itself; default: nobody looks at them.
     """
 
-    def __init__(self, connection: KafkaConnection, registry: Registry, *, datasets: DatasetFiles | None = None, name: str | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        registry: Registry,
+        *,
+        datasets: DatasetFiles | None = None,
+        name: str | None = None,
+        seed: int = 0,
+        figures: Figures | None = None,
+    ) -> None:
         self._connection, self._registry, self._datasets, self._seed = connection, registry, datasets, seed
+        self._figures = figures or Figures("retrainer", name or socket.gethostname())
         self._turn = Turn(connection, name)
 
     def run(self, stopping: threading.Event) -> None:
         """Act whenever it is this one's turn, until told to stop; an error of Kafka, or of a registry that stays away, ends the process with nothing half announced."""
         try:
             while not stopping.is_set():
-                if self._turn.is_mine(POLL_MILLISECONDS):
+                is_mine = self._turn.is_mine(POLL_MILLISECONDS)
+                if is_mine:
                     self._act(stopping)
+                self._figures.waits_for = ""  # one that stands by is ready to
         finally:
             self._turn.close()
 
     def _act(self, stopping: threading.Event) -> None:
-        acting = Acting(self._connection, PatientRegistry(self._registry, stopping), Announcements(self._connection), datasets=self._datasets, seed=self._seed)
+        self._figures.waits_for = "it takes up where the retrainer before it left off"
+        patient, announcements = PatientRegistry(self._registry, stopping), Announcements(self._connection)
+        acting = Acting(self._connection, patient, announcements, figures=self._figures, datasets=self._datasets, seed=self._seed)
         try:
             acting.take_up()
+            self._figures.waits_for = ""
+            self._figures.set("retrainer_acting", 1)
             while not stopping.is_set() and self._turn.is_mine():
                 acting.poll()
             if not stopping.is_set():
                 logger.info("another retrainer acts now")
         finally:
+            self._figures.set("retrainer_acting", 0)
             acting.close()
 
 
@@ -89,12 +111,15 @@ class Acting:
 
     Parameters
     ----------
-    connection, registry, datasets, seed : as of `RetrainerProcess`.
+    connection, registry, figures, datasets, seed : as of `RetrainerProcess`.
     announcements : takes what is to be written.
     """
 
-    def __init__(self, connection: KafkaConnection, registry: Registry, announcements: Announcements, *, datasets: DatasetFiles | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, connection: KafkaConnection, registry: Registry, announcements: Announcements, *, figures: Figures, datasets: DatasetFiles | None = None, seed: int = 0
+    ) -> None:
         self._names = connection.topics
+        self._figures = figures
         self._registry, self._announcements, self._datasets, self._seed = registry, announcements, datasets, seed
         self._specifications: dict[str, MonitorSpecification] = {}
         self._records: dict[str, list[Version]] = {}
@@ -103,7 +128,8 @@ class Acting:
         self._saved = SavedRetraining()
         self._positions: dict[Place, int] = {}
         self._changed: set[str] = set()
-        self._saved_at = time.monotonic()
+        self._points_every = MetricsSettings().points_every / 1_000
+        self._saved_at = self._told_at = time.monotonic()
         arguments = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "fetch_max_bytes": 2**24, "isolation_level": "read_committed"}
         self._consumer = KafkaConsumer(**connection.client_arguments(), **arguments)
         self._handlers: dict[str, tuple[Callable[[bytes], Any], Callable[[Any, Any], None]]] = {
@@ -148,6 +174,15 @@ class Acting:
                 self._take(record)
         if self._changed and time.monotonic() - self._saved_at >= SAVED_EVERY:
             self._announce(())
+        if time.monotonic() - self._told_at >= self._points_every:
+            self._tell_figures()
+
+    def _tell_figures(self) -> None:
+        self._told_at = time.monotonic()
+        tell_lag(self._figures, self._consumer)
+        self._figures.set("models", len(self._specifications))
+        points = self._figures.points(time.time_ns() // 1_000_000)
+        self._announcements.write([(self._names.metrics, self._figures.name.encode(), encode_points(points))])
 
     def _assign(self, topics: Iterable[str]) -> None:
         partitions = self._partitions(topics)
@@ -288,8 +323,10 @@ class Acting:
                 self._registry.note(item)
                 logger.info("model '%s': version %s %s (cause: %s)", item.model, item.version, item.status, item.cause)
                 records.append((self._names.versions, key, encode_version(item)))
+                self._count_version(item)
             else:
                 logger.info("model '%s': %s: %s (%s)", item.model, item.instruction, item.reason, item.cause)
+                self._figures.count("decisions", item.instruction)
                 records.append((self._names.decisions, key, encode_decision(item)))
                 records.append((self._names.metrics, key, encode_points([decision_point(item)])))
         if only_if_told and not records:
@@ -297,6 +334,13 @@ class Acting:
         self._announcements.write([*records, *self._state()])
         self._changed.clear()
         self._saved_at = time.monotonic()
+
+    def _count_version(self, version: Version) -> None:
+        self._figures.count("versions", version.status)
+        failed = version.status == "rejected" and not version.uri
+        if failed or version.status == "registered":
+            self._figures.count("trainings", "failed" if failed else "registered")
+            self._figures.count("training_cpu_seconds", by=version.metrics.get("cpu_seconds", 0.0))
 
     def _state(self) -> Iterator[Record]:
         """What has changed since the state was written last."""

@@ -16,6 +16,7 @@ from detectors.piece import Piece
 from streams.piece_store import Entry, PieceStore
 from streams.source_records import SourceRecords
 from streams.state_codec import StateError
+from streams.telemetry.figures import FigureCounts
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,14 @@ class Epoch:
 
 
 class StageDriver(Protocol):
-    """A stage with its codecs, as the run sees it."""
+    """A stage with its codecs, as the run sees it.
+
+    Attributes
+    ----------
+    counts : what was counted for the process's own figures since somebody took it.
+    """
+
+    counts: FigureCounts
 
     @property
     def covered(self) -> int:
@@ -59,6 +67,10 @@ class StageDriver(Protocol):
     @property
     def untold(self) -> int:
         """Bytes, about, of what the next flush tells, as it lies in memory."""
+
+    @property
+    def gauges(self) -> dict[tuple[str, ...], float]:
+        """What holds now, by the figure's name and the values of its labels."""
 
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state; returns the offset to read from."""
@@ -125,7 +137,18 @@ class StageRun:
         await self._write([self._store.manifest(self._driver.manifest())])
         return self.position
 
+    def taken_counts(self) -> FigureCounts:
+        """What was counted since the last call."""
+        counts, self._driver.counts = self._driver.counts, FigureCounts()
+        return counts
+
+    @property
+    def gauges(self) -> dict[tuple[str, ...], float]:
+        """What holds now, by the figure's name and the values of its labels."""
+        return self._driver.gauges
+
     def _miss(self, beginning: int) -> None:
+        self._driver.counts["missed_records",] += beginning - self.position
         logger.warning("%s: offsets %d to %d expired before they were read; they are counted as missed, and their panes are not complete", self._name, self.position, beginning - 1)
         self._driver.skip(beginning, missed=True)
         self.position = beginning
@@ -151,7 +174,10 @@ class StageRun:
         end = int(records.offsets[-1]) + 1
         self._driver.absorb(records, end)
         self.position = end
-        self._unflushed += sum(map(len, filter(None, records.values)))
+        size = sum(map(len, filter(None, records.values)))
+        self._unflushed += size
+        self._driver.counts["records",] += len(records)
+        self._driver.counts["read_bytes",] += size
         if self._ahead >= self._max_unflushed:
             self._room.clear()
 

@@ -19,6 +19,8 @@ from streams.formats.v1 import Decoder
 from streams.partitioner import partition_of
 from streams.source_records import SourceRecords
 from streams.stage_run import Epoch, Output
+from streams.telemetry.dead_letter_reasons import reason_of
+from streams.telemetry.figures import FigureCounts
 from streams.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class SummariseDriver:
         self._dead: list[tuple[DeadLetter, bytes | None]] = []
         self._told: tuple[int, int] | None = None
         self._targets: dict[str, int] = {}
+        self.counts = FigureCounts()
 
     @property
     def covered(self) -> int:
@@ -62,6 +65,11 @@ class SummariseDriver:
         """Bytes, about, of what the next flush tells."""
         return self._stage.untold
 
+    @property
+    def gauges(self) -> dict[tuple[str, ...], float]:
+        """What holds now, by the figure's name."""
+        return {} if self._stage.high == NO_TIME else {("event_time_seconds",): self._stage.high / 1_000}
+
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state."""
         return self._stage.restore(manifest, pieces)
@@ -73,6 +81,9 @@ class SummariseDriver:
     def absorb(self, records: SourceRecords, end: int) -> None:
         """Decode and count."""
         decoded = self._decoder.decode(records, high=self._stage.high, end=end)
+        self.counts["events",] += sum(map(len, decoded.fetch.batches))
+        self.counts["unmonitored_events",] += sum(decoded.fetch.unmonitored.values())
+        self.counts.update(("dead_letters", reason_of(dead)) for dead in decoded.dead_letters)
         if decoded.dead_letters:
             keys = dict(zip(records.offsets.tolist(), records.keys, strict=True))
             self._dead += [(dead, keys[dead.offset]) for dead in decoded.dead_letters]

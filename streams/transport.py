@@ -26,7 +26,8 @@ from streams.source_records import SourceRecords
 
 logger = logging.getLogger(__name__)
 
-_UNKNOWN_END = 2**63 - 1
+UNKNOWN_END = 2**63 - 1
+"""Where a log ends that the broker has not told of yet."""
 
 SCHEME = "driftwarden"
 """URL scheme that selects this transport: ``driftwarden://host:port``."""
@@ -103,7 +104,7 @@ class Consumer(driver.Consumer):
 
     def log_end(self, tp: TP) -> int:
         """Offset after the last record of a partition, as of its last fetch; beyond every offset before the broker has said so."""
-        return self._ends.get(tp, _UNKNOWN_END)
+        return self._ends.get(tp, UNKNOWN_END)
 
     def told_at(self, tp: TP) -> float:
         """Wall time at which the broker last said where a partition's log ends, seconds; 0 before it ever did."""

@@ -36,7 +36,11 @@ from streams.stage_run import Output, StageDriver, StageRun
 from streams.state_codec import FormatError, StateError
 from streams.state_log import partition_counts, read_state, topic_identities
 from streams.summarise_driver import SummariseDriver
+from streams.telemetry.figures import Figures
+from streams.telemetry.settings import MetricsSettings
+from streams.telemetry.worker_figures import WorkerFigures
 from streams.transport import SCHEME, Consumer, FetchedRecords, install
+from streams.wire import encode_points
 from streams.worker_settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -60,6 +64,9 @@ GATHERING = 0.1
 EPOCHS_AT_ONCE = 2
 """Of a stage's partitions: each holds all that it writes until it is acknowledged. One alone would wait for the broker; more hold more, and are done no earlier."""
 
+FIGURES_EVERY = 2.0
+"""Seconds between two looks at what the stages have counted."""
+
 LONGEST_STOP = 8.0
 """Seconds that the process may take to end: Docker kills after ten. Clients wait for a broker that is away for as long as their requests may take, 40 s and more."""
 
@@ -73,9 +80,17 @@ class _App(faust.App):
 
 
 class Worker:
-    """The stages of one process."""
+    """The stages of one process.
 
-    def __init__(self, connection: KafkaConnection, settings: WorkerSettings) -> None:
+    Parameters
+    ----------
+    connection : how to reach Kafka.
+    settings : of a worker.
+    figures : take what it tells of itself.
+    points_every : seconds between two points of them.
+    """
+
+    def __init__(self, connection: KafkaConnection, settings: WorkerSettings, figures: Figures, points_every: float) -> None:
         self._connection = connection
         self._settings = settings
         self._names = connection.topics
@@ -88,6 +103,7 @@ class Worker:
         self._paces: dict[TP, EpochPace] = {}
         self._absence = Absence(longest=settings.session_timeout / 2_000, clock=time.monotonic)  # the group counts from the last heartbeat, which was before it began
         self._at_end_since: dict[TP, float] = {}
+        self._figures, self._points_every = WorkerFigures(figures, clock=time.monotonic), points_every
         install(self)
         self.app = self._faust_app()
         self._outputs = {name: self.app.topic(name, value_serializer="raw", key_serializer="raw", internal=False) for name in (*self._names.all, *self._names.state)}
@@ -99,6 +115,7 @@ class Worker:
         self._turns = {name: asyncio.Semaphore(EPOCHS_AT_ONCE) for name in self.topics}
         self.app.task(self._summarise_epochs)
         self.app.task(self._detect_epochs)
+        self.app.task(self._follow_figures)
 
     def _faust_app(self) -> faust.App:
         return _App(
@@ -172,8 +189,10 @@ class Worker:
 
     async def revoked(self, tps: set[TP]) -> None:
         """Drop the stages of partitions that may go to another worker; what they had absorbed since their last epoch is read again there."""
-        runs = [self._runs.pop(tp) for tp in tps if tp in self._runs]
-        await asyncio.gather(*(run.settle() for run in runs), return_exceptions=True)
+        runs = {tp: self._runs.pop(tp) for tp in tps if tp in self._runs}
+        await asyncio.gather(*(run.settle() for run in runs.values()), return_exceptions=True)
+        for tp, run in runs.items():
+            self._figures.revoked(tp, run)
 
     @property
     def _consumer(self) -> Consumer:
@@ -189,6 +208,7 @@ class Worker:
             if run is not None and self._runs.get(event.message.tp) is run and fetched.assignment == self._consumer.current_assignment:
                 with self._way_out():
                     run.absorb(fetched.position, fetched.records, beginning=fetched.beginning)
+                self._figures.absorbed(event.message.tp, fetched.arrived)
                 if run.pressing or run.full:
                     self._pressing[event.message.tp.topic].set()
 
@@ -240,7 +260,8 @@ class Worker:
         self._absence.end()  # to wait for another partition's acknowledgements is none
         if not self._paces[tp].is_due(now=time.monotonic(), position=run.position, log_end=log_end, full=run.full):
             return
-        covered = await run.epoch(at_end=at_end, idle=idle)
+        with self._figures.epoch(tp):
+            covered = await run.epoch(at_end=at_end, idle=idle)
         if covered is not None and self._runs.get(tp) is run:
             self._consumer.declare(tp, covered)
 
@@ -258,6 +279,19 @@ class Worker:
             "Awaitable[Any]",
             await topic.send(key=output.key, value=output.value, partition=output.partition, timestamp=output.timestamp, headers=list(output.headers) or None),
         )
+
+    async def _follow_figures(self) -> None:
+        told_at, telling = time.monotonic(), None
+        while not self.app.should_stop:
+            await asyncio.sleep(min(FIGURES_EVERY, self._points_every))
+            self._figures.tell({tp: (run, self._consumer.log_end(tp)) for tp, run in self._runs.items()}, models=len(self._monitors.models()))
+            if time.monotonic() - told_at >= self._points_every and (telling is None or telling.done()):  # while no broker acknowledges, they are left out
+                told_at, telling = time.monotonic(), asyncio.create_task(self._send_figures())
+
+    async def _send_figures(self) -> None:
+        points = self._figures.points(time.time_ns() // 1_000_000)
+        with suppress(Exception):  # an epoch whose acknowledgement fails stops the worker; its figures are no reason
+            await (await self._outputs[self._names.metrics].send(key=self._settings.name.encode(), value=encode_points(points)))
 
     async def _follow_monitors(self) -> None:
         await self._reader.follow()
@@ -332,6 +366,7 @@ def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_lev
     gc.set_threshold(50_000, 20, 100)  # by default every fetch of a thousand models looks through all that is held for them, a quarter of the time it takes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = Worker(connection, settings)
+    metrics = MetricsSettings()
+    worker = Worker(connection, settings, Figures("worker", settings.name, models=metrics.models), metrics.points_every / 1_000)
     loop.run_until_complete(worker.start())
     Process(worker.app, loglevel=log_level, redirect_stdouts=False, loop=loop).execute_from_commandline()

@@ -76,6 +76,11 @@ class Lifecycle:
         """Whether no alert is open: then a pane without an alarm changes nothing."""
         return not self._open
 
+    @property
+    def open_severities(self) -> list[str]:
+        """Severity of each alert that is open."""
+        return [alert.severity for alert in self._open.values()]
+
     def step(self, at: int, version: str, alarms: Sequence[Alarm], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()) -> tuple[list[Alert], list[str]]:
         """Take the alarms of a closed pane.
 

@@ -217,6 +217,11 @@ class ModelDetection:
         """Bytes, about, of what the next flush tells."""
         return _BYTES_OF_POINT * len(self._found.points) + _BYTES_OF_JUDGED * (len(self._found.judged) + len(self._found.windows))
 
+    @property
+    def open_severities(self) -> list[str]:
+        """Severity of each alert that is open."""
+        return self._watch.open_severities
+
     def flush(self, covered: int) -> Detected:
         """Points, alerts and state since the last flush."""
         found, self._found = self._found, Detected()

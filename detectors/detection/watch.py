@@ -355,6 +355,11 @@ class Watch:
                 if name in ended:
                     self._states[_name(detector)] = detector.restart(self._states[_name(detector)], place, ended[name])
 
+    @property
+    def open_severities(self) -> list[str]:
+        """Severity of each alert that is open."""
+        return self._lifecycle.open_severities
+
     def close(self, at: int) -> list[Alert]:
         """Resolve open alerts: a later revision is in force."""
         return self._lifecycle.close(at, "a new revision of the monitor was applied")

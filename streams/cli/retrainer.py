@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,8 @@ def command(
     from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which --help need not wait for
     from streams.dataset_files import DatasetFiles  # noqa: PLC0415
     from streams.retrainer import RetrainerProcess  # noqa: PLC0415
+    from streams.telemetry.figures import Figures  # noqa: PLC0415
+    from streams.telemetry.settings import MetricsSettings  # noqa: PLC0415
 
     if registry is None:
         raise SettingsError("the retrainer needs a registry to put models into; pass --registry DIR or --registry mlflow:http://HOST:PORT, or set DRIFTWARDEN_REGISTRY")
@@ -38,4 +41,5 @@ def command(
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), datasets=DatasetFiles(datasets), name=name, seed=seed).run(stopping)
+    figures = Figures("retrainer", name or socket.gethostname(), models=MetricsSettings().models)
+    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), figures=figures, datasets=DatasetFiles(datasets), name=name, seed=seed).run(stopping)

@@ -1,0 +1,56 @@
+"""A real worker tells of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detectors.point import Point
+from streams.telemetry.figures import MEASUREMENT
+from streams.topics import Topics
+from streams.wire import decode_points
+from tests.streams.delivery_stream import PARTITIONS, DeliveryStream, delivery_stream
+
+pytestmark = pytest.mark.kafka
+
+EVENTS = 2_000
+BAD = 3
+
+
+def newest(stream: DeliveryStream, told: dict[tuple[tuple[str, str], ...], Point]) -> dict[str, float]:
+    """The last value of each field, added up over tags."""
+    found: dict[str, float] = {}
+    for point in told.values():
+        for field, value in point.fields.items():
+            found[field] = found.get(field, 0.0) + float(value)
+    return found
+
+
+def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTWARDEN_METRICS_POINTS_EVERY", "1s")
+    with delivery_stream(broker, topics, tmp_path) as stream:
+        stream.apply()
+        stream.publish(EVENTS)
+        for number in range(BAD):
+            stream.send(f"bad{number}", 0, b"no JSON")
+        stream.finish()
+        stream.worker("w0")
+        predictions, labels = sum(stream.predictions.values()), sum(stream.labels.values())
+        told: dict[tuple[tuple[str, str], ...], Point] = {}
+
+        def complete() -> bool:
+            return newest(stream, told).get("predictions", 0) >= predictions and newest(stream, told).get("epoch_age_seconds") == 0
+
+        for record in stream.records(topics.metrics, until=complete):
+            told |= {point.key[1]: point for point in decode_points(record.value) if point.measurement == MEASUREMENT}
+        found = newest(stream, told)
+
+    assert (found["predictions"], found["labels"]) == (predictions, labels)
+    assert found["events"] == predictions + labels
+    assert found["dead_letters"] == BAD
+    assert found["consumer_lag_records"] == 0
+    assert found["epochs"] >= PARTITIONS
+    assert (found["models"], found["unmonitored_events"], found["missed_records"], found["late_events"]) == (1, 0, 0, 0)
+    assert {tags for tags in map(dict, told) if "reason" in tags for tags in [tags["reason"]]} == {"not JSON"}
+    assert {dict(tags)["worker"] for tags in told} == {"w0"}
