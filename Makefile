@@ -2,7 +2,7 @@
 #
 #   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column
 #   make demo-seeds    the demo for seeds 1 to 20                                    FIRST=1 LAST=20
-#   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher"
+#   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher" JOBS=2, each with a broker of its own
 #   make check         ruff, mypy, import rules, then every test
 #   make bench         how fast it is, with its results checked                      ROWS="single join"
 #   make bench-detection  how soon changes are told, at how many false alarms           SIZE=0.1 DETECTION="--row sigma"
@@ -25,6 +25,7 @@ TARGET ?=
 FIRST ?= 1
 LAST ?= 20
 ARGS ?=
+JOBS ?= 2
 ROWS ?=
 SIZE ?= 1
 DETECTION ?=
@@ -72,7 +73,7 @@ demo-seeds: $(VENV)/.installed-for-demo
 # --- tests ---
 
 test: influxd
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 influxd: $(VENV)/.installed-for-test
 	@$(BIN)/python -m tools.influxd.build

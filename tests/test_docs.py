@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -46,6 +47,7 @@ def _blocks(text: str, language: str) -> list[str]:
 # --- the command line ---
 
 
+@cache
 def _program() -> Any:
     for name in cli.COMMANDS:
         cli.register(name)
