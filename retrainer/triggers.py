@@ -50,7 +50,7 @@ def weigh(state: State, event: AlertOpened, retrain: Retrain) -> tuple[State, st
     """
     weight = retrain.weight(event.kind)
     if weight == 0:
-        return state, _no_vote(event, retrain)
+        return without_vote(state, event.alert_id), _no_vote(event, retrain)  # it may have had one, under another kind
     for cause, cut in state.finished:
         if base(cause) == event.alert_id and event.change_at <= cut:
             return state, f"alert {event.alert_id} was answered already, by trainings on what came until {cut}"

@@ -6,13 +6,16 @@ was surely gone, see `Detector.gone`, for `resolve_after`, or when somebody ackn
 data. A monitor that no longer exists (of a version that was replaced), or has had nothing to judge by for `SILENCE`, leaves its alert, and the last
 one to leave resolves it. For the `cooldown` after that, an alarm whose change may have begun before the resolution is of the same change, and
 opens the alert again; not so after an acknowledgement, which was of the change that it was of.
+
+A label shift makes a model wrong more often, as its estimated error rate says before shares of classes are known to be the reason. That is one cause: an open alert of the estimate
+alone becomes one of kind ``label shift`` then, and an estimate that alarms later joins it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -28,6 +31,10 @@ from detectors.specification import MonitorSpecification
 from detectors.verdict import AlertKind, Evidence
 
 SILENCE = parse_duration("7d")  # so that a model that rests at weekends keeps its alerts; longer where labels may take longer
+
+
+_EXPLAINED = frozenset({"estimated_error_rate"})
+"""Monitors of kind ``performance`` that shares of classes explain: what they say follows from the outputs alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +108,7 @@ class Lifecycle:
         for watched in self._watched.values():
             for name in watched.keys() & resolutions.keys():
                 watched[name].hear(at, resolutions[name])
+        alarms = self._explained(at, alarms)
         for kind in sorted({alarm.kind for alarm in alarms} | {alert.kind for alert in self._open.values()}):
             joined = self._joined(kind, at, [alarm for alarm in alarms if alarm.kind == kind])
             for alert in self._of_kind(kind):
@@ -117,6 +125,16 @@ class Lifecycle:
                 else:
                     records.append(self._opened(at, version, mine, happened))
         return records, well
+
+    def _explained(self, at: int, alarms: Sequence[Alarm]) -> list[Alarm]:
+        """The alarms, those that a label shift explains as ones of it; an open alert of nothing else that may be of the same change becomes one, too."""
+        shifts = [alarm for alarm in alarms if alarm.kind == "label shift"]
+        for alert in self._of_kind("performance"):
+            if _EXPLAINED.issuperset(monitor.name for monitor in alert.monitors) and any(self._earliest(alarm, at) <= alert.updated_at for alarm in shifts):
+                severity = self._specification.alerts.severity.get("label shift", "warning")
+                self._open[alert.alert_id] = msgspec.structs.replace(alert, kind="label shift", severity=severity)
+        known = [alert.updated_at for alert in self._of_kind("label shift")] + [at] * bool(shifts)
+        return [replace(alarm, kind="label shift") if alarm.evidence.name in _EXPLAINED and any(self._earliest(alarm, at) <= told for told in known) else alarm for alarm in alarms]
 
     def _of_kind(self, kind: str) -> list[Alert]:
         """Open alerts of a kind, the oldest first."""
@@ -155,9 +173,10 @@ class Lifecycle:
     def _is_over(self, watch: _Watch, at: int) -> bool:
         return watch.gone_since is not None and at - watch.gone_since >= self._specification.alerts.resolve_after
 
-    def held(self, kind: AlertKind) -> Collection[str]:
-        """Names of the monitors that open alerts of a kind hold."""
-        return {name for alert_id, alert in self._open.items() if alert.kind == kind for name in self._watched[alert_id]}
+    def held(self, kind: AlertKind) -> set[str]:
+        """Names of the monitors that open alerts of a kind hold; of those of performance also what a label shift explains."""
+        found = {name for alert_id, alert in self._open.items() if alert.kind == kind for name in self._watched[alert_id]}
+        return found if kind != "performance" else found | (_EXPLAINED & self.held("label shift"))
 
     def knows(self, kind: AlertKind, name: str) -> bool:
         """Whether a monitor's evidence is in an open alert of its kind already; then nothing new is asked of it."""
@@ -216,7 +235,7 @@ class Lifecycle:
     def _opened(self, at: int, version: str, alarms: list[Alarm], happened: Sequence[str]) -> Alert:
         specification, kind = self._specification, alarms[0].kind
         change_at = min(alarm.change_at for alarm in alarms)
-        monitors = tuple(alarm.evidence for alarm in sorted(alarms, key=_strongest))
+        monitors = _causes_first(kind, [alarm.evidence for alarm in sorted(alarms, key=_strongest)])
         name = f"{specification.model}\0{specification.digest}\0{kind}\0{at}"
         alert_id = hashlib.sha256(name.encode()).hexdigest()[:16]
         alert = Alert(
@@ -252,7 +271,7 @@ class Lifecycle:
         before = self._open[alert_id]
         renewed = {alarm.evidence.name for alarm in alarms}
         kept = (monitor for monitor in before.monitors if monitor.name not in renewed)
-        monitors = (*kept, *(alarm.evidence for alarm in sorted(alarms, key=_strongest)))
+        monitors = _causes_first(before.kind, [*kept, *(alarm.evidence for alarm in sorted(alarms, key=_strongest))])
         summary = summary_of(before.model, monitors, before.change_at)
         causes = _causes(before.causes, happened, monitors)
         alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="updated", updated_at=at, monitors=monitors, summary=summary, causes=causes)
@@ -302,6 +321,11 @@ def _causes(before: Sequence[str], happened: Sequence[str], monitors: Sequence[E
     told = {sentence.partition(": ")[0]: sentence for sentence in (*happened, *before)}
     told |= {sentence.partition(": ")[0]: sentence for sentence in happened}
     return tuple(sentence for name, sentence in told.items() if name not in {monitor.name for monitor in monitors})
+
+
+def _causes_first(kind: AlertKind, monitors: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """What a label shift explains stands behind it."""
+    return tuple(sorted(monitors, key=lambda monitor: kind == "label shift" and monitor.name in _EXPLAINED))
 
 
 def _strongest(alarm: Alarm) -> tuple[float, str]:

@@ -209,6 +209,34 @@ def test_inputs_far_from_the_reference_make_estimates_not_trustworthy_and_no_lab
     assert {alert.kind for alert in found.opened} == {"drift"}
 
 
+RARE = -2.5
+"""Log odds of the second class where all columns are 0: one event of five is of it."""
+
+
+def rare(n: int, random: np.random.Generator) -> tuple[Table, Int64]:
+    x = random.normal(size=(n, 3))
+    probability = 1 / (1 + np.exp(-x @ COEFFICIENTS - RARE))
+    label = (random.random(n) < probability).astype(np.int64)
+    columns = {f"x{place}": x[:, place] for place in range(3)} | {"said": NAMES[(probability > 0.5).astype(int)], "score": probability}
+    return Table(source="t", columns=columns | {"truth": NAMES[label]}), label
+
+
+def test_a_class_that_became_frequent_is_told_once_though_the_estimated_errors_rise_first() -> None:
+    random = np.random.default_rng(202)
+    rows, _ = rare(10_000, np.random.default_rng(21))
+    base = changed(MonitorSpecification(model="m", windows=(1_000_000,)), lateness=0, false_alarms="1 per 100000 events", events_per_pane=10)
+    specified = infer(rows, model="m", label="truth", prediction="said", score="score", base=base)
+    before, _ = rare(1_000, random)
+    after, label = rare(6_000, random)
+    kept = random.permutation(np.concatenate([np.flatnonzero(label == 1)[:600], np.flatnonzero(label == 0)[:400]]))
+    stream = Table(source="t", columns={name: np.concatenate([before.columns[name], after.columns[name][kept]]) for name in before.columns if name != "truth"})
+    found = replay([stream], specified, ColumnNames(prediction="said", score="score"))
+    told = [alert for alert in found.alerts if any(evidence.name in {"label_shift", "estimated_error_rate"} for evidence in alert.monitors)]
+    assert [(alert.status, alert.kind) for alert in told[:2]] == [("opened", "performance"), ("updated", "label shift")]
+    assert len({alert.alert_id for alert in told}) == 1
+    assert not explain([_again(alert) for alert in told]).wrong
+
+
 def test_a_touched_share_of_a_class_is_found() -> None:
     random = np.random.default_rng(17)
     found = replayed(drawn(1_500, BEFORE, random)[0], drawn(1_000, NOW, random)[0])

@@ -10,7 +10,7 @@ import pytest
 
 from detectors.alerts.alert import Acknowledged, Alert
 from detectors.alerts.lifecycle import SILENCE, Alarm, Lifecycle, Resolution
-from detectors.verdict import Effect, Evidence
+from detectors.verdict import AlertKind, Effect, Evidence
 from tests.detectors.event_samples import specification
 
 MINUTE = 60_000
@@ -180,3 +180,40 @@ def test_a_monitor_that_no_longer_exists_leaves_its_alert_which_the_others_then_
     (resolved,) = lifecycle.drop({"age"}, 12 * MINUTE, "version 3 took over")
     assert (resolved.status, resolved.causes) == ("resolved", ("version 3 took over",))
     assert "no longer judged, as version 3 took over" in resolved.summary
+
+
+def of_kind(kind: AlertKind, name: str, change_at: int) -> Alarm:
+    return replace(alarm(name, change_at), kind=kind)
+
+
+def test_an_alert_of_the_estimated_error_rate_becomes_the_label_shift_that_explains_it() -> None:
+    lifecycle = Lifecycle(specification(alerts={"resolve_after": "5m", "severity": {"performance": "critical"}}))
+    (first,) = step(lifecycle, 10 * MINUTE, of_kind("performance", "estimated_error_rate", 8 * MINUTE))
+    (second,) = step(lifecycle, 12 * MINUTE, of_kind("label shift", "label_shift", 9 * MINUTE))
+    assert (first.kind, first.severity) == ("performance", "critical")
+    assert (second.alert_id, second.status, second.kind, second.severity) == (first.alert_id, "updated", "label shift", "warning")
+    assert [monitor.name for monitor in second.monitors] == ["label_shift", "estimated_error_rate"]
+    assert second.summary.startswith("churn: label_shift changed")
+    assert lifecycle.knows("performance", "estimated_error_rate"), "it is followed until it is well, and alarms no more"
+    gone = dict.fromkeys(("estimated_error_rate", "label_shift"), WELL)
+    records = [record for at in (13, 19) for record in lifecycle.step(at * MINUTE, "1", [], gone)[0]]
+    assert [(record.alert_id, record.status) for record in records] == [(first.alert_id, "resolved")]
+
+
+def test_an_estimate_that_alarms_under_a_label_shift_joins_it() -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    (first,) = step(lifecycle, 10 * MINUTE, of_kind("label shift", "label_shift", 8 * MINUTE))
+    (second,) = step(lifecycle, 11 * MINUTE, of_kind("performance", "estimated_error_rate", 8 * MINUTE))
+    assert (second.alert_id, second.kind, len(second.monitors)) == (first.alert_id, "label shift", 2)
+    (both,) = step(
+        Lifecycle(SPECIFICATION), 10 * MINUTE, *(of_kind(kind, name, 8 * MINUTE) for kind, name in (("performance", "estimated_error_rate"), ("label shift", "label_shift")))
+    )
+    assert (both.kind, both.monitors[0].name) == ("label shift", "label_shift")
+
+
+@pytest.mark.parametrize(("name", "change_at"), [("error_rate", 38 * MINUTE), ("estimated_error_rate", 60 * MINUTE)], ids=["labels tell it", "it came later"])
+def test_a_label_shift_explains_neither_what_labels_tell_nor_what_surely_came_before_it(name: str, change_at: int) -> None:
+    lifecycle = Lifecycle(SPECIFICATION)
+    (first,) = step(lifecycle, 40 * MINUTE, of_kind("performance", name, 38 * MINUTE))
+    (second,) = step(lifecycle, 65 * MINUTE, of_kind("label shift", "label_shift", change_at))
+    assert (second.status, first.kind, second.kind) == ("opened", "performance", "label shift")

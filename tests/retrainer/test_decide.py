@@ -290,6 +290,15 @@ def test_an_alert_of_a_kind_without_a_vote_is_told_so() -> None:
     assert said.reason == "votes: an alert of kind 'label shift' has none, so label shift alert s1 starts no training"
 
 
+def test_a_loss_of_performance_that_turns_out_to_be_a_label_shift_votes_no_more() -> None:
+    hesitant = Retrain.model_validate({"votes": {"performance": 0.5, "drift": 0.5}, "votes_within": "10m"})
+    shift = AlertUpdated(model="churn", at=150, alert_id="p1", kind="label shift", change_at=50, sequence=1)
+    state, _ = decide(opened("p1"), shift, retrain=hesitant)
+    assert state.votes == ()
+    _, (said,) = decide(opened("d1", kind="drift", at=200), retrain=hesitant, state=state)
+    assert said.reason.startswith("votes: 0.5 of 1")
+
+
 # --- what nobody asked for ---
 
 WEEKLY = Retrain.model_validate({"schedule": "7d", "refresh": [200, 800], "cooldown": "10m"})
