@@ -100,6 +100,15 @@ def loss_reference(declared: PerformanceProfile | None, present: Present | None)
     return PerformanceProfile(rows=int(events), loss=loss, deviation=float(np.sqrt(max(squares / events - loss**2, 0.0))))
 
 
+def traffic_reference(present: Present | None) -> tuple[float, float, float] | None:
+    """Panes of an acknowledged window, the mean of their predictions, and its variance."""
+    if present is None:
+        return None
+    panes, total, squares = (float(_sums(present, name, 1)[0]) for name in ("events", "totals", "squares"))
+    mean = total / panes if panes else 0.0
+    return panes, mean, squares / panes - mean**2 if panes else 0.0
+
+
 def _sums(present: Present, name: str, size: int) -> Float64:
     return np.asarray(present.sums[name], np.float64) if present.sums else np.zeros(size)
 

@@ -235,6 +235,15 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _saturation_is_a_number(self) -> MonitorSpecification:
+        asked = self.service.saturation
+        feature = None if asked is None else self.features.get(asked.feature)
+        if asked is not None and (feature is None or feature.type != "numeric"):
+            got = "which is not declared" if feature is None else f"which is of type {feature.type}"
+            raise ValueError(f"service.saturation.feature must be a numeric feature, got {asked.feature!r}, {got}; add it to features with type: numeric")
+        return self
+
+    @model_validator(mode="after")
     def _anomalies_have_a_reference(self) -> MonitorSpecification:
         if "anomalies" not in self.quality.monitors:
             return self
@@ -278,6 +287,8 @@ class MonitorSpecification(Frozen):
         for seldom in ("error_hours", "given_others"):
             if profile is not None and getattr(profile, seldom) is None:
                 del content["reference"]["profile"][seldom]
+        if self.service.saturation is not None:
+            content["saturation"] = self.service.saturation.model_dump()
         if not self.correlation:
             _without_correlation(content)
         if not self.quality.monitors:

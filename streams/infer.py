@@ -38,6 +38,9 @@ _PANES = tuple(parse_duration(text) for text in ("10s", "1m", "10m", "1h", "1d")
 _ENOUGH = 0.5  # events in a pane; hourly rows with some hours missing belong into panes of an hour
 _WINDOWS = (60, 360)  # panes: 10 min and 1 h of the default pane
 ALL = "all"
+SERVICE = tuple(name for name in get_args(ServiceMonitor) if name != "saturation")
+"""What is watched of the service where nobody says otherwise: all but what has a limit that only its operator knows."""
+
 QUALITY = Quality(monitors=tuple(name for name in get_args(QualityMonitor) if name != "anomalies"))
 """What is watched of the inputs where nobody says otherwise."""
 _SELDOM = 0.01  # missing values of a column whose correlations are watched: a row counts where none is missing
@@ -104,7 +107,7 @@ def infer(
         tell(f"task: {chosen}, by the {len(np.unique(class_names(table.column(target)).astype(str)))} distinct values of {target!r}")
     features = features_of(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
-    start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=get_args(ServiceMonitor)), quality=QUALITY), times, tell)
+    start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=SERVICE), quality=QUALITY), times, tell)
     if sampling_fraction is not None:
         start = start.model_copy(update={"sampling": "weighted"})
     columns, features_watched = table_columns(features, table), MonitorSpecification(model=model, features=features).columns

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from detectors.monitors.silence import SILENT
 from detectors.monitors.stale_columns import STALE
+from detectors.monitors.traffic import TRAFFIC_MONITOR
 from detectors.rfc3339 import format_time
 from detectors.verdict import Evidence
 
@@ -22,6 +23,10 @@ def summary_of(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
         known = "as the monitor states" if first.basis.get("stated_minutes") is not None else f"n {first.n_reference:,.0f} changes before"
         return f"{model}: {first.name} without a change for {first.value:.4g} minutes (told after {first.threshold:.4g}, {known}){others}, since {format_time(change_at)}"
     low, high = first.effect.interval
+    if first.basis.get("detector") == TRAFFIC_MONITOR:
+        times, least, most, floor = (math.exp(one) for one in (first.effect.value, low, high, first.effect.floor))
+        counted = f"n {first.n_current:,.0f} panes against {first.n_reference:,.0f}"
+        return f"{model}: traffic is {times:.3g} times what is usual (95 % {least:.3g} to {most:.3g}, floor {floor:.3g}, {counted}){others}, since about {format_time(change_at)}"
     change = "became constant" if first.effect.value == -math.inf else f"changed by {first.effect.value:+.3g}"  # a ratio of deviations of which one is 0
     interval = "" if math.isinf(low) else f"; 95 % {low:+.3g} to {high:+.3g}"
     return (

@@ -13,6 +13,7 @@ from detectors.duration import format_duration
 from detectors.metrics.distances import Distance, distances
 from detectors.monitors.silence import SILENT, in_words
 from detectors.monitors.stale_columns import STALE, stale_in_words
+from detectors.monitors.traffic import TRAFFIC_MONITOR
 from detectors.statistics.dependence import INDEPENDENT
 from detectors.verdict import Evidence
 
@@ -37,6 +38,7 @@ _UNITS = {
     "relative change of mean absolute error": "",
     "total variation": "",
     "log ratio of deviations": "",
+    "log ratio of traffic": "",
     "mean difference of correlations": "",
     "shift given the other columns, in sigma": " sigma",
 }
@@ -73,6 +75,7 @@ def what_changed(evidence: Evidence) -> str:
         "numbers": _numbers,
         "correlation": _correlation,
         "given others": _given_others,
+        TRAFFIC_MONITOR: _traffic,
         SILENT: in_words,
         STALE: stale_in_words,
     }.get(str(evidence.basis.get("detector")))
@@ -121,9 +124,9 @@ def _how_much(evidence: Evidence) -> Iterator[str]:
     """The effect and its interval, the statistic, and from when on."""
     effect, basis = evidence.effect, evidence.basis
     low, high = effect.interval
-    unit = _UNITS.get(effect.name, "")
+    unit, counted = _UNITS.get(effect.name, ""), "panes" if basis.get("detector") == TRAFFIC_MONITOR else "events"
     if math.isfinite(low) and math.isfinite(high):
-        yield f"{effect.name}: {effect.value:+.3g}{unit}, 95 % {low:+.3g} to {high:+.3g}; {evidence.n_current:,.0f} events against {evidence.n_reference:,.0f} of the reference"
+        yield f"{effect.name}: {effect.value:+.3g}{unit}, 95 % {low:+.3g} to {high:+.3g}; {evidence.n_current:,.0f} {counted} against {evidence.n_reference:,.0f} of the reference"
         if "stands_for" in basis:
             stand_for = f"{_float(basis['stands_for']):,.0f}"
             yield f"a share of the events is published: those of the window stand for {stand_for}, and tell as much as {evidence.n_current:,.0f}"
@@ -169,10 +172,13 @@ def ruled_out(evidence: Evidence) -> Iterator[str]:
     if inflation:
         grown = f"{max(inflation):.2f} times as uncertain in variance as independent ones" if max(inflation) > 1 else "independent of each other"
         measured = f" (measured with {min(freedom):.0f} degrees of freedom)" if min(freedom) < INDEPENDENT else ", as far as a test can tell"
-        yield f"not the events' dependence: they were {grown}{measured}, which is allowed for"
+        of = "panes'" if basis.get("detector") == TRAFFIC_MONITOR else "events'"
+        yield f"not the {of} dependence: they were {grown}{measured}, which is allowed for"
     if basis.get("cycles"):
         periods = ", ".join(format_duration(int(cycle["period"])) for cycle in _dicts(basis["cycles"]))
         yield f"not the cycle of {periods}: it is taken off"
+    if basis.get("cycle") in {"day", "week"}:
+        yield f"not the hour of the {basis['cycle']}: panes are counted beside what is usual in theirs"
     if basis.get("hours"):
         yield "not the hour of the week: events are compared with the reference of their own hours, whose few rows are allowed for"
 
@@ -218,6 +224,8 @@ def _rate(evidence: Evidence) -> str:
     limit = evidence.basis.get("slower_than")
     if evidence.name == "anomaly_rate":
         return f"the share of events that are stranger than 99 % of the reference went from {told[0]} to {told[1]}"
+    if "above" in evidence.basis:
+        return f"the share of events whose {evidence.basis['feature']} is above {_plain(_float(evidence.basis['above']))} went from {told[0]} to {told[1]}"
     what = "the rate" if limit is None else f"the share of predictions slower than {_plain(_float(limit))} ms"
     return f"{_COUNTED.get(str(evidence.basis.get('counted')), what)} went from {told[0]} to {told[1]}{_of_schema(evidence, most=now[0] >= now[1] / 2)}"
 
@@ -237,6 +245,12 @@ def _of_schema(evidence: Evidence, *, most: bool) -> str:
 def _loss(evidence: Evidence) -> str:
     before, now = (_float(side["mean_absolute_error"]) for side in (evidence.reference, evidence.current))
     return f"the mean absolute error went from {before:.4g} to {now:.4g}, {_percent(now / before - 1)} more"
+
+
+def _traffic(evidence: Evidence) -> str:
+    before, now = (_float(side["predictions_a_pane"]) for side in (evidence.reference, evidence.current))
+    usual = "" if evidence.basis["cycle"] == "none" else ", in hours that are like the mean of all"
+    return f"predictions in a pane went from {before:.4g} to {now:.4g}, {now / before:.3g} times as many{usual}"
 
 
 def _mean(evidence: Evidence) -> str:

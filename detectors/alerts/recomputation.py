@@ -33,6 +33,7 @@ from detectors.monitors.residual_rise import ResidualRise
 from detectors.monitors.river_errors import RiverErrors
 from detectors.monitors.silence import SILENT, recomputed
 from detectors.monitors.stale_columns import STALE, stale_recomputed
+from detectors.monitors.traffic import TRAFFIC_MONITOR, TrafficChange
 from detectors.panes.correlation_sums import block_size
 from detectors.profile import CategoricalProfile, CorrelationProfile, Cycle, NumericProfile, PerformanceProfile
 from detectors.rfc3339 import parse_time
@@ -202,7 +203,10 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
             lambda: evidence.effect.value,
             lambda: _number(current["count"]) / _number(current["of"]) - _number(reference["count"]) / _number(reference["of"]),
         )
-    if kind == "e-detector":
+    if kind == TRAFFIC_MONITOR:
+        ratio = _or_nan(lambda: _number(current["predictions_a_pane"]) / _number(reference["predictions_a_pane"]))
+        yield figure("logarithm of the two means' ratio", lambda: evidence.effect.value, lambda: math.log(ratio))
+    elif kind == "e-detector":
         yield figure(
             "highest rate that is tolerated",
             lambda: _number(basis["pane_highest"][-1]),
@@ -222,13 +226,7 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
     if kind == "correlation":  # of the correlations as they are told, chance and all
         yield figure("largest difference between correlations and sums", lambda: 0.0, lambda: _of_correlations(evidence))
     if kind == "label shift":
-        stated, priors = (_or_none(lambda: numbers_of(basis["priors"])), _or_none(lambda: priors_of(np.array(basis["confusion"], np.float64), counts_of(current)[:-1])))
-        for place, name in enumerate(list(current)[:-1]):
-            sides = [math.nan if side is None else float(side[place]) for side in (stated, priors)]
-            yield Figure(monitor=evidence.name, name=f"share of the class {name}", stated=sides[0], recomputed=sides[1])
-        columns: Any = basis.get("columns", {})
-        for name, column in columns.items():
-            yield figure(f"mean of {name} that they let expect", lambda: _number(column["expected"]), lambda: float(numbers_of(column["by_class"]) @ priors[basis["known"]]))  # noqa: B023  used at once
+        yield from _of_label_shift(evidence)
     if kind in {"categories", "label shift"}:
         yield figure("difference between levels and sums", lambda: 0.0, lambda: float(np.abs(counts_of(current) - numbers_of(basis["totals"])).max()))
     if kind == "numbers" and not basis.get("cycles") and not basis.get("hours"):  # a cycle is taken off pane by pane, which bins do not tell
@@ -236,6 +234,20 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
         for power, name in enumerate(("sum of scores", "sum of squared scores")):
             sums = [math.nan if side is None else float(side[power]) for side in (stated, bins)]
             yield Figure(monitor=evidence.name, name=name, stated=sums[0], recomputed=sums[1])
+
+
+def _of_label_shift(evidence: Evidence) -> Iterator[Figure]:
+    """Shares of the classes, and the means that they let expect."""
+    basis: Mapping[str, Any] = evidence.basis
+    current = evidence.current
+    stated, priors = (_or_none(lambda: numbers_of(basis["priors"])), _or_none(lambda: priors_of(np.array(basis["confusion"], np.float64), counts_of(current)[:-1])))
+    for place, name in enumerate(list(current)[:-1]):
+        sides = [math.nan if side is None else float(side[place]) for side in (stated, priors)]
+        yield Figure(monitor=evidence.name, name=f"share of the class {name}", stated=sides[0], recomputed=sides[1])
+    columns = basis.get("columns", {})
+    for name, column in columns.items():
+        expected, found = (lambda: _number(column["expected"])), (lambda: float(numbers_of(column["by_class"]) @ priors[basis["known"]]))  # noqa: B023  used at once
+        yield Figure(monitor=evidence.name, name=f"mean of {name} that they let expect", stated=_or_nan(expected), recomputed=_or_nan(found))
 
 
 def _of_budget(alert: Alert, evidence: Evidence) -> Iterator[Figure]:
@@ -271,6 +283,11 @@ def _loss(evidence: Evidence, bank: Bank) -> WindowBank:
     rows, loss, deviation = (_number(evidence.reference[name]) for name in ("rows", "mean_absolute_error", "deviation"))
     reference = PerformanceProfile(rows=int(rows), loss=loss, deviation=deviation)
     return LossChange(bank, block=slice(0, 7), reference=reference, relative=evidence.effect.floor)
+
+
+def _traffic(evidence: Evidence, bank: Bank) -> WindowBank:
+    panes, mean, variance = (_number(evidence.reference[name]) for name in ("panes", "predictions_a_pane", "variance"))
+    return TrafficChange(bank, predictions=0, cycle=str(evidence.basis["cycle"]), ratio=math.exp(evidence.effect.floor), reference=(panes, mean, variance))
 
 
 def _mean(evidence: Evidence, bank: Bank) -> WindowBank:
@@ -343,6 +360,7 @@ _DETECTORS: dict[str, Callable[[Evidence, Bank], WindowBank]] = {
     "numbers": _numbers_drift,
     "correlation": _correlation,
     "given others": _given_others,
+    TRAFFIC_MONITOR: _traffic,
 }
 
 

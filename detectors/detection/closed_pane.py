@@ -15,10 +15,11 @@ Group = tuple[str, str]
 
 @dataclass(frozen=True)
 class ClosedPane:
-    """Start, epoch milliseconds, and the counts of each version and segment."""
+    """Start, epoch milliseconds, the counts of each version and segment, and whether all that is known to belong into it has come."""
 
     start: int
     groups: dict[Group, Float64]
+    whole: bool = True
 
     def total(self) -> Float64:
         """(size,) counts of all of them."""

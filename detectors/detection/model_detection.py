@@ -22,7 +22,9 @@ from detectors.metrics.rolling_window import PartsOfWindow, RollingWindow
 from detectors.metrics.segment_windows import SegmentWindows
 from detectors.metrics.worth import worth_of_columns
 from detectors.monitor import Monitor
+from detectors.monitors.traffic import TRAFFIC_MONITOR
 from detectors.panes.gaps import Gaps
+from detectors.panes.heard_partitions import HeardPartitions
 from detectors.panes.model_summariser import COHORT
 from detectors.panes.packed_counts import PackedCounts
 from detectors.panes.packed_table import PackedTable
@@ -35,6 +37,9 @@ _BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane, or parts 
 
 Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
 """Open panes: start, then source partition, then version and segment."""
+
+Part = tuple[tuple[int, Group], Float64]
+"""Source partition, version and segment, and counts of a pane."""
 
 
 @dataclass(kw_only=True)
@@ -79,6 +84,7 @@ class ModelDetection:
         self._latest_waiting: PackedTable[tuple[int, Group]] | None = None
         self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
         self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
+        self._heard = HeardPartitions(monitor.specification.pane) if TRAFFIC_MONITOR in monitor.specification.service.monitors else None
         self._late_after_close = 0
         self._gaps = Gaps()
         self._found = Detected()
@@ -133,7 +139,7 @@ class ModelDetection:
         length = self._specification.pane
         closing = sorted(start for start in (*self._panes, *self._waiting) if start + length <= watermark)
         if closing:
-            yield from self._close([ClosedPane(start, self._taken(start)) for start in closing])
+            yield from self._close([self._taken(start) for start in closing])
             self._found.deletions += [Piece(self._key("pane", start), 0, None) for start in closing]
             self._changed_panes.difference_update(closing)
             self._stepped = True
@@ -263,9 +269,16 @@ class ModelDetection:
         for (partition, group), counts in self._waiting.pop(start).dense().items():
             partitions.setdefault(partition, {})[group] = PackedCounts.of(counts)
 
-    def _taken(self, start: int) -> dict[Group, Float64]:
-        """Counts of a pane that closes."""
-        return _merged(self._panes.pop(start)) if start in self._panes else _added_up(self._waiting.pop(start).dense().items())
+    def _taken(self, start: int) -> ClosedPane:
+        """A pane that closes."""
+        parts = _parts(self._panes.pop(start)) if start in self._panes else [*self._waiting.pop(start).dense().items()]
+        return ClosedPane(start, _added_up(parts), self._heard is None or self._is_whole(start, parts, self._heard))
+
+    def _is_whole(self, start: int, parts: Iterable[Part], heard: HeardPartitions) -> bool:
+        predictions: dict[int, float] = {}
+        for (partition, _), counts in parts:
+            predictions[partition] = predictions.get(partition, 0.0) + self._layout.traffic(counts, "predictions")
+        return heard.all_there(start, predictions) and self._is_complete(start)
 
     def replace(self, at: int) -> None:
         """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
@@ -287,7 +300,7 @@ class ModelDetection:
             "objectives": None if self._objectives is None else self._objectives.state(),
             "supported": [[length, supported] for length, supported in self._supported.items()],
             "watch": self._watch.state(),
-        }
+        } | ({} if self._heard is None else {"partitions": self._heard.state()})
 
     def restore(self, piece: Piece) -> None:
         """Take a saved piece."""
@@ -311,6 +324,8 @@ class ModelDetection:
                 self._objectives.restore(value["objectives"])
             self._supported = dict(value.get("supported", ()))  # an earlier release said it of each window by itself
             self._watch.restore(value["watch"])
+            if self._heard is not None:
+                self._heard.restore(value["partitions"])
 
     def recovered(self) -> None:
         """All pieces have been restored: those that the model's own state has gone beyond, or not come to yet, are left out."""
@@ -323,10 +338,14 @@ class ModelDetection:
 
 def _merged(partitions: dict[int, dict[Group, PackedCounts]]) -> dict[Group, Float64]:
     """Sum over source partitions, in their order, so that every reader gets the same bits."""
-    return _added_up(((partition, group), packed.dense()) for partition, groups in partitions.items() for group, packed in groups.items())
+    return _added_up(_parts(partitions))
 
 
-def _added_up(parts: Iterable[tuple[tuple[int, Group], Float64]]) -> dict[Group, Float64]:
+def _parts(partitions: dict[int, dict[Group, PackedCounts]]) -> list[Part]:
+    return [((partition, group), packed.dense()) for partition, groups in partitions.items() for group, packed in groups.items()]
+
+
+def _added_up(parts: Iterable[Part]) -> dict[Group, Float64]:
     groups: dict[Group, Float64] = {}
     for (_, group), counts in sorted(parts, key=lambda part: part[0][0]):
         groups[group] = groups[group] + counts if group in groups else counts

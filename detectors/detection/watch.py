@@ -21,6 +21,7 @@ from detectors.detector import Detector, State
 from detectors.event_batch import Float64
 from detectors.monitors.bank import by_dependence_on_version, detectors_of, hourly_monitors, of_a_later_version, silence_of
 from detectors.monitors.silence import NOTHING, SILENT, Heard, Quiet
+from detectors.monitors.traffic import TrafficChange
 from detectors.panes.layout import Layout
 from detectors.references.acknowledged_references import AcknowledgedReferences
 from detectors.references.hour_tables import HourTables, has_hours, with_hours
@@ -125,7 +126,9 @@ class Watch:
             listened.append(self._listen(listened[-1][0], pane))
         totals = np.stack([pane.total() for pane in run])
         serving = totals if all(name == self._version for pane in run for name, _ in pane.groups) else np.stack([pane.of_version(self._version) for pane in run])
-        walks = yield from self._walks([(detector, totals) for detector in self._inputs] + [(detector, serving) for detector in self._outputs], run)
+        known = totals if all(pane.whole for pane in run) else np.where([[pane.whole] for pane in run], totals, np.nan)
+        inputs = [(detector, known if isinstance(detector, TrafficChange) else totals) for detector in self._inputs]
+        walks = yield from self._walks([*inputs, *((detector, serving) for detector in self._outputs)], run)
         drifting = np.any([(walk.verdicts.status == Status.DRIFT).any(axis=1) for walk in walks], axis=0) if walks else np.zeros(len(run), bool)
         judged: list[Judged] = []
         well: list[str] = []
@@ -232,7 +235,7 @@ class Watch:
     def _causes(self, at: int, change_at: int, walks: Sequence[_Walk], place: int) -> list[str]:
         """What else changed with what goes into the model, when alarms of a pane began."""
         inputs = [walk for walk in walks if walk.detector.group != "performance"]
-        seen = [Seen(walk.detector, walk.state_after(place)) for walk in inputs if isinstance(walk.detector, WindowBank)]
+        seen = [Seen(walk.detector, walk.state_after(place)) for walk in inputs if isinstance(walk.detector, WindowBank) and not isinstance(walk.detector, TrafficChange)]
         importance = {name: feature.importance for name, feature in self._layout.features.items() if feature.importance is not None}
         return causes_of(seen, at=at, change_at=change_at, pane=self._specification.pane, importance=importance)
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from detectors.acknowledgement import Present, References, categorical_reference, loss_reference, numeric_reference, rate_reference
+from detectors.acknowledgement import Present, References, categorical_reference, loss_reference, numeric_reference, rate_reference, traffic_reference
 from detectors.columns.other_levels import unseen_reference
 from detectors.detector import Detector
 from detectors.event_batch import Float64
@@ -26,9 +26,11 @@ from detectors.monitors.output_counts import OutputCounts, confusion_of
 from detectors.monitors.prior_drift import PriorDrift, numeric_cells
 from detectors.monitors.rate_change import KNOWN, Rate, RateChange
 from detectors.monitors.river_errors import OUTSIDE_OF_BUDGET, RiverErrors
+from detectors.monitors.saturated_rate import SATURATION, SaturatedRate
 from detectors.monitors.silence import SILENT, Silence
 from detectors.monitors.slow_rate import SlowRate
 from detectors.monitors.stale_columns import StaleColumns
+from detectors.monitors.traffic import TRAFFIC_MONITOR, TrafficChange
 from detectors.monitors.undeclared_columns import UndeclaredColumns
 from detectors.monitors.weighted_bank import WeightedBank
 from detectors.panes.layout import TRAFFIC, Layout
@@ -79,7 +81,7 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
     made = [plan.make(_bank(specification, plan.names, plan.group, plan.kind, shares[plan.group])) for plan in planned if shares[plan.group] > 0]
     if specification.sampling == "weighted":
         cells = Layout(specification).cells
-        made = [WeightedBank(one, cells=cells) if isinstance(one, WindowBank) and not isinstance(one, ConstantColumns | UndeclaredColumns) else one for one in made]
+        made = [WeightedBank(one, cells=cells) if isinstance(one, WindowBank) and not isinstance(one, ConstantColumns | UndeclaredColumns | TrafficChange) else one for one in made]
     return (*made, *_outside_of_budget(specification, Layout(specification), performance, acknowledged))
 
 
@@ -447,5 +449,16 @@ def _service(specification: MonitorSpecification, layout: Layout, acknowledged: 
     def slow(bank: Bank) -> Detector:
         return SlowRate(bank, block=layout.blocks["latency"], reference=rate_reference(None, acknowledged.get("latency")), floor=floors.latency)
 
+    def saturated(bank: Bank) -> Detector:
+        limit, first = specification.service.saturation, layout.blocks["saturation"].start
+        assert limit is not None  # noqa: S101  the settings have both, the monitor and its limit, or neither
+        rate = Rate(hits=[first + 1], events=[first], reference=rate_reference(None, acknowledged.get(SATURATION)))
+        return SaturatedRate(bank, rate=rate, floor=floors.rate, asked=limit)
+
+    def traffic(bank: Bank) -> Detector:
+        cycle, reference = specification.service.traffic_cycle, traffic_reference(acknowledged.get(TRAFFIC_MONITOR))
+        return TrafficChange(bank, predictions=predictions, cycle=cycle, ratio=floors.traffic, reference=reference)
+
     plans = [_Planned(tuple(rates), "service", "service", counted)] if rates else []
-    return [*plans, _Planned(("latency",), "service", "service", slow)] if "latency" in asked else plans
+    others = {"latency": slow, TRAFFIC_MONITOR: traffic, SATURATION: saturated}
+    return [*plans, *(_Planned((name,), "service", "service", make) for name, make in others.items() if name in asked)]

@@ -74,6 +74,7 @@ class Contributions:
         self._coded = layout.coded
         quality, places = layout.specification.quality, {name: place for place, name in enumerate(layout.specification.features)}
         self._irregular = IrregularCounts(places, names="schema" in quality.monitors) if quality.forgives else None
+        self._saturation = layout.specification.service.saturation
         self._regression = layout.specification.task == "regression"
         self._positive = None if self._regression else layout.specification.positive_class
         self._estimates = "outputs" in layout.blocks
@@ -99,6 +100,8 @@ class Contributions:
             _add_coded(sums[:, block], groups, batch.categorical[name], bins)
         if self._sketched:
             add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
+        if self._saturation is not None:
+            self._saturated(sums[:, self._blocks["saturation"]], groups, batch.numeric[:, batch.numeric_names.index(self._saturation.feature)], self._saturation.limit)
         if self._coded:
             add_codes(sums[:, self._blocks["codes"]], groups, self._numbers(batch), [batch.categorical[name] for name, _, _ in self._categorical])
         if self._irregular is not None:
@@ -106,6 +109,11 @@ class Contributions:
         if self._anomalies is not None:
             above = np.flatnonzero(self._strange(batch, members))
             sums[:, self._blocks["anomalies"]] += np.stack((groups.sizes(), groups.sizes(above)), axis=1)
+
+    @staticmethod
+    def _saturated(block: Float64, groups: RowGroups, values: Float64, limit: float) -> None:
+        """Values, and those above the limit; rows without one add nothing."""
+        block += np.stack((groups.sizes(np.flatnonzero(~np.isnan(values))), groups.sizes(np.flatnonzero(values > limit))), axis=1)
 
     def _strange(self, batch: EventBatch, members: Members | None) -> Bool:
         """(n,) events whose score is above the threshold of their model."""
@@ -229,7 +237,7 @@ def _alike(layout: Layout) -> str:
     levels = {name: (profile.levels, profile.other) for name, profile in layout.columns.items() if profile.kind == "categorical"}
     predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
     told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted, specification.correlation)
-    return hashlib.blake2b(repr((*told, specification.sampling)).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(repr((*told, specification.sampling, specification.service.saturation)).encode(), digest_size=16).hexdigest()
 
 
 def _correlation(layout: Layout, numeric: Mapping[str, NumericProfile], starts: Sequence[int], size: int) -> CorrelationSums | None:

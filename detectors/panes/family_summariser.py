@@ -72,7 +72,7 @@ class FamilySummariser:
         performance = first.layout.blocks["performance"]
         of_cohort = np.array([first.layout.blocks["traffic"].start + TRAFFIC.index("predictions"), *range(performance.start, performance.stop)])
         self._of_cohort = np.concatenate([of_cohort, of_cohort + first.layout.cells]) if first.layout.weighs else of_cohort
-        self._has_columns = bool(first.layout.columns or first.layout.sketched or "irregular" in first.layout.blocks)
+        self._has_columns = bool(first.layout.columns or first.layout.sketched or {"irregular", "saturation"}.intersection(first.layout.blocks))
         self._name = hashlib.blake2b(repr(family_of(first)).encode(), digest_size=8).hexdigest()
         self.models: list[ModelSummariser] = []
         self._panes: list[GroupTables] = []
@@ -316,10 +316,11 @@ class FamilySummariser:
         ahead = (self._skip.get((str(kind), self._places[model, revision], int(start)), 0) for model, revision in piece.value["members"])
         return replace(piece, covered=max(piece.covered, *ahead))
 
-    @staticmethod
-    def _told(rows: LabelledRows) -> LabelledRows:
-        """Joined rows, of one model or of several."""
-        models = rows.model_of
+    def _told(self, rows: LabelledRows) -> LabelledRows:
+        """Joined rows, of one model or of several; how full the service was is nothing to train on."""
+        models, saturation = rows.model_of, self._specification.service.saturation
+        if saturation is not None:
+            rows = rows.without(saturation.feature)
         first = models.codes[0]
         return replace(rows, model=models.levels[first], models=None) if (models.codes == first).all() else replace(rows, model="")
 

@@ -63,6 +63,7 @@ class Layout:
     ``codes``              where constant or stale columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
     ``irregular``          where types or the schema are watched: see `detectors.panes.irregular_counts`, of the features as they are declared
     ``anomalies``          where single events are judged: those with features, and those whose score is above the reference's threshold
+    ``saturation``         where it is watched: values of its feature, and those above the limit
     ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
 
     Where events are weighed (``sampling: weighted``) all of this stands there twice: sums of weights first, and behind them, cell by cell, sums of their squares, see
@@ -96,6 +97,8 @@ class Layout:
             sizes["irregular"] = irregular_size(len(self.specification.features), names="schema" in self.specification.quality.monitors)
         if "anomalies" in self.specification.quality.monitors:
             sizes["anomalies"] = 2
+        if self.specification.service.saturation is not None:
+            sizes["saturation"] = 2
         if self.specification.correlation:
             sizes["correlation"] = block_size(len(self.specification.correlation))
         ends = np.cumsum(list(sizes.values())).tolist()
@@ -114,9 +117,10 @@ class Layout:
 
     @cached_property
     def sketched(self) -> tuple[str, ...]:
-        """Numeric columns without a profile, where their quantiles are asked for."""
-        asked = self.specification.detectors.quantiles
-        return tuple(name for name, feature in self.features.items() if asked and feature.type == "numeric" and name not in self.columns)
+        """Numeric columns without a profile, where their quantiles are asked for; that of a service's saturation always."""
+        asked, saturation = self.specification.detectors.quantiles, self.specification.service.saturation
+        always = None if saturation is None else saturation.feature
+        return tuple(name for name, feature in self.features.items() if (asked or name == always) and feature.type == "numeric" and name not in self.columns)
 
     @cached_property
     def coded(self) -> tuple[str, ...]:

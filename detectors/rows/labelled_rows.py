@@ -79,6 +79,11 @@ class LabelledRows:
         each = np.split(order, starts[1:])
         return [replace(self.take(rows), model=self.models.levels[code], models=None) for code, rows in zip(codes.tolist(), each, strict=True)]
 
+    def without(self, name: str) -> LabelledRows:
+        """The same rows without a numeric column."""
+        kept = [place for place, one in enumerate(self.numeric_names) if one != name]
+        return replace(self, numeric=self.numeric[:, kept], numeric_names=tuple(self.numeric_names[place] for place in kept))
+
     def examples(self) -> Examples:
         """The same rows with each value in its place, as training takes them."""
         features = dict(zip(self.numeric_names, self.numeric.T, strict=True)) | {name: column.to_text() for name, column in self.categorical.items()}

@@ -65,13 +65,21 @@ class Floors(Frozen):
     correlation: float = Field(default=0.05, ge=0, description="mean absolute difference of correlations")
     relative_loss: float = Field(default=0.1, ge=0, description="relative change of a regression's mean absolute error")
     latency: float = Field(default=0.05, ge=0, description="absolute rise of the share of predictions slower than the learnt 95 % quantile")
+    traffic: float = Field(default=1.5, ge=1, description="ratio of predictions to what is usual, up or down")
     silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions, or without a change of a column")
 
 
 _SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical"}
 
 
-ServiceMonitor = Literal["failed_rate", "latency", "duplicate_rate", "late_rate", "silence"]
+ServiceMonitor = Literal["failed_rate", "latency", "duplicate_rate", "late_rate", "silence", "traffic", "saturation"]
+
+
+class Saturation(Frozen):
+    """Which column of the events says how full the service is, and from when on it is too full."""
+
+    feature: str = Field(min_length=1, description="numeric feature that events carry it as, such as gpu_utilization or queue_ms; no model is trained on it")
+    limit: float = Field(description="larger values count as saturated")
 
 
 class Service(Frozen):
@@ -79,11 +87,19 @@ class Service(Frozen):
 
     monitors: tuple[ServiceMonitor, ...] = ()
     silence: Duration | None = Field(default=None, gt=0, description="a silence is told after this long; default: by the pauses before")
+    traffic_cycle: Literal["none", "day", "week"] = Field(default="week", description="rhythm of the traffic, which is learnt from two of it before a change of traffic is told")
+
+    saturation: Saturation | None = Field(default=None, description="what the monitor saturation watches")
 
     @model_validator(mode="after")
-    def _silence_is_watched(self) -> Service:
+    def _what_is_set_is_watched(self) -> Service:
         if self.silence is not None and "silence" not in self.monitors:
             raise ValueError(f"silence is the limit of the monitor of that name, got {format_duration(self.silence)} without it; add silence to service.monitors")
+        if self.traffic_cycle != "week" and "traffic" not in self.monitors:
+            raise ValueError(f"traffic_cycle is of the monitor traffic, got {self.traffic_cycle!r} without it; add traffic to service.monitors")
+        if (self.saturation is not None) != ("saturation" in self.monitors):
+            told, lacking = ("service.saturation", "service.monitors") if self.saturation is not None else ("service.monitors", "service.saturation, with a feature and a limit")
+            raise ValueError(f"saturation is named in service.monitors and said in service.saturation, or in neither; got {told} alone, so add it to {lacking}")
         if len(set(self.monitors)) < len(self.monitors):
             raise ValueError(f"monitors must be named once each, got {', '.join(self.monitors)}")
         return self
