@@ -84,16 +84,16 @@ class Announced:
         """A training failed: there is no artifact, and its record will be that of its rejection."""
         self._failed[draft.version] = draft
 
-    def tell(self, version: str, status: VersionStatus, at: int, gate: dict[str, Any]) -> Version:
-        """The next record of a version that was registered, or whose training failed."""
+    def tell(self, version: str, status: VersionStatus, at: int, gate: dict[str, Any], *, share: float | None = None) -> Version:
+        """The next record of a version that was registered, or whose training failed; ``share`` is that of a canary."""
         failed = self._failed.pop(version, None)  # announced now for the first time, so its record is to say which target of the cause it was for
-        record = msgspec.structs.replace(failed or self.registered(version), status=status, at=at, gate=gate if failed is None else failed.gate | gate)
+        record = msgspec.structs.replace(failed or self.registered(version), status=status, at=at, share=share, gate=gate if failed is None else failed.gate | gate)
         self.records.append(record)
         return record
 
     def roll_back(self, version: str, at: int, gate: dict[str, Any]) -> Version:
-        """Take out for good what serves, in its latest revision."""
-        record = msgspec.structs.replace(self.of(version)[-1], status="rolled_back", at=at, by="retrainer", gate=gate)
+        """Take out for good what serves, or serves a share, in its latest revision."""
+        record = msgspec.structs.replace(self.of(version)[-1], status="rolled_back", at=at, by="retrainer", share=None, gate=gate)
         self.records.append(record)
         return record
 

@@ -13,12 +13,16 @@ from typing import Any
 
 import msgspec
 
+from detectors.duration import format_duration
 from detectors.settings.retraining import Retrain
 from retrainer.messages import (
     AlertOpened,
     AlertResolved,
     AlertUpdated,
     AskApproval,
+    CanaryPassed,
+    CanaryRefused,
+    CanaryWithdrawn,
     CandidateTrained,
     Cause,
     ChampionChanged,
@@ -34,6 +38,8 @@ from retrainer.messages import (
     Publish,
     Reject,
     RetrainRequested,
+    RollBack,
+    StartCanary,
     StartGate,
     Train,
     TrainingFailed,
@@ -60,6 +66,8 @@ def due(state: State, retrain: Retrain) -> tuple[tuple[int, int], ...]:
     if state.stage is Stage.SERVING:
         waiting = ((0, _turn(state)),) if state.pending else ()
         return (*waiting, *by_itself(state, retrain))
+    if state.stage is Stage.CANARY:
+        return ((0, state.canary_until),)
     if state.stage is Stage.TRAINING or state.cause is None or state.slot >= len(state.cause.targets):
         return ()
     free = frees(state, retrain.quotas)[0] if state.blocked == state.slot else LONG_AGO  # the first postponement is told, so it is an event
@@ -189,12 +197,13 @@ def supersede(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
 
 
 def remember_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
-    """A training is under way: think about the alert when it is through."""
+    """A training is under way, or a canary serves: think about the alert when it is through."""
     state, reason = weigh(state, event, retrain)
+    why = f"version {state.canary} serves a share of the events, and is judged first" if state.canary else "another training is under way"
     if reason is not None or (state.cause is not None and base(state.cause.cause) == event.alert_id):
-        return state, [DoNothing(cause=event.alert_id, reason=reason or "its training is under way")]
+        return state, [DoNothing(cause=event.alert_id, reason=reason or (why if state.canary else "its training is under way"))]
     others = tuple(waiting for waiting in state.pending if waiting.cause != event.alert_id)
-    return _told(state, pending=(*others, alert_cause(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason="another training is under way")]
+    return _told(state, pending=(*others, alert_cause(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason=why)]
 
 
 def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decision:
@@ -277,8 +286,13 @@ def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decisio
     if retrain.approval == "manual":
         ask = AskApproval(cause=cause, version=event.version, evidence=event.evidence, reason="the gate was passed; approval is 'manual'")
         return _continue(_told(state, f"ask for v{event.version}", open=others), event.at, retrain, ask)
-    publish = Publish(cause=cause, version=event.version, evidence=event.evidence, reason=str(event.evidence.get("reason", "")))
     rejects = [Reject(cause=cause, version=version, reason=f"superseded by version {event.version}, which was proved first") for version in others]
+    if retrain.canary.share and state.champion:  # where none was announced, nothing could serve the rest
+        until = event.at + retrain.canary.max_time
+        why = f"the gate was passed: it answers {retrain.canary.share:.3g} of the events until it is judged by them"
+        begin = StartCanary(cause=cause, version=event.version, share=retrain.canary.share, until=until, evidence=event.evidence, reason=why)
+        return _told(state, f"canary v{event.version}", stage=Stage.CANARY, open=(), canary=event.version, canary_until=until), [begin, *rejects]
+    publish = Publish(cause=cause, version=event.version, evidence=event.evidence, reason=str(event.evidence.get("reason", "")))
     new = _told(state, f"publish v{event.version}", open=(), champion=event.version, winner=event.version)
     return _continue(new, event.at, retrain, publish, *rejects)
 
@@ -290,11 +304,45 @@ def reject_loser(state: State, event: GateRefused, retrain: Retrain) -> Decision
     return _continue(new, event.at, retrain, Reject(cause=state.cause.cause, version=event.version, reason=event.reason, evidence=event.evidence))
 
 
+def publish_canary(state: State, event: CanaryPassed, retrain: Retrain) -> Decision:
+    """Proved on the events that it answered itself: it serves all of them."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    publish = Publish(cause=state.cause.cause, version=event.version, evidence=event.evidence, reason=str(event.evidence.get("reason", "")))
+    new = _told(state, f"publish v{event.version}", canary="", champion=event.version, winner=event.version)
+    return _continue(new, event.at, retrain, publish)
+
+
+def roll_back_canary(state: State, event: CanaryRefused, retrain: Retrain) -> Decision:
+    """The champion serves alone again; later targets still count."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    back = RollBack(cause=state.cause.cause, version=event.version, reason=event.reason, evidence=event.evidence)
+    return _continue(_told(state, f"roll back v{event.version}", canary=""), event.at, retrain, back)
+
+
+def end_canary_in_time(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
+    """A canary that the labels say nothing of does not serve for ever."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    if event.at < state.canary_until:
+        return state, []
+    waited = format_duration(retrain.canary.max_time)
+    why = f"no verdict within {waited}; a canary is judged by the labelled events that it answered, which ModelWatcher.for_event chooses"
+    back = RollBack(cause=state.cause.cause, version=state.canary, reason=why)
+    return _continue(_told(state, f"roll back v{state.canary}", canary=""), event.at, retrain, back)
+
+
+def follow_withdrawal(state: State, event: CanaryWithdrawn, retrain: Retrain) -> Decision:
+    """A person took the canary back, and has said so."""
+    assert state.cause is not None  # noqa: S101  of this stage
+    said = DoNothing(cause=state.cause.cause, reason=f"version {event.version}, which served a share of the events, was taken back by {event.by}")
+    return _continue(_told(state, f"v{event.version} taken back", canary=""), event.at, retrain, said)
+
+
 def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> Decision:
     """Somebody else changed the champion: evidence against the old one is void."""
     cause = state.cause.cause if state.cause else ""
-    rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in state.open if version != event.version]
-    new = _told(state, f"champion v{event.version}", open=(), champion=event.version)
+    tested = (*state.open, *([state.canary] if state.canary else []))
+    rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in tested if version != event.version]
+    new = _told(state, f"champion v{event.version}", open=(), canary="", champion=event.version)
     if state.cause is None:
         return new, [DoNothing(cause=cause, reason=f"version {event.version} serves: it was chosen, not trained for a cause")]
     return _continue(new, event.at, retrain, *rejects)
@@ -308,7 +356,7 @@ class Rule:
     to: tuple[Stage, ...]
 
 
-_S, _C, _T, _V = Stage.SERVING, Stage.COLLECTING, Stage.TRAINING, Stage.VALIDATING
+_S, _C, _T, _V, _K = Stage.SERVING, Stage.COLLECTING, Stage.TRAINING, Stage.VALIDATING, Stage.CANARY
 
 TABLE: dict[tuple[Stage, type], Rule] = {
     (_S, AlertOpened): Rule(answer_alert, (_S, _C)),
@@ -338,9 +386,18 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_V, AlertResolved): Rule(drop_resolved, (_V,)),
     (_V, RetrainRequested): Rule(answer_request, (_V,)),
     (_V, LabelsArrived): Rule(train_when_due, (_V, _T)),
-    (_V, GatePassed): Rule(publish_winner, (_V, _C, _S)),
+    (_V, GatePassed): Rule(publish_winner, (_V, _C, _S, _K)),
     (_V, GateRefused): Rule(reject_loser, (_V, _C, _S)),
     (_V, ChampionChanged): Rule(follow_champion, (_V, _C, _S)),
+    (_K, AlertOpened): Rule(remember_alert, (_K,)),
+    (_K, AlertUpdated): Rule(remember_alert, (_K,)),
+    (_K, AlertResolved): Rule(drop_resolved, (_K,)),
+    (_K, RetrainRequested): Rule(answer_request, (_K,)),
+    (_K, LabelsArrived): Rule(end_canary_in_time, (_K, _C, _S)),
+    (_K, CanaryPassed): Rule(publish_canary, (_C, _S)),
+    (_K, CanaryRefused): Rule(roll_back_canary, (_C, _S)),
+    (_K, CanaryWithdrawn): Rule(follow_withdrawal, (_C, _S)),
+    (_K, ChampionChanged): Rule(follow_champion, (_C, _S)),
 }
 """The rule for each stage and event. What is not in it cannot happen."""
 

@@ -138,7 +138,7 @@ def _trained(first: Version) -> bool:
 def _verdict_kind(record: Version) -> Literal["gate", "decision", "rollback"] | None:
     if record.status == "rolled_back":
         return "rollback"
-    if record.status in {"promoted", "rejected"}:
+    if record.status in {"canary", "promoted", "rejected"}:
         return "gate" if record.by in {"retrainer", "bootstrap"} else "decision"
     return None
 

@@ -18,6 +18,7 @@ from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer import messages
 from retrainer.announced import Announced
+from retrainer.canary import canary
 from retrainer.decide import due, step
 from retrainer.decision import Decision
 from retrainer.gate import Verdict
@@ -102,8 +103,10 @@ class RetrainLoop:
         if not self.announced.take(record):
             return []
         after = self.champion
-        if not self._live or after is None or (before is not None and before.version == after.version):
+        if not self._live or after is None:
             return []
+        if before is not None and before.version == after.version:
+            return self._follow_withdrawal(record.by)
         self._trials.let_cool(self.state.open)
         return self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, record.at), version=after.version))
 
@@ -155,9 +158,9 @@ class RetrainLoop:
             else:
                 self._counted = (self.state.cause, self._count_before() + int(wanted(passed, self.state.cause).sum()))
             revised = learn(learners, passed, first_sight[start:stop], self._clock)
-            told += [self._learners.revise(version, self._clock) for version in revised if version == self.state.champion]
+            told += [self._learners.revise(version, self._clock) for version in revised if version in (self.state.champion, self.state.canary)]
             for trial, verdict in sorted(verdicts, key=lambda pair: (pair[1].outcome != "promoted", -pair[1].wealth)):
-                if trial.version in self.state.open:
+                if trial.version in self.state.open or trial.version == self.state.canary:
                     told += self._settle(self._verdict(trial, verdict))
                 elif trial.version in self._trials.warm(self.state.open):
                     told += self._stay_or_roll_back(trial, verdict)
@@ -189,7 +192,7 @@ class RetrainLoop:
         learn_again(self._learning(), self._buffer, self._clock)
         serving = self.champion
         if serving is None or serving.version == self.state.champion:
-            return []
+            return self._follow_withdrawal(self.announced.of(self.state.canary)[-1].by) if self.state.canary else []
         return self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, serving.at), version=serving.version))
 
     def _go_live(self) -> None:
@@ -201,7 +204,19 @@ class RetrainLoop:
         for version in self.state.open:
             assert self.state.cause is not None  # noqa: S101  a version in a trial has a cause
             self._trials.begin(version, cut=int(self.announced.registered(version).gate["cut"]), challengers=len(self.state.cause.targets))
+        if self.state.canary:
+            began = next(record.at for record in reversed(self.announced.of(self.state.canary)) if record.status == "canary")
+            self._trials.begin_canary(self.state.canary, at=began)
         self._keep_warm(*former_champion(self.records))
+
+    def _follow_withdrawal(self, by: str) -> list[Told]:
+        """Where somebody took the canary back, it is judged no further."""
+        withdrawn = self.state.canary
+        if not withdrawn or canary(self.records) is not None:
+            return []
+        self._trials.end(withdrawn)
+        self._learners.forget(withdrawn)
+        return self._settle(messages.CanaryWithdrawn(model=self.state.model, at=self._clock, version=withdrawn, by=by))
 
     def _learning(self) -> Learning:
         """Adaptive versions that serve or are judged."""
@@ -307,12 +322,18 @@ class RetrainLoop:
             self._trials.let_cool(self.state.open)
             self._keep_warm(self.champion, at)
             self.announced.call("champion", instruction.version)
-            promoted = [self.announced.tell(instruction.version, "promoted", at, instruction.evidence)]
-            if instruction.version in self._learners:  # what it has learnt while it was judged
-                promoted.append(self._learners.held_and_revised(instruction.version, at))
-            return promoted, []
+            return self._with_revision(self.announced.tell(instruction.version, "promoted", at, instruction.evidence), at), []
+        elif isinstance(instruction, messages.StartCanary):
+            self._trials.end(instruction.version)
+            self._trials.begin_canary(instruction.version, at=at)
+            found = instruction.evidence | {"until": instruction.until}
+            return self._with_revision(self.announced.tell(instruction.version, "canary", at, found, share=instruction.share), at), []
+        elif isinstance(instruction, messages.RollBack):
+            found = self._end_trial(instruction.version, instruction.evidence)
+            return [self.announced.roll_back(instruction.version, at, found | {"reason": instruction.reason})], []
         elif isinstance(instruction, messages.Reject):
-            return [self._reject(instruction, at)], []
+            found = self._end_trial(instruction.version, instruction.evidence)
+            return [self.announced.tell(instruction.version, "rejected", at, found | {"reason": instruction.reason})], []
         return [], []
 
     def _train(self, instruction: messages.Train, at: int) -> tuple[list[Version], list[Event]]:
@@ -330,9 +351,13 @@ class RetrainLoop:
             room=self._room,
         )
 
-    def _reject(self, instruction: messages.Reject, at: int) -> Version:
-        trial = self._trials.end(instruction.version)
-        self.announced.forget(instruction.version)
-        self._learners.forget(instruction.version)
-        found = instruction.evidence or ({} if trial is None else so_far(trial, self.specification))
-        return self.announced.tell(instruction.version, "rejected", at, found | {"reason": instruction.reason})
+    def _with_revision(self, record: Version, at: int) -> list[Version]:
+        """A version that is to serve; of an adaptive one also what it has learnt while it was judged."""
+        return [record, self._learners.held_and_revised(record.version, at)] if record.version in self._learners else [record]
+
+    def _end_trial(self, version: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Judge a version no further; gives its evidence, which is that of the trial so far where there was no verdict."""
+        trial = self._trials.end(version)
+        self.announced.forget(version)
+        self._learners.forget(version)
+        return found or ({} if trial is None else so_far(trial, self.specification))

@@ -113,6 +113,28 @@ class GateRefused(Message, frozen=True, kw_only=True):
     evidence: dict[str, Any]
 
 
+class CanaryPassed(Message, frozen=True, kw_only=True):
+    """A canary has proved that it is better, by the events that it answered."""
+
+    version: str
+    evidence: dict[str, Any]
+
+
+class CanaryRefused(Message, frozen=True, kw_only=True):
+    """A canary is not better by enough, or did not prove it in time."""
+
+    version: str
+    reason: str
+    evidence: dict[str, Any]
+
+
+class CanaryWithdrawn(Message, frozen=True, kw_only=True):
+    """A person took a canary back."""
+
+    version: str
+    by: str
+
+
 class ChampionChanged(Message, frozen=True, kw_only=True):
     """Somebody else promoted a version or rolled one back."""
 
@@ -120,7 +142,20 @@ class ChampionChanged(Message, frozen=True, kw_only=True):
 
 
 Event = (
-    AlertOpened | AlertUpdated | AlertResolved | RetrainRequested | LabelsArrived | CandidateTrained | MemberTrained | TrainingFailed | GatePassed | GateRefused | ChampionChanged
+    AlertOpened
+    | AlertUpdated
+    | AlertResolved
+    | RetrainRequested
+    | LabelsArrived
+    | CandidateTrained
+    | MemberTrained
+    | TrainingFailed
+    | GatePassed
+    | GateRefused
+    | CanaryPassed
+    | CanaryRefused
+    | CanaryWithdrawn
+    | ChampionChanged
 )
 
 
@@ -147,6 +182,26 @@ class StartGate(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     cut: int
     challengers: int
+
+
+class StartCanary(msgspec.Struct, frozen=True, kw_only=True):
+    """Let a challenger serve a share of the events until a time, and judge it by them."""
+
+    cause: str
+    version: str
+    share: float
+    until: int
+    evidence: dict[str, Any]
+    reason: str
+
+
+class RollBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Take a canary back, for good."""
+
+    cause: str
+    version: str
+    reason: str
+    evidence: dict[str, Any] = {}
 
 
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,4 +246,4 @@ class DoNothing(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Instruction = Collect | Train | StartGate | Publish | AskApproval | Reject | Postpone | DoNothing
+Instruction = Collect | Train | StartGate | StartCanary | RollBack | Publish | AskApproval | Reject | Postpone | DoNothing

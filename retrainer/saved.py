@@ -19,6 +19,7 @@ class SavedTrial(msgspec.Struct, frozen=True, kw_only=True):
     challengers: int
     scale: float
     state: GateState
+    served: bool = False
 
 
 class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):

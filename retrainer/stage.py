@@ -7,6 +7,7 @@ from enum import Enum
 
 import msgspec
 
+from retrainer.canary import canary
 from retrainer.messages import Cause
 from retrainer.versions import Version, champion, history
 
@@ -23,6 +24,7 @@ class Stage(Enum):
     COLLECTING = "collecting"  # labels after the change are counted
     TRAINING = "training"
     VALIDATING = "validating"  # challengers are judged; refreshes may follow
+    CANARY = "canary"  # one that passed the gate serves a share of the events, and is judged by them
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     champion : version in service, "" where none is known.
     cause, slot : the current cause, and the first of its targets that has not been trained for.
     open : versions that are being judged.
+    canary, canary_until : version that serves a share of the events, "" for none, and when it is taken back without a verdict, epoch milliseconds.
     last_cut : latest training cut of the cause, epoch milliseconds.
     winner : last version that the cause promoted.
     pending : causes that wait for their turn.
@@ -60,6 +63,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause | None = None
     slot: int = 0
     open: tuple[str, ...] = ()
+    canary: str = ""
+    canary_until: int = LONG_AGO
     last_cut: int | None = None
     winner: str = ""
     pending: tuple[Cause, ...] = ()
@@ -92,14 +97,17 @@ def restore(model: str, records: Sequence[Version]) -> State:
     cause = msgspec.convert(last.gate["cause"], Cause)
     slot = int(last.gate["slot"]) + 1
     finished = {record.cause: int(record.gate["cut"]) for record in trained}
-    if not untold and slot >= len(cause.targets):
+    beside = canary(records)
+    if not untold and beside is None and slot >= len(cause.targets):
         return msgspec.structs.replace(state, finished=tuple(finished.items()))
     finished.pop(last.cause)
     winner = next((record.version for record in reversed(mine) if any(one.status == "promoted" for one in told[record.version])), "")
     registered = [record for record in mine if record.status == "registered"]
     return msgspec.structs.replace(
         state,
-        stage=Stage.VALIDATING if untold else Stage.COLLECTING,
+        stage=Stage.CANARY if beside is not None else Stage.VALIDATING if untold else Stage.COLLECTING,
+        canary="" if beside is None else beside.version,
+        canary_until=LONG_AGO if beside is None else next(int(one.gate["until"]) for one in told[beside.version] if one.status == "canary"),
         cause=cause,
         slot=slot,
         open=untold,

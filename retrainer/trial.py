@@ -25,6 +25,7 @@ class Trial:
     cut : epoch milliseconds; only events predicted later are judged.
     challengers : how many share the cause's alpha.
     scale : absolute error that counts as a loss of 1 in a regression.
+    served : whether it is judged by what it answered itself, as a canary is, and not in the shadow of the champion.
     state : of the gate.
     """
 
@@ -33,6 +34,7 @@ class Trial:
     cut: int
     challengers: int
     scale: float = 1.0
+    served: bool = False
     state: GateState = field(default_factory=GateState)
 
     def step(self, champion_loss: Float64, challenger_loss: Float64, gate: Gate, settled: Bool | None = None) -> tuple[GateState, Verdict]:
@@ -57,16 +59,20 @@ class Shadow:
 
     def champion(self, version: str, model: Model | None) -> Column:
         """(n,) what the champion predicts: the rows' own predictions where it made them, its model's elsewhere; None or nan where it cannot be told."""
-        own = self.rows.prediction if self._task == "regression" else class_names(self.rows.prediction)
         if not version:
-            return own  # no version was ever announced: what serves is the champion
+            return self._own()  # no version was ever announced: what serves is the champion
         mine = self.rows.version == version
-        if mine.all():
-            return own
-        if model is None:
-            nothing: Column = np.array([np.nan if self._task == "regression" else None])
-            return np.where(mine, own, nothing)
-        return np.where(mine, own, self.predicted(version, model))
+        if model is None or mine.all():
+            return self.answered(version)
+        return np.where(mine, self._own(), self.predicted(version, model))
+
+    def answered(self, version: str) -> Column:
+        """(n,) what a version answered as it served; None or nan where another one did."""
+        nothing: Column = np.array([np.nan if self._task == "regression" else None])
+        return np.where(self.rows.version == version, self._own(), nothing)
+
+    def _own(self) -> Column:
+        return self.rows.prediction if self._task == "regression" else class_names(self.rows.prediction)
 
     def predicted(self, version: str, model: Model) -> Column:
         """(n,) predictions of a model."""
@@ -81,6 +87,10 @@ class Shadow:
     def judged(self, cut: int) -> Bool:
         """(n,) True for rows that a challenger with this training cut may be judged by."""
         return self._first_sight & (self.rows.predicted_at > cut)
+
+    def served_by(self, version: str) -> Bool:
+        """(n,) True for rows that a version answered itself."""
+        return self._first_sight & np.asarray(self.rows.version == version, np.bool_)
 
     def settled(self, cut: int, specification: MonitorSpecification) -> Bool:
         """(n,) True for rows that a promotion may rest on: from ``min_validation_time`` after the training cut on.

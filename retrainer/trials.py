@@ -45,20 +45,27 @@ class Trials:
         scale = float(self._announced.registered(version).gate["scale"])
         self._trials[version] = Trial(version=version, model=model, cut=cut, challengers=challengers, scale=scale)
 
+    def begin_canary(self, version: str, *, at: int) -> None:
+        """Judge a challenger by what it answers itself from now on."""
+        self.begin(version, cut=at, challengers=1)
+        self._trials[version].served = True
+
     def end(self, version: str) -> Trial | None:
         """Judge a version no further; gives the trial as it stood."""
         return self._trials.pop(version, None)
 
     def save(self) -> tuple[SavedTrial, ...]:
         """What `resume` needs."""
-        return tuple(SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state) for one in self._trials.values())
+        return tuple(
+            SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served) for one in self._trials.values()
+        )
 
     def resume(self, saved: Iterable[SavedTrial]) -> None:
         """Go on from saved trials."""
         for one in saved:
             model = self._announced.model_of(one.version)
             assert model is not None  # noqa: S101  a version in a trial has an artifact
-            self._trials[one.version] = Trial(version=one.version, model=model, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state)
+            self._trials[one.version] = Trial(version=one.version, model=model, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served)
 
     def keep_warm(self, former: Version | None, promoted_at: int, rows: Examples | None, specification: MonitorSpecification) -> None:
         """Score the former champion in the shadow of the one that took its place."""
@@ -89,7 +96,8 @@ class Trials:
         pairs = {}
         for version, trial in self._trials.items():
             old, new = shadow.losses(current, trial.scale), shadow.losses(self._challenged(shadow, trial, start, stop, specification), trial.scale)
-            usable = shadow.judged(trial.cut) & np.isfinite(old)
+            judged = shadow.served_by(version) if trial.served else shadow.judged(trial.cut)
+            usable = judged & np.isfinite(old)
             pairs[version] = (np.flatnonzero(usable), old, np.where(np.isfinite(new), new, 1.0))
 
         def advance(end: int) -> list[tuple[Trial, GateState, Verdict, Int64]]:
@@ -110,9 +118,13 @@ class Trials:
         return stop, [(trial, verdict) for trial, _, verdict, _ in stepped if verdict.outcome != "undecided"]
 
     def told(self, trial: Trial, verdict: Verdict, *, at: int, rows: Examples, serving: str, specification: MonitorSpecification) -> Event:
-        """A verdict on a challenger as what happened; one that is better is asked the other checks, too."""
+        """A verdict on a challenger as what happened; one that is better is asked the other checks, too, before it serves anybody."""
         found = evidence(verdict)
         model, version = self._announced.model, trial.version
+        if trial.served and verdict.outcome != "promoted":
+            return messages.CanaryRefused(model=model, at=at, version=version, reason=f"on the events that it answered, {verdict.reason}", evidence=found)
+        if trial.served:
+            return messages.CanaryPassed(model=model, at=at, version=version, evidence=found)
         if verdict.outcome != "promoted":
             return messages.GateRefused(model=model, at=at, version=version, reason=verdict.reason, evidence=found)
         checks = self._checks(trial, rows, serving, specification)
@@ -131,7 +143,9 @@ class Trials:
         return (*found, *judged)
 
     def _challenged(self, shadow: Shadow, trial: Trial, start: int, stop: int, specification: MonitorSpecification) -> Column:
-        """(n,) what a challenger answers; an adaptive one to these rows alone, as those to come will find another revision."""
+        """(n,) what a challenger answers, a canary as it served; an adaptive one to these rows alone, as those to come will find another revision."""
+        if trial.served:
+            return shadow.answered(trial.version)
         learner = self._learners.of(trial.version, specification.retrain)
         if learner is None:
             return shadow.predicted(trial.version, trial.model)

@@ -14,7 +14,7 @@ import msgspec
 if TYPE_CHECKING:
     from detectors.specification import MonitorSpecification
 
-VersionStatus = Literal["registered", "promoted", "updated", "rejected", "rolled_back"]
+VersionStatus = Literal["registered", "canary", "promoted", "updated", "rejected", "rolled_back"]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     trained_on : ``topic``, ``offsets`` (partition to first and last), ``rows``, ``digest`` of the training set.
     parameters : what the trainer was told, its seed and the versions of its code.
     metrics : numbers that the trainer measured.
+    share : of event ids that a canary answers beside the champion (`retrainer.canary`); None of any other record.
     gate : evidence of the verdict, or the cause's progress on a ``registered`` record.
     provenance : ``seed``, ``specification`` (digest of all of the monitor's keys), and the code and environment of the training as `retrainer.provenance` tells them.
     """
@@ -50,6 +51,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     trained_on: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     metrics: dict[str, float] = {}
+    share: float | None = None
     gate: dict[str, Any] = {}
     provenance: dict[str, Any] = {}
 

@@ -18,6 +18,7 @@ from streams.wire import decode_decision, decode_version, encode_request
 
 _ACKNOWLEDGED_SECONDS = 30.0
 _POLL_MILLISECONDS = 200
+_VERDICTS = {"promoted", "rejected", "rolled_back"}  # the last is that of a canary
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +94,7 @@ class Asking:
                     if isinstance(answer, Decision) and not winner:
                         reason = f"no verdict within {timeout:g} s; the last answer: {answer.instruction}: {answer.reason}"
                     if isinstance(answer, Version):
-                        if answer.status in {"promoted", "rejected"}:
+                        if answer.status in _VERDICTS:
                             winner, reason = answer.version, str(answer.gate.get("reason", ""))
                             inconclusive = answer.gate.get("outcome") == "inconclusive"
                             if answer.status == "promoted":
@@ -111,7 +112,7 @@ class Asking:
         verdicts = [
             version
             for record in records_of(self._connection, self._connection.topics.versions)
-            if (version := self._answer(record)) is not None and isinstance(version, Version) and version.status in {"promoted", "rejected"}
+            if (version := self._answer(record)) is not None and isinstance(version, Version) and version.status in _VERDICTS
         ]
         last = next((version for version in verdicts if version.status == "promoted"), verdicts[-1] if verdicts else None)
         if last is None:

@@ -12,6 +12,7 @@ import msgspec
 from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError
+from retrainer.canary import canary
 from retrainer.versions import Version, champion, history
 from streams.connection import KafkaConnection
 from streams.whole_topic import explained
@@ -42,8 +43,11 @@ def decided(records: Sequence[Version], version: str, status: Literal["promoted"
         raise DriftwardenError(f"{name} was rolled back, for good; train another one: driftwarden retrain request {last.model}")
     if status == "promoted" and serving is not None and serving.version == version:
         raise DriftwardenError(f"{name} serves already")
-    record = msgspec.structs.replace(last, status=status, at=at, by=by, gate={"reason": why})
+    record = msgspec.structs.replace(last, status=status, at=at, by=by, share=None, gate={"reason": why})
     if status == "rolled_back":
+        beside = canary(records)
+        if beside is not None and beside.version == version:
+            return record
         if serving is None or serving.version != version:
             raise DriftwardenError(f"{name} does not serve; {'nothing does' if serving is None else f'version {serving.version} does'}")
         if champion([*records, record]) is None:

@@ -1,4 +1,4 @@
-"""`ModelWatcher`: the champion of a model, loaded and verified, and a new one as soon as it is promoted."""
+"""`ModelWatcher`: the champion of a model, loaded and verified, a new one as soon as it is promoted, and a canary beside it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from detectors.errors import DriftwardenError, EventError
+from retrainer.canary import answers, canary
 from retrainer.registry import DigestError, Registry, registry_at
 from retrainer.versions import Version, champion
 from streams.connection import KafkaConnection, connect
@@ -34,6 +36,14 @@ class NoChampionError(DriftwardenError):
     """No version of the model is in service."""
 
 
+@dataclass(frozen=True)
+class Served:
+    """A version, and its model: what answers an event, and the name that its prediction is published under."""
+
+    version: Version
+    model: Model
+
+
 class ModelWatcher:
     """Follows ``models.versions`` in the background, from its beginning and without a group.
 
@@ -44,7 +54,7 @@ class ModelWatcher:
     model : name of the model.
     bootstrap : host:port of Kafka; default ``$DRIFTWARDEN_BOOTSTRAP``.
     registry : where artifacts lie: a registry, the folder of one, or ``mlflow:`` before the address of an MLflow server; default ``$DRIFTWARDEN_REGISTRY``.
-    on_promotion : called with the version's record, in the background thread, after its model was loaded; for a rollback, too.
+    on_promotion : called with the version's record, in the background thread, after its model was loaded; for a rollback, too, and not for a canary.
     connection, topic_prefix : instead of those from the environment.
     """
 
@@ -62,8 +72,8 @@ class ModelWatcher:
         self._connection = connection or connect(bootstrap, topic_prefix=topic_prefix)
         self._registry = _registry(registry)
         self._on_promotion = on_promotion
-        self._refused: Version | None = None
-        self._serving: tuple[Version, Model] | None = None
+        self._refused: list[Version] = []
+        self._serving: tuple[Served | None, Served | None] = (None, None)  # champion and canary, swapped together
         self._read_whole = False
         self.last_error: str | None = None
         self._changed = threading.Condition()
@@ -72,7 +82,7 @@ class ModelWatcher:
         self._thread.start()
 
     def current(self, timeout: float = 30.0) -> Model:
-        """The champion, ready to predict.
+        """The champion, ready to predict; see `for_event` where a canary is to have its share.
 
         Parameters
         ----------
@@ -84,17 +94,40 @@ class ModelWatcher:
             If there is none by then; with the reason.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._serving is not None, timeout)
-            if self._serving is None:
+            self._changed.wait_for(lambda: self._serving[0] is not None, timeout)
+            if self._serving[0] is None:
                 reason = self.last_error or ("no version was promoted yet" if self._read_whole else f"{self._connection.topics.versions} could not be read to its end")
                 raise NoChampionError(f"model '{self.model}' has no champion after {timeout:g} s: {reason}")
-            return self._serving[1]
+            return self._serving[0].model
+
+    def for_event(self, event_id: str, timeout: float = 30.0) -> Served:
+        """What is to answer an event: the canary for its share of the ids, the champion for the others.
+
+        The same id has the same version, in every replica that has read as far. Publish the prediction under that version: it is what a canary is judged by.
+
+        Parameters
+        ----------
+        event_id : as it is published.
+        timeout : seconds to wait for a first champion; `NoChampionError` if there is none by then.
+        """
+        serving, beside = self._serving
+        if serving is None:
+            self.current(timeout)
+            serving, beside = self._serving
+        assert serving is not None  # noqa: S101  current() waits for it, and a champion gives way to another one only
+        return beside if beside is not None and answers(beside.version, event_id) else serving
 
     @property
     def version(self) -> Version | None:
         """Record of the version that `current` gives; None before the first."""
-        serving = self._serving
-        return serving[0] if serving else None
+        serving, _ = self._serving
+        return serving.version if serving else None
+
+    @property
+    def canary(self) -> Version | None:
+        """Record of the version that serves a share beside it; None while there is none."""
+        _, beside = self._serving
+        return beside.version if beside else None
 
     def close(self) -> None:
         """Stop following; `current` goes on giving the last champion."""
@@ -146,7 +179,7 @@ class ModelWatcher:
                 # Before the end that was seen at the start, a promotion may be one that was rolled back long ago.
                 whole = whole or all(consumer.position(partition) >= end for partition, end in ends.items())
                 if whole:
-                    self._serve(champion(records))
+                    self._serve(champion(records), canary(records))
         finally:
             consumer.close()
 
@@ -163,33 +196,42 @@ class ModelWatcher:
                 versions.append(version)
         return versions
 
-    def _serve(self, version: Version | None) -> None:
-        serving = self._serving
-        if version is None or version == self._refused or (serving is not None and serving[0] == version):
-            if not self._read_whole:
-                with self._changed:
-                    self._read_whole = True
-            return
+    def _serve(self, version: Version | None, beside: Version | None) -> None:
+        """Serve these; where one cannot be loaded, the champion stays as it was, and there is no canary."""
+        held = self._serving
+        serving = held[0] if version is None else self._loaded(version, held) or held[0]
+        side = None if beside is None else self._loaded(beside, held)
+        if not self._read_whole or serving is not held[0] or side is not held[1]:
+            with self._changed:
+                self._serving = (serving, side)
+                self._read_whole = True
+                if serving is not None and serving.version == version and (beside is None or side is not None):
+                    self.last_error = None
+                self._changed.notify_all()
+        if self._on_promotion is not None and serving is not None and serving is not held[0]:
+            try:
+                self._on_promotion(serving.version)
+            except Exception:  # the application's own fault must not end the watching
+                _log.exception("on_promotion failed for version %s of '%s'", serving.version.version, self.model)
+
+    def _loaded(self, version: Version, held: tuple[Served | None, Served | None]) -> Served | None:
+        """A version with its model; None where that cannot be fetched now, or must not be loaded."""
+        for one in held:
+            if one is not None and one.version == version:
+                return one
+            if one is not None and (one.version.uri, one.version.digest) == (version.uri, version.digest):
+                return Served(version, one.model)
+        if version in self._refused:
+            return None
         try:
-            model = self._registry.fetch(version.uri, version.digest)
+            return Served(version, self._registry.fetch(version.uri, version.digest))
         except DigestError as error:
-            self._refused = version  # it stays wrong: wait for another record
+            self._refused.append(version)  # it stays wrong: wait for another record
             self._tell(str(error))
-            return
         except Exception as error:  # a registry that is away comes back
             self._tell(f"version {version.version} cannot be fetched ({type(error).__name__}: {error})")
             self._stopping.wait(_PAUSE_SECONDS)
-            return
-        with self._changed:
-            self._serving = (version, model)
-            self._read_whole = True
-            self.last_error = None
-            self._changed.notify_all()
-        if self._on_promotion is not None:
-            try:
-                self._on_promotion(version)
-            except Exception:  # the application's own fault must not end the watching
-                _log.exception("on_promotion failed for version %s of '%s'", version.version, self.model)
+        return None
 
     def _tell(self, story: str) -> None:
         if story != self.last_error:

@@ -21,6 +21,7 @@ from detectors.point import Point
 from detectors.rows.labelled_rows import LabelledRows
 from detectors.specification import MonitorSpecification
 from detectors.summarise import Fetch, Summarise
+from retrainer.canary import answers, canary
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
 from retrainer.registry import Registry
@@ -173,7 +174,10 @@ def replay_with_retraining(
             champion = _champion(loop)
             model = registry.fetch(champion.uri, champion.digest)
         predicted = _predicted(rows, model, champion.version)
-        replayed.losses.add(predicted.prediction, predicted.prediction if model is first else first.predict(rows.features), rows.label, rows.fraction)
+        beside = canary(loop.records)
+        if beside is not None:
+            predicted = _shared(predicted, beside, registry)
+        replayed.losses.add(predicted.prediction, predicted.prediction if model is first and beside is None else first.predict(rows.features), rows.label, rows.fraction)
         examples, points, alerts = stages.step(order.fetch(predicted))
         _take(replayed, rows, points, alerts)
         _decide(replayed, loop, examples, alerts, now=int(rows.time[-1]))
@@ -202,6 +206,14 @@ def _champion(loop: RetrainLoop) -> Version:
 
 def _predicted(rows: Rows, model: Model, version: str) -> Rows:
     return replace(rows, prediction=model.predict(rows.features), score=model.score(rows.features), version=np.full(len(rows), version, dtype=object))
+
+
+def _shared(rows: Rows, beside: Version, registry: Registry) -> Rows:
+    """The rows with a canary's answers to its share of them; a row's number is its id."""
+    mine = np.array([answers(beside, str(row)) for row in range(rows.first, rows.first + len(rows))])
+    theirs = _predicted(rows, registry.fetch(beside.uri, beside.digest), beside.version)
+    prediction, score, version = (np.where(mine, new, old) for new, old in ((theirs.prediction, rows.prediction), (theirs.score, rows.score), (theirs.version, rows.version)))
+    return replace(rows, prediction=prediction, score=score, version=version)
 
 
 def _parts(tables: Iterable[Table], specification: MonitorSpecification, names: ColumnNames, size: int) -> Iterator[Rows]:

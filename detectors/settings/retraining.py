@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from detectors.duration import Duration, parse_duration
 from detectors.profile import Frozen
@@ -37,13 +37,31 @@ class Quotas(Frozen):
     """What retraining may cost."""
 
     trainings_per_day: int = Field(default=24, gt=0)
+    trainings_at_once: int = Field(default=1, gt=0, description="1, as the trainings of all models follow each other")
     cpu_seconds_per_day: float | None = Field(default=None, gt=0, description="of processor time in the trainings of any day of event time")
     max_rows: int = Field(default=50_000, gt=0, description="rows of one training set; the newest are kept")
     max_megabytes: int = Field(default=1_024, gt=0, description="of one training set, 8 bytes a value; the newest rows are kept")
 
+    @field_validator("trainings_at_once")
+    @classmethod
+    def _trainings_follow_each_other(cls, count: int) -> int:
+        if count > 1:
+            raise ValueError(
+                f"trainings_at_once must be 1, got {count}; what a training takes in is what was decided before it, so that the same events give the same versions: "
+                "trainings follow each other, and a trainer may use several cores by itself"
+            )
+        return count
+
     def rows(self, columns: int) -> int:
         """Rows that a training set with so many columns may have."""
         return max(1, min(self.max_rows, self.max_megabytes * 1_000_000 // (8 * max(1, columns))))
+
+
+class Canary(Frozen):
+    """Whether a challenger that passed the gate serves a share of the events first, and is judged by them before it serves all."""
+
+    share: float = Field(default=0.0, ge=0, lt=1, description="of event ids that the challenger answers, beside the champion; 0 promotes it at once")
+    max_time: Duration = Field(default=parse_duration("7d"), gt=0, description="of event time; a canary without a verdict after this long is rolled back")
 
 
 class TrainingLimits(Frozen):
@@ -78,6 +96,7 @@ class Retrain(Frozen):
     approval: Literal["auto", "manual"] = "auto"
     rollback: Literal["auto", "never"] = Field(default="auto", description="whether a promoted version goes when the former champion is proven better than it")
     gate: Gate = Gate()
+    canary: Canary = Canary()
     quotas: Quotas = Quotas()
     limits: TrainingLimits = TrainingLimits()
 
@@ -87,6 +106,15 @@ class Retrain(Frozen):
         if not counts or list(counts) != sorted(set(counts)) or counts[0] <= 0:
             raise ValueError(f"refresh must be ascending counts > 0, got {list(counts)}; a challenger is trained at each")
         return counts
+
+    @model_validator(mode="after")
+    def _a_canary_asks_nobody(self) -> Retrain:
+        if self.canary.share and self.approval == "manual":
+            raise ValueError(
+                f"canary.share goes with approval: auto, got {self.canary.share:g} with manual; a canary serves without a person's word. "
+                "Leave one of the two out: `driftwarden models promote` promotes at once and wholly"
+            )
+        return self
 
     @property
     def floor(self) -> int | None:

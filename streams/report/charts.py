@@ -98,7 +98,9 @@ def performance_figure(view: ReportView) -> Figure:
         )
         traces.append(_marks(clock, [alert.opened], lane, "diamond", colour, [""], [f"{label}<br>opened {alert.opened_told}, {alert.delay} after the change"]))
         layout["shapes"] += [_rule(clock, alert.change, colour, "dot"), _rule(clock, alert.opened, colour, "solid")]
-    for status, symbol, colour in (("registered", "circle-open", GREY), ("rejected", "x", GREY), ("rolled_back", "triangle-down", RED), ("promoted", "triangle-up", GREEN)):
+    symbols = {"registered": "circle-open", "canary": "diamond-open", "rejected": "x", "rolled_back": "triangle-down", "promoted": "triangle-up"}
+    for status, symbol in symbols.items():
+        colour = {"rolled_back": RED, "promoted": GREEN}.get(status, GREY)
         mine = [version for version in view.versions if version.status.replace("updated", "promoted") == status and version.at >= begin]
         if mine:
             names = [f"v{_shown(version.version, 8)}" if status in {"promoted", "rolled_back"} else "" for version in mine]

@@ -122,12 +122,15 @@ def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> s
     mine = [version for version in versions if version.cause == alert_id]
     promoted = [version for version in mine if version.status == "promoted"]
     rejected = {version.version for version in mine if version.status == "rejected"}
-    waiting = {version.version for version in mine} - rejected - {version.version for version in promoted}
+    back = {version.version for version in mine if version.status == "rolled_back"}
+    waiting = {version.version for version in mine} - rejected - back - {version.version for version in promoted}
     parts = []
     if promoted:
         parts.append(f"version {promoted[-1].version} was trained because of it and promoted at {clock.moment(promoted[-1].at)}")
     if rejected:
         parts.append(f"{len(rejected)} challenger{'s were' if len(rejected) > 1 else ' was'} refused")
+    if back:
+        parts.append(f"{len(back)} {'were' if len(back) > 1 else 'was'} rolled back")
     if waiting:
         parts.append(f"{len(waiting)} challenger{'s are' if len(waiting) > 1 else ' is'} on trial")
     return "; ".join(parts)

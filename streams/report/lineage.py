@@ -11,7 +11,7 @@ import msgspec
 from retrainer.versions import Version, champion, history
 from streams.report.wording import Clock, number
 
-_SAID = {"registered": "on trial", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
+_SAID = {"registered": "on trial", "canary": "serves a share", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError
+from retrainer.canary import answers
 from retrainer.registry.files import FilesRegistry
 from retrainer.versions import Version
 from streams.model_watcher import ModelWatcher, NoChampionError
@@ -33,10 +34,10 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FilesRegistry:
 def announce(broker: str, topics: Topics, registry: FilesRegistry) -> Announce:
     """Register a version and say on ``models.versions`` what became of it."""
 
-    def announce(version: str, status: str = "promoted", *, model: str = "loans", at: int = 0) -> Version:
-        record = Version(model=model, version=version, status=status, at=at)  # type: ignore[arg-type]
+    def announce(version: str, status: str = "promoted", *, model: str = "loans", at: int = 0, share: float | None = None) -> Version:
+        record = Version(model=model, version=version, status=status, at=at, share=share)  # type: ignore[arg-type]
         uri, digest = registry.register(f"{model} {version}".encode(), record)
-        record = Version(model=model, version=version, status=status, at=at, uri=uri, digest=digest)  # type: ignore[arg-type]
+        record = Version(model=model, version=version, status=status, at=at, share=share, uri=uri, digest=digest)  # type: ignore[arg-type]
         producer = KafkaProducer(bootstrap_servers=broker)
         producer.send(topics.versions, encode_version(record), key=model.encode()).get(10)
         producer.close()
@@ -78,6 +79,27 @@ def test_only_the_champion_is_loaded_when_there_is_a_history_and_a_rollback_brin
         announce("3", "rolled_back")
         assert _eventually(lambda: watcher.current() == b"loans 2")
     assert calls == ["3", "2"]
+
+
+def test_a_canary_answers_its_share_until_it_is_rolled_back_and_every_replica_chooses_alike(broker: str, topics: Topics, registry: FilesRegistry, announce: Announce) -> None:
+    ids = [f"order-{number}" for number in range(200)]
+    announce("1")
+    calls: list[str] = []
+    with (
+        ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix, on_promotion=lambda version: calls.append(version.version)) as watcher,
+        ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix) as replica,
+    ):
+        assert {watcher.for_event(one).model for one in ids} == {b"loans 1"}
+        beside = announce("2", "canary", share=0.3, at=1)
+        assert _eventually(lambda: watcher.canary == replica.canary == beside)
+        chosen = [watcher.for_event(one).version.version for one in ids]
+        assert chosen == [replica.for_event(one).version.version for one in ids]
+        assert chosen == ["2" if answers(beside, one) else "1" for one in ids]
+        assert 30 < chosen.count("2") < 90
+        assert (watcher.current(), calls) == (b"loans 1", ["1"])
+        announce("2", "rolled_back", at=2)
+        assert _eventually(lambda: watcher.canary is None)
+        assert {watcher.for_event(one).model for one in ids} == {b"loans 1"}
 
 
 def test_an_artifact_that_was_changed_is_not_loaded_and_the_one_before_goes_on(broker: str, topics: Topics, registry: FilesRegistry, announce: Announce) -> None:

@@ -26,7 +26,7 @@ def promote(version: Name, by: By, why: Why = "a person decided", registry: Regi
 
 
 def roll_back(version: Name, by: By, why: Why = "a person decided", registry: Registry = None, bootstrap: Bootstrap = None, prefix: Prefix = None) -> None:
-    """Take the champion back, for good; the one before it serves again."""
+    """Take the champion back, for good, and the one before it serves again; or a canary, and the champion serves alone."""
     _decide(version, "rolled_back", by, why, registry, bootstrap, prefix)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table as Shown
 
 from detectors.errors import SettingsError
 from detectors.rfc3339 import format_time
+from retrainer.canary import canary
 from retrainer.versions import Version, champion, history
 from streams.cli.options import Bootstrap, Json, Prefix, print_json, results
 from streams.connection import connect
@@ -59,7 +60,8 @@ def show_history(
         table.add_column(heading)
     for version, told in history(records).items():
         last = told[-1]
-        mark = " (champion)" if serving is not None and serving.version == version else ""
+        is_champion, share = serving is not None and serving.version == version, last.share
+        mark = " (champion)" if is_champion else "" if share is None else f" ({share:.3g} of the events)"
         rows = told[0].trained_on.get("rows")
         table.add_row(version, _word(last.status) + mark, format_time(last.at), last.parent, last.cause, "" if rows is None else f"{rows:,}", evidence(last))
     results().print(table)
@@ -101,7 +103,14 @@ def _model(name: str, records: Sequence[Version]) -> dict[str, Any]:
         }
         for version, told in history(records).items()
     ]
-    return {"model": name, "champion": None if serving is None else serving.version, "since": None if serving is None else format_time(serving.at), "versions": versions}
+    beside = canary(records)
+    return {
+        "model": name,
+        "champion": None if serving is None else serving.version,
+        "canary": None if beside is None else beside.version,
+        "since": None if serving is None else format_time(serving.at),
+        "versions": versions,
+    }
 
 
 def _word(status: str) -> str:
