@@ -9,7 +9,7 @@ RUN python -m venv /opt/driftwarden
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 RUN mkdir detectors retrainer streams \
     && touch detectors/__init__.py retrainer/__init__.py streams/__init__.py \
-    && /opt/driftwarden/bin/pip install --constraint requirements.lock . \
+    && /opt/driftwarden/bin/pip install --constraint requirements.lock '.[mlflow]' \
     && /opt/driftwarden/bin/pip uninstall --yes driftwarden \
     && rm -rf build detectors retrainer streams
 

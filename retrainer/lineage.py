@@ -1,4 +1,4 @@
-"""Where versions come from, as a graph: causes and rows go into trainings, trainings make versions, versions go through gates.
+"""Where versions come from, as a graph: causes, reasons and rows go into trainings, trainings make versions, versions go through gates.
 
 Each transformation (a training, a gate, a rollback) is a node with its time and its outcome; between them lie what they took and what they made.
 """
@@ -10,11 +10,15 @@ from typing import Any, Literal
 
 import msgspec
 
+from retrainer.decision import Decision
 from retrainer.versions import Version, champion, history
 
-Kind = Literal["cause", "examples", "training", "version", "gate", "decision", "rollback"]
+Kind = Literal["cause", "reason", "examples", "training", "version", "gate", "decision", "rollback"]
 TRANSFORMATIONS = ("training", "gate", "decision", "rollback")
 """Kinds of nodes at which something happens; the others are what goes in and comes out."""
+
+MOST_UNTRAINED = 20
+"""Causes without a training that are drawn, the newest: an alert that is told again and again is one, but models live for years."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +62,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
         return next(node for node in self.nodes if node.name == name)
 
 
-def lineage(records: Sequence[Version], *, version: str | None = None, causes: Iterable[tuple[str, dict[str, Any]]] = ()) -> Lineage:
+def lineage(records: Sequence[Version], *, version: str | None = None, causes: Iterable[tuple[str, dict[str, Any]]] = (), decisions: Iterable[Decision] = ()) -> Lineage:
     """The graph of a model's versions.
 
     Parameters
@@ -66,6 +70,7 @@ def lineage(records: Sequence[Version], *, version: str | None = None, causes: I
     records : of one model, at least one, in the order of their topic.
     version : this one and those it descends from; default: all.
     causes : what is known of causes besides their names: of alerts their summary and times.
+    decisions : of the retrainer, in their order. They tell why there was a training, and, where all versions are asked for, why the latest causes had none.
 
     Examples
     --------
@@ -81,12 +86,18 @@ def lineage(records: Sequence[Version], *, version: str | None = None, causes: I
     wanted = list(told) if version is None else ancestors(told, version)
     serving = champion(records)
     known = dict(causes)
+    said = list(decisions)
+    trained = {(one.cause, one.at): one for one in said if one.instruction == "Train"}
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
+    for node, edge in () if version is not None else _untrained(records, said, known):
+        nodes.setdefault(node.name, node)
+        edges += [] if edge is None else [edge]
     for name in wanted:
-        for node in _nodes(told[name], known, is_champion=serving is not None and serving.version == name):
+        why = trained.get((told[name][0].cause, told[name][0].at))
+        for node in _nodes(told[name], known, why, is_champion=serving is not None and serving.version == name):
             nodes.setdefault(node.name, node)
-        edges += _edges(told[name], known_versions={one for one in wanted if _trained(told[one][0])})
+        edges += _edges(told[name], why, known_versions={one for one in wanted if _trained(told[one][0])})
     return Lineage(model=records[0].model, nodes=tuple(nodes.values()), edges=tuple(edges))
 
 
@@ -99,10 +110,34 @@ def ancestors(told: dict[str, list[Version]], version: str) -> list[str]:
     return line[::-1]
 
 
-def _nodes(records: list[Version], known: dict[str, dict[str, Any]], *, is_champion: bool) -> Iterable[Node]:
+def _untrained(records: Sequence[Version], said: Sequence[Decision], known: dict[str, dict[str, Any]]) -> Iterable[tuple[Node, Edge | None]]:
+    """Causes that were answered without a training, each with the reason that was told last."""
+    trained = {record.cause for record in records} | {one.cause for one in said if one.instruction == "Train"} | {""}
+    last: dict[str, Decision] = {}
+    for one in said:
+        if one.instruction in {"DoNothing", "Postpone"} and one.cause not in trained:
+            last.pop(one.cause, None)  # the order is that of their last decisions
+            last[one.cause] = one
+    for cause, one in list(last.items())[-MOST_UNTRAINED:]:
+        node = _cause(cause, str(known.get(cause, {}).get("kind", "")), known.get(cause, {}))
+        yield node, None
+        reason = _reason(f"reason of {cause}", one, "no training" if one.instruction == "DoNothing" else "waits")
+        yield reason, Edge(source=node.name, target=reason.name, label="is answered")
+
+
+def _reason(name: str, decision: Decision, outcome: str) -> Node:
+    details = {"event": decision.event, "instruction": decision.instruction, "stage": decision.stage}
+    return Node(name=name, kind="reason", label=decision.reason, outcome=outcome, ended=decision.at, details=details)
+
+
+def _nodes(records: list[Version], known: dict[str, dict[str, Any]], why: Decision | None, *, is_champion: bool) -> Iterable[Node]:
     first, name = records[0], records[0].version
     if first.cause:
-        yield _cause(first, known.get(first.cause, {}))
+        cause = first.gate.get("cause", {})
+        details = known.get(first.cause, {})
+        yield _cause(first.cause, str(details.get("kind") or (cause.get("kind", "") if isinstance(cause, dict) else "")), details)
+    if why is not None:
+        yield _reason(f"reason of {name}", why, "train")
     if first.trained_on:
         rows = first.trained_on.get("rows")
         yield Node(name=f"examples of {name}", kind="examples", label=f"{rows:,} rows" if isinstance(rows, int) else "rows", details=first.trained_on)
@@ -123,11 +158,9 @@ def _nodes(records: list[Version], known: dict[str, dict[str, Any]], *, is_champ
             yield Node(name=f"{kind} of {name}, record {place}", kind=kind, label=label, outcome=record.status.replace("_", " "), began=began, ended=record.at, details=details)
 
 
-def _cause(record: Version, known: dict[str, Any]) -> Node:
-    cause = record.gate.get("cause", {})
-    kind = str(known.get("kind") or (cause.get("kind", "") if isinstance(cause, dict) else ""))
+def _cause(name: str, kind: str, known: dict[str, Any]) -> Node:
     what = "request" if kind == "request" else f"{kind} alert" if kind else "cause"
-    return Node(name=f"cause {record.cause}", kind="cause", label=f"{what} {record.cause}", began=known.get("opened_at"), details=known)
+    return Node(name=f"cause {name}", kind="cause", label=f"{what} {name}", began=known.get("opened_at"), details=known)
 
 
 def _trained(first: Version) -> bool:
@@ -143,10 +176,13 @@ def _verdict_kind(record: Version) -> Literal["gate", "decision", "rollback"] | 
     return None
 
 
-def _edges(records: list[Version], *, known_versions: set[str]) -> Iterable[Edge]:
+def _edges(records: list[Version], why: Decision | None, *, known_versions: set[str]) -> Iterable[Edge]:
     first, name = records[0], records[0].version
     training, version = f"training of {name}", f"version {name}"
-    if first.cause:
+    if first.cause and why is not None:
+        yield Edge(source=f"cause {first.cause}", target=f"reason of {name}", label="is answered")
+        yield Edge(source=f"reason of {name}", target=training, label="asks for")
+    elif first.cause:
         yield Edge(source=f"cause {first.cause}", target=training, label="asks for")
     if first.trained_on:
         yield Edge(source=f"examples of {name}", target=training, label="learnt from")

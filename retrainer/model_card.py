@@ -32,7 +32,7 @@ def model_card(records: Sequence[Version], version: str, *, specification: Monit
     serving = champion(records)
     is_champion = serving is not None and serving.version == version
     judged = last.status != "registered"
-    evaluation = {"verdict": last.status.replace("_", " "), "at": format_time(last.at), "by": last.by, "compared_with": first.parent, "evidence": last.gate}
+    evaluation = {"verdict": last.status.replace("_", " "), "at": format_time(last.at), "by": last.by, "compared_with": first.parent, "evidence": _with_times(last.gate)}
     return {
         "model": {
             "name": first.model,
@@ -46,7 +46,7 @@ def model_card(records: Sequence[Version], version: str, *, specification: Monit
         "use": _use(specification),
         "training": {
             "why": {"cause": first.cause, **{key: format_time(value) if key.endswith("_at") else value for key, value in (cause or {}).items()}},
-            "rows": first.trained_on,
+            "rows": _with_times(first.trained_on),
             "parameters": first.parameters,
             "metrics": first.metrics,
             "parent": first.parent,
@@ -56,6 +56,19 @@ def model_card(records: Sequence[Version], version: str, *, specification: Monit
         "provenance": first.provenance,
         "limits": _limits(first, last),
     }
+
+
+_TIMES = {"at", "cut", "since", "until"}
+"""Keys of evidence and of training rows whose values are epoch milliseconds."""
+
+
+def _with_times(content: dict[str, Any]) -> dict[str, Any]:
+    """The same with times as people read them."""
+    told: dict[str, Any] = {}
+    for key, value in content.items():
+        is_time = key in _TIMES and isinstance(value, int)
+        told[key] = format_time(value) if is_time else _with_times(value) if isinstance(value, dict) else value
+    return told
 
 
 def _use(specification: MonitorSpecification | None) -> dict[str, Any]:
@@ -132,7 +145,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_cell(item)}" for name, item in value.items())
+        return ", ".join(f"{name}: {_cell(item)}" for name, item in value.items() if item is not None)
     if isinstance(value, list | tuple):
-        return ", ".join(_cell(item) for item in value)
+        return ", ".join("unknown" if item is None else _cell(item) for item in value)
     return str(value).replace("|", "\\|").replace("\n", " ")

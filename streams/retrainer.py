@@ -163,7 +163,7 @@ class Acting:
             self._changed.add(model)
             self._announce(loop.resume(saved.loop, rows.get(model, ())), only_if_told=True)
         self._assign(self._handlers)
-        logger.info("watching %d models: %s", len(self._specifications), ", ".join(sorted(self._specifications)) or "none yet")
+        logger.info("watching %d model%s: %s", len(self._specifications), "" if len(self._specifications) == 1 else "s", ", ".join(sorted(self._specifications)) or "none yet")
 
     def poll(self) -> None:
         """Read what has come, decide, and announce."""

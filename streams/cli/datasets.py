@@ -12,11 +12,13 @@ from rich.table import Table as Shown
 from detectors.errors import SettingsError
 from detectors.rfc3339 import format_time
 from detectors.rows.examples import Examples
+from retrainer.versions import history
 from streams.cli.options import Bootstrap, Json, Prefix, print_json, results
 from streams.connection import connect
 from streams.dataset_files import Dataset, DatasetFiles
 from streams.dataset_view import columns_of, difference
 from streams.topic_examples import training_set_of
+from streams.version_name import find_version
 from streams.whole_topic import read_versions
 
 app = typer.Typer(help="Training sets: what is in each, how two differ, and the same one again from its offsets.", no_args_is_help=True)
@@ -106,8 +108,9 @@ def diff(first: Digest, second: Digest, datasets: Folder = _DEFAULT, json: Json 
 
 @app.command()
 def rebuild(
-    model: Annotated[str, typer.Argument(help="The model's name.")],
-    version: Annotated[str, typer.Argument(help="The version that was trained on it.")],
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="The version that was trained on it: MODEL@VERSION, MODEL@champion, or MODEL (its champion).", show_default=False)
+    ],
     datasets: Folder = _DEFAULT,
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
@@ -115,9 +118,11 @@ def rebuild(
 ) -> None:
     """Choose a version's training set again, by its offsets on Kafka, and keep it; exit code 1 if its digest is not the announced one."""
     connection = connect(bootstrap, topic_prefix=prefix)
-    record = next((one for one in read_versions(connection).get(model, ()) if one.version == version), None)
-    if record is None:
-        raise SettingsError(f"no version {version} of '{model}' was announced; see: driftwarden models history {model}")
+    models = read_versions(connection)
+    model, number = find_version(models, version)
+    record = history(models[model])[number][0]
+    if "digest" not in record.trained_on:
+        raise SettingsError(f"version {number} of '{model}' was trained on a table, or on rows that are not recorded; there is nothing to choose again")
     chosen = training_set_of(connection, model, record.trained_on)
     same = chosen.digest == record.trained_on["digest"]
     path = DatasetFiles(datasets).keep(chosen, record.trained_on | {"model": model, "cause": record.cause, "at": record.at}) if same else None

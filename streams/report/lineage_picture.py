@@ -13,9 +13,10 @@ from retrainer.lineage import Kind, Lineage, Node
 
 PictureFormat = Literal["mermaid", "svg", "json"]
 
-_COLUMNS: dict[Kind, int] = {"cause": 0, "examples": 0, "training": 1, "version": 2, "gate": 3, "decision": 3, "rollback": 3}
+_COLUMNS: dict[Kind, int] = {"cause": 0, "reason": 0, "examples": 0, "training": 1, "version": 2, "gate": 3, "decision": 3, "rollback": 3}
 _SHAPES: dict[Kind, tuple[str, str]] = {
     "cause": (">", "]"),
+    "reason": ("[", "]"),
     "examples": ("[(", ")]"),
     "training": ("[[", "]]"),
     "version": ("([", "])"),

@@ -9,6 +9,7 @@ import pytest
 
 from detectors.errors import SettingsError
 from retrainer.comparison import comparison
+from retrainer.decision import Decision
 from retrainer.lineage import TRANSFORMATIONS, lineage
 from retrainer.model_card import markdown, model_card
 from retrainer.versions import Version, history
@@ -74,8 +75,32 @@ def test_the_lineage_of_one_version_is_its_line_of_parents() -> None:
     assert [node.label for node in lineage(RECORDS, version="4").nodes if node.kind == "version"] == ["version 1", "version 4"]
 
 
-def test_the_picture_is_well_formed_and_says_the_same_in_each_form() -> None:
-    graph = lineage(RECORDS, causes=KNOWN.items())
+DECISIONS = [
+    Decision(model="loans", at=20_000, event="AlertOpened", stage="serving", instruction="DoNothing", cause="d1", reason="policy 'performance' leaves drift alerts alone"),
+    Decision(model="loans", at=30_000, event="AlertOpened", stage="collecting", instruction="Collect", cause="a1", reason="wait for 100 labelled events"),
+    Decision(model="loans", at=MINUTE, event="LabelsArrived", stage="training", instruction="Train", cause="a1", reason="100 labelled events for cause a1"),
+    Decision(model="loans", at=2 * MINUTE, event="AlertOpened", stage="training", instruction="Postpone", cause="a2", reason="another training is under way"),
+    Decision(model="loans", at=9 * MINUTE, event="GateRefused", stage="serving", instruction="DoNothing", cause="a1", reason="cause ended; version 4 serves"),
+]
+
+
+def test_the_lineage_tells_why_there_was_a_training_and_why_others_were_not() -> None:
+    graph = lineage(RECORDS, causes=KNOWN.items(), decisions=DECISIONS)
+    reasons = [(node.label, node.outcome, node.ended) for node in graph.nodes if node.kind == "reason"]
+    assert reasons == [
+        ("policy 'performance' leaves drift alerts alone", "no training", 20_000),
+        ("another training is under way", "waits", 2 * MINUTE),
+        ("100 labelled events for cause a1", "train", MINUTE),
+    ]
+    into = {edge.source for edge in graph.edges if edge.target == "training of 2"}
+    assert "reason of 2" in into
+    assert "cause a1" not in into, "the cause asks by way of the reason"
+    assert [node.label for node in lineage(RECORDS, version="2", decisions=DECISIONS).nodes if node.kind == "reason"] == ["100 labelled events for cause a1"]
+
+
+@pytest.mark.parametrize("decisions", [[], DECISIONS], ids=["without decisions", "with decisions"])
+def test_the_picture_is_well_formed_and_says_the_same_in_each_form(decisions: list[Decision]) -> None:
+    graph = lineage(RECORDS, causes=KNOWN.items(), decisions=decisions)
     svg = ElementTree.fromstring(picture(graph, "svg"))  # noqa: S314  our own text
     boxes = list(svg.iter("{http://www.w3.org/2000/svg}g"))
     assert len(boxes) == len(graph.nodes)
@@ -86,7 +111,7 @@ def test_the_picture_is_well_formed_and_says_the_same_in_each_form() -> None:
     assert sum(" -->" in line for line in mermaid) == len(graph.edges)
     told = msgspec.json.decode(picture(graph, "json"))
     assert [node["name"] for node in told["nodes"]] == [node.name for node in graph.nodes]
-    assert told["nodes"][2]["ended"] == "1970-01-01T00:00:00.000Z"
+    assert next(node for node in told["nodes"] if node["name"] == "training of 1")["ended"] == "1970-01-01T00:00:00.000Z"
 
 
 def test_a_label_cannot_break_out_of_the_picture() -> None:
@@ -111,6 +136,16 @@ def test_a_card_is_made_of_the_evidence_and_says_its_limits() -> None:
     assert model_card(RECORDS, "2")["model"]["status"] == "rolled back"
     assert "cannot be trained again" in markdown(model_card(RECORDS, "4"))
     assert model_card(RECORDS[:3], "2")["evaluation"] == {"verdict": "none yet", "compared_with": "1", "evidence": {}}
+
+
+def test_a_card_shows_times_as_times_and_leaves_out_what_is_not_known() -> None:
+    chosen = {"rows": 100, "cut": MINUTE, "selection": {"since": 30_000, "until": None, "window": 2_000}}
+    told = [record("1", "registered", 0, trained_on=chosen), record("1", "promoted", 0, gate={"interval": [None, 0.1]})]
+    text = markdown(model_card(told, "1"))
+    assert "| cut | 1970-01-01T00:01:00.000Z |" in text
+    assert "| selection | since: 1970-01-01T00:00:30.000Z, window: 2000 |" in text
+    assert "| interval | unknown, 0.1 |" in text
+    assert "None |" not in text
 
 
 def test_a_comparison_names_what_differs_and_leaves_out_what_does_not() -> None:

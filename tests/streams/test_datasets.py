@@ -91,6 +91,6 @@ def test_a_training_set_is_the_same_again_from_its_offsets_on_the_topic(broker: 
     producer.close()
     assert training_set_of(KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix), "churn", record.trained_on).digest == chosen.digest
     options = ("--datasets", tmp_path, "--bootstrap", broker, "--prefix", topics.prefix, "--json")
-    rebuilt = run("datasets", "rebuild", "churn", "2", *options)
+    rebuilt = run("datasets", "rebuild", "churn@2", *options)
     assert (rebuilt.exit_code, json.loads(rebuilt.stdout)["same"]) == (0, True)
     assert digest(DatasetFiles(tmp_path).find(chosen.digest).examples()) == chosen.digest

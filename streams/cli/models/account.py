@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from retrainer.comparison import comparison
 from retrainer.lineage import lineage
 from retrainer.model_card import markdown, model_card
 from retrainer.versions import Version, digest_of_specification, history
+from streams.asking import read_decisions
 from streams.cli.options import Bootstrap, Json, Prefix, print_json, results, written
 from streams.connection import KafkaConnection, connect
 from streams.report.lineage_picture import PictureFormat, picture
@@ -35,13 +36,14 @@ def show_lineage(
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
 ) -> None:
-    """Draw where a model's versions come from: causes, rows, trainings, gates and what came of them, with their times."""
+    """Draw where a model's versions come from: causes, why they were answered by a training or by none, rows, trainings, gates and what came of them, with their times."""
     connection = connect(bootstrap, topic_prefix=prefix)
     models = read_versions(connection)
     found, version = find_version(models, model) if model not in models else (model, None)
     records = models[found]
-    causes = _causes(connection, records)
-    _tell(picture(lineage(records, version=version, causes=causes.items()), form), out)
+    decisions = read_decisions(connection, found)
+    causes = _causes(connection, {one.cause for one in (*records, *decisions)})
+    _tell(picture(lineage(records, version=version, causes=causes.items(), decisions=decisions), form), out)
 
 
 def show_card(
@@ -56,7 +58,7 @@ def show_card(
     models = read_versions(connection)
     model, number = find_version(models, version)
     first = history(models[model])[number][0]
-    cause = _causes(connection, [first]).get(first.cause)
+    cause = _causes(connection, {first.cause}).get(first.cause)
     card = model_card(models[model], number, specification=specification_of(connection, first), cause=cause)
     _tell(markdown(card) if form == "markdown" else msgspec.json.format(msgspec.json.encode(card, enc_hook=str), indent=2).decode() + "\n", out)
 
@@ -96,17 +98,12 @@ def specification_of(connection: KafkaConnection, record: Version) -> MonitorSpe
     return exact or (monitors[-1].specification if monitors and wanted is None else None)
 
 
-def _causes(connection: KafkaConnection, records: Iterable[Version]) -> dict[str, dict[str, Any]]:
+def _causes(connection: KafkaConnection, wanted: Set[str]) -> dict[str, dict[str, Any]]:
     """What alerts say of themselves, by their ids."""
-    wanted = {record.cause for record in records if record.cause}
-    names = [name.encode() for name in wanted]
     told: dict[str, dict[str, Any]] = {}
     for record in records_of(connection, connection.topics.alerts):
-        value = record.value or b""
-        if not any(name in value for name in names):
-            continue
         try:
-            alert = decode_alert(value)
+            alert = decode_alert(record.value or b"")
         except EventError:
             continue
         if alert.alert_id in wanted:

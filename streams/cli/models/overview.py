@@ -26,7 +26,7 @@ def list_models(bootstrap: Bootstrap = None, prefix: Prefix = None, json: Json =
         print_json([_model(name, records) for name, records in sorted(models.items())])
         return
     if not models:
-        results().print("no version was announced yet")
+        results().print("no version was announced yet; with a retrainer running, a first one is trained on labelled events by: driftwarden retrain request MODEL", soft_wrap=True)
         return
     table = Shown()
     for heading in ("model", "champion", "since", "versions", "last"):
@@ -49,7 +49,10 @@ def show_history(
     """Show every version of a model: what became of it, why it was trained, from what, and the evidence of its gate."""
     models = read_versions(connect(bootstrap, topic_prefix=prefix))
     if model not in models:
-        raise SettingsError(f"no version of the model '{model}' was announced; there are: {', '.join(sorted(models)) or 'none'}")
+        raise SettingsError(
+            f"no version of the model '{model}' was announced; there are: {', '.join(sorted(models)) or 'none'}. "
+            f"Its first one is trained on labelled events when somebody asks, with a retrainer running: driftwarden retrain request {model}"
+        )
     records = models[model]
     if json:
         print_json(_model(model, records) | {"records": [msgspec.Raw(encode_version(record)) for record in records]})
