@@ -197,9 +197,9 @@ def test_the_alert_example_prints_the_alert_and_ends_when_it_is_resolved(surroun
 @pytest.mark.kafka
 def test_the_watcher_example_predicts_with_the_champion(surroundings: Topics, capsys: pytest.CaptureFixture[str]) -> None:
     _run("ModelWatcher")
-    printed = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr().out
     assert "['granted']" in printed
-    assert set(printed) <= {"['granted']", "now serving version 1"}  # the callback may come after the `with` has ended
+    assert printed.replace("['granted']", "").replace("now serving version 1", "").strip() == "", "two threads print, so lines may mix; the callback may come late"
 
 
 # --- the commands, on a real Kafka ---

@@ -42,7 +42,7 @@ def show_lineage(
     found, version = find_version(models, model) if model not in models else (model, None)
     records = models[found]
     decisions = read_decisions(connection, found)
-    causes = _causes(connection, {one.cause for one in (*records, *decisions)})
+    causes = _causes(connection, {record.cause for record in records} | {decision.cause for decision in decisions})
     _tell(picture(lineage(records, version=version, causes=causes.items(), decisions=decisions), form), out)
 
 
