@@ -37,6 +37,7 @@ from streams.state_codec import FormatError, StateError
 from streams.state_log import partition_counts, read_state, topic_identities
 from streams.summarise_driver import SummariseDriver
 from streams.telemetry.figures import Figures
+from streams.telemetry.server import MetricsServer
 from streams.telemetry.settings import MetricsSettings
 from streams.telemetry.worker_figures import WorkerFigures
 from streams.transport import SCHEME, Consumer, FetchedRecords, install
@@ -98,6 +99,7 @@ class Worker:
         self._monitors = Monitors(functions_of=functions_that_work)
         self._reader = MonitorsReader(connection, self._monitors)
         self._partitions = 0
+        self._has_joined = False
         self._identities: dict[str, str] = {}
         self._runs: dict[TP, StageRun] = {}
         self._paces: dict[TP, EpochPace] = {}
@@ -179,6 +181,7 @@ class Worker:
 
     async def assigned(self) -> None:
         """Stop where a topic is gone or was made anew: without it Kafka assigns the others, and nobody would notice."""
+        self._has_joined = True
         found = await topic_identities(self._connection, sorted(self.topics))
         for name, identity in self._identities.items():
             if found.get(name) != identity:
@@ -284,9 +287,19 @@ class Worker:
         told_at, telling = time.monotonic(), None
         while not self.app.should_stop:
             await asyncio.sleep(min(FIGURES_EVERY, self._points_every))
+            self._figures.waits_for(self._waits_for)
             self._figures.tell({tp: (run, self._consumer.log_end(tp)) for tp, run in self._runs.items()}, models=len(self._monitors.models()))
             if time.monotonic() - told_at >= self._points_every and (telling is None or telling.done()):  # while no broker acknowledges, they are left out
                 told_at, telling = time.monotonic(), asyncio.create_task(self._send_figures())
+
+    @property
+    def _waits_for(self) -> str:
+        """Why this worker does no work yet; "" where it does, or where there is none for it."""
+        mine = {tp for tp in self._consumer.assignment() if tp.topic in self.topics}
+        restored = len(mine & self._runs.keys())
+        if not self._has_joined:
+            return "its group has not given it partitions yet"
+        return "" if restored == len(mine) else f"{restored} of {len(mine)} partitions are restored"
 
     async def _send_figures(self) -> None:
         points = self._figures.points(time.time_ns() // 1_000_000)
@@ -360,13 +373,15 @@ def _end_now() -> None:
     os._exit(1)
 
 
-def run_worker(connection: KafkaConnection, settings: WorkerSettings, *, log_level: str = "INFO") -> None:
+def run_worker(connection: KafkaConnection, settings: WorkerSettings, metrics: MetricsSettings, *, log_level: str = "INFO") -> None:
     """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
     threadpool_limits(limits=1, user_api="blas")  # a product of two long columns wakes a thread for each core, and those that wait spin: more than half of the CPU that it took
     gc.set_threshold(50_000, 20, 100)  # by default every fetch of a thousand models looks through all that is held for them, a quarter of the time it takes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    metrics = MetricsSettings()
-    worker = Worker(connection, settings, Figures("worker", settings.name, models=metrics.models), metrics.points_every / 1_000)
+    figures = Figures("worker", settings.name, models=metrics.models)
+    if metrics.listens is not None:
+        MetricsServer(figures, metrics.listens)
+    worker = Worker(connection, settings, figures, metrics.points_every / 1_000)
     loop.run_until_complete(worker.start())
     Process(worker.app, loglevel=log_level, redirect_stdouts=False, loop=loop).execute_from_commandline()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from typing import Annotated
 
 import typer
 
 from detectors.duration import parse_duration
-from streams.cli.options import LogLevel, answering
+from streams.cli.options import LogLevel, MetricsAddress, answering
 from streams.connection import connect
 
 app = typer.Typer(help="Points of monitoring.metrics in InfluxDB 2, for Grafana; set DRIFTWARDEN_INFLUX_URL, _ORG, _BUCKET and _TOKEN.", no_args_is_help=True)
@@ -32,15 +33,23 @@ def setup(keep: Keep = "30d", keep_hourly: Annotated[str, typer.Option(help="How
 @app.command()
 def sink(
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
+    metrics_address: MetricsAddress = None,
     log_level: LogLevel = "INFO",
 ) -> None:
     """Write what comes on monitoring.metrics to InfluxDB; while that is away, Kafka holds it."""
     from streams.influx.settings import InfluxSettings  # noqa: PLC0415
     from streams.influx.sink import InfluxSink  # noqa: PLC0415
+    from streams.telemetry.figures import Figures  # noqa: PLC0415
+    from streams.telemetry.server import MetricsServer  # noqa: PLC0415
+    from streams.telemetry.settings import metrics_settings  # noqa: PLC0415
 
+    metrics = metrics_settings(metrics_address)
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of every connection
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    InfluxSink(answering(connect(bootstrap)), InfluxSettings(), stopping).run()
+    figures = Figures("influx-sink", socket.gethostname(), models=metrics.models)
+    if metrics.listens is not None:
+        MetricsServer(figures, metrics.listens)
+    InfluxSink(answering(connect(bootstrap)), InfluxSettings(), stopping, figures).run()

@@ -35,6 +35,10 @@ SamplingFraction = Annotated[str | None, typer.Option(help="Column with the shar
 Label = Annotated[str | None, typer.Option("--label", "--target", help="Column with the truth.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], typer.Option(case_sensitive=False, help="From which level on messages are told.")]
+MetricsAddress = Annotated[
+    str | None,
+    typer.Option(help="host:port for /metrics, /healthz and /readyz, a port alone being of 127.0.0.1; default $DRIFTWARDEN_METRICS_ADDRESS, or none.", show_default=False),
+]
 REGISTRY_HELP = "Folder of the model registry, or mlflow: before the address of an MLflow server; the inference services need to reach it, too."
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given again.")]
 

@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.options import LogLevel, answering
+from streams.cli.options import LogLevel, MetricsAddress, answering
 from streams.connection import connect
+from streams.telemetry.settings import metrics_settings
 from streams.worker_settings import WorkerSettings
 
 
 def command(
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
     name: Annotated[str | None, typer.Option(help="this worker's name in its group; unique; default: the host's name")] = None,
+    metrics_address: MetricsAddress = None,
     log_level: LogLevel = "INFO",
 ) -> None:
     """Read inference events, compute metrics, raise alerts.
@@ -25,5 +27,6 @@ def command(
     from streams.worker import run_worker  # noqa: PLC0415  faust takes half a second to import, which --help need not wait for
 
     settings = WorkerSettings() if name is None else WorkerSettings(name=name)
+    metrics = metrics_settings(metrics_address)
     os.environ.setdefault("F_NO_COLOR", "1")
-    run_worker(answering(connect(bootstrap)), settings, log_level=log_level)
+    run_worker(answering(connect(bootstrap)), settings, metrics, log_level=log_level)

@@ -53,7 +53,7 @@ class InfluxWriter:
         self.written = 0
         self.rejected = 0
 
-    def write(self, lines: Sequence[str]) -> bool:
+    def write(self, lines: Sequence[bytes]) -> bool:
         """Whether InfluxDB has the lines; it is asked until then, or until this process is told to stop.
 
         Raises
@@ -72,9 +72,9 @@ class InfluxWriter:
         """Its connections."""
         self._client.close()
 
-    def _send(self, lines: Sequence[str]) -> None:
+    def _send(self, lines: Sequence[bytes]) -> None:
         try:
-            self._api.write(bucket=self._settings.bucket, record="\n".join(lines).encode(), write_precision=WritePrecision.MS)
+            self._api.write(bucket=self._settings.bucket, record=b"\n".join(lines), write_precision=WritePrecision.MS)
         except ApiException as error:
             self._on_refusal(error, lines)
         except (HTTPError, OSError) as error:
@@ -82,7 +82,7 @@ class InfluxWriter:
         else:
             self.written += len(lines)
 
-    def _on_refusal(self, error: ApiException, lines: Sequence[str]) -> None:
+    def _on_refusal(self, error: ApiException, lines: Sequence[bytes]) -> None:
         status = error.status or 0
         if status in _REFUSED:
             where = f"bucket '{self._settings.bucket}' of '{self._settings.org}'"

@@ -29,6 +29,10 @@ class WorkerFigures:
         self._unsaved: dict[TP, float] = {}
         self._being_saved: dict[TP, float] = {}
 
+    def waits_for(self, why: str) -> None:
+        """Why the worker does no work yet; "" where it does."""
+        self._figures.waits_for = why
+
     def absorbed(self, tp: TP, arrived: float) -> None:
         """A fetch was taken that had come at a time."""
         self._unsaved.setdefault(tp, arrived)

@@ -101,6 +101,9 @@ def test_every_point_is_stored_with_its_tags_fields_and_time(connection: KafkaCo
     publish(connection, [b"not a point", *psi(500, 1_000)], partition=1)
     with running(connection, settings) as sink:
         eventually(lambda: sink.written == 1_000)
+        eventually(lambda: sink._figures.registry.get_sample_value("driftwarden_influx_points_written_total") == 1_000)
+        lag = [sink._figures.registry.get_sample_value("driftwarden_consumer_lag_records", {"topic": connection.topics.metrics, "partition": part}) for part in "01"]
+        assert lag == [0, 0]
     rows = stored(settings)
     assert [(row["psi"], row["n"]) for row in rows] == [(n / 10, n) for n in range(1_000)]
     assert {(row["model"], row["feature"]) for row in rows} == {("churn", "age")}

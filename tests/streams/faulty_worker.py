@@ -21,6 +21,7 @@ from streams.connection import connect
 from streams.source_records import SourceRecords
 from streams.stage_run import Output
 from streams.summarise_driver import SummariseDriver
+from streams.telemetry.settings import MetricsSettings
 from streams.worker_settings import WorkerSettings
 
 
@@ -69,4 +70,4 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["raise"]:
         FailingDriver.left = int(sys.argv[2])
         streams.worker.SummariseDriver = FailingDriver  # type: ignore[misc]
-    streams.worker.run_worker(connect(), WorkerSettings())
+    streams.worker.run_worker(connect(), WorkerSettings(), MetricsSettings())

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.point import Point
+from streams.demo.processes import free_port
 from streams.telemetry.figures import MEASUREMENT
 from streams.topics import Topics
 from streams.wire import decode_points
@@ -28,7 +32,9 @@ def newest(stream: DeliveryStream, told: dict[tuple[tuple[str, str], ...], Point
 
 
 def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
     monkeypatch.setenv("DRIFTWARDEN_METRICS_POINTS_EVERY", "1s")
+    monkeypatch.setenv("DRIFTWARDEN_METRICS_ADDRESS", f"127.0.0.1:{port}")
     with delivery_stream(broker, topics, tmp_path) as stream:
         stream.apply()
         stream.publish(EVENTS)
@@ -45,7 +51,12 @@ def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, t
         for record in stream.records(topics.metrics, until=complete):
             told |= {point.key[1]: point for point in decode_points(record.value) if point.measurement == MEASUREMENT}
         found = newest(stream, told)
+        served = {sample.name + str(sample.labels.get("reason", "")): sample.value for family in parsed(f"http://127.0.0.1:{port}/metrics") for sample in family.samples}
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            assert answer.read() == b"ready\n"
 
+    assert served["driftwarden_predictions_total"] == predictions
+    assert served["driftwarden_dead_letters_totalnot JSON"] == BAD
     assert (found["predictions"], found["labels"]) == (predictions, labels)
     assert found["events"] == predictions + labels
     assert found["dead_letters"] == BAD
@@ -54,3 +65,8 @@ def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, t
     assert (found["models"], found["unmonitored_events"], found["missed_records"], found["late_events"]) == (1, 0, 0, 0)
     assert {tags for tags in map(dict, told) if "reason" in tags for tags in [tags["reason"]]} == {"not JSON"}
     assert {dict(tags)["worker"] for tags in told} == {"w0"}
+
+
+def parsed(url: str) -> list[Any]:
+    with urlopen(url, timeout=10) as answer:  # noqa: S310  of the worker of the test
+        return list(text_string_to_metric_families(answer.read().decode()))
