@@ -34,7 +34,8 @@ def application(figures: Figures) -> Callable[[dict[str, Any], Respond], Iterabl
     def answer(environment: dict[str, Any], respond: Respond) -> Iterable[bytes]:
         path, waits_for = environment.get("PATH_INFO", ""), figures.waits_for
         if path == "/metrics":
-            return metrics(environment, respond)  # type: ignore[arg-type]  # a protocol of wsgiref's own
+            exposed: Iterable[bytes] = metrics(environment, respond)
+            return exposed
         status, said = {
             "/healthz": ("200 OK", "alive"),
             "/readyz": ("503 Service Unavailable", waits_for) if waits_for else ("200 OK", "ready"),
@@ -81,7 +82,7 @@ class MetricsServer:
             self._server = (_Server6 if ":" in host else _Server)(address, _Handler)
         except OSError as error:
             raise SettingsError(f"metrics cannot be served on {host} port {port}: {error.strerror}; give another --metrics-address, or DRIFTWARDEN_METRICS_ADDRESS") from error
-        self._server.set_app(application(figures))  # type: ignore[arg-type]  # as above
+        self._server.set_app(application(figures))
         self.port = int(self._server.server_address[1])
         shown = f"[{host}]" if ":" in host else host
         logger.info("metrics on http://%s:%d/metrics", shown, self.port)
