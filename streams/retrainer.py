@@ -179,7 +179,7 @@ class Acting:
 
     def _tell_figures(self) -> None:
         self._told_at = time.monotonic()
-        tell_lag(self._figures, self._consumer)
+        tell_lag(self._figures, self._consumer, {TopicPartition(*place): offset for place, offset in self._positions.items()})
         self._figures.set("models", len(self._specifications))
         points = self._figures.points(time.time_ns() // 1_000_000)
         self._announcements.write([(self._names.metrics, self._figures.name.encode(), encode_points(points))])

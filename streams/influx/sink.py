@@ -72,6 +72,7 @@ class InfluxSink:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="influx")
         self._told: list[Told] = []
         self._place: Place = {}
+        self._read: dict[TopicPartition, int] = {}
         self._since = 0.0
         self._under_way: tuple[Future[bool], Place] | None = None
         self._consumer = KafkaConsumer(
@@ -140,7 +141,8 @@ class InfluxSink:
         for partition, records in polled.items():
             for record in records:
                 self._take(record)
-            self._place[partition] = OffsetAndMetadata(records[-1].offset + 1, "", -1)
+            self._read[partition] = records[-1].offset + 1
+            self._place[partition] = OffsetAndMetadata(self._read[partition], "", -1)
 
     def _take(self, record: Any) -> None:
         before = self.left_out
@@ -165,7 +167,7 @@ class InfluxSink:
             self._figures.count(name, by=count)
         self._figures_told = now
         self._figures.set("influx_points_waiting", self.held)
-        tell_lag(self._figures, self._consumer)
+        tell_lag(self._figures, self._consumer, self._read)
 
     def _settle(self) -> bool:
         """Commit what the request under way held, when InfluxDB has it. Where it has not, what came later must not be committed either."""
