@@ -37,7 +37,7 @@ from streams.state_codec import FormatError, StateError
 from streams.state_log import partition_counts, read_state, topic_identities
 from streams.summarise_driver import SummariseDriver
 from streams.telemetry.figures import Figures
-from streams.telemetry.server import MetricsServer
+from streams.telemetry.serve import serve
 from streams.telemetry.settings import MetricsSettings
 from streams.telemetry.worker_figures import WorkerFigures
 from streams.transport import SCHEME, Consumer, FetchedRecords, install
@@ -380,8 +380,7 @@ def run_worker(connection: KafkaConnection, settings: WorkerSettings, metrics: M
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     figures = Figures("worker", settings.name, models=metrics.models)
-    if metrics.listens is not None:
-        MetricsServer(figures, metrics.listens)
+    serve(figures, metrics)
     worker = Worker(connection, settings, figures, metrics.points_every / 1_000)
     loop.run_until_complete(worker.start())
     Process(worker.app, loglevel=log_level, redirect_stdouts=False, loop=loop).execute_from_commandline()

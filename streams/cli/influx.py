@@ -40,7 +40,7 @@ def sink(
     from streams.influx.settings import InfluxSettings  # noqa: PLC0415
     from streams.influx.sink import InfluxSink  # noqa: PLC0415
     from streams.telemetry.figures import Figures  # noqa: PLC0415
-    from streams.telemetry.server import MetricsServer  # noqa: PLC0415
+    from streams.telemetry.serve import serve  # noqa: PLC0415
     from streams.telemetry.settings import metrics_settings  # noqa: PLC0415
 
     metrics = metrics_settings(metrics_address)
@@ -50,6 +50,5 @@ def sink(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     figures = Figures("influx-sink", socket.gethostname(), models=metrics.models)
-    if metrics.listens is not None:
-        MetricsServer(figures, metrics.listens)
+    serve(figures, metrics)
     InfluxSink(answering(connect(bootstrap)), InfluxSettings(), stopping, figures).run()

@@ -33,7 +33,7 @@ def command(
     from streams.dataset_files import DatasetFiles  # noqa: PLC0415
     from streams.retrainer import RetrainerProcess  # noqa: PLC0415
     from streams.telemetry.figures import Figures  # noqa: PLC0415
-    from streams.telemetry.server import MetricsServer  # noqa: PLC0415
+    from streams.telemetry.serve import serve  # noqa: PLC0415
     from streams.telemetry.settings import metrics_settings  # noqa: PLC0415
 
     if registry is None:
@@ -45,6 +45,5 @@ def command(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     figures = Figures("retrainer", name or socket.gethostname(), models=metrics.models)
-    if metrics.listens is not None:
-        MetricsServer(figures, metrics.listens)
+    serve(figures, metrics)
     RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), figures=figures, datasets=DatasetFiles(datasets), name=name, seed=seed).run(stopping)
