@@ -179,6 +179,20 @@ def test_retraining_pays_after_the_concept_changed(tmp_path: Path) -> None:
     assert list((tmp_path / "models" / "m" / "versions").iterdir())
 
 
+def test_a_replay_gives_a_canary_its_share_and_judges_it_by_that(tmp_path: Path) -> None:
+    training = _write(_table(3_000, 1), tmp_path / "training.csv")
+    keys: dict[str, Any] = {"refresh": [400], "gate": {"min_evidence": 100, "wander": 0, "min_validation_time": "0s"}, "canary": {"share": 0.4}}
+    base = MonitorSpecification.model_validate({"model": "m", "pane": "20s", "lateness": 0, "false_alarms": "1 per 100000 events", "events_per_pane": 20.0, "retrain": keys})
+    save_specification(infer(read_table(training), model="m", label="truth", base=base), tmp_path / "monitor.yaml")
+    done = run("replay", _write(_table(4_000, 2, change=500), tmp_path / "live.csv"), "--monitor", tmp_path / "monitor.yaml", "--label", "truth", "--retrain", "--json")
+    assert done.exit_code == 0, done.output
+    versions = [version for version in json.loads(done.stdout)["versions"] if version["version"] == "2"]
+    assert [version["status"] for version in versions] == ["registered", "canary", "promoted"]
+    began, promoted = versions[1:]
+    assert promoted["gate"]["labels"] >= 100
+    assert promoted["at"] != began["at"]
+
+
 def test_the_measured_reference_is_the_error_of_a_model_on_rows_that_it_had_not_seen(specification: MonitorSpecification) -> None:
     rng = np.random.default_rng(5)
     columns: dict[str, Any] = {"a": rng.normal(size=1_000), "b": rng.normal(size=1_000), "truth": rng.integers(0, 2, 1_000)}
