@@ -54,6 +54,7 @@ class MonitorSpecification(Frozen):
     """
 
     model: str = Field(min_length=1, max_length=200)
+    owner: str | None = Field(default=None, min_length=1, max_length=200, description="who answers for the model, such as a team; notifications are routed by it")
     task: Task = "classification"
     positive: str | None = Field(default=None, description="class that `score` is the probability of; default: the last of a two-class reference")
     quantile: float | None = Field(default=None, gt=0, lt=1, description="what a regression predicts of its label's law, if not its mean; it gets a pinball loss")
@@ -268,7 +269,7 @@ class MonitorSpecification(Frozen):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
-        others = dict.fromkeys(("alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
+        others = dict.fromkeys(("owner", "alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
         parts: Any = {"features": {"__all__": {"importance", "stale_after", *OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
         content = self.model_dump(mode="json", exclude={**others, **parts})

@@ -12,7 +12,7 @@ from detectors.settings.retraining import Retrain
 from detectors.specification import MonitorSpecification, whole_panes
 from streams.file_events import ColumnNames
 from streams.infer import events_per_pane
-from streams.monitor_file import faults_of
+from streams.settings_file import faults_of
 from streams.tables import ROW_LENGTH, Table
 
 FILE_BUDGET = "1 per 100000 events"
