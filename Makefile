@@ -9,6 +9,7 @@
 #   make bench-gate    how often the promotion gate errs, and how soon it sees a gain
 #   make bench-retraining  what retraining is worth, beside policies without a gate    RETRAINING="--row sea"
 #   make influxd       a real InfluxDB for the tests, built once from public sources: six minutes, with Go, Rust and gcc
+#   make alertmanager  a real Alertmanager for the tests, built once with Go unless there is one
 #   make bench-scale   what 10,000 models and a million events a second would take
 #   make install | make lock | make clean
 
@@ -35,7 +36,7 @@ BIN := $(VENV)/bin
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-seeds test influxd lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
+.PHONY: help install demo demo-seeds test influxd alertmanager lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
@@ -72,11 +73,14 @@ demo-seeds: $(VENV)/.installed-for-demo
 
 # --- tests ---
 
-test: influxd
+test: influxd alertmanager
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 influxd: $(VENV)/.installed-for-test
 	@$(BIN)/python -m tools.influxd.build
+
+alertmanager: $(VENV)/.installed-for-test
+	@$(BIN)/python -m tools.alertmanager.build
 
 lint: $(VENV)/.installed-for-test
 	$(BIN)/ruff check .

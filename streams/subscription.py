@@ -12,8 +12,8 @@ from typing import Any
 from detectors.errors import DriftwardenError
 
 
-def subscribe(consumer: Any, topics: Sequence[str]) -> None:
-    """Have a consumer of a group share the partitions of topics.
+def subscribe(consumer: Any, topics: Sequence[str], listener: Any = None) -> None:
+    """Have a consumer of a group share the partitions of topics; ``listener`` hears which it gets and loses.
 
     Raises
     ------
@@ -23,4 +23,4 @@ def subscribe(consumer: Any, topics: Sequence[str]) -> None:
     missing = [topic for topic in topics if not consumer.partitions_for_topic(topic)]
     if missing:
         raise DriftwardenError(f"topics are missing: {', '.join(missing)}; make them with: driftwarden topics apply")
-    consumer.subscribe(list(topics))
+    consumer.subscribe(list(topics), listener=listener)

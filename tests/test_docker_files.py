@@ -62,7 +62,7 @@ def test_the_schema_refuses(break_it: Any) -> None:
 
 
 def test_the_compose_file_has_the_services_of_the_whole_loop() -> None:
-    assert set(SERVICES) == {"kafka", "topics-init", "worker", "retrainer", "influxdb", "influx-setup", "influx-sink", "grafana"}
+    assert set(SERVICES) == {"kafka", "topics-init", "worker", "retrainer", "influxdb", "influx-setup", "influx-sink", "notify", "grafana"}
     for name, service in SERVICES.items():
         waited_for = set(service.get("depends_on", {}))
         assert waited_for <= set(SERVICES), f"{name} waits for {waited_for - set(SERVICES)}, which is no service"

@@ -16,7 +16,7 @@ from streams.monitor_file import format_specification, load_specification, parse
 
 FAULTS = {
     "model: m\nfeatures:\n  salary:\n    type: number\n": "monitor.yaml:4: features.salary.type: expected 'numeric', 'categorical', 'text' or 'embedding', got 'number'",
-    "model: m\nlatenes: 5m\n": "monitor.yaml:2: latenes: unknown key; did you mean 'lateness'? known keys: model, task,",
+    "model: m\nlatenes: 5m\n": "monitor.yaml:2: latenes: unknown key; did you mean 'lateness'? known keys: model, owner, task,",
     "model: m\nalerts:\n  floors: {rat: 3}\n": "monitor.yaml:3: alerts.floors.rat: unknown key; did you mean 'rate'? known keys: rate, shift,",
     "model: m\nfeatures:\n  age: {kind: numeric}\n": "monitor.yaml:3: features.age.kind: unknown key; known keys: type, minimum,",
     "model: m\nfeatures:\n  'weight \"kg\"': {}\n": "monitor.yaml:2: features: the name of a feature may not hold quotes, backslashes or control characters, got 'weight \"kg\"'",

@@ -1,0 +1,224 @@
+"""A notice: one record of an alert or of a version, as people and programs are told of it.
+
+Evidence becomes words and figures here, once: what waits for a receiver, and what is remembered of open alerts, holds no bins.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable
+from itertools import islice
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from detectors.alerts.alert import Acknowledged, Alert
+from detectors.alerts.evidence_words import how_surely, what_changed
+from detectors.event_batch import NO_TIME
+from detectors.rfc3339 import format_time
+from detectors.verdict import Evidence
+from retrainer.versions import Version
+from streams.notify.settings import NoticeKind, NoticeSeverity
+
+SHOWN_MONITORS = 5
+"""Of an alert with many monitors the strongest are told one by one; all are in `driftwarden alerts explain`."""
+
+Status = Literal["opened", "opened again", "updated", "resolved", "promoted", "rolled back"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one monitor found: in words, and in figures.
+
+    Attributes
+    ----------
+    changed : what it saw before the change and since.
+    surely : sentences with the effect, its 95 % interval, the numbers of events, and how often chance would say the same.
+    value, threshold : of the statistic.
+    effect, interval, floor : how large the change is, at 95 %, and what is tolerated; None where that is not defined.
+    """
+
+    monitor: str
+    changed: str
+    surely: tuple[str, ...]
+    statistic: str
+    value: float | None
+    threshold: float | None
+    effect_name: str
+    effect: float | None
+    interval: tuple[float | None, float | None]
+    floor: float | None
+    n_reference: float | None
+    n_current: float | None
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader can do, as a command to paste."""
+
+    label: str
+    command: str
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One record, told.
+
+    Attributes
+    ----------
+    name : the same whenever the record is read.
+    alert_id, sequence : of an alert's record; "" and 0 of a version's.
+    incident : what notices of the same change share.
+    at, opened_at, change_at : event times, epoch milliseconds; `NO_TIME` where there is none.
+    open_beside : other alerts of the incident that are open after this record.
+    """
+
+    name: str
+    status: Status
+    kind: NoticeKind
+    severity: NoticeSeverity
+    model: str
+    version: str
+    owner: str
+    summary: str
+    at: int
+    alert_id: str = ""
+    sequence: int = 0
+    incident: str = ""
+    opened_at: int = NO_TIME
+    change_at: int = NO_TIME
+    findings: tuple[Finding, ...] = ()
+    more_findings: int = 0
+    budget: str = ""
+    causes: tuple[str, ...] = ()
+    acknowledged: Acknowledged | None = None
+    by: str = ""
+    actions: tuple[Action, ...] = ()
+    link: str = ""
+    open_beside: int = 0
+
+    @property
+    def since(self) -> str:
+        """When the change began, in words."""
+        return "" if self.change_at == NO_TIME else format_time(self.change_at)
+
+    @property
+    def time(self) -> str:
+        """Event time of the record, RFC 3339."""
+        return format_time(self.at)
+
+
+def alert_notice(alert: Alert, *, owner: str = "", page_address: str | None = None) -> Notice:
+    """The notice of an alert's record; whether an update opens it again is known by those who have read the records before, see `OpenAlerts`."""
+    actions = [Action(label="explain", command=f"driftwarden alerts explain {alert.alert_id}")]
+    if alert.status != "resolved":
+        actions.append(Action(label="acknowledge, if the change is meant to stay", command=f"driftwarden alerts acknowledge {alert.alert_id} --by NAME"))
+        if alert.kind == "performance" and alert.model_version:
+            actions.append(Action(label="roll the model back", command=_roll_back(alert.model, alert.model_version)))
+    return Notice(
+        name=f"alert {alert.alert_id} {alert.sequence}",
+        status=alert.status,
+        kind=alert.kind,
+        severity=alert.severity,
+        model=alert.model,
+        version=alert.model_version,
+        owner=owner,
+        summary=alert.summary,
+        at=alert.updated_at,
+        alert_id=alert.alert_id,
+        sequence=alert.sequence,
+        incident=alert.incident or alert.alert_id,
+        opened_at=alert.opened_at,
+        change_at=alert.change_at,
+        findings=tuple(_finding(evidence, alert.budget) for evidence in alert.monitors[:SHOWN_MONITORS]),
+        more_findings=max(0, len(alert.monitors) - SHOWN_MONITORS),
+        budget=alert.budget,
+        causes=alert.causes,
+        acknowledged=alert.acknowledged,
+        actions=tuple(actions),
+        link=_link(page_address, "alert", model=alert.model, id=alert.alert_id),
+    )
+
+
+def version_notice(version: Version, *, owner: str = "", page_address: str | None = None) -> Notice | None:
+    """The notice of a promotion or a rollback; None for what else is recorded of versions."""
+    if version.status not in {"promoted", "rolled_back"}:
+        return None
+    promoted = version.status == "promoted"
+    name = f"{version.model}@{version.version}"
+    actions = [Action(label="lineage", command=f"driftwarden models lineage {_word(name)}")]
+    if promoted:
+        actions.append(Action(label="roll it back", command=_roll_back(version.model, version.version)))
+    told = "serves now" if promoted else "was rolled back; the version before it serves again"
+    return Notice(
+        name=f"version {version.model} {version.version} {version.revision} {version.status} {version.at}",
+        status="promoted" if promoted else "rolled back",
+        kind="promotion" if promoted else "rollback",
+        severity="info" if promoted else "warning",
+        model=version.model,
+        version=version.version,
+        owner=owner,
+        summary=f"{version.model}: version {version.version} {told}, by {version.by}" + _gate_in_words(version),
+        at=version.at,
+        incident=f"version {version.model} {version.version}",
+        causes=(f"cause: {version.cause}",) if version.cause else (),
+        by=version.by,
+        actions=tuple(actions),
+        link=_link(page_address, "model", name=version.model),
+    )
+
+
+def _gate_in_words(version: Version) -> str:
+    """How sure the gate was: its reason, and by how much the loss is lower, with interval and number of labels."""
+    gate = version.gate
+    parts = [str(gate["reason"])] if gate.get("reason") else []
+    difference, labels, (low, high) = gate.get("difference"), gate.get("labels"), gate.get("interval") or (None, None)
+    if isinstance(difference, int | float) and isinstance(labels, int):
+        interval = f", 95 % {low:+.3g} to {high:+.3g}" if isinstance(low, int | float) and isinstance(high, int | float) else ""
+        parts.append(f"loss lower by {difference:+.3g}{interval}, n {labels:,}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _finding(evidence: Evidence, budget: str) -> Finding:
+    effect = evidence.effect
+    low, high = effect.interval
+    return Finding(
+        monitor=evidence.name,
+        changed=what_changed(evidence),
+        surely=tuple(_known(how_surely(evidence, budget), 5)),
+        statistic=evidence.statistic,
+        value=_finite(evidence.value),
+        threshold=_finite(evidence.threshold),
+        effect_name=effect.name,
+        effect=_finite(effect.value),
+        interval=(_finite(low), _finite(high)),
+        floor=_finite(effect.floor),
+        n_reference=_finite(evidence.n_reference),
+        n_current=_finite(evidence.n_current),
+    )
+
+
+def _known(sentences: Iterable[str], most: int) -> list[str]:
+    """The first sentences; those that the evidence of an earlier release does not bear are left out."""
+    found: list[str] = []
+    try:
+        found.extend(islice(sentences, most))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return found
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _roll_back(model: str, version: str) -> str:
+    return f"driftwarden models rollback --by NAME {_word(f'{model}@{version}')}"
+
+
+def _word(name: str) -> str:
+    """One argument of a shell's command. A name comes from records that others wrote: pasted, it must stay a name."""
+    return ("-- " if name.startswith("-") else "") + shlex.quote(name)
+
+
+def _link(page_address: str | None, page: str, **query: str) -> str:
+    return "" if page_address is None else f"{page_address}/{page}?{urlencode(query, quote_via=quote)}"

@@ -1,0 +1,57 @@
+"""All receivers of a file, a courier each, until one of them has a fault of ours: then the process ends, for its supervisor to start it again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+
+from streams.connection import KafkaConnection
+from streams.notify.courier import Courier
+from streams.notify.owners_reader import OwnersReader
+from streams.notify.settings import NotifySettings, in_words
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Tells all receivers.
+
+    Parameters
+    ----------
+    stopping : ends it.
+
+    Attributes
+    ----------
+    couriers : by the receiver's name.
+    """
+
+    def __init__(self, connection: KafkaConnection, settings: NotifySettings, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._settings = settings
+        self._reader = OwnersReader(connection, stopping)
+        self.couriers = {name: Courier(name, settings, connection, self._reader.owners, stopping) for name in settings.receivers}
+
+    def run(self) -> None:
+        """Run until told to stop; an error of any of its parts ends all of them, and is raised."""
+        for line in in_words(self._settings):
+            logger.info("receiver %s", line)
+        parts: list[Callable[[], None]] = [self._reader.run, *(self._when_caught_up(courier) for courier in self.couriers.values())]
+        with ThreadPoolExecutor(len(parts), thread_name_prefix="notify") as threads:
+            running = [threads.submit(part) for part in parts]
+            wait(running, return_when=FIRST_COMPLETED)  # none ends before it is told to, unless by an error
+            self._stopping.set()
+        for ended in running:
+            ended.result()
+
+    def _when_caught_up(self, courier: Courier) -> Callable[[], None]:
+        """Routes ask for owners, so nobody is told anything before these are known."""
+
+        def run() -> None:
+            while not self._reader.caught_up.wait(0.1):
+                if self._stopping.is_set():
+                    return
+            courier.run()
+
+        return run

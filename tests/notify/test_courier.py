@@ -1,0 +1,180 @@
+"""Alerts on a real Kafka reach their receivers: none is lost, whatever happens to either, and what is open is open there."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from detectors.acknowledgement import Acknowledgement
+from detectors.alerts.alert import Alert
+from detectors.monitor import Monitor
+from detectors.specification import MonitorSpecification
+from streams.connection import KafkaConnection
+from streams.monitor_codec import acknowledgement_key, encode_acknowledgement, encode_monitor, monitor_key
+from streams.notify.courier import RECORDS_AT_ONCE, Courier
+from streams.notify.notifier import Notifier
+from streams.notify.settings import NotifySettings
+from streams.topics import Topics
+from streams.wire import encode_alert, encode_version
+from tests.notify.samples import alert, promotion, settings
+from tests.notify.servers import Alertmanager, HttpServer, eventually, free_port
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def connection(broker: str, topics: Topics) -> KafkaConnection:
+    return KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix)
+
+
+def publish(connection: KafkaConnection, *records: Alert | tuple[str, bytes, bytes]) -> None:
+    producer = KafkaProducer(**connection.client_arguments())
+    for record in records:
+        topic, key, value = (connection.topics.alerts, record.model.encode(), encode_alert(record)) if isinstance(record, Alert) else record
+        producer.send(topic, key=key, value=value)
+    producer.flush()
+    producer.close()
+
+
+@contextmanager
+def running(connection: KafkaConnection, told: NotifySettings) -> Iterator[Courier]:
+    stopping, ended = threading.Event(), []
+    notifier = Notifier(connection, told, stopping)
+
+    def run() -> None:
+        try:
+            notifier.run()
+        except Exception as error:  # told by the test's thread
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield notifier.couriers["it"]
+    finally:
+        stopping.set()
+        thread.join(30)
+        assert not thread.is_alive()
+        if ended:
+            raise ended[0]
+
+
+def settled(connection: KafkaConnection) -> int:
+    """Records of alerts that the receiver's group need not see again."""
+    consumer = KafkaConsumer(**connection.client_arguments(), group_id=f"{connection.topic_prefix}driftwarden-notify.it")
+    places = [consumer.committed(TopicPartition(connection.topics.alerts, partition)) or 0 for partition in range(4)]
+    consumer.close()
+    return sum(places)
+
+
+def events(receiver: HttpServer) -> list[tuple[str, str, int]]:
+    """What a webhook was told: kind of event, model, sequence."""
+    bodies = [json.loads(post.body) for post in receiver.posts]
+    return [(body["type"].rpartition("driftwarden.")[2], body["subject"], body["data"]["sequence"]) for body in bodies]
+
+
+def webhook(receiver: HttpServer, **more: str) -> NotifySettings:
+    return settings(f"{{type: webhook, url: '{receiver.url}/hook', secret: '${{SECRET}}', rate_limit: 1000 per 1s}}", retry_at_most="200ms", **more)
+
+
+def test_an_alert_opens_and_resolves_in_alertmanager_while_it_was_away_in_between(alertmanager_server: Alertmanager, connection: KafkaConnection) -> None:
+    model, other = connection.topic_prefix + "one", connection.topic_prefix + "two"
+    told = settings(f"{{type: alertmanager, url: '{alertmanager_server.url}', resend_every: 1s, labels: {{cluster: eu}}}}", retry_at_most="200ms", page_address="https://d.example")
+    publish(connection, alert("a1", model=model))
+    with running(connection, told):
+        eventually(lambda: len(alertmanager_server.alerts(model)) == 1)
+        (found,) = alertmanager_server.alerts(model)
+        expected = {"alertname": "DriftwardenPerformance", "model": model, "model_version": "3", "kind": "performance", "severity": "critical", "alert_id": "a1", "incident": "a1"}
+        assert found["labels"] == expected | {"cluster": "eu"}
+        assert found["annotations"]["acknowledge"] == "driftwarden alerts acknowledge a1 --by NAME"
+        assert "95 % +0.06 to +0.14; 400 events against 1,000 of the reference" in found["annotations"]["evidence"]
+        assert found["generatorURL"] == f"https://d.example/alert?model={model}&id=a1"
+        first_end = found["endsAt"]
+        eventually(lambda: alertmanager_server.alerts(model)[0]["endsAt"] > first_end)  # it was posted again
+        alertmanager_server.stop()
+        publish(connection, alert("a1", 1, "resolved", model=model), alert("b1", model=other))
+        time.sleep(1)
+        alertmanager_server.start()
+        eventually(lambda: len(alertmanager_server.alerts(other)) == 1)
+        eventually(lambda: alertmanager_server.alerts(model) == [])
+        eventually(lambda: settled(connection) == 3)
+
+
+def test_while_a_receiver_is_away_kafka_holds_what_comes_and_nothing_is_lost(receiver: HttpServer, connection: KafkaConnection) -> None:
+    receiver.status = 503
+    with running(connection, webhook(receiver, max_waiting="20")) as courier:
+        eventually(lambda: len(courier._committed) == 5)
+        publish(connection, *(alert(f"a{number}", model=f"m{number % 7}") for number in range(300)))
+        eventually(lambda: courier.waiting >= 20)
+        time.sleep(1)
+        assert courier.waiting <= 20 + 4 * RECORDS_AT_ONCE, "more is held than the bound and what a poll gives"
+        assert settled(connection) < 5
+        receiver.status = 200
+        receiver.posts.clear()
+        eventually(lambda: settled(connection) == 300)
+    ids = [json.loads(post.body)["data"]["alert_id"] for post in receiver.posts]
+    assert sorted(set(ids)) == sorted(f"a{number}" for number in range(300))
+
+
+def test_started_again_it_goes_on_where_it_was_and_knows_what_is_open(receiver: HttpServer, connection: KafkaConnection) -> None:
+    publish(connection, alert("over"), alert("over", 1, "resolved"), alert("open", 0), alert("open", 1, "updated"))
+    with running(connection, webhook(receiver)):
+        eventually(lambda: settled(connection) == 4)
+    assert events(receiver) == [("alert.opened", "churn", 1)], "what is over is not told at the first start, and what is open is told once"
+    publish(connection, alert("open", 1, "updated"), alert("open", 2, "updated"), alert("open", 3, "resolved"), (connection.topics.alerts, b"churn", b"not an alert"))
+    with running(connection, webhook(receiver)):
+        eventually(lambda: settled(connection) == 8)
+    assert events(receiver)[1:] == [("alert.updated", "churn", 2), ("alert.resolved", "churn", 3)]
+    publish(connection, alert("open", 4, "updated"))
+    with running(connection, webhook(receiver)):
+        eventually(lambda: settled(connection) == 9)
+    assert events(receiver)[3:] == [("alert.opened_again", "churn", 4)]
+
+
+def test_a_refusal_is_told_and_the_next_is_sent(receiver: HttpServer, connection: KafkaConnection, caplog: pytest.LogCaptureFixture) -> None:
+    with running(connection, webhook(receiver)) as courier:
+        eventually(lambda: len(courier._committed) == 5)
+        receiver.answers = [(400, {}, b"no such field"), (429, {"Retry-After": "1"}, b"slowly")]
+        began = time.monotonic()
+        publish(connection, alert("a1"), alert("a2"))
+        eventually(lambda: settled(connection) == 2)
+        assert time.monotonic() - began > 1
+    assert courier.refused == 1
+    assert [event["data"]["alert_id"] for event in (json.loads(post.body) for post in receiver.posts)] == ["a1", "a2", "a2"]
+    assert "receiver 'it' refused a message for good, which is left out: 127.0.0.1 answered 400 'no such field'; it was of: alert a1 0" in caplog.text
+
+
+def test_owners_route_acknowledged_alerts_are_quiet_and_promotions_are_changes(receiver: HttpServer, connection: KafkaConnection) -> None:
+    receiver.status = 202
+    topics = connection.topics
+    monitor = Monitor(specification=MonitorSpecification(model="churn", owner="risk-eu"))
+    publish(connection, (topics.monitors, monitor_key("churn", 1), encode_monitor(monitor)))
+    told = settings(f"{{type: pagerduty, url: '{receiver.url}', routing_key: '${{KEY}}'}}", routes="[{receiver: it, owner: risk-*}]", group_wait="0s")
+    with running(connection, told) as courier:
+        eventually(lambda: len(courier._committed) == 5)
+        publish(connection, alert("a1"), alert("b1", model="fraud"), (topics.versions, b"churn", encode_version(promotion())))
+        eventually(lambda: len(receiver.posts) == 2)
+        word = Acknowledgement(model="churn", alert_id="a1", sequence=0, by="Ada", effective_from=0)
+        publish(connection, (topics.monitors, acknowledgement_key(word), encode_acknowledgement(word)))
+        eventually(lambda: len(receiver.posts) == 3)
+        publish(connection, alert("a1", 1, "updated"), alert("a1", 2, "resolved"))
+        eventually(lambda: len(receiver.posts) == 4)
+        eventually(lambda: settled(connection) == 4)
+    actions = [(post.path, json.loads(post.body).get("event_action")) for post in receiver.posts]
+    assert sorted(actions[:2], key=str) == [("/v2/change/enqueue", None), ("/v2/enqueue", "trigger")]
+    assert actions[2:] == [("/v2/enqueue", "acknowledge"), ("/v2/enqueue", "resolve")]
+    assert len({json.loads(post.body)["dedup_key"] for post in receiver.posts if post.path == "/v2/enqueue"}) == 1
+
+
+def test_a_receiver_that_is_away_does_not_hold_up_another(receiver: HttpServer, connection: KafkaConnection) -> None:
+    one = f"{{type: webhook, url: '{receiver.url}/hook', secret: '${{SECRET}}'}}"
+    away = f"{{type: webhook, url: 'http://127.0.0.1:{free_port()}/', secret: '${{SECRET}}'}}"
+    with running(connection, settings(f"{{it: {one}, away: {away}}}", routes="[{receiver: [away, it]}]")):
+        publish(connection, alert("a1"))
+        eventually(lambda: len(receiver.posts) == 1)
