@@ -1,6 +1,6 @@
 # Driftwarden's shell. Needs make, git, and Python 3.11 or newer with pip and venv; no Docker, no Java.
 #
-#   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column
+#   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column INFLUX=1
 #   make demo-seeds    the demo for seeds 1 to 20                                    FIRST=1 LAST=20
 #   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher" JOBS=2, each with a broker of its own
 #   make check         ruff, mypy, import rules, then every test
@@ -10,6 +10,7 @@
 #   make bench-retraining  what retraining is worth, beside policies without a gate    RETRAINING="--row sea"
 #   make influxd       a real InfluxDB for the tests, built once from public sources: six minutes, with Go, Rust and gcc
 #   make alertmanager  a real Alertmanager for the tests, built once with Go unless there is one
+#   make dashboards    Grafana's boards, written anew from tools/dashboards
 #   make bench-scale   what 10,000 models and a million events a second would take
 #   make install | make lock | make clean
 
@@ -23,6 +24,7 @@ VENV ?= .venv
 SEED ?= 1
 DATA ?=
 TARGET ?=
+INFLUX ?=
 FIRST ?= 1
 LAST ?= 20
 ARGS ?=
@@ -36,7 +38,7 @@ BIN := $(VENV)/bin
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-seeds test influxd alertmanager lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
+.PHONY: help install demo demo-seeds test influxd alertmanager dashboards lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
@@ -60,7 +62,7 @@ install: $(VENV)/.installed-for-test
 # --- the demo ---
 
 demo: $(VENV)/.installed-for-demo
-	@$(BIN)/driftwarden demo --seed $(SEED) $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)')
+	@$(BIN)/driftwarden demo --seed $(SEED) $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(INFLUX),--influx)
 
 demo-seeds: $(VENV)/.installed-for-demo
 	@mkdir -p $(SEEDS); printf '%-6s %-8s %-9s %s\n' seed result seconds log
@@ -81,6 +83,9 @@ influxd: $(VENV)/.installed-for-test
 
 alertmanager: $(VENV)/.installed-for-test
 	@$(BIN)/python -m tools.alertmanager.build
+
+dashboards: $(VENV)/.installed-for-test
+	$(BIN)/python -m tools.dashboards
 
 lint: $(VENV)/.installed-for-test
 	$(BIN)/ruff check .

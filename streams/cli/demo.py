@@ -17,6 +17,7 @@ def command(
     target: Annotated[str | None, typer.Option(help="column of --data that the model predicts")] = None,
     out: Annotated[Path, typer.Option(help="folder for the report, the models and the logs")] = Path(".driftwarden/demo"),
     rate: Annotated[float, typer.Option(min=1, help="events a second")] = 500,
+    influx: Annotated[bool, typer.Option("--influx", help="write the points to InfluxDB, too, as DRIFTWARDEN_INFLUX_... say, for Grafana's boards")] = False,
 ) -> None:
     """Show the main job: drift, an accident, a change of the concept, and a model that recovers.
 
@@ -31,6 +32,6 @@ def command(
     console = Console()
     console.print("training a first champion", highlight=False)
     story = loans(seed) if data is None or target is None else own_file(data, target)
-    checks = Demonstration(story, out, console, rate=rate, seed=seed).run()
+    checks = Demonstration(story, out, console, rate=rate, seed=seed, influx=influx).run()
     if not all(check.happened for check in checks):
         raise typer.Exit(1)

@@ -68,13 +68,15 @@ class Demonstration:
     folder : for logs, models and the report.
     rate : events a second.
     seed : of the trainings.
+    influx : write the points to the InfluxDB of the environment, too, so that Grafana's boards show the demonstration.
     """
 
-    def __init__(self, story: Story, folder: Path, console: Console, *, rate: float, seed: int) -> None:
+    def __init__(self, story: Story, folder: Path, console: Console, *, rate: float, seed: int, influx: bool = False) -> None:
         self._folder = folder
         self._console = console
         self._rate = rate
         self._seed = seed
+        self._influx = influx
         self._registry = FilesRegistry(folder / "models")
         self._trainer = trainer_named("scikit-learn")
         specification = with_measured_performance(story.specification, story.reference, ColumnNames(label=story.target), self._trainer)
@@ -128,6 +130,8 @@ class Demonstration:
             for name in WORKERS:
                 processes.start(name, "streams.cli", "worker", "--name", name)
             processes.start("retrainer", "streams.cli", "retrainer", "--seed", str(self._seed))
+            if self._influx:
+                processes.start("influx-sink", "streams.cli", "influx", "sink")
             processes.start("service", "streams.demo.service", self._story.specification.model, str(self._folder / "models"), str(port))
             yield processes
         finally:

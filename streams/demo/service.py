@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -39,9 +40,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a batch, and tell Driftwarden."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         features = {name: _column(values) for name, values in asked["features"].items()}
+        began = time.perf_counter()
         champion, version = self.server.watcher.current(), self.server.watcher.version
         assert version is not None  # noqa: S101  current() waits for the first
         predictions, scores = champion.predict(features).tolist(), champion.score(features).tolist()
+        took = 1_000 * (time.perf_counter() - began)
         for row, (event_id, timestamp) in enumerate(zip(asked["event_ids"], asked["timestamps"], strict=True)):
             self.server.publisher.predict(
                 event_id=event_id,
@@ -51,6 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
                 features={name: values[row] for name, values in asked["features"].items()},
                 prediction=predictions[row],
                 score=None if np.isnan(scores[row]) else scores[row],
+                latency_ms=took,  # an application waits for the whole batch
             )
         self._answer({"predictions": predictions, "version": version.version})
 

@@ -11,7 +11,7 @@ from influxdb_client import InfluxDBClient
 from detectors.alerts.alert import Alert
 from detectors.errors import DriftwardenError, SettingsError
 from retrainer.versions import Version
-from streams.influx.annotations import alert_point, version_point
+from streams.influx.annotations import EVIDENCE, alert_point, version_point
 from streams.influx.settings import InfluxSettings
 from streams.influx.setup import set_up
 from tests.influx.conftest import NOBODY, Influxd
@@ -50,7 +50,8 @@ def test_every_setting_and_every_field_of_an_annotation_is_described() -> None:
         alert_id="a", sequence=0, status="opened", kind="drift", severity="warning", model="m", model_version="1", segment="", opened_at=0, updated_at=0, change_at=0,
         summary="", monitors=(), budget="1 per 30d",
     )  # fmt: skip
-    for point in (alert_point(alert), version_point(Version(model="m", version="1", status="promoted", at=0))):
+    judged = Version(model="m", version="1", status="promoted", at=0, metrics={"cpu_seconds": 1.0}, gate=dict.fromkeys(EVIDENCE, 1.0) | {"interval": [0.1, 0.2]})
+    for point in (alert_point(alert), version_point(judged)):
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{point.measurement}` |")]
         assert row.split("|")[2].strip() == ", ".join(point.tags)
         assert re.findall(r"`(\w+)`", row.split("|")[4]) == list(point.fields)

@@ -1,0 +1,144 @@
+"""Each query of each board returns what the demonstration left in a real InfluxDB."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from influxdb_client import InfluxDBClient
+
+from streams.influx.lines import LineWriter
+from streams.influx.settings import InfluxSettings
+from streams.influx.writer import InfluxWriter
+from streams.wire import decode_points
+from tests.demo.conftest import LivedDemo
+from tests.streams.command_line import run
+from tools.dashboards.__main__ import FOLDER
+
+pytestmark = pytest.mark.timeout(1_200)  # whichever test comes first waits for the demonstration
+
+BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+QUERIES = [
+    pytest.param(target["query"], panel["title"], id=f"{name}: {panel['title']} {target['refId']}")
+    for name, board in BOARDS.items()
+    for panel in board["panels"]
+    for target in panel["targets"]
+]
+OTHERS = [
+    pytest.param(query, id=f"{name}: {kind} {one['name']}")
+    for name, board in BOARDS.items()
+    for kind, one, query in (
+        *(("variable", one, one["query"]) for one in board["templating"].get("list", [])),
+        *(("marks", one, one["target"]["query"]) for one in board["annotations"].get("list", [])),
+    )
+]
+CHOSEN = {"model": "loans", "window": "30m", "metric": "accuracy", "version": ".*", "segment": ".*", "worker": ".*"}
+# The demonstration declares no segment: a replay of another model does.
+OF_THE_REPLAY = {"Performance by segment", "variable segment"}
+
+
+def substituted(query: str, chosen: dict[str, str]) -> str:
+    """As Grafana does it: a variable in its format, `.*` for all of several, and the range and the bucket."""
+
+    def value(match: re.Match[str]) -> str:
+        name, form = match.group(1), match.group(2)
+        if form == "json":
+            return json.dumps(chosen[name])
+        return re.escape(chosen[name]) if form == "regex" and chosen[name] != ".*" else chosen[name]
+
+    query = re.sub(r"\$\{(\w+)(?::(\w+))?\}", value, query)
+    for variable, text in (("timeRangeStart", "2025-01-01T00:00:00Z"), ("timeRangeStop", "2100-01-01T00:00:00Z"), ("windowPeriod", "300s"), ("defaultBucket", '"demo"')):
+        query = query.replace(f"v.{variable}", text)
+    return query
+
+
+def answer(settings: InfluxSettings, query: str, **chosen: str) -> list[dict[str, Any]]:
+    """Rows that InfluxDB returns."""
+    with InfluxDBClient(url=settings.url, token=settings.secret, org=settings.org, timeout=60_000) as client:
+        return [record.values for table in client.query_api().query(substituted(query, CHOSEN | chosen)) for record in table.records]
+
+
+@pytest.fixture(scope="module")
+def replayed(demo: LivedDemo, tmp_path_factory: pytest.TempPathFactory) -> LivedDemo:
+    """The demonstration, and a replayed model beside it, with segments and estimates."""
+    folder = tmp_path_factory.mktemp("renewals")
+    for name, rows in (("reference", 2_000), ("later", 1_500)):
+        write_renewals(folder / f"{name}.csv", rows, seed=rows)
+    columns = ["--label", "renewed", "--prediction", "predicted", "--score", "score", "--segment", "country"]
+    for arguments in (
+        ["monitor", "infer", str(folder / "reference.csv"), "--model", "renewals", "-o", str(folder / "monitor.yaml"), *columns],
+        ["replay", str(folder / "later.csv"), "--monitor", str(folder / "monitor.yaml"), "--pane", "100s", "--metrics", str(folder / "metrics.jsonl"), *columns],
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 0, done.output or repr(done.exception)
+    points = [point for line in (folder / "metrics.jsonl").read_text().splitlines() for point in decode_points(line)]
+    recently = [type(point)(measurement=point.measurement, tags=point.tags, fields=point.fields, time=point.time + 1_767_225_600_000) for point in points]
+    writer = InfluxWriter(demo.settings, threading.Event())
+    assert writer.write(LineWriter(max_series=10_000).of(recently))
+    writer.close()
+    return demo
+
+
+def write_renewals(path: Path, rows: int, *, seed: int) -> None:
+    """Customers of two countries, and a model that is right about most of them."""
+    random = np.random.default_rng(seed)
+    age = random.normal(40, 12, rows)
+    score = 1 / (1 + np.exp(-(age - 40) / 6))
+    renewed = random.random(rows) < score
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["age", "country", "score", "predicted", "renewed"])
+        for row in range(rows):
+            writer.writerow([f"{age[row]:.3f}", ("de", "fr")[row % 2], f"{score[row]:.4f}", "yes" if score[row] > 0.5 else "no", "yes" if renewed[row] else "no"])
+
+
+@pytest.mark.parametrize(("query", "title"), QUERIES)
+def test_each_query_of_each_panel_returns_data(replayed: LivedDemo, query: str, title: str) -> None:
+    chosen = {"model": "renewals", "window": "10m"} if title in OF_THE_REPLAY else {}
+    rows = answer(replayed.settings, query, **chosen)
+    values = [value for row in rows for name, value in row.items() if name not in {"result", "table", "_time"}]
+    assert any(value is not None for value in values), substituted(query, CHOSEN | chosen)
+
+
+@pytest.mark.parametrize("query", OTHERS)
+def test_each_variable_and_each_mark_returns_data(replayed: LivedDemo, query: str, request: pytest.FixtureRequest) -> None:
+    chosen = {"model": "renewals"} if any(name in request.node.name for name in OF_THE_REPLAY) else {}
+    assert answer(replayed.settings, query, **chosen)
+
+
+def query_of(board: str, title: str, number: int = 0) -> str:
+    (panel,) = [panel for panel in BOARDS[board]["panels"] if panel["title"] == title]
+    return str(panel["targets"][number]["query"])
+
+
+def test_the_worst_model_comes_first_with_why_and_what_was_done(replayed: LivedDemo) -> None:
+    told = answer(replayed.settings, query_of("fleet", "Models, the worst first"))
+    assert [row["model"] for row in told] == ["loans", "renewals"]
+    assert (told[0]["warning"], told[0]["critical"]) == (1.0, 0.0), "the drift that does no harm is open, the error that retraining ended is not"
+    (why,) = answer(replayed.settings, query_of("fleet", "Models, the worst first", 1))
+    assert "feature:loan changed" in why["why"]
+    (done,) = answer(replayed.settings, query_of("fleet", "Models, the worst first", 2))
+    assert done["model"] == "loans"
+
+
+def test_realised_and_estimated_performance_are_told_side_by_side(replayed: LivedDemo) -> None:
+    rows = answer(replayed.settings, query_of("model", "Performance, realised and estimated"), model="renewals", window="10m")
+    assert {"realised", "realised_low", "realised_high", "estimated", "estimated_low", "estimated_high"} <= set(rows[-1])
+
+
+def test_the_feature_that_moved_lights_up(replayed: LivedDemo) -> None:
+    last = answer(replayed.settings, query_of("model", "Drift by feature"))[-1]
+    times = {name: value for name, value in last.items() if isinstance(value, float)}
+    assert max(times, key=times.__getitem__) == "loan"
+    assert times["loan"] > 3
+
+
+def test_the_gate_s_evidence_is_full_for_the_promoted_and_empty_for_the_refused(replayed: LivedDemo) -> None:
+    reached = {row["status"]: row["_value"] for row in answer(replayed.settings, query_of("retraining", "Gate: evidence for each challenger")) if row["version"] in {"2", "3"}}
+    assert reached == {"promoted": 1.0, "rejected": 0.0}
