@@ -102,6 +102,13 @@ def test_links_lead_to_boards_and_variables_that_exist() -> None:
     assert all(link["tags"] == ["driftwarden"] and "driftwarden" in board["tags"] for board in FILES.values() for link in board["links"])
 
 
+def test_the_page_names_every_panel_of_every_board() -> None:
+    page = (ROOT / "docs/grafana.md").read_text()
+    for board in FILES.values():
+        (told,) = re.findall(rf"^\| \*{re.escape(board['title'].removeprefix('Driftwarden: '))}\* \|.*\| (.*) \|$", page, re.MULTILINE)
+        assert told.split("; ") == [panel["title"] for panel in board["panels"]]
+
+
 def test_compose_mounts_what_is_provisioned_and_gives_what_it_reads() -> None:
     grafana = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]
     mounts = {target: ROOT / source for source, target in (volume.split(":")[:2] for volume in grafana["volumes"])}

@@ -27,6 +27,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
     Panel,
     RowPanel,
+    VariableOption,
     VariableRefresh,
     VariableSort,
 )
@@ -71,7 +72,8 @@ def variable(name: str, label: str, description: str, query: str, *, several: bo
     """A choice at the top of a board; of ``several`` all are chosen at first."""
     built = of_board.QueryVariable(name).label(label).description(description).datasource(INFLUXDB).query(query).regex(regex)
     built = built.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_ASC)
-    return built.multi(multi=True).include_all(include_all=True).all_value(".*") if several else built
+    everything = VariableOption(selected=True, text="All", value="$__all")
+    return built.multi(multi=True).include_all(include_all=True).all_value(".*").current(everything) if several else built
 
 
 def tag_values(tag: str, condition: str) -> str:

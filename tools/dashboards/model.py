@@ -118,7 +118,7 @@ def model() -> of_board.Dashboard:
     for choice in (
         model_variable(),
         variable("window", "Window", "length of the rolling windows: a short one is quick, a long one is sure", windows),
-        variable("metric", "Metric", "of performance", fields, regex="/^(?!.*(_low|_high|_n|^rows|^coverage)$).+$/"),
+        variable("metric", "Metric", "of performance", fields, regex="/^(?!.*(?:_low|_high|_n|^rows|^coverage)$).+$/"),
         variable("version", "Version", "versions of the model, where points are told by version", version, several=True),
         variable("segment", "Segment", "declared segments, where points are told by segment", segment, several=True),
     ):
