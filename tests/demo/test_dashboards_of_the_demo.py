@@ -6,16 +6,21 @@ import csv
 import json
 import re
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from influxdb_client import InfluxDBClient
 
+from detectors.point import Point
 from streams.influx.lines import LineWriter
 from streams.influx.settings import InfluxSettings
 from streams.influx.writer import InfluxWriter
+from streams.telemetry.figures import Figures
 from streams.wire import decode_points
 from tests.demo.conftest import LivedDemo
 from tests.streams.command_line import run
@@ -25,7 +30,7 @@ pytestmark = pytest.mark.timeout(1_200)  # whichever test comes first waits for 
 
 BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 QUERIES = [
-    pytest.param(target["query"], panel["title"], id=f"{name}: {panel['title']} {target['refId']}")
+    pytest.param(name, target["query"], panel["title"], id=f"{name}: {panel['title']} {target['refId']}")
     for name, board in BOARDS.items()
     for panel in board["panels"]
     for target in panel["targets"]
@@ -38,6 +43,8 @@ OTHERS = [
         *(("marks", one, one["target"]["query"]) for one in board["annotations"].get("list", [])),
     )
 ]
+FILLED_AT: list[str] = []
+NEW_YEAR = 1_767_225_600_000  # of 2026, where the demonstration's story lies
 CHOSEN = {"model": "loans", "window": "30m", "metric": "accuracy", "version": ".*", "segment": ".*", "worker": ".*"}
 # The demonstration declares no segment: a replay of another model does.
 OF_THE_REPLAY = {"Performance by segment", "variable segment"}
@@ -53,7 +60,12 @@ def substituted(query: str, chosen: dict[str, str]) -> str:
         return re.escape(chosen[name]) if form == "regex" and chosen[name] != ".*" else chosen[name]
 
     query = re.sub(r"\$\{(\w+)(?::(\w+))?\}", value, query)
-    for variable, text in (("timeRangeStart", "2025-01-01T00:00:00Z"), ("timeRangeStop", "2100-01-01T00:00:00Z"), ("windowPeriod", "300s"), ("defaultBucket", '"demo"')):
+    for variable, text in (
+        ("timeRangeStart", "2025-01-01T00:00:00Z"),
+        ("timeRangeStop", chosen.get("stop", "2100-01-01T00:00:00Z")),
+        ("windowPeriod", chosen.get("step", "300s")),
+        ("defaultBucket", '"demo"'),
+    ):
         query = query.replace(f"v.{variable}", text)
     return query
 
@@ -66,7 +78,7 @@ def answer(settings: InfluxSettings, query: str, **chosen: str) -> list[dict[str
 
 @pytest.fixture(scope="module")
 def replayed(demo: LivedDemo, tmp_path_factory: pytest.TempPathFactory) -> LivedDemo:
-    """The demonstration, and a replayed model beside it, with segments and estimates."""
+    """The demonstration, and what it has nothing of: a replayed model with segments and estimates, and dead letters."""
     folder = tmp_path_factory.mktemp("renewals")
     for name, rows in (("reference", 2_000), ("later", 1_500)):
         write_renewals(folder / f"{name}.csv", rows, seed=rows)
@@ -78,11 +90,26 @@ def replayed(demo: LivedDemo, tmp_path_factory: pytest.TempPathFactory) -> Lived
         done = run(*arguments)
         assert done.exit_code == 0, done.output or repr(done.exception)
     points = [point for line in (folder / "metrics.jsonl").read_text().splitlines() for point in decode_points(line)]
-    recently = [type(point)(measurement=point.measurement, tags=point.tags, fields=point.fields, time=point.time + 1_767_225_600_000) for point in points]
+    told = [msgspec.structs.replace(point, time=point.time + NEW_YEAR) for point in points] + dead_letters()
     writer = InfluxWriter(demo.settings, threading.Event())
-    assert writer.write(LineWriter(max_series=10_000).of(recently))
+    assert writer.write(LineWriter(max_series=10_000).of(told))
     writer.close()
+    FILLED_AT.append(datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
     return demo
+
+
+def dead_letters() -> list[Point]:
+    """What a worker tells of itself whose events are wrong: the demonstration publishes none that is."""
+    figures, now, points = Figures("worker", "of-a-careless-publisher"), int(time.time() * 1_000), []
+    for at in (now - 60_000, now - 30_000, now):
+        figures.count("dead_letters", "not JSON")
+        points += figures.points(at)
+    return points
+
+
+def now_of(board: str) -> dict[str, str]:
+    """The range's end and the chart's step where time is the clock's: a demonstration is over in two minutes, and lasts nine hours in event time."""
+    return {"step": "20s", "stop": FILLED_AT[0]} if board == "driftwarden-itself" else {}
 
 
 def write_renewals(path: Path, rows: int, *, seed: int) -> None:
@@ -98,9 +125,9 @@ def write_renewals(path: Path, rows: int, *, seed: int) -> None:
             writer.writerow([f"{age[row]:.3f}", ("de", "fr")[row % 2], f"{score[row]:.4f}", "yes" if score[row] > 0.5 else "no", "yes" if renewed[row] else "no"])
 
 
-@pytest.mark.parametrize(("query", "title"), QUERIES)
-def test_each_query_of_each_panel_returns_data(replayed: LivedDemo, query: str, title: str) -> None:
-    chosen = {"model": "renewals", "window": "10m"} if title in OF_THE_REPLAY else {}
+@pytest.mark.parametrize(("board", "query", "title"), QUERIES)
+def test_each_query_of_each_panel_returns_data(replayed: LivedDemo, board: str, query: str, title: str) -> None:
+    chosen = {"model": "renewals", "window": "10m"} if title in OF_THE_REPLAY else now_of(board)
     rows = answer(replayed.settings, query, **chosen)
     values = [value for row in rows for name, value in row.items() if name not in {"result", "table", "_time"}]
     assert any(value is not None for value in values), substituted(query, CHOSEN | chosen)

@@ -35,8 +35,10 @@ def rate(fields: str, by: str) -> str:
 
 
 def newest(field: str, function: str) -> str:
-    """What every process said last, as one number."""
-    return f"""{points(MEASUREMENT, field, OF_WORKERS)}
+    """What every process that still tells of itself said last, as one number."""
+    return f"""import "date"
+
+{points(MEASUREMENT, field, OF_WORKERS).replace("v.timeRangeStart", "date.sub(d: 2m, from: v.timeRangeStop)")}
   |> last()
   |> group()
   |> {function}()
