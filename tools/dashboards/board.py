@@ -7,6 +7,7 @@ import json
 from grafana_foundation_sdk.builders import dashboard as of_board
 from grafana_foundation_sdk.builders import heatmap, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizLegendOptions, VizTooltipOptions
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -20,6 +21,7 @@ from grafana_foundation_sdk.models.common import (
     VisibilityMode,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    AnnotationQuery,
     Dashboard,
     DashboardCursorSync,
     DashboardLinkType,
@@ -87,7 +89,7 @@ def model_variable() -> of_board.QueryVariable:
     return variable("model", "Model", "the model that this board is of", tag_values("model", "exists r.model"))
 
 
-def marks() -> list[of_board.AnnotationQuery]:
+def marks() -> list[Builder[AnnotationQuery]]:
     """Alerts and versions of the chosen model, as marks on every chart."""
     shown = """
   |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")

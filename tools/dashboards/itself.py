@@ -96,7 +96,7 @@ def _behind() -> stat.Panel:
 def _oldest() -> stat.Panel:
     what = "How long the oldest record waits that was read and is not durable yet. Above some seconds Kafka does not acknowledge, or the processor is short."
     return (
-        number("Epoch age", what, newest("epoch_age_seconds", "max"))
+        number("Oldest record", what, newest("epoch_age_seconds", "max"))
         .unit("s")
         .color_scheme(by_limits())
         .thresholds(limits((None, GREEN), (10, ORANGE), (60, VERMILION)))
@@ -107,7 +107,7 @@ def _oldest() -> stat.Panel:
 def _refused_now() -> stat.Panel:
     what = "Events in the dead letter topic since each process began. Read them with their reasons on inference.deadletter; the publisher is to be mended."
     return (
-        number("Dead letters", what, newest("dead_letters", "sum"))
+        number("Refused events", what, newest("dead_letters", "sum"))
         .unit("short")
         .color_scheme(by_limits())
         .thresholds(limits((None, GREEN), (1, ORANGE)))
