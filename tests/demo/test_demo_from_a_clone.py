@@ -95,7 +95,7 @@ def replayed(demo: LivedDemo, tmp_path_factory: pytest.TempPathFactory) -> Lived
     points = [point for line in (folder / "metrics.jsonl").read_text().splitlines() for point in decode_points(line)]
     told = [msgspec.structs.replace(point, time=point.time + NEW_YEAR) for point in points] + dead_letters()
     writer = InfluxWriter(demo.settings, threading.Event())
-    assert writer.write(LineWriter(max_series=10_000).of(told))
+    assert writer.write([point.line for point in LineWriter(max_series=10_000).of(told)])
     writer.close()
     FILLED_AT.append(datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
     return demo
