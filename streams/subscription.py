@@ -24,3 +24,4 @@ def subscribe(consumer: Any, topics: Sequence[str], listener: Any = None) -> Non
     if missing:
         raise DriftwardenError(f"topics are missing: {', '.join(missing)}; make them with: driftwarden topics apply")
     consumer.subscribe(list(topics), listener=listener)
+    consumer.topics()  # the client compares the partitions that it knows of since it subscribed with those that it joined with: it asks for them now, and not while it joins
