@@ -15,11 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from detectors.errors import EventError
 from streams.connection import KafkaConnection
+from streams.group_commits import GroupCommits
 from streams.influx.annotations import alert_point, version_point
 from streams.influx.lines import Latest, LineWriter, Told
 from streams.influx.settings import InfluxSettings
@@ -68,6 +68,7 @@ class InfluxSink:
         self._settings = settings
         self._stopping = stopping
         self._writer = InfluxWriter(settings, stopping)
+        self._commits = GroupCommits("the InfluxDB sink")
         self._latest = Latest(remembered=REMEMBERED)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="influx")
         self._told: list[Told] = []
@@ -177,12 +178,8 @@ class InfluxSink:
         if not future.result():
             return False
         mine = {partition: offset for partition, offset in place.items() if partition in self._consumer.assignment()}  # others were given away: they are written again
-        if mine:
-            try:
-                self._consumer.commit(mine)
-            except KafkaError as error:
-                logger.warning("could not commit the place in the topics, which is tried again: %s", error)
-                self._place, self._since = mine | self._place, time.monotonic()
+        if mine and not self._commits.commit(self._consumer, mine):
+            self._place, self._since = mine | self._place, time.monotonic()
         self._under_way = None
         return True
 

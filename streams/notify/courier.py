@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from detectors.errors import EventError
 from streams.connection import KafkaConnection
+from streams.group_commits import GroupCommits
 from streams.notify.delivery import Delivery, sender_of, wall_clock
 from streams.notify.desk import BEFORE_ALL, Batch, Desk
 from streams.notify.forms import form_of
@@ -107,6 +107,7 @@ class Courier:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"notify-{name}")
         self._under_way: tuple[Future[bool], Batch] | None = None
         self._partitions: dict[TopicPartition, _Partition] = {}
+        self._commits = GroupCommits(f"receiver '{name}'")
         self._committed: dict[TopicPartition, int] = {}
         self._commit_at = self._look_at = self._again_at = 0
         self._acknowledged: set[str] = set()  # alerts of which the receiver knows that somebody acknowledged them
@@ -322,12 +323,8 @@ class Courier:
         changed = {partition: place for partition, place in changed.items() if partition in consumer.assignment()}
         if not changed:
             return
-        try:
-            consumer.commit(changed)
-        except KafkaError as error:
-            logger.warning("receiver '%s': could not commit the place in the topics, which is tried again: %s", self.name, error)
-            return
-        self._committed |= {partition: place.offset for partition, place in changed.items()}
+        if self._commits.commit(consumer, changed):
+            self._committed |= {partition: place.offset for partition, place in changed.items()}
 
     def _place(self, partition: TopicPartition, state: _Partition) -> int | None:
         unsettled = self._desk.first_unsettled(partition)
