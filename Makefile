@@ -11,6 +11,7 @@
 #   make influxd       a real InfluxDB for the tests, built once from public sources: six minutes, with Go, Rust and gcc
 #   make alertmanager  a real Alertmanager for the tests, built once with Go unless there is one
 #   make dashboards    Grafana's boards, written anew from tools/dashboards
+#   make chromium     a browser for the tests of the live page: $CHROMIUM, the one on the PATH, or Debian's package
 #   make bench-scale   what 10,000 models and a million events a second would take
 #   make install | make lock | make clean
 
@@ -38,7 +39,7 @@ BIN := $(VENV)/bin
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo demo-seeds test influxd alertmanager dashboards lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
+.PHONY: help install demo demo-seeds test influxd alertmanager chromium dashboards lint check bench bench-detection bench-gate bench-retraining bench-scale lock clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,3\}//p' Makefile
@@ -75,7 +76,7 @@ demo-seeds: $(VENV)/.installed-for-demo
 
 # --- tests ---
 
-test: influxd alertmanager
+test: influxd alertmanager chromium
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 influxd: $(VENV)/.installed-for-test
@@ -86,6 +87,9 @@ alertmanager: $(VENV)/.installed-for-test
 
 dashboards: $(VENV)/.installed-for-test
 	$(BIN)/python -m tools.dashboards
+
+chromium: $(VENV)/.installed-for-test
+	@$(BIN)/python -m tools.chromium.install
 
 lint: $(VENV)/.installed-for-test
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-COMMANDS = ("demo", "check", "replay", "monitor", "worker", "retrainer", "retrain", "alerts", "models", "gate", "datasets", "publish", "topics", "influx", "notify", "broker")
+COMMANDS = ("demo", "check", "replay", "monitor", "worker", "retrainer", "retrain", "alerts", "models", "gate", "datasets", "publish", "topics", "ui", "influx", "notify", "broker")
 
 
 def _tell_version(asked: bool) -> None:

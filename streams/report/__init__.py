@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from streams.report.view import ReportView, WholeFile, view_of
+from streams.view.view import ReportView, WholeFile, view_of
 
 __all__ = ["ReportView", "WholeFile", "view_of", "write_report"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from detectors.event_batch import Float64
-from streams.report.curves import Curve, Heat
-from streams.report.evidence import Bars
-from streams.report.view import ReportView
-from streams.report.wording import Clock
+from streams.view.curves import Curve, Heat
+from streams.view.evidence import Bars
+from streams.view.view import ReportView
+from streams.view.wording import Clock
 
 Figure = dict[str, Any]
 

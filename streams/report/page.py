@@ -11,8 +11,8 @@ import msgspec
 from jinja2 import Environment, StrictUndefined
 
 from streams.report.charts import figures_of
-from streams.report.view import ReportView
-from streams.report.wording import number
+from streams.view.view import ReportView
+from streams.view.wording import number
 
 
 def page_of(view: ReportView) -> str:

@@ -13,8 +13,8 @@ from retrainer.decision import Decision
 from retrainer.lineage import TRANSFORMATIONS, lineage
 from retrainer.model_card import markdown, model_card
 from retrainer.versions import Version, history
-from streams.report.lineage_picture import picture
 from streams.version_name import find_version
+from streams.view.lineage_picture import picture
 from tests.retrainer.concepts import specification
 
 MINUTE = 60_000

@@ -26,9 +26,9 @@ from detectors.verdict import Effect, Evidence, Status
 from retrainer.versions import Version
 from streams.report import ReportView, view_of, write_report
 from streams.report.charts import figures_of
-from streams.report.curves import MOST_POINTS, thinned
-from streams.report.evidence import MOST_BARS, bars_of
 from streams.report.page import page_of
+from streams.view.curves import MOST_POINTS, thinned
+from streams.view.evidence import MOST_BARS, bars_of
 
 HOSTILE = "</script><script>alert(1)</script>"
 MODEL = "<script>alert('loans')</script>"

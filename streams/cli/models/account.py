@@ -20,8 +20,8 @@ from retrainer.versions import Version, digest_of_specification, history
 from streams.asking import read_decisions
 from streams.cli.options import Bootstrap, Json, Prefix, print_json, results, written
 from streams.connection import KafkaConnection, connect
-from streams.report.lineage_picture import PictureFormat, picture
 from streams.version_name import find_version
+from streams.view.lineage_picture import PictureFormat, picture
 from streams.whole_topic import read_monitors, read_versions, records_of
 from streams.wire import decode_alert
 

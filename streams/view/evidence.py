@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from detectors.alerts.alert import Alert
-from detectors.event_batch import Float64
+from detectors.event_batch import NO_TIME, Float64
 from detectors.verdict import Evidence
 from retrainer.versions import Version
-from streams.report.wording import Clock, number
+from streams.view.wording import Clock, number
 
 MOST_BARS = 16
 MOST_MONITORS = 12
@@ -94,6 +94,7 @@ def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> A
     last = records[-1]
     resolved = last.status == "resolved"
     told = next((alert for alert in reversed(records) if alert.status != "resolved"), last)
+    change = last.opened_at if last.change_at == NO_TIME else last.change_at
     return AlertView(
         alert_id=last.alert_id,
         state="resolved" if resolved else "open",
@@ -102,13 +103,13 @@ def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> A
         model_version=last.model_version,
         summary=clock.told(told.summary),
         ending=clock.told(last.summary) if resolved and told is not last else "",
-        change=last.change_at,
+        change=change,
         opened=last.opened_at,
         until=last.updated_at if resolved else None,
-        change_told=clock.moment(last.change_at),
+        change_told=clock.moment(change),
         opened_told=clock.moment(last.opened_at),
         until_told=clock.moment(last.updated_at) if resolved else "",
-        delay=clock.span(max(0, last.opened_at - last.change_at)),
+        delay=clock.span(max(0, last.opened_at - change)),
         budget=last.budget,
         causes=tuple(clock.told(cause) for cause in last.causes),
         action=what_was_done(last.alert_id, versions, clock),

@@ -10,9 +10,9 @@ import numpy as np
 
 from detectors.point import Point
 from detectors.verdict import Status
-from streams.report.curves import Curve
-from streams.report.evidence import AlertView
-from streams.report.wording import Clock, number, share
+from streams.view.curves import Curve
+from streams.view.evidence import AlertView
+from streams.view.wording import Clock, number, share
 
 State = Literal["healthy", "recovered", "changed", "unhealthy", "not judged", "not proven"]
 _FIRST = {"performance": 0, "watchdog": 1, "service": 2, "quality": 3, "labels": 4, "label shift": 5, "drift": 6}
@@ -27,10 +27,16 @@ class Judgement:
     state : ``unhealthy`` with an open alert on performance, service, quality, labels or the watch itself; ``changed`` with open drift alone; ``not proven``
         where a check found columns that moved, but no alert.
     sentence : for people.
+    since : when the change that made the model unhealthy or changed began, of a healthy one when it was so again; epoch milliseconds, None where nothing happened.
+    why : in a few words, "" where nothing happened.
+    done : what was done about it, "" for nothing.
     """
 
     state: State
     sentence: str
+    since: int | None = None
+    why: str = ""
+    done: str = ""
 
 
 def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], performance: Sequence[Curve], budget: str, clock: Clock, moved: Sequence[str] = ()) -> Judgement:
@@ -42,17 +48,18 @@ def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], 
         reaction = f" What was done: {_capital(first.action)}." if first.action else " Nothing was retrained because of it."
         if first.kind in {"drift", "label shift"}:
             hurt = " No alert says that its performance suffers." if performance and not any(alert.kind == "performance" for alert in alerts) else ""
-            return Judgement(state="changed", sentence=f"The inputs of {model} changed about {first.change_told}: {_why(first)}.{hurt}{reaction}{others}")
-        return Judgement(
-            state="unhealthy", sentence=f"{model} has not been healthy since about {first.change_told}: {_why(first)}.{_before_and_now(first, performance)}{reaction}{others}"
-        )
+            sentence = f"The inputs of {model} changed about {first.change_told}: {_why(first)}.{hurt}{reaction}{others}"
+            return Judgement(state="changed", sentence=sentence, since=first.change, why=_briefly(first), done=first.action)
+        sentence = f"{model} has not been healthy since about {first.change_told}: {_why(first)}.{_before_and_now(first, performance)}{reaction}{others}"
+        return Judgement(state="unhealthy", sentence=sentence, since=first.change, why=_briefly(first), done=first.action)
     if alerts:
         first = min(alerts, key=lambda alert: (_FIRST.get(alert.kind, 9), alert.opened))
         last = max(alerts, key=lambda alert: alert.until or 0)
         several = f" {len(alerts)} alerts in all." if len(alerts) > 1 else ""
         reaction = f" What was done: {_capital(first.action)}." if first.action else ""
         sentence = f"{model} is healthy again since {last.until_told}. It was not from about {first.change_told}: {_why(first)}."
-        return Judgement(state="recovered", sentence=f"{sentence}{reaction}{_before_and_now(first, performance)}{several}")
+        sentence = f"{sentence}{reaction}{_before_and_now(first, performance)}{several}"
+        return Judgement(state="recovered", sentence=sentence, since=last.until, why=_briefly(first), done=first.action)
     return _quiet(model, points, budget, clock, moved)
 
 
@@ -82,6 +89,14 @@ def _why(alert: AlertView) -> str:
     more = len(alert.monitors) + alert.more_monitors - 1
     also = f", and {more} more" if more else ""
     return f"{first.name} changed by {first.value_of_effect} ({first.effect}, 95 % {first.interval}, floor {first.floor}){also}, reported {alert.delay} later"
+
+
+def _briefly(alert: AlertView) -> str:
+    """The kind, and the monitor that says it most."""
+    if not alert.monitors:
+        return alert.kind
+    first, more = alert.monitors[0], len(alert.monitors) + alert.more_monitors - 1
+    return f"{alert.kind}: {first.name} by {first.value_of_effect} ({first.effect}){f', and {more} more' if more else ''}"
 
 
 def _before_and_now(alert: AlertView, performance: Sequence[Curve]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from retrainer.versions import Version, champion, history
-from streams.report.wording import Clock, number
+from streams.view.wording import Clock, number
 
 _SAID = {"registered": "on trial", "canary": "serves a share", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
 

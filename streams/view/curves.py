@@ -23,6 +23,8 @@ HEAT_COLUMNS = 160
 HEAT_ROWS = 40
 CLASSIFICATION = ("accuracy", "f1", "f1_macro", "roc_auc", "log_loss")
 REGRESSION = ("mae", "rmse", "r2")
+UNITS = {"log_loss": "nats", "mae": "label's unit", "rmse": "label's unit", "r2": "1 = perfect"}
+"""Of metrics that are no shares."""
 _CALLED = {"f1": "F1", "f1_macro": "macro F1", "roc_auc": "ROC AUC", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 
 
@@ -124,8 +126,7 @@ def performance_curves(points: Sequence[Point], task: str) -> tuple[Curve, ...]:
     mine = [point for point in points if point.measurement == "performance"]
     window = shortest_window(mine)
     mine = [point for point in mine if point.tags.get("window", "") == window]
-    units = {"log_loss": "nats", "mae": "label's unit", "rmse": "label's unit", "r2": "1 = perfect"}
-    curves = (_curve(mine, name, units.get(name, "share"), window) for name in (*(REGRESSION if task == "regression" else CLASSIFICATION), "coverage"))
+    curves = (_curve(mine, name, UNITS.get(name, "share"), window) for name in (*(REGRESSION if task == "regression" else CLASSIFICATION), "coverage"))
     return tuple(curve for curve in curves if curve is not None)
 
 
@@ -180,6 +181,17 @@ def drift_heat(points: Sequence[Point], specification: MonitorSpecification) -> 
             ratio = _number(point, "jensen_shannon") / (_number(point, "jensen_shannon_by_chance") or float("nan"))
             rows.setdefault(point.tags.get("feature", ""), []).append((point.time, ratio, False))
     return _heat(rows, "the Jensen-Shannon distance over what it reaches by chance") if rows else None
+
+
+def metric_title(field: str) -> str:
+    """What people call a metric.
+
+    Examples
+    --------
+    >>> metric_title("roc_auc"), metric_title("log_loss")
+    ('ROC AUC', 'log loss')
+    """
+    return _CALLED.get(field, field.replace("_", " "))
 
 
 def column_name(monitor: str) -> str:
@@ -242,7 +254,7 @@ def _curve(points: Sequence[Point], field: str, unit: str, window: str, *, calle
     places = thinned(values)
     low, high = (np.array([_number(points[place], f"{field}_{side}") for place in places.tolist()], np.float64) for side in ("low", "high"))
     times = np.array([points[place].time for place in places.tolist()], np.int64)
-    return Curve(name=called or _CALLED.get(field, field.replace("_", " ")), unit=unit, window=window, times=times, values=values[places], low=low, high=high)
+    return Curve(name=called or metric_title(field), unit=unit, window=window, times=times, values=values[places], low=low, high=high)
 
 
 def _number(point: Point, field: str, default: float = float("nan")) -> float:

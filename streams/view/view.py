@@ -12,11 +12,11 @@ from detectors.point import Point
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect, Status
 from retrainer.versions import Version
-from streams.report.curves import Curve, Heat, column_name, drift_heat, floors_of, latest, performance_curves, quality_curves, shortest_window, traffic_curves
-from streams.report.evidence import AlertView, alert_views
-from streams.report.judgement import Judgement, judgement
-from streams.report.lineage import VersionView, version_views
-from streams.report.wording import Clock, number
+from streams.view.curves import Curve, Heat, column_name, drift_heat, floors_of, latest, performance_curves, quality_curves, shortest_window, traffic_curves
+from streams.view.evidence import AlertView, alert_views
+from streams.view.judgement import Judgement, judgement
+from streams.view.lineage import VersionView, version_views
+from streams.view.wording import Clock, number
 from streams.whole_file import MEANINGS
 
 

@@ -1,0 +1,45 @@
+"""How much the live page keeps in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from detectors.errors import SettingsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Most of everything that is kept; where one is reached, the page says so. What is left out of the page stays in the topics.
+
+    Parameters
+    ----------
+    points : of a series, the newest; 720 steps of 10 s are two hours.
+    series : of a measurement of one model: a feature, a segment, or a metric each.
+    models : further ones are not shown.
+    alerts : of a model, the newest; those that are open go last.
+    versions : records of a model's versions, the newest; those of the champion are kept.
+    decisions : of the retrainer on a model, the newest.
+    history : records of a partition of the metrics that are read at the start, the newest.
+    pages : that are open at a time.
+
+    Examples
+    --------
+    >>> Bounds(points=0)
+    Traceback (most recent call last):
+    ...
+    detectors.errors.SettingsError: points must be >= 1, got 0; there would be nothing to show
+    """
+
+    points: int = 720  # a value for each pixel of a chart
+    series: int = 1_000
+    models: int = 1_000
+    alerts: int = 200
+    versions: int = 500
+    decisions: int = 200
+    history: int = 20_000  # of a worker's records of a second each: hours, read in a minute
+    pages: int = 64
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if (value := getattr(self, field.name)) < 1:
+                raise SettingsError(f"{field.name} must be >= 1, got {value}; there would be nothing to show")

@@ -1,0 +1,171 @@
+"""What the topics said of one model, within bounds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+from detectors.alerts.alert import Alert
+from detectors.duration import parse_duration
+from detectors.point import Point
+from detectors.verdict import Status
+from retrainer.decision import Decision
+from retrainer.versions import Version, champion
+from streams.ui.bounds import Bounds
+from streams.ui.series_table import SeriesTable
+from streams.view.curves import CLASSIFICATION, REGRESSION
+
+_METRICS = tuple(f"{name}{end}" for name in (*CLASSIFICATION, *REGRESSION, "coverage") for end in ("", "_low", "_high"))
+_SERVICE = ("failed", "failed_low", "failed_high", "latency_p50", "latency_p95", "latency_p99")
+_ESTIMATE = ("estimated_accuracy", "estimated_accuracy_low", "estimated_accuracy_high")
+FIELDS = {
+    "traffic": ("predictions", "labels", "failed"),
+    "performance": (*_METRICS, "rows"),
+    "segment": (*_METRICS, "rows"),
+    "service": _SERVICE,
+    "estimate": _ESTIMATE,
+    "monitor": ("statistic",),
+    "quality": ("rate",),
+}
+"""Fields of a measurement that charts show."""
+_ROW_TAGS = {"traffic": ("version", "segment"), "segment": ("segment",), "monitor": ("monitor",), "quality": ("feature", "kind"), "drift": ("feature",)}
+_NEWEST = frozenset({"monitor", "drift", "estimate", "objective"})
+_MOST_RECORDS = 50  # of one alert: its opening, and the newest
+
+
+class LiveModel:
+    """One model.
+
+    Attributes
+    ----------
+    tables : by measurement; of several windows the shortest.
+    windows : which one that is.
+    newest : the newest point of each series of monitors, distances, estimates and objectives.
+    alerts : records by alert and sequence.
+    versions, decisions : records in the order of their topics.
+    revision : one more with each change, so that a reader knows whether something is new; ``story`` does so for alerts and versions.
+    """
+
+    def __init__(self, name: str, bounds: Bounds) -> None:
+        self.name = name
+        self._bounds = bounds
+        self.tables: dict[str, SeriesTable] = {}
+        self.windows: dict[str, str] = {}
+        self.newest: dict[tuple[str, ...], Point] = {}
+        self.alerts: OrderedDict[str, dict[int, Alert]] = OrderedDict()
+        self.versions: list[Version] = []
+        self.decisions: deque[Decision] = deque(maxlen=bounds.decisions)
+        self.dropped_alerts = 0
+        self.revision = 0
+        self.story = 0
+
+    def take_point(self, point: Point) -> None:
+        """Take a point of this model."""
+        measurement, tags = point.measurement, point.tags
+        if measurement not in FIELDS and measurement not in _NEWEST:
+            return
+        if not self._is_of_shortest_window(measurement, tags.get("window", "")):
+            return
+        self.revision += 1
+        row = tuple(tags.get(name, "") for name in _ROW_TAGS.get(measurement, ()))
+        if measurement in _NEWEST:
+            self._keep_newest((measurement, *row, tags.get("objective", "")), point)
+        table = self._table(measurement)
+        fields = point.fields
+        if measurement == "drift":
+            distance, chance = fields.get("jensen_shannon"), fields.get("jensen_shannon_by_chance")
+            if isinstance(distance, int | float) and isinstance(chance, int | float) and chance > 0:
+                table.put((*row, "ratio"), point.time, distance / chance)
+            return
+        if measurement == "traffic":
+            if not fields.get("final", False) and table.at((*row, "final"), point.time) == 1:
+                return  # a worker that was stopped and goes on, see `Point.replaces`
+            table.put((*row, "final"), point.time, float(bool(fields.get("final", False))))
+        if measurement == "monitor":
+            table.put((*row, "alarmed"), point.time, float(fields.get("status") == Status.DRIFT))
+        for name in FIELDS.get(measurement, ()):
+            value = fields.get(name)
+            if isinstance(value, int | float):
+                table.put((*row, name), point.time, float(value))
+
+    def take_alert(self, alert: Alert) -> None:
+        """Take a record in the life of an alert; one that is known changes nothing."""
+        records = self.alerts.setdefault(alert.alert_id, {})
+        if alert.sequence in records:
+            return
+        records[alert.sequence] = alert
+        if len(records) > _MOST_RECORDS:
+            del records[sorted(records)[1]]
+        if len(self.alerts) > self._bounds.alerts:
+            resolved = (name for name, life in self.alerts.items() if life[max(life)].status == "resolved")
+            del self.alerts[next(resolved, next(iter(self.alerts)))]
+            self.dropped_alerts += 1
+        self.revision += 1
+        self.story += 1
+
+    def take_version(self, version: Version) -> None:
+        """Take a record of a version; one that came before changes nothing."""
+        if version in self.versions:
+            return
+        self.versions.append(version)
+        if len(self.versions) > self._bounds.versions:
+            serving = champion(self.versions)
+            kept = serving.version if serving else ""
+            del self.versions[next((place for place, record in enumerate(self.versions) if record.version != kept), 0)]
+        self.revision += 1
+        self.story += 1
+
+    def take_decision(self, decision: Decision) -> None:
+        """Take a decision of the retrainer."""
+        if decision not in self.decisions:
+            self.decisions.append(decision)
+            self.revision += 1
+
+    @property
+    def newest_time(self) -> int | None:
+        """Event time of the newest point; None without one."""
+        return max((time for table in self.tables.values() if (time := table.newest_time) is not None), default=None)
+
+    def notes(self) -> list[str]:
+        """Which bounds were reached, in sentences."""
+        bounds = self._bounds
+        notes = [
+            f"More than {bounds.series} series of {name}: at least {table.left_out} are not shown; start the page with a larger --max-series."
+            for name, table in self.tables.items()
+            if table.left_out
+        ]
+        if any(table.full for table in self.tables.values()):
+            notes.append(f"Charts show the newest {bounds.points} steps; the steps before them are in the topic, and in InfluxDB where that is used.")
+        if self.dropped_alerts:
+            notes.append(f"The newest {bounds.alerts} alerts are shown; {self.dropped_alerts} older ones are not.")
+        if len(self.versions) == bounds.versions:
+            notes.append(f"The newest {bounds.versions} records of versions are shown; 'driftwarden models' tells all.")
+        return notes
+
+    def _is_of_shortest_window(self, measurement: str, window: str) -> bool:
+        known = self.windows.get(measurement)
+        if known is None or known == window:
+            self.windows[measurement] = window
+            return True
+        try:
+            shorter = parse_duration(window) < parse_duration(known)
+        except ValueError:
+            return False
+        if shorter:
+            self.windows[measurement] = window
+            self.tables.pop(measurement, None)
+        return shorter
+
+    def _table(self, measurement: str) -> SeriesTable:
+        table = self.tables.get(measurement)
+        if table is None:
+            series = self._bounds.series * (len(FIELDS.get(measurement, ("ratio",))) + 1)
+            table = self.tables[measurement] = SeriesTable(points=self._bounds.points, series=series)
+        return table
+
+    def _keep_newest(self, key: tuple[str, ...], point: Point) -> None:
+        known = self.newest.get(key)
+        if known is None:
+            if sum(one[0] == key[0] for one in self.newest) < self._bounds.series:
+                self.newest[key] = point
+        elif known.time <= point.time:
+            self.newest[key] = point

@@ -1,0 +1,327 @@
+"""What a page shows, as named sections: only those that changed are sent again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detectors.alerts.explanation import explain
+from detectors.point import Point
+from retrainer.lineage import lineage
+from streams.ui.live_curves import drift_heat, estimate_curves, groups, newest_of, performance_curves, quality_curves, service_curves, traffic_curves
+from streams.ui.live_model import LiveModel
+from streams.ui.live_view import LiveView
+from streams.ui.told_model import CLOCK, Teller
+from streams.view.curves import Curve, Heat
+from streams.view.evidence import AlertView
+from streams.view.lineage import VersionView
+from streams.view.lineage_picture import picture
+from streams.view.wording import number, share
+
+SPARK = 60  # values of a line in the fleet
+ORDER = ("unhealthy", "changed", "not proven", "not judged", "recovered", "healthy")
+"""Worst first."""
+
+Sections = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What an open page asks for; empty texts where nothing was chosen."""
+
+    page: str = "fleet"
+    model: str = ""
+    version: str = ""
+    segment: str = ""
+    alert: str = ""
+
+
+class Pages:
+    """Makes the sections of every page.
+
+    Parameters
+    ----------
+    view : what is shown.
+    """
+
+    def __init__(self, view: LiveView) -> None:
+        self._view = view
+        self._teller = Teller(view)
+        self._rows: dict[str, tuple[int, Sections]] = {}
+        self._pages: Mapping[str, Callable[[LiveModel, Asked], Sections]] = {"model": self._model, "alert": self._alert, "versions": self._versions}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the pages."""
+        return ("fleet", *self._pages)
+
+    def sections(self, asked: Asked) -> Sections:
+        """All of a page."""
+        with self._view.lock:
+            status = self._status()
+            if asked.page == "fleet":
+                return {"status": status, **self._fleet()}
+            model = self._view.models.get(asked.model)
+            if model is None:
+                return {"status": status, "missing": f"No record of a model called “{asked.model}” has been read. This page shows it as soon as one comes."}
+            return {"status": status, "head": self._head(model), **self._pages[asked.page](model, asked)}
+
+    def encoded(self, asked: Asked) -> dict[str, bytes]:
+        """Each section as JSON; numbers that are not defined are null."""
+        return {name: msgspec.json.encode(section, enc_hook=_plain) for name, section in self.sections(asked).items()}
+
+    def _status(self) -> Sections:
+        view = self._view
+        newest = max((time for model in view.models.values() if (time := model.newest_time) is not None), default=None)
+        reading = view.reading
+        told = {
+            "live": "live",
+            "history": f"reading history, {reading.behind:,} records to go",
+            "away": f"Kafka does not answer since {CLOCK.moment(reading.since)}; what is shown stands still",
+        }
+        return {"state": reading.state, "told": told[reading.state], "newest": "" if newest is None else CLOCK.moment(newest), "notes": view.notes()}
+
+    def _fleet(self) -> Sections:
+        rows = {name: self._row(model) for name, model in self._view.models.items()}
+        order = sorted(rows, key=lambda name: (ORDER.index(rows[name]["state"]), rows[name]["since_at"] or 0, name))
+        states = Counter(row["state"] for row in rows.values())
+        return {
+            "summary": {"models": len(rows), "states": [[state, states[state]] for state in ORDER if states[state]]},
+            "order": order,
+            **{f"row {name}": row for name, row in rows.items()},
+        }
+
+    def _row(self, model: LiveModel) -> Sections:
+        known = self._rows.get(model.name)
+        if known is not None and known[0] == model.revision:
+            return known[1]
+        told = self._teller.of(model)
+        judged, main = told.judgement, told.main
+        row: Sections = {
+            "model": model.name,
+            "state": judged.state,
+            "since": "" if judged.since is None else CLOCK.moment(judged.since),
+            "since_at": judged.since,
+            "why": judged.why or ("" if judged.state == "healthy" else judged.sentence),
+            "done": judged.done,
+            "open": sum(alert.until is None for alert in told.alerts),
+            "serving": next((version.version for version in told.versions if version.serving), ""),
+            "metric": main.name if main else "",
+            "value": _newest_value(main) if main else "",
+            "spark": _spark(main) if main else None,
+            "rate": self._rate(model),
+        }
+        self._rows[model.name] = (model.revision, row)
+        return row
+
+    def _rate(self, model: LiveModel) -> str:
+        """Predictions a second over the last minute or so of closed panes."""
+        specification = self._view.specification(model.name)
+        pane = specification.pane if specification else 10_000
+        curves = traffic_curves(model, pane)
+        if not curves:
+            return ""
+        times, counts = curves[0].times[-6:], curves[0].values[-6:]
+        return f"{number(float(counts.sum()) / ((int(times[-1] - times[0]) + pane) / 1_000))} /s"
+
+    def _head(self, model: LiveModel) -> Sections:
+        told = self._teller.of(model)
+        specification = self._view.specification(model.name)
+        serving = next((version.version for version in told.versions if version.serving), "")
+        newest = model.newest_time
+        facts = [
+            ("task", told.task),
+            ("serving", f"version {serving}" if serving else "no version announced"),
+            ("traffic", self._rate(model) or "none yet"),
+            ("open alerts", str(sum(alert.until is None for alert in told.alerts))),
+            ("event time", "none yet" if newest is None else CLOCK.moment(newest)),
+            ("false-alarm budget", str(specification.false_alarms) if specification else "no monitor is applied"),
+        ]
+        facts += [(f"objective {key[1]}", _objective(point)) for key, point in model.newest.items() if key[0] == "objective"]
+        return {"model": model.name, "state": told.judgement.state, "sentence": told.judgement.sentence, "facts": facts, "notes": model.notes()}
+
+    def _model(self, model: LiveModel, asked: Asked) -> Sections:
+        told = self._teller.of(model)
+        specification = self._view.specification(model.name)
+        versions, segments = groups(model)
+        performance = performance_curves(model, told.task, asked.segment) if asked.segment else told.performance
+        estimated = [] if asked.segment else estimate_curves(model)
+        latencies, failed = service_curves(model)
+        rates, left_out = quality_curves(model)
+        heat = drift_heat(model, self._view.thresholds(model.name))
+        pane = specification.pane if specification else 10_000
+        return {
+            "choices": {"versions": versions, "segments": segments, "version": asked.version, "segment": asked.segment},
+            "marks": {"alerts": [_mark(alert) for alert in told.alerts], "versions": [_version_mark(version) for version in told.versions]},
+            "performance": [_curve(curve) for curve in performance],
+            "estimate": {"curves": [_curve(curve) for curve in estimated], "state": str(_estimate_state(model))},
+            "traffic": [_curve(curve) for curve in traffic_curves(model, pane, version=asked.version, segment=asked.segment)],
+            "latency": [_curve(curve) for curve in latencies],
+            "failed": [_curve(curve) for curve in failed],
+            "heat": None if heat is None else _heat(heat),
+            "quality": {"curves": [_curve(curve) for curve in rates], "left_out": left_out},
+            "alerts": [_alert_line(alert) for alert in reversed(told.alerts)],
+            "versions": [_version_line(version) for version in reversed(told.versions)],
+        }
+
+    def _alert(self, model: LiveModel, asked: Asked) -> Sections:
+        told = self._teller.of(model)
+        view = next((alert for alert in told.alerts if alert.alert_id == asked.alert), None)
+        records = list(model.alerts.get(asked.alert, {}).values())
+        if view is None or not records:
+            return {"missing": f"No alert {asked.alert} of this model is kept here; 'driftwarden alerts' prints those of the topic."}
+        explanation = explain(records, [record for life in model.alerts.values() for record in life.values()])
+        figures = [[figure.monitor, figure.name, figure.stated, figure.recomputed, figure.agrees] for figure in explanation.figures]
+        words = {one.name: {"changed": one.changed, "surely": one.surely, "ruled_out": one.ruled_out} for one in explanation.monitors}
+        return {
+            "alert": _alert_line(view) | {"headline": explanation.headline, "version": view.model_version, "budget": view.budget, "ending": view.ending},
+            "life": explanation.life,
+            "happened": explanation.happened,
+            "next": explanation.next,
+            "monitors": [
+                {
+                    "name": monitor.name,
+                    "facts": [
+                        [monitor.effect, f"{monitor.value_of_effect} (95 % {monitor.interval}); immaterial below {monitor.floor}"],
+                        ["statistic", f"{monitor.value}, an alarm from {monitor.threshold} on: {monitor.statistic}"],
+                        ["events", f"{monitor.n_current} current, {monitor.n_reference} reference"],
+                    ],
+                    "bars": monitor.bars,
+                    **words.get(monitor.name, {"changed": "", "surely": [], "ruled_out": []}),
+                }
+                for monitor in view.monitors
+            ],
+            "more_monitors": view.more_monitors,
+            "figures": {"all": len(figures), "wrong": [figure for figure in figures if not figure[-1]], "list": figures},
+        }
+
+    def _versions(self, model: LiveModel, _: Asked) -> Sections:
+        told = self._teller.of(model)
+        causes = {alert.alert_id: {"summary": alert.summary, "opened": alert.opened_told} for alert in told.alerts}
+        return {
+            "versions": [_version_line(version) | {"details": version.details, "rows": version.rows, "digest": version.digest} for version in reversed(told.versions)],
+            "lineage": picture(lineage(model.versions, causes=causes.items()), "svg") if model.versions else "",
+            "decisions": [
+                [CLOCK.moment(decision.at), decision.event, decision.instruction, decision.reason, decision.cause, decision.version] for decision in reversed(model.decisions)
+            ],
+        }
+
+
+def _newest_value(curve: Curve) -> str:
+    known = curve.values[np.isfinite(curve.values)]
+    return _as_text(float(known[-1]), curve.unit) if len(known) else ""
+
+
+def _as_text(value: float, unit: str) -> str:
+    return share(value) if unit == "share" else number(value)
+
+
+def _spark(curve: Curve) -> Sections:
+    newest = newest_of(curve, SPARK)
+    return {"values": _numbers(newest.values), "low": _numbers(newest.low), "high": _numbers(newest.high)}
+
+
+def _curve(curve: Curve) -> Sections:
+    """A curve for the page; times in seconds, as its charts count."""
+    known = np.flatnonzero(np.isfinite(curve.values))
+    last = int(known[-1]) if len(known) else -1
+    bounded = last >= 0 and np.isfinite(curve.low[last]) and curve.low[last] != curve.high[last]
+    return {
+        "name": curve.name,
+        "unit": curve.unit,
+        "window": curve.window,
+        "times": (curve.times / 1_000).tolist(),
+        "values": _numbers(curve.values),
+        "low": _numbers(curve.low) if bounded else None,
+        "high": _numbers(curve.high) if bounded else None,
+        "now": _as_text(float(curve.values[last]), curve.unit) if last >= 0 else "",
+        "interval": f"{_as_text(float(curve.low[last]), curve.unit)} to {_as_text(float(curve.high[last]), curve.unit)}" if bounded else "",
+    }
+
+
+def _heat(heat: Heat) -> Sections:
+    return {
+        "unit": heat.unit,
+        "names": heat.names,
+        "times": (heat.times / 1_000).tolist(),
+        "values": [_numbers(row) for row in heat.values],
+        "alarmed": heat.alarmed.astype(int).tolist(),
+        "left_out": heat.left_out,
+    }
+
+
+def _numbers(values: Any) -> list[float]:
+    """Five significant digits: more than a screen shows, in half of the bytes."""
+    magnitude = 10.0 ** (4 - np.floor(np.log10(np.where(np.isfinite(values) & (values != 0), np.abs(values), 1.0))))
+    rounded: list[float] = (np.round(values * magnitude) / magnitude).tolist()
+    return rounded
+
+
+def _mark(alert: AlertView) -> Sections:
+    return {
+        "id": alert.alert_id,
+        "kind": alert.kind,
+        "severity": alert.severity,
+        "change": alert.change / 1_000,
+        "opened": alert.opened / 1_000,
+        "until": None if alert.until is None else alert.until / 1_000,
+    }
+
+
+def _version_mark(version: VersionView) -> Sections:
+    return {"version": version.version, "status": version.status, "said": version.said, "at": version.at / 1_000}
+
+
+def _alert_line(alert: AlertView) -> Sections:
+    return {
+        "id": alert.alert_id,
+        "kind": alert.kind,
+        "severity": alert.severity,
+        "state": alert.state,
+        "summary": alert.summary,
+        "changed": alert.change_told,
+        "opened": alert.opened_told,
+        "delay": alert.delay,
+        "until": alert.until_told,
+        "action": alert.action,
+        "causes": alert.causes,
+    }
+
+
+def _version_line(version: VersionView) -> Sections:
+    return {
+        "version": version.version,
+        "status": version.status,
+        "said": version.said,
+        "serving": version.serving,
+        "made": version.made_told,
+        "at": version.at_told,
+        "by": version.by,
+        "parent": version.parent,
+        "cause": version.cause,
+        "cause_is_alert": version.cause_is_alert,
+        "evidence": version.evidence,
+    }
+
+
+def _objective(point: Point) -> str:
+    fields = point.fields
+    left, burning = fields.get("budget_left"), fields.get("burning")
+    told = f"{share(float(left))} of the error budget left" if isinstance(left, int | float) else "no event yet"
+    return f"{told}; burning {burning}" if burning else told
+
+
+def _estimate_state(model: LiveModel) -> object:
+    point = next((point for key, point in model.newest.items() if key[0] == "estimate"), None)
+    return point.fields.get("state", "") if point else ""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")

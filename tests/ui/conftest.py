@@ -1,0 +1,112 @@
+"""A real page on a real Kafka in a real browser that may reach nothing else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+from pydantic import SecretStr
+
+from streams.connection import connect
+from streams.topics import Topics
+from streams.ui.access import Access
+from streams.ui.bounds import Bounds
+from streams.ui.follower import Follower
+from streams.ui.live_view import LiveView
+from streams.ui.server import Server, address_of
+from tests.ui.samples import Teller
+from tools.chromium.install import chromium
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@dataclass
+class Served:
+    """A running page."""
+
+    address: str
+    view: LiveView
+    teller: Teller
+
+    def until(self, told: str, holds: object) -> None:
+        deadline = time.monotonic() + 20
+        while not holds():  # type: ignore[operator]  # any function without arguments
+            assert time.monotonic() < deadline, f"not within 20 s: {told}"
+            time.sleep(0.05)
+
+
+@contextmanager
+def serving(topics: Topics, broker: str, *, bounds: Bounds | None = None, token: str | None = None) -> Iterator[Served]:
+    connection = connect(broker, topic_prefix=topics.prefix)
+    view, teller = LiveView(topics, bounds or Bounds()), Teller(connection)
+    access = Access(token=SecretStr(token) if token else None)
+    ports: list[int] = []
+    server = Server(view, access, 0, started=ports.append)
+    follower = Follower(connection, view, failed=server.stop)
+    thread = threading.Thread(target=server.run, name="ui-server")
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not ports:
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.02)
+        yield Served(address_of(access, ports[0]).rstrip("/"), view, teller)
+    finally:
+        server.stop()
+        thread.join(10)
+        follower.stop()
+        teller.close()
+        assert follower.error is None
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def served(topics: Topics, broker: str) -> Iterator[Served]:
+    with serving(topics, broker) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Watched:
+    """A tab, and what went wrong in it."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def tab(browser: Browser, **options: object) -> Iterator[Watched]:
+    context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))  # type: ignore[arg-type]  # playwright's own options
+    watched = Watched(context.new_page())
+
+    def route(one: Route) -> None:
+        if urlsplit(one.request.url).hostname == "127.0.0.1":
+            one.continue_()
+        else:
+            watched.elsewhere.append(one.request.url)
+            one.abort()
+
+    context.route("**/*", route)
+    watched.page.on("console", lambda message: watched.errors.append(message.text) if message.type in {"error", "warning"} else None)
+    watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
+    watched.page.on("dialog", lambda dialog: (watched.errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    watched.page.set_default_timeout(15_000)
+    yield watched
+    context.close()
+    assert watched.errors == []
+    assert watched.elsewhere == []
