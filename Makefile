@@ -1,6 +1,6 @@
 # Driftwarden's shell. Needs make, git, and Python 3.11 or newer with pip and venv; no Docker, no Java.
 #
-#   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column INFLUX=1
+#   make demo          the main job on a real Apache Kafka, live in the terminal     SEED=1 DATA=file.csv TARGET=column INFLUX=1 STAY=1
 #   make demo-seeds    the demo for seeds 1 to 20                                    FIRST=1 LAST=20
 #   make test          every test, those on a real Kafka and the doctests included   ARGS="-k publisher" JOBS=2, each with a broker of its own
 #   make check         ruff, mypy, import rules, then every test
@@ -24,6 +24,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SEED ?= 1
 DATA ?=
+STAY ?=
 TARGET ?=
 INFLUX ?=
 FIRST ?= 1
@@ -63,7 +64,7 @@ install: $(VENV)/.installed-for-test
 # --- the demo ---
 
 demo: $(VENV)/.installed-for-demo
-	@$(BIN)/driftwarden demo --seed $(SEED) $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(INFLUX),--influx)
+	@$(BIN)/driftwarden demo --seed $(SEED) $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(INFLUX),--influx) $(if $(STAY),--stay)
 
 demo-seeds: $(VENV)/.installed-for-demo
 	@mkdir -p $(SEEDS); printf '%-6s %-8s %-9s %s\n' seed result seconds log

@@ -204,7 +204,7 @@ def test_the_watcher_example_predicts_with_the_champion(surroundings: Topics, ca
 
 # --- the commands, on a real Kafka ---
 
-RUN_ON = ("broker start", "worker", "alerts --follow", "retrainer")  # these would not come back; tests of their own run them
+RUN_ON = ("broker start", "worker", "alerts --follow", "retrainer", "ui", "influx", "notify run")  # these would not come back; tests of their own run them
 CAN_TELL_OF_DRIFT = {"check": {0, 1}}
 
 

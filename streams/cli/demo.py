@@ -18,6 +18,7 @@ def command(
     out: Annotated[Path, typer.Option(help="folder for the report, the models and the logs")] = Path(".driftwarden/demo"),
     rate: Annotated[float, typer.Option(min=1, help="events a second")] = 500,
     influx: Annotated[bool, typer.Option("--influx", help="write the points to InfluxDB, too, as DRIFTWARDEN_INFLUX_... say, for Grafana's boards")] = False,
+    stay: Annotated[bool, typer.Option("--stay", help="open the live page, and keep it open until Ctrl-C")] = False,
 ) -> None:
     """Show the main job: drift, an accident, a change of the concept, and a model that recovers.
 
@@ -32,6 +33,6 @@ def command(
     console = Console()
     console.print("training a first champion", highlight=False)
     story = loans(seed) if data is None or target is None else own_file(data, target)
-    checks = Demonstration(story, out, console, rate=rate, seed=seed, influx=influx).run()
+    checks = Demonstration(story, out, console, rate=rate, seed=seed, influx=influx, stay=stay).run()
     if not all(check.happened for check in checks):
         raise typer.Exit(1)

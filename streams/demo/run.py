@@ -26,6 +26,7 @@ from streams import Publisher
 from streams.broker import running_broker
 from streams.connection import KafkaConnection, connect
 from streams.demo.observer import Observer
+from streams.demo.open_page import open_page
 from streams.demo.outcome import Check, Counts, Ledger, checks, row_of, stretches
 from streams.demo.processes import Processes, free_port
 from streams.demo.scoreboard import AdwinHabit, PsiHabit, Score, score
@@ -69,14 +70,16 @@ class Demonstration:
     rate : events a second.
     seed : of the trainings.
     influx : write the points to the InfluxDB of the environment, too, so that Grafana's boards show the demonstration.
+    stay : open the live page, and keep it open behind the end, until Ctrl-C.
     """
 
-    def __init__(self, story: Story, folder: Path, console: Console, *, rate: float, seed: int, influx: bool = False) -> None:
+    def __init__(self, story: Story, folder: Path, console: Console, *, rate: float, seed: int, influx: bool = False, stay: bool = False) -> None:
         self._folder = folder
         self._console = console
         self._rate = rate
         self._seed = seed
         self._influx = influx
+        self._stay = stay
         self._registry = FilesRegistry(folder / "models")
         self._trainer = trainer_named("scikit-learn")
         specification = with_measured_performance(story.specification, story.reference, ColumnNames(label=story.target), self._trainer)
@@ -97,15 +100,24 @@ class Demonstration:
         with running_broker() as bootstrap:
             connection = connect(bootstrap)
             create_topics(bootstrap)
-            champion = self._first_champion(connection)
-            port = free_port()
-            with self._processes(bootstrap, port) as processes, Screen(self._console, self._metric) as screen, Publisher(bootstrap) as publisher:
-                observer = Observer(connection)
-                service = self._ready(processes, port)
-                screen.say("two workers, the retrainer and the service are up")
-                self._stream(processes, screen, publisher, observer, service, connection)
-                counts = self._settle(processes, publisher, observer, service)
-            observer.stop()
+            if not self._stay:
+                return self._told(bootstrap, connection)
+            with open_page(self._folder, bootstrap, self._console) as page:
+                found = self._told(bootstrap, connection)
+                self._console.print(f"the page stays open: {page.address}  (Ctrl-C ends)", highlight=False, soft_wrap=True)
+                page.stay()
+                return found
+
+    def _told(self, bootstrap: str, connection: KafkaConnection) -> list[Check]:
+        """The story from its first to its last row, and what came of it."""
+        champion, port = self._first_champion(connection), free_port()
+        with self._processes(bootstrap, port) as processes, Screen(self._console, self._metric) as screen, Publisher(bootstrap) as publisher:
+            observer = Observer(connection)
+            service = self._ready(processes, port)
+            screen.say("two workers, the retrainer and the service are up")
+            self._stream(processes, screen, publisher, observer, service, connection)
+            counts = self._settle(processes, publisher, observer, service)
+        observer.stop()
         return self._conclude(observer, counts, champion)
 
     def _first_champion(self, connection: KafkaConnection) -> Model:

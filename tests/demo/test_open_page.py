@@ -1,0 +1,47 @@
+"""``make demo STAY=1`` keeps a page open that shows what the broker holds."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from rich.console import Console
+
+from detectors.errors import DriftwardenError
+from streams.demo.open_page import OpenPage, open_page
+from streams.demo.processes import Processes
+from streams.topics import create_topics
+
+pytestmark = pytest.mark.kafka
+
+
+def test_the_page_answers_at_the_address_that_was_told_until_somebody_presses_ctrl_c(broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create_topics(broker)
+    with open_page(tmp_path, broker, Console()) as page:
+        assert page.address in capsys.readouterr().out
+        assert "Driftwarden" in _answer(page.address)
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        page.stay()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(page.address, timeout=5)
+
+
+def test_a_page_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
+    processes = Processes(tmp_path, {"DRIFTWARDEN_BOOTSTRAP": "127.0.0.1:1"})
+    processes.start("ui", "streams.cli", "ui", "--port", "0")
+    with pytest.raises(DriftwardenError, match="the page ended with exit code 2; its log ends:"):
+        OpenPage(processes, 0).stay()
+
+
+def _answer(address: str) -> str:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            return requests.get(address, timeout=5).text
+        except requests.ConnectionError:
+            time.sleep(0.2)
+    raise AssertionError(f"nothing answers at {address}")
