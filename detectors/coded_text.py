@@ -98,7 +98,7 @@ class CodedText:
             return self
         code = np.full(len(self.levels) + 1, MISSING, np.int32)
         code[used] = np.arange(len(used), dtype=np.int32)
-        return CodedText(tuple(self.levels[place] for place in used.tolist()), code[self.codes])
+        return CodedText(tuple(self.levels[place] for place in used.tolist()), code.take(self.codes))
 
     def matches(self, text: str) -> npt.NDArray[np.bool_]:
         """(n,) which rows have a text.
@@ -135,4 +135,4 @@ class CodedText:
         [1, 2, 3]
         """
         numbers = np.fromiter((*(table.get(level, unseen) for level in self.levels), missing), np.int64, len(self.levels) + 1)
-        return numbers[self.codes]
+        return numbers.take(self.codes)  # in a third of the time that brackets take for codes of 32 bits; that of a missing value is the last place

@@ -178,14 +178,14 @@ class Summarise:
             if not alone[code] and len(rows := np.flatnonzero(batch.model_of.codes == code)):
                 self._absorb_revisions(batch.take(rows), model, revisions)
         if alone.any():
-            rows = alone[batch.model_of.codes]
+            rows = alone.take(batch.model_of.codes)
             self._absorb_models(batch if rows.all() else batch.take(rows), {model: held.revisions[model][0] for code, model in enumerate(batch.model_of.levels) if alone[code]})
 
     def _order(self, batches: Sequence[EventBatch], revisions: dict[str, tuple[Monitor, ...]]) -> Int64 | None:
         """Rows by the places of their models, which families count them by; None where they are so."""
         models = CodedText.concatenate([batch.model_of for batch in batches])
         places = [self._places.get((model, revisions[model][0].revision)) if revisions[model] else None for model in models.levels]
-        place = np.array([0 if known is None else known[1] for known in places], np.int32)[models.codes]
+        place = np.array([0 if known is None else known[1] for known in places], np.int32).take(models.codes)
         return order_of(place) if (place[1:] < place[:-1]).any() else None
 
     def _absorb_models(self, batch: EventBatch, monitors: dict[str, Monitor]) -> None:
@@ -195,9 +195,9 @@ class Summarise:
         effective_from = np.array([monitors[model].effective_from if model in monitors else NO_TIME for model in models.levels], np.int64)
         place = np.array([place for _, place in places], np.int32)
         for family in dict.fromkeys(family for family, _ in places if family is not None):
-            of_family = np.array([one is family for one, _ in places])[models.codes]
+            of_family = np.array([one is family for one, _ in places]).take(models.codes)
             mine = batch if of_family.all() else batch.take(of_family)
-            self._absorb_family(family, mine, place[mine.model_of.codes], effective_from[mine.model_of.codes])
+            self._absorb_family(family, mine, place.take(mine.model_of.codes), effective_from.take(mine.model_of.codes))
 
     def _absorb_family(self, family: FamilySummariser, batch: EventBatch, owner: Int32, effective_from: Int64) -> None:
         mine = pane_start(batch.timestamp, family.pane) >= effective_from
