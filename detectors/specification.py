@@ -13,17 +13,21 @@ import msgspec
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.budget import Budget, FalseAlarmBudget
+from detectors.columns.slice_cells import SliceCells
 from detectors.duration import Duration, format_duration, parse_duration
 from detectors.profile import Frozen, NumericProfile
 from detectors.settings.feature import DERIVED, OF_EMBEDDINGS, Feature, is_readable
 from detectors.settings.retraining import Retrain
-from detectors.settings.watching import Alerts, Detectors, Labels, Objective, Quality, Reference, Service
+from detectors.settings.watching import Alerts, Detectors, Labels, Objective, Quality, Reference, Service, Slices
 from detectors.shared_settings import Shared
 
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
 
 Task = Literal["classification", "regression"]
+
+MOST_SLICES = 1_000
+"""Slices that errors are counted in: two numbers each in every summary, and sixty times that in the state of the detector."""
 
 MOST_CORRELATED = 30
 """Features whose correlations are watched: they have 435 pairs, all of which an alert carries, in some 60 KB."""
@@ -84,6 +88,7 @@ class MonitorSpecification(Frozen):
     alerts: Shared[Alerts] = Alerts()
     service: Shared[Service] = Service()
     quality: Shared[Quality] = Quality()
+    slices: Shared[Slices] = Slices()
     retrain: Shared[Retrain] = Retrain()
     objectives: dict[str, Shared[Objective]] = Field(default_factory=dict)
     estimate_performance: bool = Field(default=False, description="whether a classifier's performance is estimated where labels are missing")
@@ -257,9 +262,30 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _slices_have_a_reference(self) -> MonitorSpecification:
+        profile = self.reference.profile
+        for name in self.slices.columns:
+            if name not in self.columns or profile is None or name not in profile.features:
+                raise ValueError(
+                    f"slices.columns are columns of the features that have a reference, by which they are cut, got {name!r}; make it with: driftwarden monitor infer FILE"
+                )
+        if len(set(self.slices.columns)) < len(self.slices.columns):
+            raise ValueError(f"slices.columns must name each column once, got {', '.join(self.slices.columns)}")
+        if self.task == "classification" and self.slices.columns and not self.classes:
+            raise ValueError("slices are of errors, and without classes, which come with a reference, a right answer cannot be told from a wrong one; leave slices out")
+        if self.slices.columns and profile is not None:
+            number = SliceCells({name: profile.features[name] for name in self.slices.columns}, self.slices.paired).size
+            if number > MOST_SLICES:
+                raise ValueError(
+                    f"slices must be at most {MOST_SLICES:,}, which a pane counts for each version and segment, got {number:,}; lower slices.paired, or name fewer columns"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _weights_can_be_counted(self) -> MonitorSpecification:
         if self.sampling == "weighted":
             asked = {"correlation": self.correlation, "detectors.river": self.detectors.river, "detectors.rates: e-detector": self.detectors.rates == "e-detector"}
+            asked["slices"] = bool(self.slices.columns)
             asked["reference.kind: hour_of_week"] = self.reference.kind == "hour_of_week"
             unfit = [name for name, is_asked in asked.items() if is_asked]
             if unfit:
@@ -278,10 +304,6 @@ class MonitorSpecification(Frozen):
         for name, feature in self.features.items():
             if feature.type == "embedding":
                 content["features"][name] |= feature.model_dump(include=OF_EMBEDDINGS)
-        if self.sampling == "ignored":  # as it was before there was such a key
-            del content["sampling"]
-        if not self.estimate_performance:  # then nothing is counted for it
-            del content["estimate_performance"]
         profile = self.reference.profile
         if profile is not None and profile.outcomes is None:
             del content["reference"]["profile"]["outcomes"]
@@ -292,8 +314,10 @@ class MonitorSpecification(Frozen):
             content["saturation"] = self.service.saturation.model_dump()
         if not self.correlation:
             _without_correlation(content)
-        if not self.quality.monitors:
-            del content["quality"]
+        asked = {"sampling": self.sampling != "ignored", "estimate_performance": self.estimate_performance, "quality": self.quality.monitors, "slices": self.slices.columns}
+        for name, is_asked in asked.items():
+            if not is_asked:  # as it was before there was such a key
+                del content[name]
         if profile is not None and "anomalies" not in self.quality.monitors:
             del content["reference"]["profile"]["anomalies"]
         return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]

@@ -14,7 +14,7 @@ from streams.settings_file import parse_settings
 _ALWAYS = ("model", "task", "pane", "lateness", "windows", "false_alarms")
 _ORDER = (
     *("model", "owner", "task", "positive", "pane", "lateness", "max_ahead", "windows", "false_alarms", "events_per_pane", "estimate_performance"),
-    *("segments", "features", "correlation", "labels", "detectors", "alerts", "service", "quality", "retrain", "reference"),
+    *("segments", "features", "correlation", "labels", "detectors", "alerts", "service", "quality", "slices", "retrain", "reference"),
 )
 _HEADER = """\
 # What Driftwarden is told about one model. Every key but `model` has a default; durations read 10s, 5m, 2h, 30d.

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from detectors.alerts.slice_evidence import SliceEvidence
 from detectors.verdict import AlertKind, Evidence
 
 AlertStatus = Literal["opened", "updated", "resolved"]
@@ -44,3 +45,4 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[str, ...] = ()
     incident: str = ""  # alert_id of the first alert, of whatever kind, that may be of the same change
     acknowledged: Acknowledged | None = None
+    slices: tuple[SliceEvidence, ...] = ()  # of kind performance: where errors rose by more than elsewhere

@@ -23,6 +23,7 @@ import numpy as np
 
 from detectors.alerts.alert import Acknowledged, Alert
 from detectors.alerts.alert_summary import summary_of
+from detectors.alerts.slice_evidence import SliceEvidence, said
 from detectors.duration import format_duration, parse_duration
 from detectors.event_batch import NO_TIME
 from detectors.monitors.silence import SILENT
@@ -88,7 +89,9 @@ class Lifecycle:
         """Severity of each alert that is open."""
         return [alert.severity for alert in self._open.values()]
 
-    def step(self, at: int, version: str, alarms: Sequence[Alarm], resolutions: Mapping[str, Resolution], happened: Sequence[str] = ()) -> tuple[list[Alert], list[str]]:
+    def step(
+        self, at: int, version: str, alarms: Sequence[Alarm], resolutions: Mapping[str, Resolution], happened: Sequence[str] = (), slices: Sequence[SliceEvidence] = ()
+    ) -> tuple[list[Alert], list[str]]:
         """Take the alarms of a closed pane.
 
         Parameters
@@ -98,6 +101,7 @@ class Lifecycle:
         alarms : monitors in alarm that no open alert holds yet, see `knows`.
         resolutions : by monitor, for those that open alerts hold, see `held`.
         happened : what else happened about that time, a sentence each.
+        slices : in which performance became worse by more than elsewhere, for alerts of that.
 
         Returns
         -------
@@ -109,21 +113,23 @@ class Lifecycle:
             for name in watched.keys() & resolutions.keys():
                 watched[name].hear(at, resolutions[name])
         alarms = self._explained(at, alarms)
+        said_of_slices = [said(one) for one in slices]
         for kind in sorted({alarm.kind for alarm in alarms} | {alert.kind for alert in self._open.values()}):
+            of_kind, told = (slices, [*said_of_slices, *happened]) if kind == "performance" else ((), happened)
             joined = self._joined(kind, at, [alarm for alarm in alarms if alarm.kind == kind])
             for alert in self._of_kind(kind):
                 mine = joined.pop(alert.alert_id, [])
                 if mine:
-                    records.append(self._updated(alert.alert_id, at, mine, happened))
+                    records.append(self._updated(alert.alert_id, at, mine, told, of_kind))
                 elif self._is_gone(alert.alert_id, at, resolutions):
                     records.append(self._resolved(alert.alert_id, at))
                     well += [monitor.name for monitor in records[-1].monitors]
             for alert_id, mine in joined.items():
                 if alert_id:
                     self._open[alert_id] = self._resolved_lately.pop(alert_id)
-                    records.append(self._updated(alert_id, at, mine, happened))
+                    records.append(self._updated(alert_id, at, mine, told, of_kind))
                 else:
-                    records.append(self._opened(at, version, mine, happened))
+                    records.append(self._opened(at, version, mine, told, of_kind))
         return records, well
 
     def _explained(self, at: int, alarms: Sequence[Alarm]) -> list[Alarm]:
@@ -232,7 +238,7 @@ class Lifecycle:
         """Each monitor of an open alert, and when it is given up unless it is heard of."""
         return ((name, watch.heard + self._silence) for watched in self._watched.values() for name, watch in watched.items() if name != SILENT)  # which is judged by time itself
 
-    def _opened(self, at: int, version: str, alarms: list[Alarm], happened: Sequence[str]) -> Alert:
+    def _opened(self, at: int, version: str, alarms: list[Alarm], happened: Sequence[str], slices: Sequence[SliceEvidence]) -> Alert:
         specification, kind = self._specification, alarms[0].kind
         change_at = min(alarm.change_at for alarm in alarms)
         monitors = _causes_first(kind, [alarm.evidence for alarm in sorted(alarms, key=_strongest)])
@@ -256,6 +262,7 @@ class Lifecycle:
             events_per_pane=specification.events_per_pane,
             causes=_causes((), happened, monitors),
             incident=self._incident(at, alarms) or alert_id,
+            slices=tuple(slices),
         )
         self._open[alert_id] = alert
         self._watched[alert_id] = {monitor.name: _Watch(heard=at) for monitor in monitors}
@@ -267,14 +274,15 @@ class Lifecycle:
         alike = [alert for alert in self._open.values() if earliest <= alert.updated_at] + self._lately(at, self._resolved_lately.values(), alarms)
         return min(alike, key=lambda alert: (alert.opened_at, alert.kind, alert.alert_id)).incident if alike else ""
 
-    def _updated(self, alert_id: str, at: int, alarms: list[Alarm], happened: Sequence[str]) -> Alert:
+    def _updated(self, alert_id: str, at: int, alarms: list[Alarm], happened: Sequence[str], slices: Sequence[SliceEvidence]) -> Alert:
         before = self._open[alert_id]
         renewed = {alarm.evidence.name for alarm in alarms}
         kept = (monitor for monitor in before.monitors if monitor.name not in renewed)
         monitors = _causes_first(before.kind, [*kept, *(alarm.evidence for alarm in sorted(alarms, key=_strongest))])
         summary = summary_of(before.model, monitors, before.change_at)
         causes = _causes(before.causes, happened, monitors)
-        alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="updated", updated_at=at, monitors=monitors, summary=summary, causes=causes)
+        again = {"monitors": monitors, "summary": summary, "causes": causes, "slices": tuple(slices) or before.slices}
+        alert = msgspec.structs.replace(before, sequence=before.sequence + 1, status="updated", updated_at=at, **again)
         self._open[alert_id] = alert
         watched = self._watched.get(alert_id, {})
         self._watched[alert_id] = {monitor.name: watched.get(monitor.name) or _Watch(heard=at) for monitor in monitors}

@@ -17,6 +17,7 @@ import numpy as np
 
 from detectors.alerts.alert import Alert
 from detectors.alerts.alert_summary import summary_of
+from detectors.alerts.slice_evidence import again
 from detectors.alerts.stated_references import StatedCategoricalDrift, StatedNumericDrift
 from detectors.budget import parse_budget
 from detectors.errors import EventError
@@ -89,6 +90,11 @@ def figures(life: Sequence[Alert]) -> tuple[Figure, ...]:
             if content not in seen:
                 seen.add(content)
                 found += [*_of_detector(evidence), *_of_counts(evidence), *_of_budget(record, evidence)]
+        for one in record.slices:
+            content = msgspec.json.encode(one)
+            if content not in seen:
+                seen.add(content)
+                found += [Figure(monitor=f"slice {' and '.join(one.where)}", name=name, stated=stated, recomputed=recomputed) for name, stated, recomputed in again(one)]
         found += _of_record(record)
     return tuple(found)
 

@@ -16,9 +16,10 @@ from scipy import special
 
 from detectors.alerts.false_discoveries import e_bh, e_values_of
 from detectors.columns.binning import encode
+from detectors.columns.slice_cells import parts_of
 from detectors.event_batch import Bool, Coded, Float64, Int64
 from detectors.metric import wilson
-from detectors.profile import ColumnProfile, NumericProfile
+from detectors.profile import ColumnProfile
 
 FALSE_SLICES = 0.05
 FEWEST = 30
@@ -29,8 +30,6 @@ PAIRED = 12
 
 MOST = 5
 """Slices that are told."""
-
-_PARTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ def worst_slices(columns: Mapping[str, tuple[Coded, ColumnProfile]], wrong: Bool
     >>> found.where, found.n, found.share, found.elsewhere
     (('city = Oslo',), 100, 0.5, 0.0)
     """
-    parts = [_parts_of(name, column, profile) for name, (column, profile) in columns.items()]
+    parts = [(texts, part[encode(column, profile)]) for (name, (column, profile)) in columns.items() for texts, part in [parts_of(name, profile)]]
     found = [one for texts, codes in parts for one in _of_one(texts, codes, wrong)]
     for (texts, codes), (others, other_codes) in itertools.combinations(parts[:PAIRED], 2):
         found += _of_two(texts, codes, others, other_codes, wrong)
@@ -83,27 +82,6 @@ def worst_slices(columns: Mapping[str, tuple[Coded, ColumnProfile]], wrong: Bool
     named = e_bh(e_values_of(np.array([chance for _, chance in found]), FALSE_SLICES), FALSE_SLICES)
     told = [one for (one, _), is_named in zip(found, named.tolist(), strict=True) if is_named]
     return tuple(sorted(told, key=lambda one: (-(one.share - one.elsewhere) * one.n, one.where))[:MOST])
-
-
-def _parts_of(name: str, column: Coded, profile: ColumnProfile) -> tuple[list[str], Int64]:
-    """Names of a column's parts, and which one each row is in."""
-    cells = encode(column, profile)
-    if not isinstance(profile, NumericProfile):
-        return [*(f"{name} = {level}" for level in profile.levels), f"{name} unseen", f"{name} missing"], cells
-    ends = np.searchsorted(np.cumsum(profile.counts) / sum(profile.counts), np.arange(1, _PARTS) / _PARTS) + 1
-    first = np.unique(np.concatenate(([0], ends[ends < len(profile.scores)])))  # bin with which each part begins
-    bounds = [*(profile.edges[place - 1] for place in first[1:].tolist())]
-    texts = [_between(name, low, high) for low, high in itertools.pairwise([None, *bounds, None])]
-    missing = len(profile.scores)
-    return [*texts, f"{name} missing"], np.where(cells == missing, len(texts), np.searchsorted(first, cells, side="right") - 1)
-
-
-def _between(name: str, low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return f"{name} not missing"
-    if low is None:
-        return f"{name} < {high:.4g}"
-    return f"{name} >= {low:.4g}" if high is None else f"{low:.4g} <= {name} < {high:.4g}"
 
 
 def _of_one(texts: Sequence[str], codes: Int64, wrong: Bool) -> list[tuple[Slice, float]]:

@@ -16,7 +16,10 @@ from detectors.acknowledgement import Acknowledgement, Present
 from detectors.alerts.alert import Acknowledged, Alert
 from detectors.alerts.causes import Seen, causes_of
 from detectors.alerts.lifecycle import Alarm, Lifecycle, Resolution
+from detectors.alerts.slice_contrasts import risen
+from detectors.alerts.slice_evidence import SliceEvidence, slice_evidence
 from detectors.detection.closed_pane import ClosedPane
+from detectors.detection.slice_history import SliceHistory
 from detectors.detector import Detector, State
 from detectors.event_batch import Float64
 from detectors.monitors.bank import by_dependence_on_version, detectors_of, hourly_monitors, of_a_later_version, silence_of
@@ -85,6 +88,7 @@ class Watch:
         self._lead: _Lead | None = None
         self._happened: list[tuple[int, str]] = []
         self._acknowledged = AcknowledgedReferences()
+        self._slices = None if layout.slices is None else SliceHistory()
         self._silence = silence_of(specification)
         self._heard = NOTHING
         reference = specification.reference
@@ -135,6 +139,8 @@ class Watch:
         for place, pane in enumerate(run):
             if place and self._lifecycle.gives_up(self._end(pane) - 1):
                 break
+            if self._slices is not None:
+                self._slices.add(pane.start, serving[place][self._layout.blocks["slices"]])
             alerts = [] if place else ended
             if drifting[place] or not self._lifecycle.idle:
                 said, well = self._alerts(self._end(pane), walks, place, heard=listened[place][0].last == self._end(pane))
@@ -230,7 +236,14 @@ class Watch:
         happened = [sentence for when, sentence in self._happened if when > at - self._specification.alerts.cooldown]
         if alarms:
             happened += self._causes(at, min(alarm.change_at for alarm in alarms), walks, place)
-        return self._lifecycle.step(at, self._version or "", alarms, resolutions, happened)
+        return self._lifecycle.step(at, self._version or "", alarms, resolutions, happened, self._risen([alarm.change_at for alarm in alarms if alarm.kind == "performance"]))
+
+    def _risen(self, changes: Sequence[int]) -> list[SliceEvidence]:
+        """Slices in which errors rose by more than elsewhere since the first of some changes."""
+        if self._slices is None or self._layout.slices is None or not changes:
+            return []
+        binary = self._specification.task == "classification"
+        return [slice_evidence(found, binary=binary) for found in risen(self._layout.slices, *self._slices.parted(min(changes)), binary=binary)]
 
     def _causes(self, at: int, change_at: int, walks: Sequence[_Walk], place: int) -> list[str]:
         """What else changed with what goes into the model, when alarms of a pane began."""
@@ -272,6 +285,7 @@ class Watch:
                 self._acknowledged.take({name: Present() for name in hourly_monitors(self._specification) if name in outputs})
             if self._periods is not None:
                 self._periods.begin_outputs()
+            self._slices = None if self._slices is None else SliceHistory()
             self._outputs = of_a_later_version(self._specification, self._acknowledged.references)
             for detector in self._outputs:
                 self._states[_name(detector)] = detector.initial()
@@ -380,7 +394,8 @@ class Watch:
         }
         asked = {} if self._silence is None else {"heard": self._heard.as_state()}
         hours = {} if self._hours is None else {"hours": self._hours.state()}
-        return state | asked | hours | ({} if self._periods is None else {"period": self._periods.state()})
+        slices = {} if self._slices is None else {"slices": self._slices.state()}
+        return state | asked | hours | slices | ({} if self._periods is None else {"period": self._periods.state()})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take saved state."""
@@ -398,6 +413,8 @@ class Watch:
             self._make_detectors()
         self._states = dict(state["detectors"])
         self._lifecycle.restore(state["alerts"])
+        if self._slices is not None and "slices" in state:
+            self._slices.restore(state["slices"])
         if "heard" in state:
             self._heard = Heard.of_state(state["heard"])
 

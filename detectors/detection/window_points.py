@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from detectors.alerts.slice_contrasts import interval_of, worst
 from detectors.detection.estimates import Estimates
 from detectors.event_batch import Float64
+from detectors.metric import Metric
 from detectors.metrics.column_distances import ColumnDistances, measure
 from detectors.metrics.correlation_distance import CorrelationDistance
 from detectors.metrics.metric_points import fields_of
@@ -91,7 +93,20 @@ def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
             cells = counts[layout.blocks["sketches"]].reshape(len(layout.sketched), -1)
             for name, of_column in zip(layout.sketched, sketched(cells), strict=True):
                 yield Point(measurement="feature", tags=tags | {"feature": name}, fields=fields_of(of_column), time=at)
+        yield from _slice_points(layout, counts, at, tags)
         for metric in quality(layout, window.counts):
             kind, _, name = metric.name.partition(":")
             fields: dict[str, float | int | bool | str] = {"rate": metric.value, "rate_low": metric.interval[0], "rate_high": metric.interval[1], "rate_n": metric.n}
             yield Point(measurement="quality", tags=tags | {"feature": name, "kind": kind}, fields=fields, time=at)
+
+
+def _slice_points(layout: Layout, counts: Float64, at: int, tags: dict[str, str]) -> Iterable[Point]:
+    """The slices of a window in which the model is worse than elsewhere, where slices are counted."""
+    if layout.slices is None:
+        return
+    binary = layout.specification.task == "classification"
+    name = "error_rate" if binary else "mae"
+    for rank, one in enumerate(worst(layout.slices, counts[layout.blocks["slices"]], binary=binary)):
+        metrics = [Metric(key, sums[1] / sums[0], sums[0], interval_of(sums, binary=binary)) for key, sums in ((name, one.now), ("elsewhere", one.elsewhere))]
+        fields = fields_of(metrics) | {"rank": rank + 1, "chance": one.chance, "looked_at": one.looked_at, "told": one.told}
+        yield Point(measurement="slice", tags=tags | {"slice": " and ".join(one.where)}, fields=fields, time=at)

@@ -23,8 +23,10 @@ from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, TRAF
 from detectors.panes.output_cells import output_cells
 from detectors.panes.quantile_sketch import add_sketches
 from detectors.panes.score_bins import add_scores
+from detectors.panes.slice_losses import add_losses
 from detectors.panes.value_codes import add_codes
 from detectors.profile import NumericProfile
+from detectors.rows.labelled_rows import LabelledRows
 from detectors.rows.row_groups import RowGroups
 
 SMALLEST_PROBABILITY = 1e-15  # the logarithm of 0 would make one sure and wrong prediction infinite; scikit-learn clips, too
@@ -213,6 +215,29 @@ class Contributions:
         cells += prediction.cells(self._classes, unknown, unknown)
         return groups.counts(cells, (unknown + 1) ** 2)
 
+    def slices(self, sums: Float64, groups: RowGroups, rows: EventBatch | LabelledRows, members: Members | None = None) -> None:
+        """What labelled predictions lose, by the slices that they are in."""
+        if self._layout.slices is None:
+            return
+        if isinstance(rows.prediction, CodedText) and isinstance(rows.label, CodedText):
+            losses = np.where(rows.label.equals(rows.prediction), 0.0, 1.0)
+        else:
+            losses = np.abs(np.asarray(rows.prediction) - np.asarray(rows.label))
+        cells = self._slices(rows, members)
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(losses**2)
+        if not finite.all():
+            groups, cells, losses = replace(groups, of=None if groups.of is None else groups.of[finite], n=int(finite.sum())), cells[finite], losses[finite]
+        add_losses(sums[:, self._blocks["slices"]], groups, cells, losses, squares=self._regression)
+
+    def _slices(self, rows: EventBatch | LabelledRows, members: Members | None) -> Int64:
+        """(n, S) by the parts of each row's model."""
+        if members is None:
+            assert self._layout.slices is not None  # noqa: S101  asked for where there are some
+            return self._layout.slices.cells(rows.numeric, rows.numeric_names, rows.categorical)
+        parts = zip(members.of, members.bounds[:-1], members.bounds[1:], strict=True)
+        return np.concatenate([one._slices(rows.take(slice(first, end)), None) for one, first, end in parts])
+
     def _probabilities(self, sums: Float64, groups: RowGroups, positive: Bool, score: Float64) -> None:
         rows = None
         if not (score.min(initial=1) >= 0 and score.max(initial=0) <= 1):
@@ -237,7 +262,7 @@ def _alike(layout: Layout) -> str:
     levels = {name: (profile.levels, profile.other) for name, profile in layout.columns.items() if profile.kind == "categorical"}
     predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
     told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted, specification.correlation)
-    return hashlib.blake2b(repr((*told, specification.sampling, specification.service.saturation)).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(repr((*told, specification.sampling, specification.service.saturation, specification.slices)).encode(), digest_size=16).hexdigest()
 
 
 def _correlation(layout: Layout, numeric: Mapping[str, NumericProfile], starts: Sequence[int], size: int) -> CorrelationSums | None:

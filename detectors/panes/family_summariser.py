@@ -388,6 +388,7 @@ def _fill_labelled_predictions(add: Contributions, sums: Float64, groups: RowGro
     """Predictions that came with their labels: an outcome without delay, in the pane of the prediction itself."""
     _fill_predictions(add, sums, groups, events, members)
     add.performance(sums, groups, events.prediction, events.label, events.score)
+    add.slices(sums, groups, events, members)
     add.traffic(sums, groups, "labels")
     add.delay(sums, groups, events.timestamp, events.timestamp)
 
@@ -396,15 +397,17 @@ def _fill_inputs(add: Contributions, sums: Float64, groups: RowGroups, events: E
     add.inputs(sums, groups, events, members)
 
 
-def _fill_outcomes(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, _: Members | None) -> None:
+def _fill_outcomes(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, members: Members | None) -> None:
     add.performance(sums, groups, rows.prediction, rows.label, rows.score)
+    add.slices(sums, groups, rows, members)
     add.traffic(sums, groups, "labels")
     add.delay(sums, groups, rows.predicted_at, rows.labelled_at)
 
 
-def _fill_corrections(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, _: Members | None) -> None:
+def _fill_corrections(add: Contributions, sums: Float64, groups: RowGroups, rows: LabelledRows, members: Members | None) -> None:
     """Take outcomes back; the delay of a label counts, whatever became of it."""
     add.performance(sums, groups, rows.prediction, rows.label, rows.score)
+    add.slices(sums, groups, rows, members)
     add.traffic(sums, groups, "labels")
     np.negative(sums, out=sums)
 

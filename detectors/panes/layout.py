@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from detectors.columns.binning import ColumnBins
+from detectors.columns.slice_cells import SliceCells
 from detectors.event_batch import Float64
 from detectors.panes.correlation_sums import block_size
 from detectors.panes.irregular_counts import block_size as irregular_size
@@ -61,6 +62,7 @@ class Layout:
     ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.output_cells`
     ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
     ``codes``              where constant or stale columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
+    ``slices``             where slices are asked for: labelled rows of each slice, what they lose (wrong answers, or absolute errors), and of a regression its squares
     ``irregular``          where types or the schema are watched: see `detectors.panes.irregular_counts`, of the features as they are declared
     ``anomalies``          where single events are judged: those with features, and those whose score is above the reference's threshold
     ``saturation``         where it is watched: values of its feature, and those above the limit
@@ -93,6 +95,8 @@ class Layout:
                 sizes["outputs"] = sizes["labelled_outputs"] = number_of_cells(len(self.specification.classes), scored=True)
         if self.coded:
             sizes["codes"] = CODE_CELLS * len(self.coded)
+        if self.slices is not None:
+            sizes["slices"] = self.slices.size * (3 if self.specification.task == "regression" else 2)
         if self.specification.quality.forgives:
             sizes["irregular"] = irregular_size(len(self.specification.features), names="schema" in self.specification.quality.monitors)
         if "anomalies" in self.specification.quality.monitors:
@@ -128,6 +132,12 @@ class Layout:
         if not {"constant", "stale"}.intersection(self.specification.quality.monitors):
             return ()
         return tuple(sorted(self.columns, key=lambda name: self.columns[name].kind != "numeric"))
+
+    @cached_property
+    def slices(self) -> SliceCells | None:
+        """In which errors are counted, where that is asked for."""
+        asked = self.specification.slices
+        return SliceCells({name: self.columns[name] for name in asked.columns}, asked.paired) if asked.columns else None
 
     @cached_property
     def prediction(self) -> ColumnProfile | None:

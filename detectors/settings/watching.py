@@ -105,6 +105,13 @@ class Service(Frozen):
         return self
 
 
+class Slices(Frozen):
+    """Slices of the labelled rows in which errors are counted, to tell where a model is wrong."""
+
+    columns: tuple[str, ...] = Field(default=(), description="columns whose parts are looked at, those that matter most first")
+    paired: int = Field(default=2, ge=0, description="how many of the first columns are looked at two at a time, too")
+
+
 QualityMonitor = Literal["constant", "stale", "type", "schema", "anomalies"]
 
 
