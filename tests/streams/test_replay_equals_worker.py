@@ -15,6 +15,7 @@ import pytest
 
 from detectors.alerts.alert import Alert
 from detectors.point import Point
+from detectors.settings.watching import Slices
 from detectors.specification import MonitorSpecification
 from streams.infer import infer
 from streams.monitor_file import save_specification
@@ -48,7 +49,7 @@ def history(tmp_path: Path) -> tuple[Path, Path]:
     write_history(live, 0, ROWS)
     base = MonitorSpecification.model_validate({"model": "churn", "lateness": "1m", "windows": ["10m"]})
     specification = infer(read_table(reference), model="churn", label="label", prediction="prediction", time="time", base=base)
-    save_specification(specification, monitor)
+    save_specification(specification.model_copy(update={"slices": Slices(columns=("age", "plan"), paired=2)}), monitor)
     return live, monitor
 
 
@@ -60,7 +61,7 @@ def run(*arguments: str, **environment: str) -> str:
 
 def final(points: Sequence[Point]) -> dict[tuple[object, ...], dict[str, object]]:
     """Closed panes and rolling windows, by what they are of."""
-    kept = [point for point in points if point.measurement in {"performance", "quality", "drift"} or (point.measurement == "traffic" and point.fields["final"])]
+    kept = [point for point in points if point.measurement in {"performance", "quality", "drift", "slice"} or (point.measurement == "traffic" and point.fields["final"])]
     return {(point.measurement, tuple(sorted(point.tags.items())), point.time): point.fields for point in kept}
 
 
@@ -81,6 +82,7 @@ def test_replay_and_worker_give_the_same_panes_metrics_and_alerts(broker: str, t
     replayed = final(decode_points((tmp_path / "metrics.jsonl").read_bytes()))
     alerts = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
     assert {alert["kind"] for alert in alerts} == {"drift", "performance"}
+    assert {key[0] for key in replayed} == {"performance", "quality", "drift", "slice", "traffic"}
 
     with delivery_stream(broker, topics, tmp_path) as stream:
         kafka = {"DRIFTWARDEN_BOOTSTRAP": broker, "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix}
