@@ -24,8 +24,12 @@ def test_the_page_answers_at_the_address_that_was_told_until_somebody_presses_ct
     with open_page(tmp_path, broker, Console()) as page:
         assert page.address in capsys.readouterr().out
         assert "Driftwarden" in _answer(page.address)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # processes that pytest-xdist starts ignore it
         threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
-        page.stay()
+        try:
+            page.stay()
+        finally:
+            signal.signal(signal.SIGINT, before)
     with pytest.raises(requests.ConnectionError):
         requests.get(page.address, timeout=5)
 
