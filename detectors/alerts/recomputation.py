@@ -17,7 +17,7 @@ import numpy as np
 
 from detectors.alerts.alert import Alert
 from detectors.alerts.alert_summary import summary_of
-from detectors.alerts.slice_evidence import again
+from detectors.alerts.slice_figures import again
 from detectors.alerts.stated_references import StatedCategoricalDrift, StatedNumericDrift
 from detectors.budget import parse_budget
 from detectors.errors import EventError

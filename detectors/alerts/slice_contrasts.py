@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from detectors.alerts.slice_evidence import Sums
 from detectors.columns.slice_cells import ALL_ROWS, SliceCells
 from detectors.event_batch import Float64
 from detectors.metric import Z
@@ -23,9 +24,6 @@ FEWEST = 30
 
 MOST = 5
 """Slices that are told of one window."""
-
-Sums = tuple[float, float, float]
-"""Rows, what they lose, and its squares, which is the same for right and wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)

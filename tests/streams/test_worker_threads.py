@@ -10,6 +10,7 @@ PROGRAM = """
 import json, numpy, streams.worker
 from threadpoolctl import threadpool_info
 from streams.connection import connect
+from streams.telemetry.settings import MetricsSettings
 from streams.worker_settings import WorkerSettings
 
 class Started(Exception):
@@ -20,7 +21,7 @@ def stop(*given):
 
 streams.worker.Worker = stop
 try:
-    streams.worker.run_worker(connect(), WorkerSettings())
+    streams.worker.run_worker(connect(), WorkerSettings(), MetricsSettings())
 except Started:
     print(json.dumps([pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]))
 """
