@@ -21,6 +21,7 @@ from detectors.rfc3339 import format_time
 from detectors.verdict import Evidence
 from retrainer.versions import Version
 from streams.notify.settings import NoticeKind, NoticeSeverity
+from streams.view.gate_words import gate_in_words
 
 SHOWN_MONITORS = 5
 """Of an alert with many monitors the strongest are told one by one; all are in `driftwarden alerts explain`."""
@@ -148,6 +149,7 @@ def version_notice(version: Version, *, owner: str = "", page_address: str | Non
     actions = [Action(label="lineage", command=f"driftwarden models lineage {_word(name)}")]
     if promoted:
         actions.append(Action(label="roll it back", command=_roll_back(version.model, version.version)))
+    evidence = gate_in_words(version)
     told = "serves now" if promoted else "was rolled back; the version before it serves again"
     return Notice(
         name=f"version {version.model} {version.version} {version.revision} {version.status} {version.at}",
@@ -157,7 +159,7 @@ def version_notice(version: Version, *, owner: str = "", page_address: str | Non
         model=version.model,
         version=version.version,
         owner=owner,
-        summary=f"{version.model}: version {version.version} {told}, by {version.by}" + _gate_in_words(version),
+        summary=f"{version.model}: version {version.version} {told}, by {version.by}" + (f" ({evidence})" if evidence else ""),
         at=version.at,
         incident=f"version {version.model} {version.version}",
         causes=(f"cause: {version.cause}",) if version.cause else (),
@@ -165,17 +167,6 @@ def version_notice(version: Version, *, owner: str = "", page_address: str | Non
         actions=tuple(actions),
         link=_link(page_address, "model", name=version.model),
     )
-
-
-def _gate_in_words(version: Version) -> str:
-    """How sure the gate was: its reason, and by how much the loss is lower, with interval and number of labels."""
-    gate = version.gate
-    parts = [str(gate["reason"])] if gate.get("reason") else []
-    difference, labels, (low, high) = gate.get("difference"), gate.get("labels"), gate.get("interval") or (None, None)
-    if isinstance(difference, int | float) and isinstance(labels, int):
-        interval = f", 95 % {low:+.3g} to {high:+.3g}" if isinstance(low, int | float) and isinstance(high, int | float) else ""
-        parts.append(f"loss lower by {difference:+.3g}{interval}, n {labels:,}")
-    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _finding(evidence: Evidence, budget: str) -> Finding:

@@ -13,6 +13,18 @@ from streams.notify.notice import Notice, alert_notice
 
 _OPENED = 1_767_268_800_000
 MODEL = "driftwarden-test"
+EVIDENCE = Evidence(
+    name="error_rate",
+    statistic="z",
+    value=6.1,
+    threshold=5.2,
+    effect=Effect(name="difference of rates", value=0.1, interval=(0.06, 0.14), floor=0.02),
+    n_reference=1_000,
+    n_current=400,
+    reference={"count": 100.0, "of": 1_000.0},
+    current={"count": 80.0, "of": 400.0},
+    basis={"detector": "rate"},
+)
 
 
 def sample_notice(status: Literal["opened", "resolved"] = "opened", *, at: int = _OPENED, page_address: str | None = None) -> Notice:
@@ -22,18 +34,6 @@ def sample_notice(status: Literal["opened", "resolved"] = "opened", *, at: int =
     ----------
     at : time at which it was opened, epoch milliseconds; it names the alert.
     """
-    evidence = Evidence(
-        name="error_rate",
-        statistic="z",
-        value=6.1,
-        threshold=5.2,
-        effect=Effect(name="difference of rates", value=0.1, interval=(0.06, 0.14), floor=0.02),
-        n_reference=1_000,
-        n_current=400,
-        reference={"count": 100.0, "of": 1_000.0},
-        current={"count": 80.0, "of": 400.0},
-        basis={"detector": "rate"},
-    )
     alert = Alert(
         alert_id=f"test-{at:x}",
         sequence=0 if status == "opened" else 1,
@@ -47,7 +47,7 @@ def sample_notice(status: Literal["opened", "resolved"] = "opened", *, at: int =
         updated_at=at,
         change_at=at - 600_000,
         summary=f"{MODEL}: a test of this receiver, nothing has happened: error_rate changed by +0.1 (difference of rates; 95 % +0.06 to +0.14, floor 0.02, n 400 against 1,000)",
-        monitors=(evidence,),
+        monitors=(EVIDENCE,),
         budget="1 per 30d",
         causes=("somebody asked for a test: driftwarden notify test",),
     )

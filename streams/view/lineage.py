@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from retrainer.versions import Version, champion, history
+from streams.view.gate_words import gate_in_words
 from streams.view.wording import Clock, number
 
 _SAID = {"registered": "on trial", "canary": "serves a share", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
@@ -61,25 +62,11 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
                 cause_is_alert=last.cause in alert_ids,
                 rows=number(last.trained_on.get("rows")),
                 digest=last.digest.removeprefix("sha256:")[:12],
-                evidence=_evidence(last),
+                evidence="no verdict yet" if last.status == "registered" else gate_in_words(last),
                 details=_details(records),
             )
         )
     return tuple(views)
-
-
-def _evidence(version: Version) -> str:
-    """The gate's reason, and the difference of losses where it measured one."""
-    if version.status == "registered":
-        return "no verdict yet"
-    gate = version.gate
-    parts = [str(gate["reason"])] if gate.get("reason") else []
-    interval = gate.get("interval")
-    if isinstance(gate.get("difference"), int | float) and not any("wealth" in part for part in parts):
-        bounds = f" [{number(interval[0], signed=True)}, {number(interval[1], signed=True)}]" if isinstance(interval, Sequence) and len(interval) == 2 else ""
-        wealth = f", wealth {number(gate.get('wealth'))} of {number(gate.get('threshold'))}"
-        parts.append(f"loss lower by {number(gate['difference'], signed=True)}{bounds} on {number(gate.get('labels'))} labels{wealth}")
-    return "; ".join(parts)
 
 
 def _details(records: Sequence[Version]) -> tuple[tuple[str, str], ...]:

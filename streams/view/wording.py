@@ -13,19 +13,20 @@ _ON_THE_WIRE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def number(value: object, *, signed: bool = False) -> str:
-    """Three significant digits, thousands separated; an undefined number is a dash.
+    """Three significant digits, thousands separated as far as anybody reads them; an undefined number is a dash.
 
     Examples
     --------
-    >>> number(0.012345), number(-0.5, signed=True), number(1234567), number(float("nan")), number(None)
-    ('0.0123', '-0.5', '1,234,567', '–', '–')
+    >>> number(0.012345), number(-0.5, signed=True), number(1234567), number(1e40), number(float("nan")), number(None)
+    ('0.0123', '-0.5', '1,234,567', '1e+40', '–', '–')
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–"
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞" if value > 0 else "-∞"
     sign = "+" if signed else ""
-    return f"{value:{sign},.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:{sign}.3g}"
+    is_read_whole = abs(value) < 1e15 and (abs(value) >= 1_000 or value == int(value))
+    return f"{value:{sign},.0f}" if is_read_whole else f"{value:{sign}.3g}"
 
 
 def share(value: float) -> str:

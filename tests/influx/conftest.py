@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 import requests
 
-from streams.child import dying_with_parent
 from streams.influx.settings import InfluxSettings
 from streams.java import user_cache
+from tests.server import Server
 from tools.influxd.build import influxd
 
 TOKEN = "of-the-tests"  # noqa: S105  of a server that ends with them
@@ -23,37 +18,14 @@ TOKEN = "of-the-tests"  # noqa: S105  of a server that ends with them
 NOBODY = {"token": "of-nobody"}
 
 
-@dataclass
-class Influxd:
-    """One that can be stopped and started again on the same data."""
+class Influxd(Server):
+    """An InfluxDB."""
 
-    folder: Path
-    port: int
-    url: str = field(init=False)
-    process: subprocess.Popen[bytes] | None = None
+    READY = "/health"
 
-    def __post_init__(self) -> None:
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
+    def command(self) -> list[str]:
         paths = [f"--{name}-path={self.folder / name}" for name in ("bolt", "sqlite", "engine")]
-        command = [str(influxd(cache=user_cache())), "--reporting-disabled", f"--http-bind-address=127.0.0.1:{self.port}", *paths]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(dying_with_parent(command), stdout=log, stderr=subprocess.STDOUT)
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            try:
-                if requests.get(f"{self.url}/health", timeout=1).ok:
-                    return
-            except requests.ConnectionError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "log").read_text()[-3_000:])
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        return [str(influxd(cache=user_cache())), "--reporting-disabled", f"--http-bind-address=127.0.0.1:{self.port}", *paths]
 
     def settings(self, bucket: str, **changed: object) -> InfluxSettings:
         return InfluxSettings.model_validate({"url": self.url, "org": "tests", "bucket": bucket, "token": TOKEN, "group": bucket, "flush_after": "100ms"} | changed)
@@ -62,10 +34,7 @@ class Influxd:
 @pytest.fixture(scope="session")
 def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
     """An InfluxDB with an organization and a token; one that cannot start is a failure, never a skip."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Influxd(tmp_path_factory.mktemp("influxd"), port)
+    server = Influxd(tmp_path_factory.mktemp("influxd"))
     server.start()
     answer = requests.post(f"{server.url}/api/v2/setup", json={"username": "tests", "password": uuid.uuid4().hex, "org": "tests", "bucket": "first", "token": TOKEN}, timeout=30)
     answer.raise_for_status()

@@ -20,6 +20,7 @@ from streams.influx.setup import set_up
 from streams.influx.sink import RECORDS_AT_ONCE, InfluxSink
 from streams.topics import Topics
 from streams.wire import encode_points
+from tests.background import running_beside
 from tests.influx.conftest import NOBODY, Influxd
 
 pytestmark = pytest.mark.kafka
@@ -53,25 +54,10 @@ def psi(first: int, end: int) -> list[bytes]:
 
 @contextmanager
 def running(connection: KafkaConnection, settings: InfluxSettings) -> Iterator[InfluxSink]:
-    stopping, ended = threading.Event(), []
+    stopping = threading.Event()
     sink = InfluxSink(connection, settings, stopping)
-
-    def run() -> None:
-        try:
-            sink.run()
-        except Exception as error:  # told by the test's thread
-            ended.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with running_beside(sink.run, stopping):
         yield sink
-    finally:
-        stopping.set()
-        thread.join(30)
-        assert not thread.is_alive()
-        if ended:
-            raise ended[0]
 
 
 def stored(settings: InfluxSettings, measurement: str = "drift") -> list[dict[str, Any]]:

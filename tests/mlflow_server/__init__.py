@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from streams.demo.processes import free_port
 from streams.java import user_cache
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -60,9 +60,7 @@ def running_mlflow(folder: Path) -> Iterator[str]:
     RuntimeError
         If it does not answer within two minutes; with the end of its log.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     variables = environment(
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
         MLFLOW_WEBHOOK_ALLOWED_SCHEMES="http,https",

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.notify.servers import Alertmanager, HttpServer, MailServer, free_port, http_server, mail_server
+from tests.notify.servers import Alertmanager, HttpServer, MailServer, http_server, mail_server
 
 
 @pytest.fixture(scope="session")
 def alertmanager_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
     """A real Alertmanager; one that cannot start is a failure, never a skip."""
-    server = Alertmanager(tmp_path_factory.mktemp("alertmanager"), free_port())
+    server = Alertmanager(tmp_path_factory.mktemp("alertmanager"))
     server.start()
     yield server
     server.stop()

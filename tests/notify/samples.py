@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from detectors.alerts.alert import Alert
-from detectors.verdict import Effect, Evidence
 from retrainer.versions import Version
 from streams.notify.notice import Notice, alert_notice
+from streams.notify.sample import EVIDENCE
 from streams.notify.settings import NotifySettings, parse_notify_settings
 from streams.notify.values import Environment
 
@@ -18,18 +18,6 @@ VARIABLES = {"SECRET": "whsec_plJ3nmyCDGBKInavdOK15jsl", "KEY": "0123456789abcde
 
 
 def alert(alert_id: str = "a1", sequence: int = 0, status: Any = "opened", model: str = "churn", **changed: Any) -> Alert:
-    evidence = Evidence(
-        name="error_rate",
-        statistic="z",
-        value=6.1,
-        threshold=5.2,
-        effect=Effect(name="difference of rates", value=0.1, interval=(0.06, 0.14), floor=0.02),
-        n_reference=1_000,
-        n_current=400,
-        reference={"count": 100.0, "of": 1_000.0},
-        current={"count": 80.0, "of": 400.0},
-        basis={"detector": "rate"},
-    )
     made = Alert(
         alert_id=alert_id,
         sequence=sequence,
@@ -43,7 +31,7 @@ def alert(alert_id: str = "a1", sequence: int = 0, status: Any = "opened", model
         updated_at=NOON + 60_000 * sequence,
         change_at=NOON - 600_000,
         summary=f"{model}: error_rate changed by +0.1",
-        monitors=(evidence,),
+        monitors=(EVIDENCE,),
         budget="1 per 30d",
         causes=("feature:salary drifted",),
         incident=alert_id,

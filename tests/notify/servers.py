@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +23,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from streams.child import dying_with_parent
+from streams.demo.processes import free_port
 from streams.java import user_cache
+from tests.server import Server
 from tools.alertmanager.build import alertmanager
 
 CONFIGURATION = """\
@@ -35,44 +34,15 @@ receivers: [{name: nobody}]
 """
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+class Alertmanager(Server):
+    """An Alertmanager that tells nobody."""
 
+    READY = "/-/ready"
 
-@dataclass
-class Alertmanager:
-    """One that can be stopped and started again."""
-
-    folder: Path
-    port: int
-    url: str = field(init=False)
-    process: subprocess.Popen[bytes] | None = None
-
-    def __post_init__(self) -> None:
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
+    def command(self) -> list[str]:
         (self.folder / "alertmanager.yml").write_text(CONFIGURATION)
         command = [str(alertmanager(cache=user_cache())), f"--config.file={self.folder / 'alertmanager.yml'}", f"--storage.path={self.folder}"]
-        command += [f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address="]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(dying_with_parent(command), stdout=log, stderr=subprocess.STDOUT)
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            try:
-                if requests.get(f"{self.url}/-/ready", timeout=1).ok:
-                    return
-            except requests.ConnectionError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "log").read_text()[-3_000:])
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        return [*command, f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address="]
 
     def alerts(self, model: str) -> list[dict[str, Any]]:
         """Alerts of a model that are open there."""

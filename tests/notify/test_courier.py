@@ -16,14 +16,16 @@ from detectors.alerts.alert import Alert
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
 from streams.connection import KafkaConnection
+from streams.demo.processes import free_port
 from streams.monitor_codec import acknowledgement_key, encode_acknowledgement, encode_monitor, monitor_key
 from streams.notify.courier import RECORDS_AT_ONCE, Courier
 from streams.notify.notifier import Notifier
 from streams.notify.settings import NotifySettings
 from streams.topics import Topics
 from streams.wire import encode_alert, encode_version
+from tests.background import running_beside
 from tests.notify.samples import alert, promotion, settings
-from tests.notify.servers import Alertmanager, HttpServer, eventually, free_port
+from tests.notify.servers import Alertmanager, HttpServer, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -44,25 +46,10 @@ def publish(connection: KafkaConnection, *records: Alert | tuple[str, bytes, byt
 
 @contextmanager
 def running(connection: KafkaConnection, told: NotifySettings) -> Iterator[Courier]:
-    stopping, ended = threading.Event(), []
+    stopping = threading.Event()
     notifier = Notifier(connection, told, stopping)
-
-    def run() -> None:
-        try:
-            notifier.run()
-        except Exception as error:  # told by the test's thread
-            ended.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with running_beside(notifier.run, stopping):
         yield notifier.couriers["it"]
-    finally:
-        stopping.set()
-        thread.join(30)
-        assert not thread.is_alive()
-        if ended:
-            raise ended[0]
 
 
 def settled(connection: KafkaConnection) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from streams.demo.processes import free_port
 from streams.notify.delivery import Delivery, sender_of
 from streams.notify.desk import Batch
 from streams.notify.forms import form_of
@@ -20,7 +21,7 @@ from streams.notify.notice import Notice, alert_notice, version_notice
 from streams.notify.outcome import AwayError, RefusedError
 from streams.notify.sample import sample_batch
 from tests.notify.samples import NOON, VARIABLES, alert, notice, promotion, settings
-from tests.notify.servers import HttpServer, MailServer, free_port, mail_server
+from tests.notify.servers import HttpServer, MailServer, mail_server
 from tests.streams.command_line import run
 
 NOW = NOON + 3_600_000
@@ -124,7 +125,7 @@ def test_pagerduty_gets_one_alert_an_incident_and_promotions_as_changes(receiver
     assert (trigger["payload"]["severity"], trigger["payload"]["source"]) == ("critical", "churn")
     assert len(trigger["payload"]["summary"]) <= 1_024
     assert trigger["links"] == [{"href": "https://d.example/alert?model=churn&id=a1", "text": "churn in Driftwarden"}]
-    assert change["payload"]["summary"] == "churn: version 4 serves now, by retrainer (loss lower by +0.031, 95 % +0.01 to +0.05, n 1,200)"
+    assert change["payload"]["summary"] == "churn: version 4 serves now, by retrainer (loss lower by 0.031 (95 % +0.01 to +0.05) on 1,200 labels)"
 
 
 def mailer(mail: MailServer, **more: str) -> Delivery:

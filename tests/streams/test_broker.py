@@ -15,6 +15,7 @@ from kafka import KafkaAdminClient
 
 from streams import java
 from streams.broker import Broker, BrokerError
+from streams.demo.processes import free_port
 from streams.topics import Topics, create_topics, existing_partitions
 
 pytestmark = pytest.mark.kafka
@@ -32,14 +33,8 @@ def _driftwarden(*arguments: str, path: str | None = None) -> subprocess.Complet
     return subprocess.run([sys.executable, "-c", "from streams.cli import main; main()", *arguments], capture_output=True, text=True, env=environment, check=False, timeout=120)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_the_command_starts_a_broker_without_java_on_the_path_and_its_topics_survive_a_stop(tmp_path: Path) -> None:
-    data, port = str(tmp_path / "kafka"), str(_free_port())
+    data, port = str(tmp_path / "kafka"), str(free_port())
     try:
         started = _driftwarden("broker", "start", "--port", port, "--data", data, "--json", path="/nowhere")
         assert started.returncode == 0, started.stderr

@@ -272,7 +272,7 @@ def test_a_version_says_where_it_came_from_and_why_it_serves() -> None:
     two, three = full().versions
     assert (two.version, two.said, two.serving, two.parent, two.cause_is_alert, two.rows) == ("2", "promoted", True, "1", True, "400")
     assert (three.said, three.serving) == ("refused", False)
-    assert "+0.2 [+0.1, +0.3] on 500 labels, wealth 30 of 20" in three.evidence
+    assert "loss lower by 0.2 (95 % +0.1 to +0.3) on 500 labels; evidence 30 of 20 needed" in three.evidence
 
 
 def test_an_undefined_number_is_a_dash_and_breaks_the_line() -> None:

@@ -15,6 +15,7 @@ from retrainer.canary import canary
 from retrainer.versions import Version, champion, history
 from streams.cli.options import Bootstrap, Json, Prefix, print_json, results
 from streams.connection import connect
+from streams.view.gate_words import gate_in_words
 from streams.whole_topic import read_versions
 from streams.wire import encode_version
 
@@ -71,25 +72,8 @@ def show_history(
 
 
 def evidence(version: Version) -> str:
-    """The evidence of a version's gate in words: its reason, with the figures where the reason does not tell them itself.
-
-    Examples
-    --------
-    >>> gate = {"reason": "superseded by version 2", "labels": 800, "difference": 0.031, "interval": [0.01, 0.05], "wealth": 25.0, "threshold": 80.0}
-    >>> evidence(Version(model="churn", version="3", status="rejected", at=0, gate=gate))
-    'superseded by version 2; loss lower by 0.031 (95 % +0.01 to +0.05) on 800 labels; evidence 25 of 80 needed'
-    """
-    gate = version.gate
-    reason = str(gate.get("reason") or ("in the gate" if version.status == "registered" and version.parent else ""))
-    said = [reason] if reason else []
-    difference, labels = gate.get("difference"), gate.get("labels")
-    if difference is not None and labels and "labels" not in reason:
-        interval = gate.get("interval") or [None, None]
-        between = "" if None in interval else f" (95 % {interval[0]:+.3g} to {interval[1]:+.3g})"
-        said.append(f"loss {'lower' if difference >= 0 else 'higher'} by {abs(difference):.3g}{between} on {labels:,} labels")
-    if gate.get("wealth") is not None and gate.get("threshold") is not None and "wealth" not in reason:
-        said.append(f"evidence {gate['wealth']:.3g} of {gate['threshold']:.3g} needed")
-    return "; ".join(said)
+    """The evidence of a version's gate in words; of a challenger whose trial goes on, that it does."""
+    return gate_in_words(version) or ("in the gate" if version.status == "registered" and version.parent else "")
 
 
 def _model(name: str, records: Sequence[Version]) -> dict[str, Any]:
