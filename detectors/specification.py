@@ -330,6 +330,12 @@ class MonitorSpecification(Frozen):
         return {column: part for name, feature in self.features.items() for column, part in feature.columns(name).items()}
 
     @property
+    def inputs(self) -> dict[str, Feature]:
+        """Features that a model is given: all but the one that tells how full its service is."""
+        saturation = self.service.saturation
+        return self.features if saturation is None else {name: feature for name, feature in self.features.items() if name != saturation.feature}
+
+    @property
     def derives(self) -> bool:
         """Whether some feature is not watched as it is."""
         return any(feature.type in DERIVED for feature in self.features.values())

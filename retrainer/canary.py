@@ -5,7 +5,7 @@ The share is of event ids, by a hash: the same id has the same version in every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import xxhash
 
@@ -28,9 +28,28 @@ def canary(records: Iterable[Version]) -> Version | None:
     for record in records:
         if record.status == "canary" or (serving is not None and record.status == "updated" and record.version == serving.version):
             serving = record
-        elif serving is not None and (record.status in {"promoted", "rolled_back"} or (record.status == "rejected" and record.version == serving.version)):
+        elif serving is not None and _ends(record, serving.version):
             serving = None
     return serving
+
+
+def end_of(version: str, records: Sequence[Version]) -> Version | None:
+    """The record that ended the share of a canary; None while it serves.
+
+    Examples
+    --------
+    >>> one = Version(model="churn", version="1", status="promoted", at=0)
+    >>> two, back = (Version(model="churn", version="2", status=status, at=9, by="ada", share=0.1) for status in ("canary", "rolled_back"))
+    >>> end_of("2", [one, two, back]).by, end_of("2", [one, two])
+    ('ada', None)
+    """
+    began = max(place for place, record in enumerate(records) if record.version == version and record.status == "canary")
+    return next((record for record in records[began:] if _ends(record, version)), None)
+
+
+def _ends(record: Version, version: str) -> bool:
+    """Whether a canary serves no more after a record."""
+    return record.status in {"promoted", "rolled_back"} or (record.status == "rejected" and record.version == version)
 
 
 def answers(record: Version, event_id: str) -> bool:

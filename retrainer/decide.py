@@ -41,6 +41,7 @@ from retrainer.messages import (
     RollBack,
     StartCanary,
     StartGate,
+    TimePassed,
     Train,
     TrainingFailed,
 )
@@ -319,8 +320,8 @@ def roll_back_canary(state: State, event: CanaryRefused, retrain: Retrain) -> De
     return _continue(_told(state, f"roll back v{event.version}", canary=""), event.at, retrain, back)
 
 
-def end_canary_in_time(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
-    """A canary that the labels say nothing of does not serve for ever."""
+def end_canary_in_time(state: State, event: LabelsArrived | TimePassed, retrain: Retrain) -> Decision:
+    """A canary that the labels say nothing of does not serve for ever, be it that none come."""
     assert state.cause is not None  # noqa: S101  of this stage
     if event.at < state.canary_until:
         return state, []
@@ -394,6 +395,7 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_K, AlertResolved): Rule(drop_resolved, (_K,)),
     (_K, RetrainRequested): Rule(answer_request, (_K,)),
     (_K, LabelsArrived): Rule(end_canary_in_time, (_K, _C, _S)),
+    (_K, TimePassed): Rule(end_canary_in_time, (_K, _C, _S)),
     (_K, CanaryPassed): Rule(publish_canary, (_C, _S)),
     (_K, CanaryRefused): Rule(roll_back_canary, (_C, _S)),
     (_K, CanaryWithdrawn): Rule(follow_withdrawal, (_C, _S)),

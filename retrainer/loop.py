@@ -18,7 +18,7 @@ from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer import messages
 from retrainer.announced import Announced
-from retrainer.canary import canary
+from retrainer.canary import end_of
 from retrainer.decide import due, step
 from retrainer.decision import Decision
 from retrainer.gate import Verdict
@@ -99,16 +99,9 @@ class RetrainLoop:
 
     def on_version(self, record: Version) -> list[Told]:
         """Take an announced version: history before the first alert or row, somebody else's decision after. Our own, read back, changes nothing."""
-        before = self.champion
-        if not self.announced.take(record):
+        if not self.announced.take(record) or not self._live:
             return []
-        after = self.champion
-        if not self._live or after is None:
-            return []
-        if before is not None and before.version == after.version:
-            return self._follow_withdrawal(record.by)
-        self._trials.let_cool(self.state.open)
-        return self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, record.at), version=after.version))
+        return self._follow_others(record.at)
 
     def on_alert(self, alert: Alert, now: int) -> list[Told]:
         """Take a record of an alert; ``now`` is event time, epoch milliseconds."""
@@ -132,6 +125,16 @@ class RetrainLoop:
             model=self.state.model, at=at, request_id=request.request_id, by=request.cause, why=request.reason, mode=request.mode, since=request.since, until=request.until
         )
         return self._settle(asked)
+
+    def on_time(self, now: int) -> list[Told]:
+        """Take word of the time, where every labelled row that was known by ``now`` (event time, epoch milliseconds) has been taken.
+
+        It ends a canary whose labels never come. Nothing else waits for time alone: what trains needs rows, and comes with them.
+        """
+        self._go_live()
+        if not self.state.canary or now < self.state.canary_until:
+            return []
+        return self._settle(messages.TimePassed(model=self.state.model, at=max(now, self._clock)))
 
     def on_examples(self, examples: Examples) -> list[Told]:
         """Take labelled rows, in the order of their topic; rows that were taken before are skipped."""
@@ -190,10 +193,7 @@ class RetrainLoop:
         self._buffer.forget_what_was_before()
         self._trials.resume(saved.trials)
         learn_again(self._learning(), self._buffer, self._clock)
-        serving = self.champion
-        if serving is None or serving.version == self.state.champion:
-            return self._follow_withdrawal(self.announced.of(self.state.canary)[-1].by) if self.state.canary else []
-        return self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, serving.at), version=serving.version))
+        return self._follow_others(LONG_AGO if self.champion is None else self.champion.at)
 
     def _go_live(self) -> None:
         """The first live input ends the history: take up what it left open."""
@@ -209,14 +209,27 @@ class RetrainLoop:
             self._trials.begin_canary(self.state.canary, at=began)
         self._keep_warm(*former_champion(self.records))
 
-    def _follow_withdrawal(self, by: str) -> list[Told]:
-        """Where somebody took the canary back, it is judged no further."""
-        withdrawn = self.state.canary
-        if not withdrawn or canary(self.records) is not None:
+    def _follow_others(self, at: int) -> list[Told]:
+        """What follows from what somebody else announced, the last of it at a time: of a canary that was taken back, and of another champion."""
+        told = self._follow_withdrawal()
+        serving = self.champion
+        if serving is None or serving.version == self.state.champion:
+            return told
+        self._trials.let_cool(self.state.open)
+        return told + self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, at), version=serving.version))
+
+    def _follow_withdrawal(self) -> list[Told]:
+        """Where somebody took the canary back, it is judged no further; where it ended as the champion became another one, that is the reason."""
+        withdrawn, serving = self.state.canary, self.champion
+        end = end_of(withdrawn, self.records) if withdrawn else None
+        if end is None:
+            return []
+        replaced = serving is not None and serving.version != self.state.champion
+        if replaced and (end.version != withdrawn or end.status == "promoted"):
             return []
         self._trials.end(withdrawn)
         self._learners.forget(withdrawn)
-        return self._settle(messages.CanaryWithdrawn(model=self.state.model, at=self._clock, version=withdrawn, by=by))
+        return self._settle(messages.CanaryWithdrawn(model=self.state.model, at=self._clock, version=withdrawn, by=end.by))
 
     def _learning(self) -> Learning:
         """Adaptive versions that serve or are judged."""

@@ -76,6 +76,10 @@ class LabelsArrived(Message, frozen=True, kw_only=True):
     count: int
 
 
+class TimePassed(Message, frozen=True, kw_only=True):
+    """It is that late, and no labelled row that was known by then is still to come."""
+
+
 class CandidateTrained(Message, frozen=True, kw_only=True):
     """A training succeeded, and its model is registered as ``version``; it has seen nothing after ``cut``."""
 
@@ -147,6 +151,7 @@ Event = (
     | AlertResolved
     | RetrainRequested
     | LabelsArrived
+    | TimePassed
     | CandidateTrained
     | MemberTrained
     | TrainingFailed

@@ -62,11 +62,12 @@ def promotion_checks(rows: Examples, *, serving: str, champion: Model | None, ch
     judged = rows.take(latest_rows(rows))
     judged = judged.take(judged.predicted_at > cut)
     shadow = Shadow(judged, np.ones(len(judged), np.bool_), specification.task)
-    old, new = shadow.champion(serving, champion), shadow.predicted("challenger", challenger)
+    own = judged.version == serving if serving else np.ones(len(judged), np.bool_)
+    asked = None if own.all() else champion  # of what another version answered
+    old, new = shadow.champion(serving, None if asked is None else shadow.predicted(serving, asked)), shadow.predicted("challenger", challenger)
     losses = shadow.losses(old, scale), shadow.losses(new, scale)
     known = np.flatnonzero(np.isfinite(losses[0]) & np.isfinite(losses[1]))
-    own = judged.version == serving if serving else np.ones(len(judged), np.bool_)
-    elsewhere = np.full(len(judged), np.nan) if champion is None or own.all() else champion.score(judged.features)
+    elsewhere = np.full(len(judged), np.nan) if asked is None else asked.score(judged.features)
     scores = np.where(own, judged.score, elsewhere), challenger.score(judged.features)
     limit = specification.retrain.gate.max_megabytes
     size = None if limit is None else limit_check("size", len(challenger.artifact()) / MEGABYTE, limit, "MB")

@@ -99,9 +99,7 @@ def _expected_missing(chosen: TrainingSet, champion: Mapping[str, Any], specific
 def _features(chosen: TrainingSet, champion: Mapping[str, Any], specification: MonitorSpecification) -> Check | None:
     """The columns that the monitor declares; the champion's where it declares none."""
     mine = set(chosen.examples.features)
-    saturation = specification.service.saturation
-    full = set() if saturation is None else {saturation.feature}  # which is no input of the model
-    needed = {name for name, feature in specification.features.items() if feature.type in {"numeric", "categorical"}} - full or set(champion.get("features", ()))
+    needed = {name for name, feature in specification.inputs.items() if feature.type in {"numeric", "categorical"}} or set(champion.get("features", ()))
     if not needed:
         return None
     allowed = needed | set(specification.features) | set(specification.columns)

@@ -57,14 +57,11 @@ class Shadow:
         self._task = task
         self._predictions: dict[str, Column] = {}
 
-    def champion(self, version: str, model: Model | None) -> Column:
-        """(n,) what the champion predicts: the rows' own predictions where it made them, its model's elsewhere; None or nan where it cannot be told."""
+    def champion(self, version: str, scored: Column | None) -> Column:
+        """(n,) what the champion predicts: the rows' own predictions where it made them, else what it was scored with; None or nan where it cannot be told."""
         if not version:
             return self._own()  # no version was ever announced: what serves is the champion
-        mine = self.rows.version == version
-        if model is None or mine.all():
-            return self.answered(version)
-        return np.where(mine, self._own(), self.predicted(version, model))
+        return self.answered(version) if scored is None else np.where(self.rows.version == version, self._own(), scored)
 
     def answered(self, version: str) -> Column:
         """(n,) what a version answered as it served; None or nan where another one did."""

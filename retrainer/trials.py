@@ -20,6 +20,7 @@ from retrainer.messages import Event
 from retrainer.promotion_checks import promotion_checks
 from retrainer.registry import RegistryError
 from retrainer.saved import SavedTrial
+from retrainer.trainers import Model
 from retrainer.training_checks import those_recorded
 from retrainer.trial import Shadow, Trial, scale_before
 from retrainer.versions import Version
@@ -92,10 +93,12 @@ class Trials:
     def judge(self, shadow: Shadow, start: int, stop: int, *, serving: str, specification: MonitorSpecification) -> tuple[int, list[tuple[Trial, Verdict]]]:
         """Step all trials up to ``stop``, or up to the first verdict before it. Gives the rows' end and the verdicts that fell there."""
         gate = specification.retrain.gate
-        current = shadow.champion(serving, self._announced.model_of(serving) if serving and (shadow.rows.version[start:stop] != serving).any() else None)
+        champion = self._announced.model_of(serving) if serving and (shadow.rows.version[start:stop] != serving).any() else None
+        current = shadow.champion(serving, None if champion is None else self._scored(shadow, serving, champion, start, stop, specification))
         pairs = {}
         for version, trial in self._trials.items():
-            old, new = shadow.losses(current, trial.scale), shadow.losses(self._challenged(shadow, trial, start, stop, specification), trial.scale)
+            answers = shadow.answered(version) if trial.served else self._scored(shadow, version, trial.model, start, stop, specification)
+            old, new = shadow.losses(current, trial.scale), shadow.losses(answers, trial.scale)
             judged = shadow.served_by(version) if trial.served else shadow.judged(trial.cut)
             usable = judged & np.isfinite(old)
             pairs[version] = (np.flatnonzero(usable), old, np.where(np.isfinite(new), new, 1.0))
@@ -134,21 +137,22 @@ class Trials:
         return messages.GatePassed(model=model, at=at, version=version, evidence=found)
 
     def _checks(self, trial: Trial, rows: Examples, serving: str, specification: MonitorSpecification) -> Sequence[Check]:
-        """What else is asked of a challenger that is better; of a pool, that has learnt from the very rows that judged it, only what was found when it was trained."""
+        """What else is asked of a challenger that is better; of a pool, that has learnt from the very rows that judged it, only what was found when it was trained.
+
+        For the same reason a champion that is one is known by what it answered alone.
+        """
         found = those_recorded(self._announced.registered(trial.version).gate)
         if trial.version in self._learners:
             return found
-        champion = self._announced.model_of(serving) if serving else None
+        champion = self._announced.model_of(serving) if serving and serving not in self._learners else None
         judged = promotion_checks(rows, serving=serving, champion=champion, challenger=trial.model, cut=trial.cut, scale=trial.scale, specification=specification)
         return (*found, *judged)
 
-    def _challenged(self, shadow: Shadow, trial: Trial, start: int, stop: int, specification: MonitorSpecification) -> Column:
-        """(n,) what a challenger answers, a canary as it served; an adaptive one to these rows alone, as those to come will find another revision."""
-        if trial.served:
-            return shadow.answered(trial.version)
-        learner = self._learners.of(trial.version, specification.retrain)
+    def _scored(self, shadow: Shadow, version: str, model: Model, start: int, stop: int, specification: MonitorSpecification) -> Column:
+        """(n,) what a version answers; an adaptive one to these rows alone, by its revision of their time, as those to come will find another."""
+        learner = self._learners.of(version, specification.retrain)
         if learner is None:
-            return shadow.predicted(trial.version, trial.model)
+            return shadow.predicted(version, model)
         said = learner.predicted(shadow.rows.take(slice(start, stop)))
         answers: Column = np.full(len(shadow.rows), np.nan if said.dtype != object else None, said.dtype)
         answers[start:stop] = said

@@ -109,6 +109,11 @@ def feature_columns(specification: MonitorSpecification, table: Table) -> dict[s
     return table_columns(specification.features, _forgiven(specification, table))
 
 
+def input_columns(specification: MonitorSpecification, table: Table) -> dict[str, Column]:
+    """Those of `feature_columns` that a model is given, and trained on."""
+    return table_columns(specification.inputs, _forgiven(specification, table))
+
+
 def _forgiven(specification: MonitorSpecification, table: Table) -> Table:
     """The table without texts in columns of numbers, where the specification asks how many there are."""
     columns = dict(table.columns)

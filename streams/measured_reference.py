@@ -16,7 +16,7 @@ from detectors.references.reference import numeric_profile, performance_profile
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import table_examples
 from retrainer.trainers import Trainer, TrainingContext
-from streams.file_events import ColumnNames, feature_columns, outcome_column
+from streams.file_events import ColumnNames, input_columns, outcome_column
 from streams.tables import Table
 
 TRAINED_SHARE = 0.8
@@ -68,7 +68,7 @@ def with_measured_performance(specification: MonitorSpecification, table: Table,
     cut = int(TRAINED_SHARE * len(rows))
     if len(rows) - cut < MIN_MEASURED:
         return specification
-    features, label = feature_columns(specification, rows), outcome_column(specification, rows, names.label)
+    features, label = input_columns(specification, rows), outcome_column(specification, rows, names.label)
     seen = table_examples({name: column[:cut] for name, column in features.items()}, label[:cut], model=specification.model, at=0)
     model = trainer.train(seen, specification, TrainingContext(cause="measured reference")).model
     predicted = model.predict({name: column[cut:] for name, column in features.items()})

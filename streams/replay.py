@@ -193,6 +193,7 @@ def replay_with_retraining(
 def _decide(replayed: Replayed, loop: RetrainLoop, examples: tuple[LabelledRows, ...], alerts: tuple[Alert, ...], *, now: int) -> None:
     # Rows before alerts: an alert follows from rows that the loop has not seen yet, and nothing may be decided at a time before it.
     told = [item for part in examples for item in loop.on_examples(part.examples())]
+    told += loop.on_time(now)
     told += [item for alert in alerts for item in loop.on_alert(alert, now)]
     replayed.versions += [item for item in told if isinstance(item, Version)]
     replayed.decisions += [item for item in told if isinstance(item, Decision)]

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from kafka import KafkaConsumer, TopicPartition
@@ -128,6 +128,7 @@ class Acting:
         self._saved = SavedRetraining()
         self._positions: dict[Place, int] = {}
         self._changed: set[str] = set()
+        self._event_time: dict[str, int] = {}  # by model that has had a canary: from the clock to its event time
         self._points_every = MetricsSettings().points_every / 1_000
         self._saved_at = self._told_at = time.monotonic()
         arguments = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "fetch_max_bytes": 2**24, "isolation_level": "read_committed"}
@@ -172,10 +173,27 @@ class Acting:
         for partition in sorted(fetched, key=lambda one: (order.index(one.topic), one.partition)):
             for record in fetched[partition]:
                 self._take(record)
+        self._pass_time()
         if self._changed and time.monotonic() - self._saved_at >= SAVED_EVERY:
             self._announce(())
         if time.monotonic() - self._told_at >= self._points_every:
             self._tell_figures()
+
+    def _pass_time(self) -> None:
+        """Tell those who have a canary how late it is: no labelled row may ever come to tell them."""
+        if not self._event_time or not self._has_read_all(self._names.examples):
+            return
+        for model, shift in self._event_time.items():
+            loop = self._loop(model)
+            told = [] if loop is None else loop.on_time(time.time_ns() // 1_000_000 + shift)
+            if told:
+                self._changed.add(model)
+                self._announce(told)
+
+    def _has_read_all(self, topic: str) -> bool:
+        """Whether there is nothing more to read of a topic, as of the last fetch."""
+        ends = {partition: self._consumer.highwater(partition) for partition in self._consumer.assignment() if partition.topic == topic}
+        return all(end is not None and self._consumer.position(partition) >= end for partition, end in ends.items())
 
     def _tell_figures(self) -> None:
         self._told_at = time.monotonic()
@@ -257,8 +275,10 @@ class Acting:
         if specification.model in self._loops:
             self._loops[specification.model].follow(specification, trainer_named(specification.retrain.trainer))
 
-    def _on_version(self, version: Version, _: Any) -> None:
+    def _on_version(self, version: Version, record: Any) -> None:
         self._records.setdefault(version.model, []).append(version)
+        if version.status == "canary":
+            self._event_time[version.model] = version.at - record.timestamp
         if version.model in self._loops:
             self._changed.add(version.model)
             self._announce(self._loops[version.model].on_version(version))
@@ -337,9 +357,9 @@ class Acting:
 
     def _count_version(self, version: Version) -> None:
         self._figures.count("versions", version.status)
-        failed = version.status == "rejected" and not version.uri
-        if failed or version.status == "registered":
-            self._figures.count("trainings", "failed" if failed else "registered")
+        outcome = outcome_of_training(version)
+        if outcome is not None:
+            self._figures.count("trainings", outcome)
             self._figures.count("training_cpu_seconds", by=version.metrics.get("cpu_seconds", 0.0))
 
     def _state(self) -> Iterator[Record]:
@@ -349,6 +369,23 @@ class Acting:
             yield self._names.retraining_state, *encode_model(SavedModel(model=model, loop=self._loops[model].save(), kept=kept))
         positions = {place: offset for place, offset in self._positions.items() if place[0] != self._names.monitors}  # these are read whole each time
         yield self._names.retraining_state, *encode_positions(positions)
+
+
+def outcome_of_training(version: Version) -> Literal["registered", "joined", "failed"] | None:
+    """How the training ended that a record tells of: with a challenger, a member more of an adaptive champion, or without a model; None where it tells of none.
+
+    Examples
+    --------
+    >>> trained, serves = (Version(model="churn", version="2", status=status, at=0, uri="files:2") for status in ("registered", "promoted"))
+    >>> grown, learnt = (Version(model="churn", version="2", status="updated", at=0, uri="files:2", gate=gate) for gate in ({"cause": {}}, {}))
+    >>> [outcome_of_training(one) for one in (trained, serves, grown, learnt, Version(model="churn", version="3", status="rejected", at=0))]
+    ['registered', None, 'joined', None, 'failed']
+    """
+    if version.status == "registered":
+        return "registered"
+    if version.status == "rejected" and not version.uri:
+        return "failed"
+    return "joined" if version.status == "updated" and "cause" in version.gate else None
 
 
 def _as_they_came(rows: Examples) -> Int64:

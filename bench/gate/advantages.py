@@ -18,16 +18,29 @@ def steady(gain: float) -> Advantage:
     return lambda _rng, _runs, _labels: np.array([[gain]])
 
 
+Later = Callable[[np.random.Generator, Float64, int], Float64]
+"""Generator, advantages (runs,) when a canary begins, labels -> as of `Advantage`, at each label that the canary gets."""
+
+
 def wandering(spread: float, memory: float = 300) -> Advantage:
     """A stationary first-order autoregression around zero, with standard deviation ``spread`` and a time constant of ``memory`` labels."""
 
     def draw(rng: np.random.Generator, runs: int, labels: int) -> Float64:
-        kept = np.exp(-1 / memory)
-        shocks = rng.normal(size=(runs, labels)) * np.sqrt(1 - kept**2)
-        shocks[:, 0] = rng.normal(size=runs)
-        return np.asarray(spread * lfilter([1], [1, -kept], shocks, axis=1))
+        return _wandered(rng, spread * rng.normal(size=runs), labels, spread, memory)
 
     return draw
+
+
+def wandering_on(spread: float, memory: float = 300, *, share: float) -> Later:
+    """The same from where it was, seen at one of 1 / ``share`` labels."""
+    return lambda rng, begins, labels: _wandered(rng, begins, labels, spread, memory * share)
+
+
+def _wandered(rng: np.random.Generator, begins: Float64, labels: int, spread: float, memory: float) -> Float64:
+    kept = np.exp(-1 / memory)
+    shocks = rng.normal(size=(len(begins), labels)) * (spread * np.sqrt(1 - kept**2))
+    shocks[:, 0] = begins
+    return np.asarray(lfilter([1], [1, -kept], shocks, axis=1))
 
 
 def cyclic(amplitude: float, period: int, phase: float | None = None) -> Advantage:

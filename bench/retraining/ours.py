@@ -14,7 +14,7 @@ from retrainer.bootstrap import bootstrap_champion
 from retrainer.loop import RetrainLoop
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import Candidate, Trainer, TrainingContext
-from streams.file_events import ColumnNames, feature_columns, outcome_column
+from streams.file_events import ColumnNames, input_columns, outcome_column
 from streams.file_settings import FILE_BUDGET, changed
 from streams.infer import infer
 from streams.measured_reference import with_measured_performance
@@ -78,7 +78,7 @@ def run(stream: Stream, delay: int, specification: MonitorSpecification, trainer
     """The replay itself, and its fits."""
     reference, names = stream.part(slice(0, stream.known)), ColumnNames(label=LABEL, label_delay_rows=delay)
     specification = with_measured_performance(specification, reference, names, trainer)
-    features, label = feature_columns(specification, reference), outcome_column(specification, reference, LABEL)
+    features, label = input_columns(specification, reference), outcome_column(specification, reference, LABEL)
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
         registry = FilesRegistry(Path(folder))
         records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=0, source=stream.name)

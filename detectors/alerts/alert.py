@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from detectors.alerts.slice_evidence import SliceEvidence
+from detectors.alerts.slice_evidence import SliceEvidence, said
 from detectors.verdict import AlertKind, Evidence
 
 AlertStatus = Literal["opened", "updated", "resolved"]
@@ -46,3 +46,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     incident: str = ""  # alert_id of the first alert, of whatever kind, that may be of the same change
     acknowledged: Acknowledged | None = None
     slices: tuple[SliceEvidence, ...] = ()  # of kind performance: where errors rose by more than elsewhere
+
+    @property
+    def happened(self) -> tuple[str, ...]:
+        """What else is told of the change, a sentence each: where it is worst, then the causes."""
+        return (*(said(one) for one in self.slices), *self.causes)

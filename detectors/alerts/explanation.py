@@ -85,7 +85,7 @@ def explain(records: Sequence[Alert], others: Iterable[Alert] = ()) -> Explanati
         headline=_headline(last),
         life=tuple(_event(record) for record in life),
         monitors=tuple(_monitor(evidence, last) for evidence in last.monitors),
-        happened=(*last.causes, *_of_the_same_change(last, others)),
+        happened=(*last.happened, *_of_the_same_change(last, others)),
         next=tuple(_what_next(last)),
         figures=figures(life),
     )

@@ -23,7 +23,7 @@ import numpy as np
 
 from detectors.alerts.alert import Acknowledged, Alert
 from detectors.alerts.alert_summary import summary_of
-from detectors.alerts.slice_evidence import SliceEvidence, said
+from detectors.alerts.slice_evidence import SliceEvidence
 from detectors.duration import format_duration, parse_duration
 from detectors.event_batch import NO_TIME
 from detectors.monitors.silence import SILENT
@@ -113,23 +113,22 @@ class Lifecycle:
             for name in watched.keys() & resolutions.keys():
                 watched[name].hear(at, resolutions[name])
         alarms = self._explained(at, alarms)
-        said_of_slices = [said(one) for one in slices]
         for kind in sorted({alarm.kind for alarm in alarms} | {alert.kind for alert in self._open.values()}):
-            of_kind, told = (slices, [*said_of_slices, *happened]) if kind == "performance" else ((), happened)
+            of_kind = slices if kind == "performance" else ()
             joined = self._joined(kind, at, [alarm for alarm in alarms if alarm.kind == kind])
             for alert in self._of_kind(kind):
                 mine = joined.pop(alert.alert_id, [])
                 if mine:
-                    records.append(self._updated(alert.alert_id, at, mine, told, of_kind))
+                    records.append(self._updated(alert.alert_id, at, mine, happened, of_kind))
                 elif self._is_gone(alert.alert_id, at, resolutions):
                     records.append(self._resolved(alert.alert_id, at))
                     well += [monitor.name for monitor in records[-1].monitors]
             for alert_id, mine in joined.items():
                 if alert_id:
                     self._open[alert_id] = self._resolved_lately.pop(alert_id)
-                    records.append(self._updated(alert_id, at, mine, told, of_kind))
+                    records.append(self._updated(alert_id, at, mine, happened, of_kind))
                 else:
-                    records.append(self._opened(at, version, mine, told, of_kind))
+                    records.append(self._opened(at, version, mine, happened, of_kind))
         return records, well
 
     def _explained(self, at: int, alarms: Sequence[Alarm]) -> list[Alarm]:

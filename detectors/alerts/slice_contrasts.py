@@ -13,17 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from detectors.alerts.false_discoveries import e_bh, e_values_of
 from detectors.alerts.slice_evidence import Sums
+from detectors.alerts.slices import FALSE_SLICES, FEWEST, MOST
 from detectors.columns.slice_cells import ALL_ROWS, SliceCells
 from detectors.event_batch import Float64
-from detectors.metric import Z
-
-FALSE_SLICES = 0.05
-FEWEST = 30
-"""Rows of every side of a comparison."""
-
-MOST = 5
-"""Slices that are told of one window."""
+from detectors.metric import mean, wilson
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +94,7 @@ def bar_of(told: int, looked_at: int) -> float:
 def interval_of(sums: Sums, *, binary: bool) -> tuple[float, float]:
     """95 % of a mean loss: Wilson's for a share, the normal one otherwise."""
     n, loss, squares = sums
-    mean = loss / n
-    if binary:
-        centre, half = (loss + Z**2 / 2) / (n + Z**2), Z / (n + Z**2) * np.sqrt(n * mean * (1 - mean) + Z**2 / 4)
-        return float(centre - half), float(centre + half)
-    half = Z * np.sqrt(max(squares / n - mean**2, 0.0) / (n - 1))
-    return float(mean - half), float(mean + half)
+    return wilson(loss, n) if binary else mean("loss", loss, squares, n).interval
 
 
 def _by_slice(block: Float64, *, binary: bool) -> Float64:
@@ -143,13 +133,13 @@ def _told(cells: SliceCells, windows: Sequence[Float64], *, binary: bool) -> lis
     n = int(looked_at.sum())
     if not n:
         return []
-    ordered = np.sort(of_slice[looked_at])
-    enough = np.flatnonzero(ordered <= bar_of(1, n) * np.arange(1, n + 1))
-    if not len(enough):
+    is_told = np.zeros(cells.size, np.bool_)
+    is_told[looked_at] = e_bh(e_values_of(of_slice[looked_at], FALSE_SLICES), FALSE_SLICES)
+    told = int(is_told.sum())
+    if not told:
         return []
-    told = int(enough[-1]) + 1
     bar = bar_of(told, n)
-    closest = [place for place in range(len(chance)) if looked_at[cells.of[place]] and chance[place] == of_slice[cells.of[place]] <= bar]
+    closest = [place for place in range(len(chance)) if is_told[cells.of[place]] and chance[place] == of_slice[cells.of[place]]]
     found = {int(cells.of[place]): place for place in reversed(closest)}
     most = sorted(found, key=lambda one: (-float(value[found[one]] * sides[0][0][found[one]]), one))[:MOST]
     return [

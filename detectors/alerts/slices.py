@@ -23,13 +23,13 @@ from detectors.profile import ColumnProfile
 
 FALSE_SLICES = 0.05
 FEWEST = 30
-"""Rows of a slice, and outside of it."""
+"""Rows of every side of a comparison."""
 
 PAIRED = 12
 """Columns of which pairs are looked at, the first ones that are given: 66 pairs of columns, some 1,700 slices."""
 
 MOST = 5
-"""Slices that are told."""
+"""Slices that are told of one table, or one window."""
 
 
 @dataclass(frozen=True, kw_only=True)

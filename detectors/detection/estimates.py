@@ -64,7 +64,7 @@ class Estimates:
         rows, low, high = self._support.rows(vector[None], calibration.reference_rows)[0].tolist()
         return Supporting(rows=rows, interval=(low, high), needed=needed(max(float(counts @ calibration.spread) / n, usual), self._material))
 
-    def point(self, at: int, window: str, vector: Float64, *, measured: bool, supported: bool | None = None) -> Point:
+    def point(self, at: int, window: str, vector: Float64, supporting: Supporting | None, supported: bool | None = None, *, measured: bool) -> Point:
         """Of one window.
 
         Parameters
@@ -72,13 +72,13 @@ class Estimates:
         at : its end, epoch milliseconds.
         window : its name.
         vector : (size,) counts.
+        supporting : rows of the reference that speak of it.
+        supported : whether these suffice; None where no window came before it, by which that is told, too.
         measured : whether its outputs are of the version that the reference was measured on.
-        supported : whether the reference's rows suffice; None where no window came before it, by which that is told, too.
         """
         outputs, calibration = self._outputs, self._outputs.calibration
         counts = vector[None, outputs.outputs]
         found = calibration.performance(counts)[0]
-        supporting = self.supporting(vector)
         fields: dict[str, float | int | bool | str] = {}
         if supporting is None:
             state = LEARNING if calibration.reference_rows < MIN_REFERENCE else INSUFFICIENT_DATA

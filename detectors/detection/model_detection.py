@@ -31,6 +31,7 @@ from detectors.panes.packed_table import PackedTable
 from detectors.piece import Piece
 from detectors.point import Point
 from detectors.scans.panels import Walking
+from detectors.unlabelled.support import Supporting
 
 _BYTES_OF_POINT = 500  # its tags and fields
 _BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane, or parts of a window that others have not
@@ -198,22 +199,22 @@ class ModelDetection:
             completed = window.completed(until)
             if completed is not None:
                 at, parts = completed
-                supported = self._is_supported(length, parts)
-                self._found.windows.append(RolledWindow(measures=self._measures, at=at, window=format_duration(length), parts=parts, measured=measured, supported=supported))
+                supporting = self._supporting(parts)
+                if supporting is not None:  # in the order of the windows, since what was said of the one before counts
+                    self._supported[length] = supporting.suffices(self._supported.get(length))
+                supported, name = self._supported.get(length), format_duration(length)
+                rolled = RolledWindow(measures=self._measures, at=at, window=name, parts=parts, measured=measured, supporting=supporting, supported=supported)
+                self._found.windows.append(rolled)
                 self._stepped = True
         for kept in (self._segments, self._objectives):
             told = [] if kept is None else kept.completed(until)
             self._found.points += told
             self._stepped |= bool(told)
 
-    def _is_supported(self, length: int, parts: PartsOfWindow) -> bool | None:
-        """Whether the reference's rows suffice for estimates of a window; in the order of the windows, since what was said of the one before counts."""
-        if self._measures.estimates is None:
-            return None
-        supporting = self._measures.estimates.supporting(worth_of_columns(self._layout, parts.total()))
-        if supporting is not None:
-            self._supported[length] = supporting.suffices(self._supported.get(length))
-        return self._supported.get(length)
+    def _supporting(self, parts: PartsOfWindow) -> Supporting | None:
+        """Rows of the reference that estimates of a window rest on; None without estimates."""
+        estimates = self._measures.estimates
+        return None if estimates is None else estimates.supporting(worth_of_columns(self._layout, parts.total()))
 
     def _is_complete(self, start: int) -> bool:
         return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)

@@ -20,6 +20,7 @@ from detectors.metrics.worth import worth_of_columns
 from detectors.panes.layout import Layout
 from detectors.panes.quantile_sketch import sketched
 from detectors.point import Point
+from detectors.unlabelled.support import Supporting
 
 WINDOWS_AT_ONCE = 64
 """More take no less time each, and what is measured of them waits until it is told."""
@@ -49,7 +50,7 @@ class RolledWindow:
     ----------
     window : its name.
     measured : whether the version that the reference was measured on still serves.
-    supported : whether the reference's rows suffice for estimates of it, see `detectors.unlabelled.support`; None without estimates.
+    supporting, supported : rows of the reference that speak of it, and whether they suffice for estimates, see `detectors.unlabelled.support`; None without estimates.
     """
 
     measures: WindowMeasures
@@ -57,6 +58,7 @@ class RolledWindow:
     window: str
     parts: PartsOfWindow
     measured: bool = True
+    supporting: Supporting | None = None
     supported: bool | None = None
 
     @cached_property
@@ -83,7 +85,8 @@ def _points(windows: Sequence[RolledWindow]) -> Iterable[Point]:
             yield Point(measurement="class", tags=tags | {"class": name}, fields=fields_of(metrics), time=at)
         yield Point(measurement="service", tags=tags, fields=fields_of(of_service), time=at)
         if window.measures.estimates is not None:
-            yield window.measures.estimates.point(at, window.window, counts, measured=window.measured, supported=window.supported)
+            of_support = window.supporting, window.supported
+            yield window.measures.estimates.point(at, window.window, counts, *of_support, measured=window.measured)
         for names, columns in zip(window.measures.names, window.measures.distances, strict=True):
             for name, values in zip(names, next(measured).tolist(), strict=True):
                 yield Point(measurement="drift", tags=tags | {"feature": name}, fields=dict(zip(columns.fields, values, strict=True)), time=at)

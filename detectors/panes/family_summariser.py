@@ -318,9 +318,9 @@ class FamilySummariser:
 
     def _told(self, rows: LabelledRows) -> LabelledRows:
         """Joined rows, of one model or of several; how full the service was is nothing to train on."""
-        models, saturation = rows.model_of, self._specification.service.saturation
-        if saturation is not None:
-            rows = rows.without(saturation.feature)
+        models, specification = rows.model_of, self._specification
+        for name in specification.features.keys() - specification.inputs.keys():
+            rows = rows.without(name)
         first = models.codes[0]
         return replace(rows, model=models.levels[first], models=None) if (models.codes == first).all() else replace(rows, model="")
 

@@ -61,7 +61,9 @@ class Canary(Frozen):
     """Whether a challenger that passed the gate serves a share of the events first, and is judged by them before it serves all."""
 
     share: float = Field(default=0.0, ge=0, lt=1, description="of event ids that the challenger answers, beside the champion; 0 promotes it at once")
-    max_time: Duration = Field(default=parse_duration("7d"), gt=0, description="of event time; a canary without a verdict after this long is rolled back")
+    max_time: Duration = Field(
+        default=parse_duration("7d"), gt=0, description="a canary without a verdict is rolled back after this long, of event time, or by the clock where no labels come"
+    )
 
 
 class TrainingLimits(Frozen):

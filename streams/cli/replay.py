@@ -25,7 +25,7 @@ from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import TrainingError, trainer_named
 from retrainer.versions import Version
 from streams.cli.options import Json, Label, Prediction, SamplingFraction, Score, Time, TimeFormat, alert_json, columns, messages, moment, print_json, results, written
-from streams.file_events import ColumnNames, feature_columns, outcome_column
+from streams.file_events import ColumnNames, input_columns, outcome_column
 from streams.file_settings import for_file
 from streams.measured_reference import labelled_rows, with_measured_performance
 from streams.monitor_file import load_specification
@@ -146,7 +146,7 @@ def _retrained(tables: Iterator[Table], specification: MonitorSpecification, nam
         specification = with_measured_performance(specification, reference, names, trainer)
         rows = labelled_rows(specification, reference, names)
         at = 0 if names.time is None else int(rows.times(names.time, names.time_format)[-1])
-        features, label = feature_columns(specification, rows), outcome_column(specification, rows, names.label)
+        features, label = input_columns(specification, rows), outcome_column(specification, rows, names.label)
         records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=at, source=reference.source)
     except TrainingError as error:
         raise SettingsError(f"no first champion can be trained on {reference.source}: {error}") from error

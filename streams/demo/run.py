@@ -32,7 +32,7 @@ from streams.demo.processes import Processes, free_port
 from streams.demo.scoreboard import AdwinHabit, PsiHabit, Score, score
 from streams.demo.screen import Frame, Screen, summary
 from streams.demo.story import Story
-from streams.file_events import ColumnNames, feature_columns, outcome_column
+from streams.file_events import ColumnNames, feature_columns, input_columns, outcome_column
 from streams.measured_reference import with_measured_performance
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.monitor_file import save_specification
@@ -123,7 +123,7 @@ class Demonstration:
     def _first_champion(self, connection: KafkaConnection) -> Model:
         story = self._story
         at = int(story.time[0])
-        features, label = feature_columns(story.specification, story.reference), outcome_column(story.specification, story.reference, story.target)
+        features, label = input_columns(story.specification, story.reference), outcome_column(story.specification, story.reference, story.target)
         records = bootstrap_champion(features, label, specification=story.specification, trainer=self._trainer, registry=self._registry, at=at)
         producer = KafkaProducer(**connection.client_arguments(), acks="all")
         topics, model = connection.topics, story.specification.model

@@ -26,7 +26,7 @@ def alert_point(alert: Alert) -> Point:
         "opened_at": alert.opened_at,
         "change_at": alert.change_at,
         "open": alert.status != "resolved",
-        "causes": ", ".join(alert.causes),
+        "causes": ", ".join(alert.happened),
         "model_version": alert.model_version,
     }
     return Point(measurement="alert", tags={"model": alert.model, "kind": alert.kind, "severity": alert.severity, "status": alert.status}, fields=fields, time=alert.updated_at)

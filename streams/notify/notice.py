@@ -133,7 +133,7 @@ def alert_notice(alert: Alert, *, owner: str = "", page_address: str | None = No
         findings=tuple(_finding(evidence, alert.budget) for evidence in alert.monitors[:SHOWN_MONITORS]),
         more_findings=max(0, len(alert.monitors) - SHOWN_MONITORS),
         budget=alert.budget,
-        causes=alert.causes,
+        causes=alert.happened,
         acknowledged=alert.acknowledged,
         actions=tuple(actions),
         link=_link(page_address, "alert", model=alert.model, id=alert.alert_id),

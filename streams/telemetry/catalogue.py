@@ -74,9 +74,9 @@ RETRAINER = (
     LAG,
     Figure(name="retrainer_acting", kind="gauge", what="1 where this retrainer acts, 0 where it stands by"),
     Figure(name="decisions", kind="counter", labels=("instruction",), what="decisions, by what was to be done; not to retrain is one, too"),
-    Figure(name="trainings", kind="counter", labels=("outcome",), what="trainings that ended: `registered` a challenger, or `failed`"),
+    Figure(name="trainings", kind="counter", labels=("outcome",), what="trainings that ended: `registered` a challenger, `joined` an adaptive champion as a member, or `failed`"),
     Figure(name="training_cpu_seconds", kind="counter", what="processor time of these trainings"),
-    Figure(name="versions", kind="counter", labels=("status",), what="what was announced of versions: `registered`, `promoted`, `updated`, `rejected`, `rolled_back`"),
+    Figure(name="versions", kind="counter", labels=("status",), what="what was announced of versions: `registered`, `canary`, `promoted`, `updated`, `rejected`, `rolled_back`"),
     Figure(name="models", kind="gauge", what="models that have a monitor"),
 )
 

@@ -111,7 +111,7 @@ def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> A
         until_told=clock.moment(last.updated_at) if resolved else "",
         delay=clock.span(max(0, last.opened_at - change)),
         budget=last.budget,
-        causes=tuple(clock.told(cause) for cause in last.causes),
+        causes=tuple(clock.told(cause) for cause in last.happened),
         action=what_was_done(last.alert_id, versions, clock),
         monitors=tuple(_monitor(evidence) for evidence in last.monitors[:MOST_MONITORS]),
         more_monitors=max(0, len(last.monitors) - MOST_MONITORS),

@@ -45,7 +45,8 @@ def told(specification: MonitorSpecification, *, missing: float = 0.0, cities: b
     columns = {"feature:age": ages(n, missing), "feature:city": np.where(random.random(n) < 0.4, 1.0, 0.0) if cities else np.full(n, np.nan)}
     said = np.full(n, UNKNOWN) if unknown else (random.random(n) < 0.5)
     (window,) = pane_vectors(layout, 1, columns | {"prediction": said.astype(float)})
-    return Estimates(layout, layout.outcomes).point(0, "10m", window, measured=True).fields
+    estimates = Estimates(layout, layout.outcomes)
+    return estimates.point(0, "10m", window, estimates.supporting(window), measured=True).fields
 
 
 def test_predictions_of_unknown_classes_alone_are_no_label_shift_and_not_trustworthy() -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from detectors.alerts.explanation import explain
-from detectors.alerts.slice_contrasts import FALSE_SLICES, risen, worst
+from detectors.alerts.slice_contrasts import risen, worst
+from detectors.alerts.slices import FALSE_SLICES
 from detectors.coded_text import CodedText
 from detectors.columns.binning import encode
 from detectors.columns.slice_cells import SliceCells, parts_of
 from detectors.detection.slice_history import SliceHistory
 from detectors.event_batch import Bool, Float64, Int64
+from detectors.panes.layout import Layout
 from detectors.panes.slice_losses import add_losses
 from detectors.profile import CategoricalProfile
 from detectors.rows.row_groups import RowGroups
@@ -61,7 +63,8 @@ def test_an_alert_of_performance_names_the_slice_whose_errors_rose_and_its_figur
     assert low < 0.5 < high
     assert told.before[1] / told.before[0] == pytest.approx(0.1, abs=0.04)
     assert told.chance <= told.bar < FALSE_SLICES
-    assert alert.causes[0].startswith("slice city = Ulm: errors ")
+    assert alert.happened[0].startswith("slice city = Ulm: errors ")
+    assert not [cause for cause in alert.causes if cause.startswith("slice")], "a slice whose evidence is gone is not told"
     again = decode_alert(encode_alert(alert))
     assert again.slices == alert.slices
     explained = explain([again])
@@ -143,7 +146,11 @@ def test_slices_that_cannot_be_counted_are_refused(settings: dict[str, object], 
         MonitorSpecification.model_validate(dict(specification()) | {"sampling": "weighted"})
 
 
-def test_without_slices_a_specification_keeps_its_digest_and_summaries_their_size() -> None:
+def test_without_slices_a_specification_keeps_the_digest_of_before_and_its_summaries_have_no_place_for_them() -> None:
+    known = MonitorSpecification.model_validate({"model": "m", "features": {"age": {}, "city": {"type": "categorical"}}})
+    assert known.digest == "074a477b8772e2fc", "of the release before there were slices"
     plain = MonitorSpecification.model_validate(dict(specification()) | {"slices": {}})
     assert plain.digest != specification().digest
+    assert "slices" not in Layout(plain).blocks
+    assert "slices" in Layout(specification()).blocks
     assert "slices" not in plain.model_dump_json(exclude_defaults=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,20 +14,15 @@ from detectors.rows.examples import Examples
 from detectors.settings.retraining import Retrain
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.canary import answers, canary
-from retrainer.decision import Decision
-from retrainer.loop import RetrainLoop, Told
+from retrainer.loop import RetrainLoop
 from retrainer.registry.files import FilesRegistry
 from retrainer.saved import SavedLoop
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.versions import Version
-from tests.retrainer.concepts import SECOND, alert, specification, stream, table
+from tests.retrainer.concepts import SECOND, specification, stream, table
+from tests.retrainer.service import BATCH, CHANGE, Service, instructions, versions
 
 TRAINER = ScikitLearnTrainer(iterations=30)
-CHANGE = 600
-BATCH = 50
-Answer = Callable[[Examples, np.ndarray], np.ndarray]
-"""What a service answers with the canary's model, to these rows."""
-
 GATE = {"min_validation_time": "0s", "min_evidence": 100, "wander": 0}
 
 
@@ -51,42 +44,6 @@ def first(registry: FilesRegistry) -> list[Version]:
 def rows(registry: FilesRegistry, first: list[Version]) -> Examples:
     """Of a world that changes; answered by version 1 so far."""
     return stream([(CHANGE, "old"), (2_400, "new")], registry.fetch(first[-1].uri, first[-1].digest))
-
-
-class Service:
-    """Predicts each batch with what was announced before it, and lets the loop see the labelled rows."""
-
-    def __init__(self, loop: RetrainLoop, registry: FilesRegistry, rows: Examples, *, watches: bool = True, answer: Answer | None = None) -> None:
-        self.loop, self.registry, self.rows, self.watches, self.answer = loop, registry, rows, watches, answer
-        self.told: list[Told] = []
-        self.served: list[Examples] = []
-
-    def run(self, start: int, stop: int) -> Service:
-        for place in range(start, stop, BATCH):
-            if place == CHANGE + BATCH:
-                self.told += self.loop.on_alert(alert("a1", int(self.rows.labelled_at[CHANGE])), int(self.rows.labelled_at[CHANGE]))
-            batch = self.answered(place, self.rows.take(slice(place, min(place + BATCH, stop))))
-            self.served.append(batch)
-            self.told += self.loop.on_examples(batch)
-        return self
-
-    def answered(self, place: int, batch: Examples) -> Examples:
-        beside = canary(self.loop.records)
-        if beside is None or not self.watches:
-            return batch
-        mine = np.array([answers(beside, f"order-{number}") for number in range(place, place + len(batch))])
-        said = self.registry.fetch(beside.uri, beside.digest).predict(batch.features)
-        if self.answer is not None:
-            said = self.answer(batch, said)
-        return replace(batch, prediction=np.where(mine, said, batch.prediction), version=np.where(mine, beside.version, batch.version).astype(object))
-
-
-def versions(told: list[Told]) -> list[tuple[str, str]]:
-    return [(one.version, one.status) for one in told if isinstance(one, Version)]
-
-
-def instructions(told: list[Told]) -> list[str]:
-    return [one.instruction for one in told if isinstance(one, Decision)]
 
 
 def service(registry: FilesRegistry, first: list[Version], rows: Examples, spec: object = None, **options: object) -> Service:
@@ -121,9 +78,7 @@ def test_a_service_that_gives_the_canary_other_features_is_found_out_where_the_s
 @pytest.mark.parametrize("by_state", [True, False], ids=["saved state", "announced versions alone"])
 def test_a_restart_in_the_middle_of_a_canary_changes_no_announcement(registry: FilesRegistry, first: list[Version], rows: Examples, by_state: bool) -> None:
     whole = service(registry, first, rows).run(0, 3_000)
-    part = service(registry, first, rows)
-    while canary(part.loop.records) is None:
-        part.run(len(part.served) * BATCH, (len(part.served) + 1) * BATCH)
+    part = service(registry, first, rows).run_until_it_shares()
     part.run(len(part.served) * BATCH, (len(part.served) + 2) * BATCH)
     again = RetrainLoop(settings(), TRAINER, registry, records=part.loop.records)  # type: ignore[arg-type]
     if by_state:
@@ -146,6 +101,17 @@ def test_a_canary_that_nobody_asks_is_rolled_back_after_its_time(registry: Files
     assert back.gate["labels"] == 0
 
 
+def test_a_canary_whose_labels_never_come_is_rolled_back_after_its_time_too(registry: FilesRegistry, first: list[Version], rows: Examples) -> None:
+    loop = service(registry, first, rows, settings(max_time="10m")).run_until_it_shares().loop
+    until = loop.records[-1].at + 600 * SECOND
+    assert loop.on_time(until - 1) == []
+    said = loop.on_time(until)
+    assert versions(said) == [("2", "rolled_back")]
+    assert {one.at for one in said} == {until}
+    assert "no verdict within 10m" in loop.records[-1].gate["reason"]
+    assert loop.on_time(until + SECOND) == []
+
+
 @pytest.mark.parametrize(
     ("record", "said"),
     [
@@ -155,15 +121,37 @@ def test_a_canary_that_nobody_asks_is_rolled_back_after_its_time(registry: Files
     ],
 )
 def test_a_person_may_end_a_canary_in_any_way(registry: FilesRegistry, first: list[Version], rows: Examples, record: dict[str, str], said: list[str]) -> None:
-    part = service(registry, first, rows)
-    while canary(part.loop.records) is None:
-        part.run(len(part.served) * BATCH, (len(part.served) + 1) * BATCH)
+    part = service(registry, first, rows).run_until_it_shares()
     told = part.loop.on_version(msgspec.convert({"model": "loans", "at": 1, "by": "ada", **record}, Version))
     assert instructions(told) == said
     assert canary(part.loop.records) is None
     part.told = []
     part.run(len(part.served) * BATCH, 3_000)
     assert "canary" not in [status for _, status in versions(part.told)]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [
+        ([("2", "rolled_back")], ["DoNothing", "DoNothing"]),
+        ([("2", "promoted")], ["DoNothing"]),
+        ([("9", "promoted")], ["Reject", "DoNothing"]),
+        ([("2", "rolled_back"), ("9", "promoted")], ["DoNothing", "DoNothing", "DoNothing"]),
+        ([("2", "promoted"), ("2", "rolled_back")], ["DoNothing", "DoNothing"]),
+    ],
+    ids=lambda one: " ".join(" ".join(part) if isinstance(part, tuple) else part for part in one),
+)
+def test_what_became_of_a_canary_while_no_retrainer_ran_is_followed(
+    registry: FilesRegistry, first: list[Version], rows: Examples, meanwhile: list[tuple[str, str]], said: list[str]
+) -> None:
+    part = service(registry, first, rows).run_until_it_shares()
+    saved = part.loop.save()
+    others = [msgspec.convert({"model": "loans", "at": saved.clock + 1, "by": "ada", "version": version, "status": status}, Version) for version, status in meanwhile]
+    again = RetrainLoop(settings(), TRAINER, registry, records=[*part.loop.records, *others])  # type: ignore[arg-type]
+    told = again.resume(saved, part.served)
+    assert instructions(told) == said
+    assert versions(told) == ([("2", "rejected")] if "Reject" in said else []), "a canary that was taken back is not rejected as well"
+    assert again.save().trials == (), "nothing is judged any more, a champion by itself least of all"
 
 
 def test_where_no_version_was_announced_there_is_nothing_to_serve_the_rest(registry: FilesRegistry, rows: Examples, tmp_path: Path) -> None:

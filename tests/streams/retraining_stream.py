@@ -66,6 +66,9 @@ class RetrainingStream:
     def alert(self, alert: Alert) -> None:
         self._producer.send(self.topics.alerts, key=b"loans", value=encode_alert(alert)).get(10)
 
+    def announce(self, record: Version) -> None:
+        self._producer.send(self.topics.versions, key=b"loans", value=encode_version(record)).get(10)
+
     def versions(self) -> list[Version]:
         return [record for record in read_versions(self.connection).get("loans", []) if record.version != "1"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from detectors.rows.examples import Examples
 from streams.model_watcher import ModelWatcher
 from streams.topics import Topics
 from tests.retrainer.concepts import alert
-from tests.streams.retraining_stream import CHANGE, RetrainingStream, wait_until
+from tests.streams.retraining_stream import CHANGE, SECONDS, RetrainingStream, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -36,6 +37,19 @@ def served(rows: Examples, watcher: ModelWatcher) -> Examples:
         mine = np.flatnonzero(version == one.version.version)
         prediction[mine] = one.model.predict(rows.take(mine).features)
     return replace(rows, prediction=prediction, version=version)
+
+
+def test_a_canary_that_no_labelled_row_ever_judges_is_rolled_back_by_the_clock(changed: RetrainingStream) -> None:
+    cause = {"cause": "a1", "kind": "performance", "since": 0, "targets": [200]}
+    second = msgspec.structs.replace(changed.first[0], version="2", at=5_000, cause="a1", gate={"cause": cause, "slot": 0, "cut": 4_000, "scale": 1.0})
+    began = msgspec.structs.replace(second, status="canary", share=0.5, gate={"until": 7_000})
+    for record in (second, began):
+        changed.announce(record)
+    changed.run_until(lambda: changed.versions()[-1].status == "rolled_back")
+    back = changed.versions()[-1]
+    assert (back.version, back.by) == ("2", "retrainer")
+    assert 7_000 <= back.at < 7_000 + 1_000 * SECONDS
+    assert "no verdict within" in back.gate["reason"]
 
 
 def test_a_canary_goes_on_through_the_deaths_of_the_retrainer_and_is_promoted_by_its_own_events(changed: RetrainingStream) -> None:

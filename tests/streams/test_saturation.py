@@ -1,6 +1,11 @@
 """How full a service was, by a figure that its events carry: told, watched, and not learnt from."""
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
@@ -10,11 +15,13 @@ from detectors.panes.layout import Layout
 from detectors.settings.feature import Feature
 from detectors.settings.watching import Saturation, Service
 from detectors.specification import MonitorSpecification
+from retrainer.registry.files import FilesRegistry
 from streams.file_events import ColumnNames, EventOrder, rows_of
 from streams.infer import infer
-from streams.monitor_file import format_specification, parse_specification
+from streams.monitor_file import format_specification, parse_specification, save_specification
 from streams.replay import Stages, replay
 from streams.tables import Table
+from tests.streams.command_line import run
 
 WATCHED = Service(monitors=("saturation",), saturation=Saturation(feature="gpu", limit=0.9))
 SPECIFICATION = MonitorSpecification(
@@ -63,6 +70,19 @@ def test_what_tells_it_is_no_column_to_train_on() -> None:
     examples = [part.examples() for part in joined]
     assert sum(map(len, examples)) > 2_000
     assert {tuple(part.features) for part in examples} == {("amount",)}
+
+
+def test_nor_is_it_learnt_from_by_the_first_champion_that_a_replay_trains(tmp_path: Path) -> None:
+    columns = rows(400, 3, full_from=400)
+    del columns["prediction"]
+    reference, monitor, models = tmp_path / "reference.parquet", tmp_path / "monitor.yaml", tmp_path / "models"
+    pq.write_table(pa.table(columns), reference)
+    save_specification(infer(Table(source="t", columns=columns), model="m", label="label", base=SPECIFICATION), monitor)
+    done = run("replay", reference, "--monitor", monitor, "--label", "label", "--reference", reference, "--registry", models, "--retrain", "--json")
+    assert done.exit_code == 0, done.exception
+    first = json.loads(done.stdout)["versions"][0]
+    assert list(first["trained_on"]["features"]) == ["amount"]
+    assert FilesRegistry(models).fetch(first["uri"], first["digest"]).predict({"amount": np.array([0.5])}).tolist()[0] in {"yes", "no"}
 
 
 def test_its_cells_are_counted_apart_and_make_another_specification() -> None:
