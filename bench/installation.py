@@ -1,4 +1,4 @@
-"""A real Kafka with the topics of one installation, workers as processes of their own, and what they made of a stream."""
+"""A real Kafka with the topics of one installation, workers and others as processes of their own, and what they made of a stream."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,15 +38,14 @@ class BenchError(RuntimeError):
     """The bench could not run to its end."""
 
 
-class Worker:
-    """One `driftwarden worker`."""
+class Process:
+    """One program, and its log."""
 
-    def __init__(self, name: str, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}-{uuid4().hex[:6]}.log"
         with self.log.open("wb") as output:
-            command = dying_with_parent([sys.executable, "-m", "streams.cli", "worker", "--name", name])
-            self._process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  our own program
+            self._process = subprocess.Popen(dying_with_parent(command), env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  the bench's own
 
     @property
     def pid(self) -> int:
@@ -68,11 +67,6 @@ class Worker:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    @property
-    def partitions(self) -> set[int]:
-        """Source partitions that it said it reads."""
-        return {number for number in range(PARTITIONS) if f"inference.events[{number}]: reading from" in self.log.read_text()}
-
     def pause(self) -> None:
         """Take the CPU from it, so that a backlog can be published."""
         self._process.send_signal(signal.SIGSTOP)
@@ -87,6 +81,20 @@ class Worker:
             self._process.kill()
         self._process.wait()
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether it ended by `kill`."""
+        return self._process.poll() == -signal.SIGKILL
+
+
+class Worker(Process):
+    """One `driftwarden worker`."""
+
+    @property
+    def partitions(self) -> set[int]:
+        """Source partitions that it said it reads."""
+        return {number for number in range(PARTITIONS) if f"inference.events[{number}]: reading from" in self.log.read_text()}
+
 
 class Installation:
     """Topics of their own on a broker, and workers that read them."""
@@ -95,7 +103,7 @@ class Installation:
         self.bootstrap = bootstrap
         self.topics = Topics(prefix=f"b{uuid4().hex[:8]}.")
         self._folder = folder
-        self._workers: list[Worker] = []
+        self._processes: list[Process] = []
         create_topics(bootstrap, partitions=PARTITIONS, prefix=self.topics.prefix)
         self._producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 20, "batch.size": 262_144, "queue.buffering.max.messages": 500_000})
         self.group = f"{self.topics.prefix}workers"
@@ -117,6 +125,12 @@ class Installation:
             count += 1
         self._flush()
         return count
+
+    def publish_points(self, records: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Write records of points: partition, key, value."""
+        for partition, key, value in records:
+            self._produce(self.topics.metrics, partition, key, value)
+        self._flush()
 
     def save(self, entries: Iterable[Entry], partition: int) -> None:
         """Write records of detection's state."""
@@ -152,9 +166,16 @@ class Installation:
             "DRIFTWARDEN_WORKER_IDLE_AFTER": "1h",  # event time is the stream's alone
             **{f"DRIFTWARDEN_WORKER_{key.upper()}": value for key, value in settings.items()},
         }
-        worker = Worker(name, environment, self._folder)
-        self._workers.append(worker)
+        worker = Worker(name, _driftwarden("worker", "--name", name), environment, self._folder)
+        self._processes.append(worker)
         return worker
+
+    def process(self, name: str, *arguments: str, **environment: str) -> Process:
+        """Start another command of `driftwarden` on these topics."""
+        mine = {"DRIFTWARDEN_BOOTSTRAP": self.bootstrap, "DRIFTWARDEN_TOPIC_PREFIX": self.topics.prefix}
+        process = Process(name, _driftwarden(*arguments), mine | environment, self._folder)
+        self._processes.append(process)
+        return process
 
     def ends(self, topic: str) -> list[int]:
         """Offset after the last record of each partition."""
@@ -162,8 +183,20 @@ class Installation:
 
     def committed(self, topic: str) -> list[int]:
         """Offset of each partition that the workers have declared durable; 0 for none."""
+        return self._committed_by(self._reader, topic)
+
+    @contextmanager
+    def places_of(self, group: str, topic: str) -> Iterator[Callable[[], list[int]]]:
+        """What asks for the offsets that another group has committed."""
+        reader = Consumer({"bootstrap.servers": self.bootstrap, "log_level": 0, "group.id": group, "enable.auto.commit": False})
         try:
-            found = self._reader.committed([TopicPartition(topic, number) for number in range(PARTITIONS)], timeout=30)
+            yield lambda: self._committed_by(reader, topic)
+        finally:
+            reader.close()
+
+    def _committed_by(self, reader: Consumer, topic: str) -> list[int]:
+        try:
+            found = reader.committed([TopicPartition(topic, number) for number in range(PARTITIONS)], timeout=30)
         except KafkaException:  # the group's coordinator is still being found
             return [0] * PARTITIONS
         return [max(int(place.offset), 0) for place in found]
@@ -188,15 +221,11 @@ class Installation:
         """Poll, and stop with the story where a worker ends or the time is over."""
         deadline = time.monotonic() + patience
         while not condition():
-            ended = [worker for worker in self._workers if not worker.running and worker.log.exists()]
-            if any(worker not in self._killed for worker in ended) or time.monotonic() > deadline:
-                said = "\n".join(f"{worker.name}:\n{worker.log.read_text()[-3_000:]}" for worker in self._workers)
-                raise BenchError(f"{otherwise} within {patience:.0f} s; workers said:\n{said}")
+            ended = [process for process in self._processes if not process.running and not process.was_killed]
+            if ended or time.monotonic() > deadline:
+                said = "\n".join(f"{process.name}:\n{process.log.read_text()[-3_000:]}" for process in self._processes)
+                raise BenchError(f"{otherwise} within {patience:.0f} s; the processes said:\n{said}")
             time.sleep(0.05)
-
-    @property
-    def _killed(self) -> list[Worker]:
-        return [worker for worker in self._workers if not worker.running and worker._process.returncode == -signal.SIGKILL]
 
     def values(self, topic: str) -> Iterator[bytes]:
         """Values of a topic, from its beginning to where it ends now."""
@@ -217,9 +246,13 @@ class Installation:
 
     def close(self) -> None:
         """End its workers and clients."""
-        for worker in self._workers:
-            worker.kill()
+        for process in self._processes:
+            process.kill()
         self._reader.close()
+
+
+def _driftwarden(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "streams.cli", *arguments]
 
 
 @contextmanager

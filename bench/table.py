@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import core_rows, fleet_row, join_rows, live_rows, peer_rows, publisher_rows, replay_rows, restart_row, stream_rows, two_workers_row
+from bench import core_rows, fleet_row, join_rows, live_rows, peer_rows, publisher_rows, replay_rows, restart_row, sink_row, stream_rows, two_workers_row
 from bench.figure import Row
 
 ROWS: tuple[Row, ...] = (
@@ -16,4 +16,5 @@ ROWS: tuple[Row, ...] = (
     *restart_row.ROWS,
     *two_workers_row.ROWS,
     *replay_rows.ROWS,
+    *sink_row.ROWS,
 )

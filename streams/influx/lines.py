@@ -178,8 +178,8 @@ class Latest:
         self._remembered = remembered
         self._final: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
 
-    def of(self, told: Iterable[Told]) -> list[bytes]:
-        """Lines of those that are to be written."""
+    def of(self, told: Iterable[Told]) -> list[Told]:
+        """Those that are to be written."""
         kept: dict[tuple[bytes, bytes], Told] = {}
         final: set[tuple[bytes, bytes]] = set()
         for one in told:
@@ -194,4 +194,4 @@ class Latest:
             self._final.move_to_end(place)
         while len(self._final) > self._remembered:
             self._final.popitem(last=False)
-        return [one.line for one in kept.values()]
+        return list(kept.values())

@@ -32,7 +32,7 @@ class AwayError(Exception):
 
 
 class InfluxWriter:
-    """Writes lines of points to a bucket.
+    """Writes lines of points to a bucket; several threads may ask it to.
 
     Parameters
     ----------
@@ -43,6 +43,7 @@ class InfluxWriter:
     ----------
     written : points that InfluxDB has acknowledged.
     rejected : requests, or single points, that it refused at least a part of.
+    away : why InfluxDB takes no points, as of the last time that it was asked; "" where it does.
     """
 
     def __init__(self, settings: InfluxSettings, stopping: threading.Event) -> None:
@@ -50,8 +51,10 @@ class InfluxWriter:
         self._stopping = stopping
         self._client = InfluxDBClient(url=settings.url, token=settings.secret, org=settings.org, timeout=REQUEST_MILLISECONDS)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
+        self._counting = threading.Lock()
         self.written = 0
         self.rejected = 0
+        self.away = ""
 
     def write(self, lines: Sequence[bytes]) -> bool:
         """Whether InfluxDB has the lines; it is asked until then, or until this process is told to stop.
@@ -68,11 +71,25 @@ class InfluxWriter:
             return False
         return True
 
+    def ask(self) -> bool:
+        """Whether InfluxDB answers, where there is nothing to write."""
+        answers = bool(self._client.ping())
+        self.away = "" if answers else f"{self._settings.url} does not answer"
+        return answers
+
     def close(self) -> None:
         """Its connections."""
         self._client.close()
 
     def _send(self, lines: Sequence[bytes]) -> None:
+        try:
+            self._post(lines)
+        except AwayError as error:
+            self.away = str(error)
+            raise
+        self.away = ""
+
+    def _post(self, lines: Sequence[bytes]) -> None:
         try:
             self._api.write(bucket=self._settings.bucket, record=b"\n".join(lines), write_precision=WritePrecision.MS)
         except ApiException as error:
@@ -80,7 +97,8 @@ class InfluxWriter:
         except (HTTPError, OSError) as error:
             raise AwayError(f"{self._settings.url}: {type(error).__name__}") from error
         else:
-            self.written += len(lines)
+            with self._counting:
+                self.written += len(lines)
 
     def _on_refusal(self, error: ApiException, lines: Sequence[bytes]) -> None:
         status = error.status or 0
@@ -89,9 +107,10 @@ class InfluxWriter:
             raise SettingsError(f"InfluxDB on {self._settings.url} refused to write {where} ({status}): {_REFUSED[status]}") from error
         if status in _UNREADABLE and len(lines) > 1:
             for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
-                self._send(half)
+                self._post(half)
         elif status in _UNREADABLE or status == _PARTLY:
-            self.rejected += 1
+            with self._counting:
+                self.rejected += 1
             logger.error("InfluxDB refused (%d) %s of %d points, which are left out: %s", status, "some" if status == _PARTLY else "all", len(lines), error.message)
         else:
             after = (error.headers or {}).get("Retry-After", "")

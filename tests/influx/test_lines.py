@@ -75,7 +75,7 @@ def test_a_provisional_point_never_replaces_a_final_one() -> None:
 
     def told(n: int, **final: bool) -> list[bytes]:
         fields = {"n": n, **final}
-        return latest.of(lines.of_record(msgspec.json.encode({"measurement": "traffic", "tags": {}, "fields": fields, "time": 5})))
+        return [told.line for told in latest.of(lines.of_record(msgspec.json.encode({"measurement": "traffic", "tags": {}, "fields": fields, "time": 5})))]
 
     assert [told(1, final=False), told(2, final=True), told(3, final=False), told(4), told(5, final=True)] == [
         [b"traffic n=1,final=false 5"],

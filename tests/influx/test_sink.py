@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,11 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from detectors.errors import SettingsError
 from detectors.point import Point
 from streams.connection import KafkaConnection
+from streams.influx import sink as sink_module
 from streams.influx.settings import InfluxSettings
 from streams.influx.setup import set_up
-from streams.influx.sink import RECORDS_AT_ONCE, InfluxSink
+from streams.influx.sink import RECORDS_AT_ONCE, ROUNDS, InfluxSink
+from streams.influx.writer import InfluxWriter
 from streams.topics import Topics
 from streams.wire import encode_points
 from tests.background import running_beside
@@ -124,11 +126,54 @@ def test_while_influxdb_is_away_kafka_holds_what_comes_and_nothing_is_lost(influ
         influx.stop()
         publish(connection, psi(100, 5_000))
         time.sleep(3)
-        assert sink.held <= 200 + RECORDS_AT_ONCE, "more is held than a request and what a poll gives"
+        assert sink.held <= (ROUNDS + 1) * (200 + RECORDS_AT_ONCE), "more is held than rounds, and what a poll gives beyond each"
         assert committed(connection, settings) == 100
+        assert sink._figures.waits_for.startswith(f"InfluxDB does not take points ({influx.url}: ")
         influx.start()
         eventually(lambda: committed(connection, settings) == 5_000)
+        eventually(lambda: sink._figures.waits_for == "")
     assert [row["n"] for row in stored(settings)] == list(range(5_000))
+
+
+def test_without_points_to_write_it_is_still_told_whether_influxdb_takes_them(
+    influx: Influxd, connection: KafkaConnection, settings: InfluxSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sink_module, "ASK_EVERY", 0.1)
+    with running(connection, settings) as sink:
+        eventually(lambda: sink._figures.waits_for == "")
+        influx.stop()
+        eventually(lambda: sink._figures.waits_for.startswith(f"InfluxDB does not take points ({influx.url} does not answer)"))
+        influx.start()
+        eventually(lambda: sink._figures.waits_for == "")
+
+
+def test_what_is_behind_an_unwritten_point_is_not_acknowledged_and_the_last_value_of_a_point_stays(
+    connection: KafkaConnection, settings: InfluxSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, write, waited = threading.Event(), InfluxWriter.write, threading.Event()
+
+    def slow(writer: InfluxWriter, lines: Sequence[bytes]) -> bool:
+        if any(b"n=0.0" in line for line in lines):
+            waited.set()
+            free.wait(30)
+        return write(writer, lines)
+
+    monkeypatch.setattr(InfluxWriter, "write", slow)
+    same_lane = hash(b"drift,feature=age,model=churn") % 2
+    other = next(name for name in ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n") if hash(b"drift,feature=%b,model=churn" % name.encode()) % 2 != same_lane)
+
+    def point(feature: str, n: int) -> bytes:
+        return encode_points([Point(measurement="drift", tags={"model": "churn", "feature": feature}, fields={"n": float(n), "final": n > 0}, time=NOON)])
+
+    with running(connection, settings.model_copy(update={"batch_points": 1, "requests": 2})) as sink:
+        publish(connection, [point("age", 0)])
+        eventually(waited.is_set)
+        publish(connection, [point(other, 7), point("age", 8)])
+        eventually(lambda: sink.written == 1)
+        assert committed(connection, settings) == 0
+        free.set()
+        eventually(lambda: committed(connection, settings) == 3)
+    assert {row["feature"]: row["n"] for row in stored(settings)} == {other: 7, "age": 8}
 
 
 def test_a_point_that_influxdb_refuses_loses_no_other(connection: KafkaConnection, settings: InfluxSettings) -> None:
