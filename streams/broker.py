@@ -124,7 +124,8 @@ class Broker:
         elif not _is_free(self.port):
             raise BrokerError(f"port {self.port} is taken by another program; stop it, or choose another port with --port")
         properties = self.data / "server.properties"
-        properties.write_text(_PROPERTIES.format(host=_HOST, port=self.port, controller_port=_free_port(), logs=(self.data / "topics").as_posix()), encoding="utf-8")
+        controller = next(port for port in iter(_free_port, None) if port != self.port)  # nothing listens yet, so the same one may be given twice
+        properties.write_text(_PROPERTIES.format(host=_HOST, port=self.port, controller_port=controller, logs=(self.data / "topics").as_posix()), encoding="utf-8")
         self._format(jars, properties)
         self._process = self._launch(_java_command(jars, "kafka.Kafka", str(properties), data=self.data))
         (self.data / "broker.json").write_bytes(msgspec.json.encode(_Running(pid=self._process.pid, port=self.port)))
