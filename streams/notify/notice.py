@@ -26,7 +26,7 @@ from streams.view.gate_words import gate_in_words
 SHOWN_MONITORS = 5
 """Of an alert with many monitors the strongest are told one by one; all are in `driftwarden alerts explain`."""
 
-Status = Literal["opened", "opened again", "updated", "resolved", "promoted", "rolled back"]
+Status = Literal["opened", "opened again", "updated", "resolved", "promoted", "rolled back", "canary", "withdrawn"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +61,15 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     command: str
 
 
+class Former(msgspec.Struct, frozen=True, kw_only=True):
+    """What an open alert was called before, until a record at an event time (epoch milliseconds) said otherwise."""
+
+    kind: NoticeKind
+    severity: NoticeSeverity
+    owner: str
+    until: int
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One record, told.
 
@@ -71,6 +80,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     incident : what notices of the same change share.
     at, opened_at, change_at : event times, epoch milliseconds; `NO_TIME` where there is none.
     open_beside : other alerts of the incident that are open after this record.
+    formerly : what the alert was called earlier in its life, and is not now.
     """
 
     name: str
@@ -96,6 +106,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     link: str = ""
     open_beside: int = 0
+    formerly: tuple[Former, ...] = ()
 
     @property
     def since(self) -> str:
@@ -140,22 +151,27 @@ def alert_notice(alert: Alert, *, owner: str = "", page_address: str | None = No
     )
 
 
-def version_notice(version: Version, *, owner: str = "", page_address: str | None = None) -> Notice | None:
-    """The notice of a promotion or a rollback; None for what else is recorded of versions."""
-    if version.status not in {"promoted", "rolled_back"}:
+def version_notice(version: Version, *, was_canary: bool = False, owner: str = "", page_address: str | None = None) -> Notice | None:
+    """The notice of a promotion, a rollback, or of a canary that begins or is taken back; None for what else is recorded of versions.
+
+    Parameters
+    ----------
+    was_canary : whether this version served a share of the events until this record, see `Canaries`.
+    """
+    happened = _what_happened(version, was_canary=was_canary)
+    if happened is None:
         return None
-    promoted = version.status == "promoted"
+    status, kind, severity, told = happened
     name = f"{version.model}@{version.version}"
     actions = [Action(label="lineage", command=f"driftwarden models lineage {_word(name)}")]
-    if promoted:
+    if status in {"promoted", "canary"}:
         actions.append(Action(label="roll it back", command=_roll_back(version.model, version.version)))
     evidence = gate_in_words(version)
-    told = "serves now" if promoted else "was rolled back; the version before it serves again"
     return Notice(
         name=f"version {version.model} {version.version} {version.revision} {version.status} {version.at}",
-        status="promoted" if promoted else "rolled back",
-        kind="promotion" if promoted else "rollback",
-        severity="info" if promoted else "warning",
+        status=status,
+        kind=kind,
+        severity=severity,
         model=version.model,
         version=version.version,
         owner=owner,
@@ -167,6 +183,18 @@ def version_notice(version: Version, *, owner: str = "", page_address: str | Non
         actions=tuple(actions),
         link=_link(page_address, "model", name=version.model),
     )
+
+
+def _what_happened(version: Version, *, was_canary: bool) -> tuple[Status, NoticeKind, NoticeSeverity, str] | None:
+    if version.status == "promoted":
+        return "promoted", "promotion", "info", "serves now"
+    if version.status == "canary":
+        return "canary", "canary", "info", f"answers {version.share or 0:.3g} of the events now, beside the champion"
+    if was_canary and version.status in {"rolled_back", "rejected"}:
+        return "withdrawn", "canary", "warning", "was a canary and is taken back; the champion answers all events again"
+    if version.status == "rolled_back":
+        return "rolled back", "rollback", "warning", "was rolled back; the version before it serves again"
+    return None
 
 
 def _finding(evidence: Evidence, budget: str) -> Finding:

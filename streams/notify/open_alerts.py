@@ -9,7 +9,10 @@ from collections import OrderedDict
 
 import msgspec
 
-from streams.notify.notice import Notice
+from streams.notify.notice import Former, Notice
+
+MOST_FORMER = 20
+"""Names that an alert had before, the newest: kinds and severities are few, and owners change by hand."""
 
 REMEMBERED = 10_000
 """Resolved alerts whose last record is known, so that one that comes again is not told again."""
@@ -40,6 +43,8 @@ class OpenAlerts:
         last = before.sequence if before is not None else self._resolved.get(alert_id, -1)
         if notice.sequence <= last:
             return None
+        if before is not None:
+            notice = msgspec.structs.replace(notice, formerly=_formerly(before, notice))
         if notice.status == "resolved":
             self._open.pop(alert_id, None)
             self._resolved[alert_id] = notice.sequence
@@ -66,3 +71,11 @@ class OpenAlerts:
     def notices(self) -> tuple[Notice, ...]:
         """The last notice of each open alert, the longest known first."""
         return tuple(self._open.values())
+
+
+def _formerly(before: Notice, notice: Notice) -> tuple[Former, ...]:
+    """What the alert was called before this record, and is not by it."""
+    known = {(former.kind, former.severity, former.owner): former for former in before.formerly}
+    known[before.kind, before.severity, before.owner] = Former(kind=before.kind, severity=before.severity, owner=before.owner, until=notice.at)
+    known.pop((notice.kind, notice.severity, notice.owner), None)
+    return tuple(known.values())[-MOST_FORMER:]

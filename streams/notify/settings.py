@@ -16,7 +16,7 @@ from detectors.verdict import AlertKind
 from streams.notify.values import Address, Environment, Pause, Rate, RateLimit, Secret, SecretAddress, Text
 from streams.settings_file import parse_settings
 
-NoticeKind = Literal[AlertKind, "promotion", "rollback"]
+NoticeKind = Literal[AlertKind, "promotion", "rollback", "canary"]
 NoticeSeverity = Literal[Severity, "info"]
 
 MOST_BETWEEN_POSTS = parse_duration("2m")
@@ -83,7 +83,7 @@ class AlertmanagerReceiver(_Receiver):
 
 
 class PagerDutyReceiver(_Receiver):
-    """PagerDuty's Events API v2: an incident a page; promotions and rollbacks as change events."""
+    """PagerDuty's Events API v2: an incident a page; promotions, rollbacks and canaries as change events."""
 
     type: Literal["pagerduty"]
     routing_key: Secret

@@ -69,7 +69,7 @@ def cloud_event(notice: Notice) -> dict[str, Any]:
 def notice_data(notice: Notice) -> dict[str, Any]:
     """A notice as plain JSON; times in RFC 3339, null where there is none."""
     data: dict[str, Any] = msgspec.to_builtins(notice)
-    del data["name"], data["open_beside"]
+    del data["name"], data["open_beside"], data["formerly"]
     for name in ("at", "opened_at", "change_at"):
         data[name] = None if data[name] == NO_TIME else format_time(data[name])
     return data
