@@ -1,10 +1,11 @@
-"""``driftwarden notify``: alerts, promotions and rollbacks, sent to people and pagers."""
+"""``driftwarden notify``: alerts, promotions, rollbacks and canaries, sent to people and pagers."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -12,21 +13,25 @@ from typing import Annotated
 import typer
 
 from detectors.errors import SettingsError
-from streams.cli.options import Bootstrap, LogLevel, Prefix, answering
+from streams.cli.options import Bootstrap, LogLevel, MetricsAddress, Prefix, answering
 from streams.connection import connect
 
-app = typer.Typer(help="Alerts, promotions and rollbacks to webhooks, Slack, Alertmanager, PagerDuty and by mail, as notify.yaml says.", no_args_is_help=True)
+app = typer.Typer(help="Alerts, promotions, rollbacks and canaries to webhooks, Slack, Alertmanager, PagerDuty and by mail, as notify.yaml says.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Option("--file", "-f", envvar="DRIFTWARDEN_NOTIFY_FILE", help="Who is told of what, and how.")]
 _DEFAULT = Path("notify.yaml")
 
 
 @app.command()
-def run(file: File = _DEFAULT, bootstrap: Bootstrap = None, prefix: Prefix = None, log_level: LogLevel = "INFO") -> None:
+def run(file: File = _DEFAULT, bootstrap: Bootstrap = None, prefix: Prefix = None, metrics_address: MetricsAddress = None, log_level: LogLevel = "INFO") -> None:
     """Send what comes on monitoring.alerts and models.versions; while a receiver is away, Kafka holds it."""
     from streams.notify.notifier import Notifier  # noqa: PLC0415  a second, which --help need not wait for
     from streams.notify.settings import load_notify_settings  # noqa: PLC0415
+    from streams.telemetry.figures import Figures  # noqa: PLC0415
+    from streams.telemetry.serve import serve  # noqa: PLC0415
+    from streams.telemetry.settings import metrics_settings  # noqa: PLC0415
 
+    metrics = metrics_settings(metrics_address)
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("kafka", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)  # they tell of every connection, and urllib3 of the paths of addresses, which may be secrets
@@ -34,7 +39,9 @@ def run(file: File = _DEFAULT, bootstrap: Bootstrap = None, prefix: Prefix = Non
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    Notifier(answering(connect(bootstrap, topic_prefix=prefix)), settings, stopping).run()
+    figures = Figures("notify", socket.gethostname(), models=metrics.models)
+    serve(figures, metrics)
+    Notifier(answering(connect(bootstrap, topic_prefix=prefix)), settings, stopping, figures).run()
 
 
 @app.command("test")
@@ -57,7 +64,7 @@ def try_receiver(receiver: Annotated[str, typer.Argument(metavar="RECEIVER", hel
 def validate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Such as notify.yaml.")] = _DEFAULT,
     model: Annotated[str | None, typer.Option(help="Say who is told of this model's notices.", show_default=False)] = None,
-    kind: Annotated[str, typer.Option(help="With --model: kind of the alert, or promotion, or rollback.")] = "drift",
+    kind: Annotated[str, typer.Option(help="With --model: kind of the alert, or promotion, rollback, or canary.")] = "drift",
     severity: Annotated[str, typer.Option(help="With --model: warning, critical or info.")] = "warning",
     owner: Annotated[str, typer.Option(help="With --model: the owner that its monitor names.")] = "",
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Annotated
 
 import typer
@@ -34,6 +35,8 @@ def command(
     log_level: LogLevel = "INFO",
 ) -> None:
     """Show all models live in a browser: is each healthy, since when not, why, and what was done about it. Ends with Ctrl-C."""
+    from streams.telemetry.figures import Figures  # noqa: PLC0415
+    from streams.telemetry.otlp import export  # noqa: PLC0415
     from streams.ui.follower import Follower  # noqa: PLC0415  scipy and the web server take a second to import, which --help need not wait for
     from streams.ui.live_view import LiveView  # noqa: PLC0415
     from streams.ui.server import Server, address_of  # noqa: PLC0415
@@ -45,8 +48,10 @@ def command(
     access = Access(address=address, token=SecretStr(token) if token else None, hosts=tuple(host or ()))
     connection = connect(bootstrap, topic_prefix=prefix)
     view = LiveView(connection.topics, bounds)
-    server = Server(view, access, port, started=lambda found: messages().print(f"the page: {address_of(access, found)}  (Ctrl-C ends)"))
-    follower = Follower(connection, view, failed=server.stop)
+    figures = Figures("ui", socket.gethostname())
+    export(figures)
+    server = Server(view, access, port, figures=figures, started=lambda found: messages().print(f"the page: {address_of(access, found)}  (Ctrl-C ends)"))
+    follower = Follower(connection, view, failed=server.stop, figures=figures)
     try:
         server.run()
     finally:

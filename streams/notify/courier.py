@@ -1,15 +1,15 @@
 """One receiver's courier: reads alerts and versions as a consumer group of its own, and tells the receiver what its routes say.
 
 Receivers do not wait for each other: each has its own place in the topics, and one that is away holds up nobody else. A place is committed when all that lies before it is
-delivered, or refused for good. What is open is no state that is kept: at each assignment the partition's alerts are read again from their beginning, and nobody is told of
-what lies before the committed place. Where there is none yet, a receiver is told of what is open, and not of what is over.
+delivered, or refused for good. What is open, and which canary serves, is no state that is kept: at each assignment the partition is read again from its beginning, and nobody
+is told of what lies before the committed place. Where there is none yet, a receiver is told of what is open, and not of what is over.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from kafka.structs import OffsetAndMetadata
 from detectors.errors import EventError
 from streams.connection import KafkaConnection
 from streams.group_commits import GroupCommits
+from streams.notify.canaries import Canaries
 from streams.notify.delivery import Delivery, sender_of, wall_clock
 from streams.notify.desk import BEFORE_ALL, Batch, Desk
 from streams.notify.forms import form_of
@@ -32,6 +33,7 @@ from streams.notify.routing import receivers_of
 from streams.notify.sample import sample_batch
 from streams.notify.settings import NotifySettings
 from streams.subscription import subscribe
+from streams.telemetry.figures import Figures
 from streams.wire import decode_alert, decode_version
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ FETCH_BYTES = 4 * 2**20
 COMMIT_EVERY = 1_000
 LEAVE_AFTER = 10_000
 """Milliseconds after which a partition that was lost is forgotten: a group that meets anew takes all away, and most often gives the same back."""
+FIGURES_EVERY = 1_000
 LOOK_EVERY = 1_000
 """Milliseconds between two looks for alerts that somebody has acknowledged."""
 
@@ -59,6 +62,7 @@ class _Partition:
     """
 
     alerts: OpenAlerts
+    canaries: Canaries
     known_until: int
     first_time: bool
     is_read: bool = False
@@ -71,6 +75,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
     def __init__(self) -> None:
         self.gained: set[TopicPartition] = set()
         self.lost: set[TopicPartition] = set()
+        self.came = False
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         self.lost |= set(revoked)
@@ -78,6 +83,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self.gained |= set(assigned)
+        self.came = True
 
 
 class Courier:
@@ -90,9 +96,20 @@ class Courier:
     name : of the receiver, in ``settings``.
     owners : of the models; read to its end before `run`.
     stopping : ends it.
+    figures : take what it tells of itself.
     """
 
-    def __init__(self, name: str, settings: NotifySettings, connection: KafkaConnection, owners: Owners, stopping: threading.Event, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: NotifySettings,
+        connection: KafkaConnection,
+        owners: Owners,
+        stopping: threading.Event,
+        figures: Figures,
+        *,
+        clock: Callable[[], int] = wall_clock,
+    ) -> None:
         receiver = settings.receivers[name]
         self.name = name
         self._settings = settings
@@ -109,10 +126,13 @@ class Courier:
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._commits = GroupCommits(f"receiver '{name}'")
         self._committed: dict[TopicPartition, int] = {}
-        self._commit_at = self._look_at = self._again_at = 0
+        self._commit_at = self._look_at = self._again_at = self._figures_at = 0
+        self._figures = figures
+        self._figures_told: Counter[str] = Counter()
         self._acknowledged: set[str] = set()  # alerts of which the receiver knows that somebody acknowledged them
         self._versions: OrderedDict[str, None] = OrderedDict()  # names of those that were read
         self._assignment = _Assignment()
+        self._has_joined = False
         self._leaving: dict[TopicPartition, int] = {}  # partitions that were lost, and when
 
     @property
@@ -129,6 +149,11 @@ class Courier:
     def waiting(self) -> int:
         """Notices that are read, and not delivered."""
         return len(self._desk)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its group has given it partitions, or none, and it knows what is open there."""
+        return self._has_joined and all(state.is_read for state in list(self._partitions.values()))
 
     def run(self) -> None:
         """Read and tell until told to stop."""
@@ -151,6 +176,7 @@ class Courier:
                 self._settle()
                 self._commit(consumer)
                 self._begin()
+                self._tell_figures(consumer)
             if self._under_way is not None:
                 self._under_way[0].result()  # it ends soon: a try is bounded, and there is no other after the one under way
                 self._settle()
@@ -207,13 +233,11 @@ class Courier:
                 logger.warning("%s[%d] ends at %d, before the place of this group (%d): it was made anew, and is read whole", partition.topic, partition.partition, end, committed)
                 committed = 0
             known = end if committed is None else committed
-            self._partitions[partition] = _Partition(alerts=OpenAlerts(self._settings.max_open), known_until=known, first_time=committed is None, next=known)
+            self._partitions[partition] = _Partition(alerts=OpenAlerts(self._settings.max_open), canaries=Canaries(), known_until=known, first_time=committed is None, next=known)
             if committed is not None:
                 self._committed[partition] = committed
-            if partition.topic == self._connection.topics.alerts:
-                consumer.seek_to_beginning(partition)
-            else:
-                consumer.seek(partition, known)  # versions have no state of their own
+            consumer.seek_to_beginning(partition)
+        self._has_joined = self._assignment.came
         return gained
 
     def _forget(self, partition: TopicPartition) -> None:
@@ -225,7 +249,7 @@ class Courier:
     def _take(self, record: Any, partition: TopicPartition, state: _Partition) -> None:
         """A record: what it changes, and whether the receiver is told of it."""
         try:
-            notice = self._notice(record)
+            notice = self._notice(record, state)
         except EventError as error:
             logger.warning("%s[%d], offset %d: a record that cannot be read is left out: %s", record.topic, record.partition, record.offset, error)
             return
@@ -239,13 +263,13 @@ class Courier:
             return
         self._desk.add(told, partition=partition, offset=record.offset, now=self._clock())
 
-    def _notice(self, record: Any) -> Notice | None:
+    def _notice(self, record: Any, state: _Partition) -> Notice | None:
         page = self._settings.page_address
         if record.topic == self._connection.topics.alerts:
             alert = decode_alert(record.value or b"")
             return alert_notice(alert, owner=self._owners.owner(alert.model), page_address=page)
         version = decode_version(record.value or b"")
-        return version_notice(version, owner=self._owners.owner(version.model), page_address=page)
+        return version_notice(version, was_canary=state.canaries.take(version), owner=self._owners.owner(version.model), page_address=page)
 
     def _new_version(self, notice: Notice) -> Notice | None:
         if notice.name in self._versions:
@@ -311,6 +335,25 @@ class Courier:
 
     def _open_notices(self) -> tuple[Notice, ...]:
         return tuple(notice for partition, state in self._partitions.items() if partition not in self._leaving for notice in state.alerts.notices)
+
+    def _tell_figures(self, consumer: Any) -> None:
+        now = self._clock()
+        if now < self._figures_at:
+            return
+        self._figures_at = now + FIGURES_EVERY
+        counted = Counter(notify_messages_sent=self.sent, notify_messages_refused=self.refused)
+        for name, count in counted.items():
+            self._figures.count(name, self.name, by=count - self._figures_told[name])
+        self._figures_told = counted
+        behind = sum(max(0, (consumer.highwater(partition) or 0) - state.next) for partition, state in self._partitions.items() if partition in consumer.assignment())
+        for name, value in (
+            ("notify_notices_waiting", self.waiting),
+            ("notify_notices_held", self._desk.held(now)),
+            ("notify_receiver_away", self._delivery.is_away),
+            ("notify_lag_records", behind),
+            ("notify_alerts_open", len(self._open_notices())),
+        ):
+            self._figures.set(name, value, self.name)
 
     def _commit(self, consumer: Any, *, at_once: bool = False) -> None:
         """The places before which everything is settled."""

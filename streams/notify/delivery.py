@@ -60,6 +60,7 @@ class Delivery:
     Attributes
     ----------
     sent, refused : requests that the receiver has taken, and that it refused for good.
+    is_away : whether it could not be reached at the last try, or asked to come again later.
     """
 
     def __init__(self, *, name: str, form: Form, sender: Sender, retry_at_most: int, stopping: threading.Event, clock: Callable[[], int] = wall_clock) -> None:
@@ -71,6 +72,7 @@ class Delivery:
         self._clock = clock
         self.sent = 0
         self.refused = 0
+        self.is_away = False
 
     def deliver(self, batch: Batch) -> bool:
         """Whether nothing is left to do for a batch: it was delivered, or refused for good. False where this process was told to stop before."""
@@ -103,9 +105,17 @@ class Delivery:
         AwayError, RefusedError
             At the first that is not delivered.
         """
-        for request in self._form.requests(batch, self._clock()):
-            self._sender.send(request)
-            self.sent += 1
+        try:
+            for request in self._form.requests(batch, self._clock()):
+                self._sender.send(request)
+                self.sent += 1
+        except AwayError:
+            self.is_away = True
+            raise
+        except RefusedError:
+            self.is_away = False
+            raise
+        self.is_away = False
 
     def close(self) -> None:
         """Its connections."""

@@ -101,6 +101,10 @@ class Desk:
         """What was under way is delivered, or finally refused."""
         self._under_way = []
 
+    def held(self, now: int) -> int:
+        """Notices whose time has come, and that the rate keeps waiting."""
+        return 0 if self._bucket.whole(now) else sum(map(len, self._ripe(now)))
+
     def drop(self, partition: Hashable) -> None:
         """Somebody else delivers what is of this partition; what is under way goes out all the same."""
         self._waiting = [one for one in self._waiting if one.partition != partition]

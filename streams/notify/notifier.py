@@ -11,8 +11,11 @@ from streams.connection import KafkaConnection
 from streams.notify.courier import Courier
 from streams.notify.owners_reader import OwnersReader
 from streams.notify.settings import NotifySettings, in_words
+from streams.telemetry.figures import Figures
 
 logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.5  # seconds between two looks whether all is ready
 
 
 class Notifier:
@@ -21,17 +24,19 @@ class Notifier:
     Parameters
     ----------
     stopping : ends it.
+    figures : take what it tells of itself; default: nobody looks at them.
 
     Attributes
     ----------
     couriers : by the receiver's name.
     """
 
-    def __init__(self, connection: KafkaConnection, settings: NotifySettings, stopping: threading.Event) -> None:
+    def __init__(self, connection: KafkaConnection, settings: NotifySettings, stopping: threading.Event, figures: Figures | None = None) -> None:
         self._stopping = stopping
+        self._figures = figures or Figures("notify", settings.group)
         self._settings = settings
         self._reader = OwnersReader(connection, stopping)
-        self.couriers = {name: Courier(name, settings, connection, self._reader.owners, stopping) for name in settings.receivers}
+        self.couriers = {name: Courier(name, settings, connection, self._reader.owners, stopping, self._figures) for name in settings.receivers}
 
     def run(self) -> None:
         """Run until told to stop; an error of any of its parts ends all of them, and is raised."""
@@ -40,10 +45,17 @@ class Notifier:
         parts: list[Callable[[], None]] = [self._reader.run, *(self._when_caught_up(courier) for courier in self.couriers.values())]
         with ThreadPoolExecutor(len(parts), thread_name_prefix="notify") as threads:
             running = [threads.submit(part) for part in parts]
-            wait(running, return_when=FIRST_COMPLETED)  # none ends before it is told to, unless by an error
+            while not wait(running, LOOK_EVERY, return_when=FIRST_COMPLETED).done:  # none ends before it is told to, unless by an error
+                self._figures.waits_for = self._waits_for()
             self._stopping.set()
         for ended in running:
             ended.result()
+
+    def _waits_for(self) -> str:
+        if not self._reader.caught_up.is_set():
+            return "the monitors are being read, which name the owners"
+        begin = [name for name, courier in self.couriers.items() if not courier.is_ready]
+        return f"what is open is being read for: {', '.join(begin)}" if begin else ""
 
     def _when_caught_up(self, courier: Courier) -> Callable[[], None]:
         """Routes ask for owners, so nobody is told anything before these are known."""

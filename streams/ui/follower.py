@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from detectors.errors import DriftwardenError
+from detectors.rfc3339 import format_time
 from streams.connection import KafkaConnection
+from streams.telemetry.figures import Figures
 from streams.ui.live_view import LiveView, Reading, now
 from streams.whole_topic import explained
 
@@ -34,6 +37,7 @@ class Follower:
     connection : how to reach Kafka.
     view : that takes what comes.
     failed : called when something of our own went wrong; `error` says what.
+    figures : take what it tells of itself; default: nobody looks at them.
 
     Raises
     ------
@@ -41,8 +45,10 @@ class Follower:
         If Kafka does not answer, or a topic does not exist.
     """
 
-    def __init__(self, connection: KafkaConnection, view: LiveView, *, failed: Callable[[], None]) -> None:
+    def __init__(self, connection: KafkaConnection, view: LiveView, *, failed: Callable[[], None], figures: Figures | None = None) -> None:
         self._view = view
+        self._figures = figures or Figures("ui", "ui")
+        self._unreadable = 0
         self._failed = failed
         self.error: Exception | None = None
         self._stopping = threading.Event()
@@ -102,19 +108,30 @@ class Follower:
                 for partition, records in self._consumer.poll(POLL_MILLISECONDS).items():
                     for record in records:
                         self._view.take(partition.topic, record.key, record.value)
+                    self._figures.take(Counter({("records",): len(records)}), (partition.topic, str(partition.partition)))
                 if time.monotonic() - looked >= ENDS_EVERY:
                     looked = time.monotonic()
                     self._ends = self._consumer.end_offsets(list(self._ends), timeout_ms=ENDS_WITHIN_MILLISECONDS)
                     away_since = 0
+                    self._tell_figures()
                 behind = sum(max(0, end - self._position(partition)) for partition, end in self._ends.items()) if history else 0
                 history = behind > 0
                 if not away_since:
                     self._view.told(Reading(state="history" if history else "live", behind=behind))
+                    self._figures.waits_for = f"the history is being read: {behind} records are left" if history else ""
             except KafkaError as error:
                 away_since = away_since or now()
                 logger.warning("Kafka does not answer (%s); what is shown stands still until it does", type(error).__name__)
                 self._view.told(Reading(state="away", since=away_since))
+                self._figures.waits_for = f"Kafka does not answer since {format_time(away_since)}"
                 self._stopping.wait(1.0)
+
+    def _tell_figures(self) -> None:
+        for partition, end in self._ends.items():
+            self._figures.set("consumer_lag_records", max(0, end - self._position(partition)), partition.topic, str(partition.partition))
+        self._figures.set("models", len(self._view.monitors))
+        self._figures.count("unreadable_records", by=self._view.unreadable - self._unreadable)
+        self._unreadable = self._view.unreadable
 
     def _position(self, partition: TopicPartition) -> int:
         position: Any = self._consumer.position(partition, timeout_ms=ENDS_WITHIN_MILLISECONDS)

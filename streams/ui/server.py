@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote
 
 import msgspec
 import uvicorn
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,6 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streams.telemetry.figures import Figures
 from streams.ui.access import COOKIE, Access
 from streams.ui.live_view import LiveView
 from streams.ui.sections import Asked, Pages
@@ -36,7 +38,16 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-OPEN_TO_ALL = ("/login", "/static/page.css")
+PROBES = ("/healthz", "/readyz")  # who asks these knows no token, and the machine by its number alone
+OPEN_TO_ALL = ("/login", "/static/page.css", *PROBES)
+
+
+class KnownHosts(TrustedHostMiddleware):
+    """Answers to names of this machine only, but for probes, which tell nothing of any model."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await (self.app if scope.get("path") in PROBES else super().__call__)(scope, receive, send)
 
 
 class Guard:
@@ -63,19 +74,20 @@ class Guard:
         given = Headers(scope=scope)
         if scope["path"] in OPEN_TO_ALL or self._access.admits(cookie=given.get("cookie", ""), authorization=given.get("authorization", "")):
             await self._app(scope, receive, send_with_headers)
-        elif scope["path"].startswith(("/api/", "/static/")):
+        elif scope["path"].startswith(("/api/", "/static/", "/metrics")):
             await PlainTextResponse("a token is needed: as a cookie from /login, or as Authorization: Bearer", 401)(scope, receive, send_with_headers)
         else:
             await FileResponse(STATIC / "login.html", 401)(scope, receive, send_with_headers)
 
 
-def application(view: LiveView, access: Access, stopping: asyncio.Event | None = None) -> Starlette:
+def application(view: LiveView, access: Access, figures: Figures, stopping: asyncio.Event | None = None) -> Starlette:
     """The application.
 
     Parameters
     ----------
     view : what is shown.
     access : who may see it.
+    figures : of the process; under ``/metrics`` to whom the page may be shown, and whether it is ready to everybody.
     stopping : ends the streams of open pages.
     """
     pages = Pages(view)
@@ -101,6 +113,7 @@ def application(view: LiveView, access: Access, stopping: asyncio.Event | None =
 
     async def _changes(asked: Asked) -> AsyncIterator[bytes]:
         streams["open"] += 1
+        figures.set("pages_open", streams["open"])
         try:
             sent: dict[str, bytes] = {}
             seen, quiet = -1, 0
@@ -121,6 +134,7 @@ def application(view: LiveView, access: Access, stopping: asyncio.Event | None =
                 await asyncio.sleep(EVERY)
         finally:
             streams["open"] -= 1
+            figures.set("pages_open", streams["open"])
 
     async def login(request: Request) -> Response:
         body = b""
@@ -135,15 +149,28 @@ def application(view: LiveView, access: Access, stopping: asyncio.Event | None =
         answer.set_cookie(COOKIE, access.cookie, httponly=True, samesite="strict", secure=request.url.scheme == "https", path="/")
         return answer
 
+    async def metrics(request: Request) -> Response:
+        encoded, kind = choose_encoder(request.headers.get("accept", ""))
+        return Response(await run_in_threadpool(encoded, figures.registry), media_type=kind, headers={"Cache-Control": "no-store"})
+
+    async def alive(_: Request) -> Response:
+        return PlainTextResponse("alive\n", headers={"Cache-Control": "no-store"})
+
+    async def ready(_: Request) -> Response:
+        return PlainTextResponse(f"{figures.waits_for or 'ready'}\n", 503 if figures.waits_for else 200, headers={"Cache-Control": "no-store"})
+
     return Starlette(
         routes=[
             *(Route(path, shell) for path in ("/", "/model", "/alert", "/versions")),
             Route("/api/sections", sections),
             Route("/api/events", events),
             Route("/login", login, methods=["POST"]),
+            Route("/metrics", metrics),
+            Route("/healthz", alive),
+            Route("/readyz", ready),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=access.allowed_hosts, www_redirect=False), Middleware(Guard, access=access)],
+        middleware=[Middleware(KnownHosts, allowed_hosts=access.allowed_hosts, www_redirect=False), Middleware(Guard, access=access)],
     )
 
 
@@ -152,15 +179,15 @@ class Server(uvicorn.Server):
 
     Parameters
     ----------
-    view, access : as of `application`.
+    view, access, figures : as of `application`; without figures there are those of a process that reads nothing.
     port : 0 for a free one.
     started : called with the port when it listens.
     """
 
-    def __init__(self, view: LiveView, access: Access, port: int, *, started: Callable[[int], object] = int) -> None:
+    def __init__(self, view: LiveView, access: Access, port: int, *, figures: Figures | None = None, started: Callable[[int], object] = int) -> None:
         self._ending = asyncio.Event()
         self._tell = started
-        app = application(view, access, self._ending)
+        app = application(view, access, figures or Figures("ui", "ui"), self._ending)
         super().__init__(
             uvicorn.Config(app, host=access.address, port=port, log_level="warning", access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=2, ws="none")
         )

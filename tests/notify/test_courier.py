@@ -15,6 +15,7 @@ from detectors.acknowledgement import Acknowledgement
 from detectors.alerts.alert import Alert
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
+from retrainer.versions import Version
 from streams.connection import KafkaConnection
 from streams.demo.processes import free_port
 from streams.monitor_codec import acknowledgement_key, encode_acknowledgement, encode_monitor, monitor_key
@@ -60,6 +61,10 @@ def settled(connection: KafkaConnection) -> int:
     return sum(places)
 
 
+def figure(courier: Courier, name: str) -> float | None:
+    return courier._figures.registry.get_sample_value(f"driftwarden_{name}", {"receiver": courier.name})
+
+
 def events(receiver: HttpServer) -> list[tuple[str, str, int]]:
     """What a webhook was told: kind of event, model, sequence."""
     bodies = [json.loads(post.body) for post in receiver.posts]
@@ -93,6 +98,53 @@ def test_an_alert_opens_and_resolves_in_alertmanager_while_it_was_away_in_betwee
         eventually(lambda: settled(connection) == 3)
 
 
+def test_an_alert_that_is_called_otherwise_is_one_alert_in_alertmanager_whoever_posted_it(alertmanager_server: Alertmanager, connection: KafkaConnection) -> None:
+    model = connection.topic_prefix + "one"
+    told = settings(f"{{type: alertmanager, url: '{alertmanager_server.url}', resend_every: 1s}}")
+
+    def open_there() -> list[tuple[str, str]]:
+        return sorted((found["labels"]["alertname"], found["labels"]["severity"]) for found in alertmanager_server.alerts(model))
+
+    with running(connection, told):
+        publish(connection, alert("a1", model=model))
+        eventually(lambda: open_there() == [("DriftwardenPerformance", "critical")])
+        publish(connection, alert("a1", 1, "updated", model=model, kind="label shift", severity="warning"))
+        eventually(lambda: open_there() == [("DriftwardenLabelShift", "warning")])
+    publish(connection, alert("a1", 2, "updated", model=model, kind="label shift", severity="critical"))
+    with running(connection, told):
+        eventually(lambda: open_there() == [("DriftwardenLabelShift", "critical")])
+        publish(connection, alert("a1", 3, "resolved", model=model, kind="label shift", severity="critical"))
+        eventually(lambda: open_there() == [])
+
+
+def test_a_canary_is_told_when_it_begins_and_when_it_is_taken_back(receiver: HttpServer, connection: KafkaConnection) -> None:
+    def announce(*versions: Version) -> None:
+        producer = KafkaProducer(**connection.client_arguments(), transactional_id=connection.topic_prefix)
+        producer.init_transactions()
+        producer.begin_transaction()
+        for version in versions:
+            producer.send(connection.topics.versions, key=b"churn", value=encode_version(version))
+        producer.commit_transaction()
+        producer.close()
+
+    announce(promotion("3"))
+    with running(connection, webhook(receiver)) as courier:
+        eventually(lambda: len(courier._committed) == 5)
+        announce(promotion("4", "canary", share=0.1))
+        eventually(lambda: len(receiver.posts) == 1)
+    with running(connection, webhook(receiver)):
+        announce(promotion("4", "rolled_back", gate={"reason": "worse by its own answers"}), promotion("3", "rolled_back"))
+        eventually(lambda: len(receiver.posts) == 3)
+    told = [json.loads(post.body)["data"] for post in receiver.posts]
+    assert [(one["status"], one["kind"], one["severity"], one["version"]) for one in told] == [
+        ("canary", "canary", "info", "4"),
+        ("withdrawn", "canary", "warning", "4"),
+        ("rolled back", "rollback", "warning", "3"),
+    ]
+    assert told[0]["summary"].startswith("churn: version 4 answers 0.1 of the events now, beside the champion, by retrainer")
+    assert told[1]["summary"] == "churn: version 4 was a canary and is taken back; the champion answers all events again, by retrainer (worse by its own answers)"
+
+
 def test_while_a_receiver_is_away_kafka_holds_what_comes_and_nothing_is_lost(receiver: HttpServer, connection: KafkaConnection) -> None:
     receiver.status = 503
     with running(connection, webhook(receiver, max_waiting="20")) as courier:
@@ -101,10 +153,13 @@ def test_while_a_receiver_is_away_kafka_holds_what_comes_and_nothing_is_lost(rec
         eventually(lambda: courier.waiting >= 20)
         time.sleep(1)
         assert courier.waiting <= 20 + 4 * RECORDS_AT_ONCE, "more is held than the bound and what a poll gives"
+        eventually(lambda: figure(courier, "notify_receiver_away") == 1 and figure(courier, "notify_notices_waiting") == courier.waiting)
         assert settled(connection) < 5
         receiver.status = 200
         receiver.posts.clear()
         eventually(lambda: settled(connection) == 300)
+        eventually(lambda: [figure(courier, f"notify_{name}") for name in ("messages_sent_total", "receiver_away", "notices_waiting", "alerts_open")] == [300, 0, 0, 300])
+        assert courier._figures.waits_for == ""
     ids = [json.loads(post.body)["data"]["alert_id"] for post in receiver.posts]
     assert sorted(set(ids)) == sorted(f"a{number}" for number in range(300))
 

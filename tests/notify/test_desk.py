@@ -55,6 +55,7 @@ def test_what_the_rate_holds_back_is_told_in_a_digest() -> None:
     assert (len(first.notices), len(first.held_back), len(second.notices), len(second.held_back)) == (1, 0, 1, 3)
     waiting.settle()
     waiting.add(notice("b"), partition=0, offset=5, now=1)
+    assert waiting.held(29_999) == 1
     assert waiting.due(29_999) is None
     assert waiting.due(30_000) is not None
 
@@ -111,6 +112,14 @@ def test_whatever_comes_when_everything_is_delivered_once_and_in_the_order_of_it
         told = [sequence for alert_id, sequence in delivered if alert_id == name]
         assert told == sorted(told)
         assert told[-1] == last, "the newest is told"
+
+
+def test_what_an_alert_was_called_is_remembered_until_it_is_called_so_again() -> None:
+    alerts = OpenAlerts(10)
+    calls = [("updated", "critical", ""), ("updated", "warning", ""), ("updated", "critical", "ada"), ("resolved", "warning", "")]
+    told = [alerts.take(notice("a1", number, status, severity=severity, owner=owner)) for number, (status, severity, owner) in enumerate(calls)]
+    formerly = [[(former.severity, former.owner) for former in one.formerly] for one in told if one is not None]
+    assert formerly == [[], [("critical", "")], [("critical", ""), ("warning", "")], [("critical", ""), ("critical", "ada")]]
 
 
 LIVES = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["opened", "updated", "resolved"])), max_size=30)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from pydantic import SecretStr
 
 from streams.connection import connect
+from streams.telemetry.figures import Figures
 from streams.topics import Topics
 from streams.ui.access import Access
 from streams.ui.bounds import Bounds
@@ -47,8 +48,9 @@ def serving(topics: Topics, broker: str, *, bounds: Bounds | None = None, token:
     view, teller = LiveView(topics, bounds or Bounds()), Teller(connection)
     access = Access(token=SecretStr(token) if token else None)
     ports: list[int] = []
-    server = Server(view, access, 0, started=ports.append)
-    follower = Follower(connection, view, failed=server.stop)
+    figures = Figures("ui", "tests")
+    server = Server(view, access, 0, figures=figures, started=ports.append)
+    follower = Follower(connection, view, failed=server.stop, figures=figures)
     thread = threading.Thread(target=server.run, name="ui-server")
     thread.start()
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from detectors.errors import SettingsError
@@ -62,6 +63,21 @@ def test_the_token_opens_the_page_and_nothing_else_does(guarded: Served) -> None
     assert requests.get(f"{at}/api/sections", cookies={"driftwarden": answer.cookies["driftwarden"]}, timeout=5).status_code == 200
     assert requests.get(f"{at}/api/sections", cookies={"driftwarden": TOKEN}, timeout=5).status_code == 401
     assert requests.post(f"{at}/login", data={"token": "x" * 5_000}, timeout=5).status_code == 413
+
+
+def test_the_figures_are_behind_the_token_and_probes_are_answered_under_any_name(guarded: Served) -> None:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert requests.get(f"{guarded.address}/metrics", timeout=5).status_code == 401
+    assert requests.get(f"{guarded.address}/metrics", headers={**bearer, "Host": "attacker.example"}, timeout=5).status_code == 400
+    guarded.until("it is ready", lambda: requests.get(f"{guarded.address}/readyz", headers={"Host": "10.1.2.3:8600"}, timeout=5).text == "ready\n")
+    assert requests.get(f"{guarded.address}/healthz", headers={"Host": "10.1.2.3:8600"}, timeout=5).text == "alive\n"
+    told = requests.get(f"{guarded.address}/metrics", headers=bearer, timeout=5)
+    families = {family.name: family.samples for family in text_string_to_metric_families(told.text)}
+    assert (families["driftwarden_ready"][0].value, families["driftwarden_pages_open"][0].value) == (1, 0)
+    with requests.get(f"{guarded.address}/api/events", headers=bearer, stream=True, timeout=5):
+        again = requests.get(f"{guarded.address}/metrics", headers=bearer | {"Accept": "application/openmetrics-text"}, timeout=5)
+        assert "\ndriftwarden_pages_open 1.0\n" in again.text
+        assert again.headers["Content-Type"].startswith("application/openmetrics-text")
 
 
 def test_every_answer_tells_the_browser_to_load_run_and_embed_nothing_else(served: Served) -> None:
