@@ -64,8 +64,8 @@ def take_record(monitors: Monitors, key: bytes | None, value: bytes | None) -> N
     """Take a record of the topic: a revision, its deletion, or an acknowledgement."""
     if value is None:
         name = msgspec.json.decode(key or b"[]")
-        if len(name) == 2:
-            monitors.remove(str(name[0]), int(name[1]))
+        if isinstance(name, list) and len(name) == 2 and isinstance(name[1], int):  # others are not ours
+            monitors.remove(str(name[0]), name[1])
         return
     found = decode_record(value)
     if isinstance(found, Monitor):

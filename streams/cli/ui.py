@@ -25,9 +25,11 @@ def command(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="TCP port; 0: a free one.")] = PORT,
     host: Annotated[list[str] | None, typer.Option(help="A name by which people reach the page, as behind a proxy; may be given again.", show_default=False)] = None,
     max_points: Annotated[int, typer.Option(help="Most points of a series that are kept, the newest.")] = _BOUNDS.points,
-    max_series: Annotated[int, typer.Option(help="Most series of a measurement of a model.")] = _BOUNDS.series,
+    max_series: Annotated[int, typer.Option(help="Most lines of a measurement of a model: each metric of each feature, version or segment is one.")] = _BOUNDS.series,
     max_models: Annotated[int, typer.Option(help="Most models.")] = _BOUNDS.models,
     max_alerts: Annotated[int, typer.Option(help="Most alerts of a model, the newest.")] = _BOUNDS.alerts,
+    max_versions: Annotated[int, typer.Option(help="Most records of versions of a model, the newest.")] = _BOUNDS.versions,
+    max_decisions: Annotated[int, typer.Option(help="Most decisions of the retrainer on a model, the newest.")] = _BOUNDS.decisions,
     max_pages: Annotated[int, typer.Option(help="Most pages that are open at a time.")] = _BOUNDS.pages,
     history: Annotated[int, typer.Option(help="Records of each partition of the metrics that are read at the start, the newest.")] = _BOUNDS.history,
     bootstrap: Bootstrap = None,
@@ -43,7 +45,7 @@ def command(
 
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it tells of every connection, and of every try while the broker is away, which we tell once
-    bounds = Bounds(points=max_points, series=max_series, models=max_models, alerts=max_alerts, pages=max_pages, history=history)
+    bounds = Bounds(points=max_points, series=max_series, models=max_models, alerts=max_alerts, versions=max_versions, decisions=max_decisions, pages=max_pages, history=history)
     token = os.environ.get(TOKEN_VARIABLE) or None
     access = Access(address=address, token=SecretStr(token) if token else None, hosts=tuple(host or ()))
     connection = connect(bootstrap, topic_prefix=prefix)

@@ -14,10 +14,10 @@ class Bounds:
     Parameters
     ----------
     points : of a series, the newest; 720 steps of 10 s are two hours.
-    series : of a measurement of one model: a feature, a segment, or a metric each.
+    series : lines of a measurement of one model: each metric of each feature, version or segment is one.
     models : further ones are not shown.
     alerts : of a model, the newest; those that are open go last.
-    versions : records of a model's versions, the newest; those of the champion are kept.
+    versions : records of a model's versions, the newest; those of the champion, and of the version that a rollback goes back to, go last.
     decisions : of the retrainer on a model, the newest.
     history : records of a partition of the metrics that are read at the start, the newest.
     pages : that are open at a time.
@@ -31,7 +31,7 @@ class Bounds:
     """
 
     points: int = 720  # a value for each pixel of a chart
-    series: int = 1_000
+    series: int = 3_000  # three rates of quality of a thousand features
     models: int = 1_000
     alerts: int = 200
     versions: int = 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
 from detectors.alerts.alert import Alert
 from detectors.duration import parse_duration
@@ -30,6 +31,7 @@ FIELDS = {
 _ROW_TAGS = {"traffic": ("version", "segment"), "segment": ("segment",), "monitor": ("monitor",), "quality": ("feature", "kind"), "drift": ("feature",)}
 _NEWEST = frozenset({"monitor", "drift", "estimate", "objective"})
 _MOST_RECORDS = 50  # of one alert: its opening, and the newest
+_STEPS_UNTIL_STALE = 3  # of a longer window: in each that has events a shorter one has been told as well
 
 
 class LiveModel:
@@ -37,7 +39,7 @@ class LiveModel:
 
     Attributes
     ----------
-    tables : by measurement; of several windows the shortest.
+    tables : by measurement; of several windows the shortest that is still told.
     windows : which one that is.
     newest : the newest point of each series of monitors, distances, estimates and objectives.
     alerts : records by alert and sequence.
@@ -50,11 +52,15 @@ class LiveModel:
         self._bounds = bounds
         self.tables: dict[str, SeriesTable] = {}
         self.windows: dict[str, str] = {}
+        self._told_until: dict[str, int] = {}
+        self._later: dict[str, set[int]] = {}
         self.newest: dict[tuple[str, ...], Point] = {}
         self.alerts: OrderedDict[str, dict[int, Alert]] = OrderedDict()
         self.versions: list[Version] = []
         self.decisions: deque[Decision] = deque(maxlen=bounds.decisions)
         self.dropped_alerts = 0
+        self.dropped_versions = 0
+        self.dropped_decisions = 0
         self.revision = 0
         self.story = 0
 
@@ -63,7 +69,7 @@ class LiveModel:
         measurement, tags = point.measurement, point.tags
         if measurement not in FIELDS and measurement not in _NEWEST:
             return
-        if not self._is_of_shortest_window(measurement, tags.get("window", "")):
+        if not self._is_of_shortest_window(measurement, tags.get("window", ""), point.time):
             return
         self.revision += 1
         row = tuple(tags.get(name, "") for name in _ROW_TAGS.get(measurement, ()))
@@ -108,15 +114,15 @@ class LiveModel:
             return
         self.versions.append(version)
         if len(self.versions) > self._bounds.versions:
-            serving = champion(self.versions)
-            kept = serving.version if serving else ""
-            del self.versions[next((place for place, record in enumerate(self.versions) if record.version != kept), 0)]
+            del self.versions[least_needed(self.versions)]
+            self.dropped_versions += 1
         self.revision += 1
         self.story += 1
 
     def take_decision(self, decision: Decision) -> None:
         """Take a decision of the retrainer."""
         if decision not in self.decisions:
+            self.dropped_decisions += len(self.decisions) == self._bounds.decisions
             self.decisions.append(decision)
             self.revision += 1
 
@@ -129,37 +135,56 @@ class LiveModel:
         """Which bounds were reached, in sentences."""
         bounds = self._bounds
         notes = [
-            f"More than {bounds.series} series of {name}: at least {table.left_out} are not shown; start the page with a larger --max-series."
+            f"More than {bounds.series} lines of {name}: at least {table.left_out} are not shown; start the page with a larger --max-series."
             for name, table in self.tables.items()
             if table.left_out
         ]
         if any(table.full for table in self.tables.values()):
             notes.append(f"Charts show the newest {bounds.points} steps; the steps before them are in the topic, and in InfluxDB where that is used.")
         if self.dropped_alerts:
-            notes.append(f"The newest {bounds.alerts} alerts are shown; {self.dropped_alerts} older ones are not.")
-        if len(self.versions) == bounds.versions:
-            notes.append(f"The newest {bounds.versions} records of versions are shown; 'driftwarden models' tells all.")
+            notes.append(f"The newest {bounds.alerts} alerts are shown; {self.dropped_alerts} older ones are not; start the page with a larger --max-alerts.")
+        if self.dropped_versions:
+            notes.append(
+                f"The newest {bounds.versions} records of versions are shown, {self.dropped_versions} are not; "
+                "'driftwarden models' tells all, or start the page with a larger --max-versions."
+            )
+        if self.dropped_decisions:
+            notes.append(
+                f"The newest {bounds.decisions} decisions of the retrainer are shown, {self.dropped_decisions} are not; "
+                "'driftwarden retrain decisions' tells all, or start the page with a larger --max-decisions."
+            )
         return notes
 
-    def _is_of_shortest_window(self, measurement: str, window: str) -> bool:
+    def _is_of_shortest_window(self, measurement: str, window: str, time: int) -> bool:
         known = self.windows.get(measurement)
         if known is None or known == window:
-            self.windows[measurement] = window
+            self._show_window(measurement, window, max(time, self._told_until.get(measurement, time)))
             return True
+        until = self._told_until[measurement]
+        if time < until:
+            return False
+        if time > until:
+            self._later[measurement].add(time)
         try:
             shorter = parse_duration(window) < parse_duration(known)
         except ValueError:
             return False
-        if shorter:
-            self.windows[measurement] = window
-            self.tables.pop(measurement, None)
-        return shorter
+        if not shorter and len(self._later[measurement]) < _STEPS_UNTIL_STALE:
+            return False
+        self.tables.pop(measurement, None)
+        self.newest = {key: point for key, point in self.newest.items() if key[0] != measurement}
+        self._show_window(measurement, window, time)
+        return True
+
+    def _show_window(self, measurement: str, window: str, until: int) -> None:
+        self.windows[measurement] = window
+        self._told_until[measurement] = until
+        self._later[measurement] = set()
 
     def _table(self, measurement: str) -> SeriesTable:
         table = self.tables.get(measurement)
         if table is None:
-            series = self._bounds.series * (len(FIELDS.get(measurement, ("ratio",))) + 1)
-            table = self.tables[measurement] = SeriesTable(points=self._bounds.points, series=series)
+            table = self.tables[measurement] = SeriesTable(points=self._bounds.points, series=self._bounds.series)
         return table
 
     def _keep_newest(self, key: tuple[str, ...], point: Point) -> None:
@@ -169,3 +194,33 @@ class LiveModel:
                 self.newest[key] = point
         elif known.time <= point.time:
             self.newest[key] = point
+
+
+def least_needed(records: Sequence[Version]) -> int:
+    """Place of the record of a model that is forgotten first: who serves, and who would after a rollback, is still known without it.
+
+    Verdicts on versions that never served go first, the oldest of them, then what served before; what a rollback said goes after the promotion that it took back.
+
+    Examples
+    --------
+    >>> told = [("1", "registered"), ("1", "promoted"), ("2", "registered"), ("2", "rejected"), ("3", "promoted")]
+    >>> records = [Version(model="churn", version=version, status=status, at=0) for version, status in told]
+    >>> while len(records) > 2:
+    ...     del records[least_needed(records)]
+    >>> [(record.version, record.status) for record in records]
+    [('1', 'promoted'), ('3', 'promoted')]
+    """
+    serving = champion(records)
+    before = champion([record for record in records if serving is None or record.version != serving.version])
+    kept = {version.version for version in (serving, before) if version is not None}
+    latest = {(record.version, record.status): place for place, record in enumerate(records)}
+
+    def need(place: int) -> int:
+        record = records[place]
+        if record.status not in {"promoted", "updated", "rolled_back"}:
+            return 0
+        if record.version in kept:
+            return 3 if record.status != "rolled_back" and place == latest[record.version, record.status] else 0
+        return 2 if record.status == "rolled_back" else 1
+
+    return min(range(len(records)), key=need)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.errors import DriftwardenError
 from detectors.monitor import Monitor, Monitors
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
@@ -75,7 +74,7 @@ class LiveView:
             self.revision += 1
             try:
                 self._take[topic](key, value)
-            except (DriftwardenError, ValueError):  # whoever may write to Kafka must not be able to stop the page
+            except Exception:  # whoever may write to Kafka must not be able to stop the page, by whatever means
                 self.unreadable += 1
 
     def told(self, reading: Reading) -> None:

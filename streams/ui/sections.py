@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from streams.view.evidence import AlertView
 from streams.view.lineage import VersionView
 from streams.view.lineage_picture import picture
 from streams.view.wording import number, share
+
+logger = logging.getLogger(__name__)
 
 SPARK = 60  # values of a line in the fleet
 ORDER = ("unhealthy", "changed", "not proven", "not judged", "recovered", "healthy")
@@ -53,6 +56,7 @@ class Pages:
         self._view = view
         self._teller = Teller(view)
         self._rows: dict[str, tuple[int, Sections]] = {}
+        self._faulty: set[str] = set()
         self._pages: Mapping[str, Callable[[LiveModel, Asked], Sections]] = {"model": self._model, "alert": self._alert, "versions": self._versions}
 
     @property
@@ -69,7 +73,10 @@ class Pages:
             model = self._view.models.get(asked.model)
             if model is None:
                 return {"status": status, "missing": f"No record of a model called “{asked.model}” has been read. This page shows it as soon as one comes."}
-            return {"status": status, "head": self._head(model), **self._pages[asked.page](model, asked)}
+            try:
+                return {"status": status, "head": self._head(model), **self._pages[asked.page](model, asked)}
+            except Exception as fault:  # whoever may write to Kafka must not be able to stop the page
+                return {"status": status, "missing": self._cannot_be_shown(model, fault)}
 
     def encoded(self, asked: Asked) -> dict[str, bytes]:
         """Each section as JSON; numbers that are not defined are null."""
@@ -98,11 +105,24 @@ class Pages:
 
     def _row(self, model: LiveModel) -> Sections:
         known = self._rows.get(model.name)
-        if known is not None and known[0] == model.revision:
-            return known[1]
+        if known is None or known[0] != model.revision:
+            try:
+                row = self._row_of(model)
+            except Exception as fault:  # one model that cannot be shown does not hide the others
+                row = _BARE_ROW | {"model": model.name, "why": self._cannot_be_shown(model, fault)}
+            known = self._rows[model.name] = (model.revision, row)
+        return known[1]
+
+    def _cannot_be_shown(self, model: LiveModel, fault: Exception) -> str:
+        if model.name not in self._faulty:
+            self._faulty.add(model.name)
+            logger.warning("what the topics say of %s cannot be shown", model.name, exc_info=fault)
+        return f"What the topics say of {model.name} cannot be shown ({type(fault).__name__}); the log of driftwarden ui says more."
+
+    def _row_of(self, model: LiveModel) -> Sections:
         told = self._teller.of(model)
         judged, main = told.judgement, told.main
-        row: Sections = {
+        return {
             "model": model.name,
             "state": judged.state,
             "since": "" if judged.since is None else CLOCK.moment(judged.since),
@@ -116,8 +136,6 @@ class Pages:
             "spark": _spark(main) if main else None,
             "rate": self._rate(model),
         }
-        self._rows[model.name] = (model.revision, row)
-        return row
 
     def _rate(self, model: LiveModel) -> str:
         """Predictions a second over the last minute or so of closed panes."""
@@ -157,7 +175,7 @@ class Pages:
         pane = specification.pane if specification else 10_000
         return {
             "choices": {"versions": versions, "segments": segments, "version": asked.version, "segment": asked.segment},
-            "marks": {"alerts": [_mark(alert) for alert in told.alerts], "versions": [_version_mark(version) for version in told.versions]},
+            "marks": {"alerts": [_mark(alert) for alert in told.alerts], "versions": _version_marks(told.versions)},
             "performance": [_curve(curve) for curve in performance],
             "estimate": {"curves": [_curve(curve) for curve in estimated], "state": str(_estimate_state(model))},
             "traffic": [_curve(curve) for curve in traffic_curves(model, pane, version=asked.version, segment=asked.segment)],
@@ -192,6 +210,7 @@ class Pages:
                         ["events", f"{monitor.n_current} current, {monitor.n_reference} reference"],
                     ],
                     "bars": monitor.bars,
+                    "fault": monitor.fault,
                     **words.get(monitor.name, {"changed": "", "surely": [], "ruled_out": []}),
                 }
                 for monitor in view.monitors
@@ -210,6 +229,9 @@ class Pages:
                 [CLOCK.moment(decision.at), decision.event, decision.instruction, decision.reason, decision.cause, decision.version] for decision in reversed(model.decisions)
             ],
         }
+
+
+_BARE_ROW: Sections = {"state": "not judged", "since": "", "since_at": None, "done": "", "open": 0, "serving": "", "metric": "", "value": "", "spark": None, "rate": ""}
 
 
 def _newest_value(curve: Curve) -> str:
@@ -273,8 +295,10 @@ def _mark(alert: AlertView) -> Sections:
     }
 
 
-def _version_mark(version: VersionView) -> Sections:
-    return {"version": version.version, "status": version.status, "said": version.said, "at": version.at / 1_000}
+def _version_marks(versions: Sequence[VersionView]) -> list[Sections]:
+    """Whenever a version came into service, for all or for a share of the events, or left it, the first first."""
+    marks: list[Sections] = [{"version": version.version, "status": status, "at": at / 1_000} for version in versions for status, at in version.announced]
+    return sorted(marks, key=lambda mark: float(mark["at"]))
 
 
 def _alert_line(alert: AlertView) -> Sections:

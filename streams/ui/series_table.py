@@ -20,7 +20,7 @@ class SeriesTable:
     Parameters
     ----------
     points : times that are kept, the newest.
-    series : rows; further series are left out.
+    series : rows; further series are left out until one that has no value at any of the times gives its row back.
 
     Examples
     --------
@@ -81,10 +81,10 @@ class SeriesTable:
 
     def put(self, key: Key, time: int, value: float) -> None:
         """Take a value; it replaces the one of its series and time."""
-        row = self._row(key)
-        if row is not None:
-            column = self._column(time)
-            if column is not None:
+        column = self._column(time)  # first: it may move rows
+        if column is not None:
+            row = self._row(key)
+            if row is not None:
                 self._values[row, column] = value
 
     def _row(self, key: Key) -> int | None:
@@ -95,6 +95,7 @@ class SeriesTable:
             if len(self._left_out) < self._series:
                 self._left_out.add(key)
             return None
+        self._left_out.discard(key)
         row = self._rows[key] = len(self._rows)
         if row == len(self._values):
             self._values = np.concatenate([self._values, np.full_like(self._values, np.nan)])
@@ -140,3 +141,16 @@ class SeriesTable:
         self._values[:, :kept] = self._values[:, count : count + kept].copy()
         self._values[:, kept:] = np.nan
         self.full = True
+        self._free()
+
+    def _free(self) -> None:
+        """Give back the rows of series that ended, such as those of a version that serves no more."""
+        told = np.asarray(np.isfinite(self._values).any(axis=1))
+        alive = [(key, row) for key, row in self._rows.items() if told[row]]
+        if len(alive) == len(self._rows):
+            return
+        moved = np.full_like(self._values, np.nan)
+        moved[: len(alive)] = self._values[[row for _, row in alive]]
+        self._values = moved
+        self._rows = {key: place for place, (key, _) in enumerate(alive)}
+        self._left_out.clear()

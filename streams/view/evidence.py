@@ -38,7 +38,10 @@ class Bars:
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorView:
-    """One monitor's evidence, in words."""
+    """One monitor's evidence, in words.
+
+    ``fault`` says why its evidence cannot be drawn, "" where it can, or where there is nothing to draw.
+    """
 
     name: str
     statistic: str
@@ -51,6 +54,7 @@ class MonitorView:
     n_reference: str
     n_current: str
     bars: Bars | None
+    fault: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +143,11 @@ def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> s
 
 def _monitor(evidence: Evidence) -> MonitorView:
     low, high = evidence.effect.interval
+    bars, fault = None, ""
+    try:
+        bars = _correlations(evidence) if evidence.basis.get("detector") == "correlation" else bars_of(evidence.reference, evidence.current)
+    except ValueError as error:
+        fault = str(error)
     return MonitorView(
         name=evidence.name,
         statistic=evidence.statistic,
@@ -150,12 +159,18 @@ def _monitor(evidence: Evidence) -> MonitorView:
         floor=number(evidence.effect.floor),
         n_reference=number(evidence.n_reference),
         n_current=number(evidence.n_current),
-        bars=_correlations(evidence) if evidence.basis.get("detector") == "correlation" else bars_of(evidence.reference, evidence.current),
+        bars=bars,
+        fault=fault,
     )
 
 
 def bars_of(reference: dict[str, object], current: dict[str, object]) -> Bars | None:
     """Bars from a monitor's evidence: bins of a numeric column, levels of a categorical one, a rate, or a mean error; None of anything else.
+
+    Raises
+    ------
+    ValueError
+        If it is none that a monitor gives: whoever may write to Kafka may write an alert, too.
 
     Examples
     --------
@@ -163,7 +178,7 @@ def bars_of(reference: dict[str, object], current: dict[str, object]) -> Bars | 
     Bars(unit='share of events', labels=('rate',), reference=(0.1,), current=(0.3,))
     """
     if isinstance(reference.get("edges"), Sequence) and isinstance(reference.get("counts"), Sequence):
-        return _bins(np.asarray(reference["edges"], np.float64), np.asarray(reference["counts"], np.float64), np.asarray(current.get("counts"), np.float64))
+        return _bins(_row(reference["edges"], "edges"), _row(reference["counts"], "counts of the reference"), _row(current.get("counts"), "current counts"))
     if set(reference) == {"count", "of"} == set(current):
         return Bars(unit="share of events", labels=("rate",), reference=(_rate(reference),), current=(_rate(current),))
     if "mean_absolute_error" in reference and "mean_absolute_error" in current:
@@ -175,15 +190,28 @@ def bars_of(reference: dict[str, object], current: dict[str, object]) -> Bars | 
 
 def _correlations(evidence: Evidence) -> Bars:
     """The pairs whose correlations moved most."""
+    if evidence.reference.keys() != evidence.current.keys():
+        raise ValueError("it names other pairs of columns of the reference than of what came since")
     before, now = (np.array([_float(value) for value in side.values()]) for side in (evidence.reference, evidence.current))
     moved = np.argsort(-np.nan_to_num(np.abs(now - before)), kind="stable")[:MOST_BARS].tolist()
     labels = list(evidence.reference)
     return Bars(unit="correlation", labels=tuple(labels[place] for place in moved), reference=tuple(before[moved].tolist()), current=tuple(now[moved].tolist()))
 
 
-def _bins(edges: Float64, reference: Float64, current: Float64) -> Bars | None:
+def _row(values: object, what: str) -> Float64:
+    """(n,) numbers of a list."""
+    try:
+        row = np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        row = np.empty((0, 0))
+    if row.ndim != 1:
+        raise ValueError(f"its {what} are no list of numbers")
+    return row
+
+
+def _bins(edges: Float64, reference: Float64, current: Float64) -> Bars:
     if len(reference) != len(current) or len(edges) != len(reference) - 1:
-        return None
+        raise ValueError(f"{len(edges)} edges make {len(edges) + 1} bins, got {len(reference)} counts of the reference and {len(current)} current ones")
     width = -(-len(reference) // MOST_BARS)
     firsts = np.arange(0, len(reference), width)
     bounds = ["", *(number(float(edges[first - 1])) for first in firsts[1:]), ""]
@@ -221,4 +249,7 @@ def _rate(counts: dict[str, object]) -> float:
 
 
 def _float(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:  # an integer of more digits than a float knows
+        return math.nan

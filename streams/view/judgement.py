@@ -53,14 +53,26 @@ def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], 
         sentence = f"{model} has not been healthy since about {first.change_told}: {_why(first)}.{_before_and_now(first, performance)}{reaction}{others}"
         return Judgement(state="unhealthy", sentence=sentence, since=first.change, why=_briefly(first), done=first.action)
     if alerts:
-        first = min(alerts, key=lambda alert: (_FIRST.get(alert.kind, 9), alert.opened))
-        last = max(alerts, key=lambda alert: alert.until or 0)
+        stretch = _last_stretch(alerts)
+        first, last = min(stretch, key=lambda alert: (_FIRST.get(alert.kind, 9), alert.opened)), stretch[0]
         several = f" {len(alerts)} alerts in all." if len(alerts) > 1 else ""
         reaction = f" What was done: {_capital(first.action)}." if first.action else ""
         sentence = f"{model} is healthy again since {last.until_told}. It was not from about {first.change_told}: {_why(first)}."
         sentence = f"{sentence}{reaction}{_before_and_now(first, performance)}{several}"
         return Judgement(state="recovered", sentence=sentence, since=last.until, why=_briefly(first), done=first.action)
     return _quiet(model, points, budget, clock, moved)
+
+
+def _last_stretch(alerts: Sequence[AlertView]) -> list[AlertView]:
+    """Of resolved alerts those of the last time without a healthy moment in between, the one that ended last first."""
+    backwards = sorted(alerts, key=lambda alert: -(alert.until or 0))
+    stretch, begin = backwards[:1], backwards[0].change
+    for alert in backwards[1:]:
+        if (alert.until or 0) < begin:
+            break
+        stretch.append(alert)
+        begin = min(begin, alert.change)
+    return stretch
 
 
 def _quiet(model: str, points: Sequence[Point], budget: str, clock: Clock, moved: Sequence[str]) -> Judgement:

@@ -13,13 +13,16 @@ from streams.view.gate_words import gate_in_words
 from streams.view.wording import Clock, number
 
 _SAID = {"registered": "on trial", "canary": "serves a share", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
+ANNOUNCED = ("canary", "promoted", "rolled_back")
+"""What changes who answers; charts show when."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VersionView:
     """One version, all of its records told once.
 
-    ``at`` is the time of its last verdict, ``made`` that of its training, both in epoch milliseconds.
+    ``at`` is the time of its last verdict, ``made`` that of its training, both in epoch milliseconds; ``announced`` is when it came into service, and when it left it: the
+    records of `ANNOUNCED` by status and time.
     """
 
     version: str
@@ -38,6 +41,7 @@ class VersionView:
     digest: str
     evidence: str
     details: tuple[tuple[str, str], ...]
+    announced: tuple[tuple[str, int], ...]
 
 
 def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock) -> tuple[VersionView, ...]:
@@ -64,6 +68,7 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
                 digest=last.digest.removeprefix("sha256:")[:12],
                 evidence="no verdict yet" if last.status == "registered" else gate_in_words(last),
                 details=_details(records),
+                announced=tuple((record.status, record.at) for record in records if record.status in ANNOUNCED),
             )
         )
     return tuple(views)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from detectors.duration import format_duration
 from detectors.rfc3339 import format_time, parse_time
@@ -22,9 +23,13 @@ def number(value: object, *, signed: bool = False) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–"
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else "∞" if value > 0 else "-∞"
     sign = "+" if signed else ""
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an integer of more digits than a float knows
+        return f"{Decimal(value):{sign}.2e}"
+    if not finite:
+        return "–" if math.isnan(value) else "∞" if value > 0 else "-∞"
     is_read_whole = abs(value) < 1e15 and (abs(value) >= 1_000 or value == int(value))
     return f"{value:{sign},.0f}" if is_read_whole else f"{value:{sign}.3g}"
 

@@ -246,6 +246,19 @@ def test_a_resolved_alert_is_a_recovery_whatever_the_order_of_its_records() -> N
     assert one.summary.endswith("changed & matters")
 
 
+def test_a_recovery_is_told_with_the_reason_of_the_last_time_and_not_of_one_long_ago() -> None:
+    def life(alert_id: str, kind: str, opened: int, until: int) -> list[Alert]:
+        at = START + opened * PANE
+        record = msgspec.structs.replace(alert(kind=kind, alert_id=alert_id), opened_at=at, updated_at=at, change_at=at - PANE)
+        return [record, msgspec.structs.replace(record, sequence=1, status="resolved", updated_at=START + until * PANE)]
+
+    told = view(alerts=[*life("a1", "performance", 5, 10), *life("a2", "drift", 30, 40), *life("a3", "service", 35, 50)]).judgement
+    assert (told.state, told.since) == ("recovered", START + 50 * PANE)
+    assert told.why.startswith("service: ")
+    assert "It was not from about 2023-11-14 22:19:00 UTC" in told.sentence
+    assert "3 alerts in all" in told.sentence
+
+
 def test_another_models_records_are_left_out() -> None:
     other = msgspec.structs.replace(alert(), model="other")
     assert view(alerts=[other]).alerts == ()

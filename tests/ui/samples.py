@@ -108,6 +108,12 @@ def version(name: str, status: VersionStatus, place: int, *, model: str = MODEL,
 
 FIRST = (version("1", "registered", -5), version("1", "promoted", -4))
 SECOND = (version("2", "registered", 60, cause="a1b2c3d4", parent="1"), version("2", "promoted", 68, cause="a1b2c3d4", parent="1"))
+UGLY = (
+    ("monitors", b"5", None),
+    ("metrics", b"k", b'[{"measurement":"traffic","tags":{"model":"a-healthy-one"},"fields":{"predictions":' + b"9" * 400 + b'},"time":"2023-11-14T22:13:20.000Z"}]'),
+    ("decisions", b"k", b"[" * 100_000),
+)
+"""Topics, keys and values of records that can be read, and say what nobody says."""
 DECISION = Decision(
     model=MODEL, at=START + 50 * PANE, event="AlertOpened", stage="training", instruction="Train", cause="a1b2c3d4", reason="performance fell: 1 vote of 1 needed", version="2"
 )
@@ -143,6 +149,8 @@ class Teller:
     def nonsense(self) -> None:
         for topic in (self._topics.metrics, self._topics.alerts, self._topics.versions, self._topics.decisions, self._topics.monitors):
             self._producer.send(topic, key=b"k", value=b"{nonsense")
+        for topic, key, value in UGLY:
+            self._producer.send(getattr(self._topics, topic), key=key, value=value)
 
     def flush(self) -> None:
         self._producer.flush(30)

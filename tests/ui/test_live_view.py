@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from detectors.monitor import Monitor
 from detectors.point import Point
+from retrainer.versions import Version, VersionStatus, champion
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.topics import Topics
 from streams.ui.bounds import Bounds
 from streams.ui.live_curves import drift_heat, quality_curves, traffic_curves
-from streams.ui.live_model import LiveModel
+from streams.ui.live_model import LiveModel, least_needed
 from streams.ui.live_view import LiveView
 from streams.ui.sections import Asked, Pages
 from streams.ui.series_table import SeriesTable
-from streams.wire import encode_alert, encode_points, encode_version
-from tests.ui.samples import FIRST, HOSTILE, MODEL, PANE, SECOND, START, alert, pane, specification, story
+from streams.ui.told_model import Teller, Told
+from streams.wire import encode_alert, encode_decision, encode_points, encode_version
+from tests.ui.samples import DECISION, FIRST, HOSTILE, MODEL, PANE, SECOND, START, UGLY, alert, pane, specification, story, version
 
 TOPICS = Topics()
 
@@ -51,6 +56,17 @@ def test_further_series_are_left_out_and_counted() -> None:
     assert (table.keys, table.left_out) == ((("a",), ("b",)), 1)
 
 
+def test_series_that_ended_give_their_rows_back() -> None:
+    table = SeriesTable(points=8, series=2)
+    for time in range(30):
+        table.put(("all",), time, float(time))
+        if not 10 <= time < 20:
+            table.put((f"version {time // 10}",), time, float(time))
+    assert table.keys == (("all",), ("version 2",))
+    assert table.left_out == 0
+    assert table.of(("version 2",)).tolist() == table.of(("all",)).tolist() == [float(time) for time in range(22, 30)]
+
+
 def test_a_provisional_pane_never_replaces_the_final_one() -> None:
     model = LiveModel(MODEL, Bounds())
     for final, predictions in ((False, 3), (True, 9), (False, 4)):
@@ -72,6 +88,28 @@ def test_of_several_windows_the_shortest_is_shown() -> None:
     assert [(curve.window, curve.values.round(3).tolist()) for curve in curves] == [("10m", [0.2])]
 
 
+def test_a_window_that_is_told_no_more_makes_way_for_a_longer_one() -> None:
+    model = LiveModel(MODEL, Bounds())
+
+    def tell(window: str, place: int) -> None:
+        tags = {"model": MODEL, "window": window, "feature": "age", "kind": "missing"}
+        model.take_point(Point(measurement="quality", tags=tags, fields={"rate": 0.2}, time=START + place * PANE))
+
+    for place in range(0, 40, 2):
+        tell("10m", place)
+        if place % 12 == 0:
+            tell("1h", place)
+    assert model.windows["quality"] == "10m"
+    for place in range(48, 90, 12):
+        tell("1h", place)
+    (curve,), _ = quality_curves(model)
+    assert (curve.window, curve.times.tolist()) == ("1h", [START + place * PANE for place in (72, 84)])
+    tell("10m", 38)  # written again by a worker that had been stopped
+    assert model.windows["quality"] == "1h"
+    tell("10m", 90)
+    assert model.windows["quality"] == "10m"
+
+
 def test_drift_is_the_statistic_over_its_threshold_where_the_monitor_is_known() -> None:
     view = told()
     heat = drift_heat(view.models[MODEL], view.thresholds(MODEL))
@@ -85,34 +123,102 @@ def test_drift_is_the_statistic_over_its_threshold_where_the_monitor_is_known() 
 
 
 def test_bounds_are_kept_and_the_page_says_that_they_were_reached() -> None:
-    bounds = Bounds(points=20, series=2, models=2, alerts=3)
-    view = told(bounds=bounds, points=[*story(), *pane(1, model="second"), *pane(1, model="third"), *pane(1, features=["x", "y", "z", "u", "v"])])
+    bounds = Bounds(points=20, series=2, models=2, alerts=3, versions=3, decisions=1)
+    view = told(bounds=bounds, points=[*story(), *pane(1, model="second"), *pane(1, model="third"), *pane(91, features=["x", "y", "z", "u", "v"])])
     for place in range(5):
         view.take(TOPICS.alerts, b"k", encode_alert(alert(alert_id=f"a{place}")))
         if place != 1:
             view.take(TOPICS.alerts, b"k", encode_alert(alert("resolved", sequence=1, alert_id=f"a{place}")))
+    for version_record in (*FIRST, *SECOND):
+        view.take(TOPICS.versions, b"k", encode_version(version_record))
+    for place in (50, 51):
+        view.take(TOPICS.decisions, b"k", encode_decision(msgspec.structs.replace(DECISION, at=START + place * PANE)))
     model = view.models[MODEL]
     assert set(view.models) == {MODEL, "second"}
     assert list(model.alerts) == ["a1", "a3", "a4"]  # the open one is no older than it is needed
     assert {len(table.times) for table in model.tables.values()} == {20}
     notes = " ".join(view.notes() + model.notes())
-    for said in ("More than 2 models", "--max-models", "More than 2 series of quality", "newest 20 steps", "newest 3 alerts"):
+    lines = ("More than 2 models", "--max-models", "More than 2 lines of quality", "newest 20 steps", "newest 3 alerts", "newest 3 records of versions are shown, 1 are not")
+    for said in (*lines, "newest 1 decisions of the retrainer are shown, 1 are not", "--max-versions", "--max-decisions"):
         assert said in notes
 
 
-def test_the_champion_outlives_the_bound_on_versions() -> None:
-    model = LiveModel(MODEL, Bounds(versions=3))
+STATUSES: tuple[VersionStatus, ...] = ("registered", "canary", "promoted", "updated", "rejected", "rolled_back")
+
+
+def served(records: list[Version]) -> list[str]:
+    """Who serves, and who would if that one was rolled back."""
+    names = []
+    while len(names) < 2 and (serving := champion(records)) is not None:
+        names.append(serving.version)
+        records = [record for record in records if record.version != serving.version]
+    return names
+
+
+@given(told=st.lists(st.tuples(st.sampled_from("1234"), st.sampled_from(STATUSES)), min_size=5, max_size=30))
+def test_forgetting_a_record_changes_neither_who_serves_nor_who_would_after_a_rollback(told: list[tuple[str, VersionStatus]]) -> None:
+    records = [version(name, status, place) for place, (name, status) in enumerate(told)]
+    before = served(records)
+    while len(records) > 4:
+        del records[least_needed(records)]
+        assert served(records) == before
+
+
+def test_a_rollback_finds_the_version_that_it_goes_back_to_however_many_were_refused() -> None:
+    model = LiveModel(MODEL, Bounds(versions=4))
+    for one in (*FIRST, *SECOND):
+        model.take_version(one)
     for name in range(9):
-        model.take_version(msgspec.structs.replace(SECOND[0], version=f"trial-{name}"))
-        if name == 0:
-            model.take_version(FIRST[1])
-    assert model.versions[0].version == "1"
-    assert len(model.versions) == 3
+        model.take_version(version(f"trial-{name}", "rejected", 70 + name))
+    model.take_version(version("2", "rolled_back", 90))
+    serving = champion(model.versions)
+    assert serving is not None
+    assert serving.version == "1"
 
 
 def test_bounds_of_nothing_are_refused() -> None:
     with pytest.raises(SettingsError, match="alerts must be >= 1, got 0"):
         Bounds(alerts=0)
+
+
+def without_bins(name: str) -> Alert:
+    """An alert that no monitor gives: two bins of the reference, and none of what came since."""
+    told = alert(model=name)
+    return msgspec.structs.replace(told, monitors=(replace(told.monitors[0], reference={"edges": [0.0], "counts": [1, 2]}, current={}),))
+
+
+def test_records_that_say_what_nobody_says_hide_nothing_else() -> None:
+    view = told()
+    for topic, key, value in UGLY:
+        view.take(getattr(TOPICS, topic), key, value)
+    view.take(TOPICS.alerts, b"k", encode_alert(without_bins("ugly")))
+    view.take(TOPICS.alerts, b"k", encode_alert(alert()))
+    pages = Pages(view)
+    fleet = {name: msgspec.json.decode(section) for name, section in pages.encoded(Asked()).items()}
+    assert fleet["row loans"]["state"] == fleet["row ugly"]["state"] == "unhealthy"
+    shown = pages.sections(Asked(page="alert", model="ugly", alert="a1b2c3d4"))
+    assert shown["monitors"][0]["fault"] == "its current counts are no list of numbers"
+    assert shown["figures"]["wrong"]
+    assert shown["alert"]["summary"].startswith("ugly: accuracy fell")
+    assert pages.sections(Asked(page="alert", model=MODEL, alert="a1b2c3d4"))["monitors"][0]["bars"] is not None
+
+
+def test_a_model_that_cannot_be_shown_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    view = told(points=[*pane(0), *pane(0, model="broken")])
+    tell = Teller.of
+
+    def of(self: Teller, model: LiveModel) -> Told:
+        return tell(self, model) if model.name != "broken" else 1 / 0  # type: ignore[return-value]  # it never returns
+
+    monkeypatch.setattr(Teller, "of", of)
+    pages = Pages(view)
+    for _ in range(2):
+        fleet = pages.sections(Asked())
+    assert fleet["row broken"]["why"] == "What the topics say of broken cannot be shown (ZeroDivisionError); the log of driftwarden ui says more."
+    assert fleet["row loans"]["serving"] == ""
+    assert fleet["row loans"]["value"] == "90 %"
+    assert pages.sections(Asked(page="model", model="broken"))["missing"] == fleet["row broken"]["why"]
+    assert [record.message for record in caplog.records] == ["what the topics say of broken cannot be shown"]
 
 
 @given(
@@ -129,8 +235,8 @@ def test_sections_are_json_of_numbers_and_nothing_undefined() -> None:
     view = told()
     for record in (alert(), alert("resolved", sequence=4)):
         view.take(TOPICS.alerts, b"k", encode_alert(record))
-    for version in (*FIRST, *SECOND):
-        view.take(TOPICS.versions, b"k", encode_version(version))
+    for announced in (*FIRST, *SECOND):
+        view.take(TOPICS.versions, b"k", encode_version(announced))
     pages = Pages(view)
     for page in pages.names:
         for name, section in pages.encoded(Asked(page=page, model=MODEL, alert="a1b2c3d4")).items():
@@ -140,6 +246,19 @@ def test_sections_are_json_of_numbers_and_nothing_undefined() -> None:
     row = msgspec.json.decode(pages.encoded(Asked())["row loans"])
     assert (row["state"], row["serving"], row["value"]) == ("recovered", "2", "91.6 %")
     assert row["done"].startswith("version 2 was trained because of it and promoted at 2023-11-14")
+
+
+def test_a_canary_a_promotion_and_a_rollback_are_marks_each_at_its_own_time() -> None:
+    view = told()
+    for one in (*FIRST, SECOND[0], version("2", "canary", 62), SECOND[1], version("2", "rolled_back", 75)):
+        view.take(TOPICS.versions, b"k", encode_version(one))
+    marks = Pages(view).sections(Asked(page="model", model=MODEL))["marks"]["versions"]
+    assert [(mark["version"], mark["status"], round((1_000 * mark["at"] - START) / PANE)) for mark in marks] == [
+        ("1", "promoted", -4),
+        ("2", "canary", 62),
+        ("2", "promoted", 68),
+        ("2", "rolled_back", 75),
+    ]
 
 
 def test_only_what_changed_is_made_again() -> None:

@@ -14,6 +14,7 @@ const monitor = (one) =>
     make("p", {}, one.changed),
     table(["", ""], one.facts),
     one.bars ? bars(one.bars) : null,
+    one.fault ? make("p", { class: "fault" }, `Its evidence cannot be drawn: ${one.fault}.`) : null,
     one.surely.length ? [make("h4", {}, "How surely"), list(one.surely)] : null,
     one.ruled_out.length ? [make("h4", {}, "What was ruled out"), list(one.ruled_out)] : null,
   );
@@ -67,6 +68,7 @@ export class Page {
 
   prove({ all, wrong }) {
     this.proof.dataset.state = wrong.length ? "wrong" : "right";
+    this.proof.hidden = all === 0;
     say(this.proof, wrong.length ? `${wrong.length} of ${all} figures could not be reproduced from what the alert carries:` : `All ${all} figures were computed again from what the alert carries, and are as stated.`);
     this.wrong.replaceChildren(...(wrong.length ? [table(["monitor", "figure", "stated", "recomputed"], wrong.map(([name, what, stated, again]) => [name, what, figure(stated), figure(again)]))] : []));
   }

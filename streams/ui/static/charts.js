@@ -13,6 +13,9 @@ const joined = (curves) => {
   return parts.length === 1 ? parts[0] : uPlot.join(parts);
 };
 
+// What changes who answers: for all events, for a share of them, or back.
+const ANNOUNCED = { promoted: { shape: "▲", colour: "--green" }, canary: { shape: "△", colour: "--purple" }, rolled_back: { shape: "▼", colour: "--red" } };
+
 // The newest alert is drawn last; its change is dotted, its opening solid, and it lies over the chart until it is resolved.
 const drawMarks = (plot, marks) => {
   const { ctx, bbox } = plot;
@@ -49,13 +52,13 @@ const drawMarks = (plot, marks) => {
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = "bottom";
   for (const version of marks.versions) {
-    if (!["promoted", "updated", "rolled_back"].includes(version.status) || !inside(version.at)) continue;
-    const colour = css(version.status === "rolled_back" ? "--red" : "--green");
-    rule(version.at, colour, [6, 3]);
-    ctx.fillStyle = colour;
+    if (!inside(version.at)) continue;
+    const { shape, colour } = ANNOUNCED[version.status];
+    rule(version.at, css(colour), [6, 3]);
+    ctx.fillStyle = css(colour);
     const name = version.version.length > 10 ? `${version.version.slice(0, 9)}…` : version.version;
     ctx.textAlign = x(version.at) > bbox.left + bbox.width - 40 * ratio ? "right" : "left";
-    ctx.fillText(`${version.status === "rolled_back" ? "▼" : "▲"} v${name}`, x(version.at) - 4 * ratio, bbox.top - 1 * ratio);
+    ctx.fillText(`${shape} v${name}`, x(version.at) - 4 * ratio, bbox.top - 1 * ratio);
   }
   ctx.restore();
 };

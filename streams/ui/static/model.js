@@ -66,7 +66,7 @@ export class Page {
       {},
       this.head.element,
       make("div", { class: "choices" }, this.version.element, this.segment.element),
-      section("Performance", make("p", { class: "soft key" }, "Shaded: an alert was open; dotted line: when its change began; ▲ a promotion. Bands are 95 % intervals."), this.main.element, this.unlabelled, this.others),
+      section("Performance", make("p", { class: "soft key" }, "Shaded: an alert was open; dotted line: when its change began; ▲ a promotion, △ a canary that serves a share, ▼ a rollback. Bands are 95 % intervals."), this.main.element, this.unlabelled, this.others),
       section("Alerts", this.alerts),
       this.drift,
       section("Data quality", this.quality.element, this.clean),
