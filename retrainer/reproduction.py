@@ -6,6 +6,7 @@ that the version names: no Kafka, no registry, no clock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     cut : epoch milliseconds, as the pool of an adaptive champion was told.
     rows : name to column, see `packed`; ``rows_digest`` names them.
     champion : artifact of the champion of its time, where the training went on from it (mode "online") or took it in as a member (an adaptive champion); empty for none.
+    joins : whether the model joined an adaptive champion as a member, and no pool begins with it.
     """
 
     specification: dict[str, Any]
@@ -45,6 +47,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, Any]
     rows_digest: str
     champion: bytes = b""
+    joins: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,18 +59,65 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ran: str
 
 
-def task_of(record: Version, rows: Examples, specification: MonitorSpecification, *, champion: bytes = b"") -> Task:
-    """The task of a registered version.
+def trained(records: Sequence[Version], revision: int = 0) -> Version:
+    """The record of the training behind a revision of a version: the first one's, or that of a batch model that joined an adaptive champion.
 
     Raises
     ------
     DriftwardenError
-        If the version is not one that can be trained again, or the rows are not those that it was trained on.
+        If there is no such revision, or if it has learnt from labels alone.
+
+    Examples
+    --------
+    >>> first = Version(model="churn", version="1", status="registered", at=0)
+    >>> joined, learnt = (Version(model="churn", version="1", revision=n, status="updated", at=n, gate=gate) for n, gate in ((1, {"cause": {}}), (2, {})))
+    >>> trained([first, joined, learnt]).revision, trained([first, joined, learnt], 1).revision
+    (0, 1)
     """
-    if record.revision:
-        raise DriftwardenError(
-            f"revision {record.revision} of version {record.version} has learnt from labels since its training; only what was trained at once can be trained again"
-        )
+    record = records[0]
+    made = {0: record} | {one.revision: one for one in records if _joined(one)}
+    if revision in made:
+        return made[revision]
+    trainings = f"there are trainings in --revision {', '.join(map(str, sorted(made)))}"
+    if revision not in {one.revision for one in records}:
+        raise DriftwardenError(f"version {record.version} of '{record.model}' has no revision {revision}; {trainings}")
+    raise DriftwardenError(
+        f"revision {revision} of version {record.version} of '{record.model}' has learnt from labels row by row, in the order in which those of several partitions came, "
+        f"which nobody keeps; only a training can be done again, and {trainings}"
+    )
+
+
+def _joined(record: Version) -> bool:
+    return record.status == "updated" and "cause" in record.gate
+
+
+def announced_model(record: Version, artifact: bytes) -> str:
+    """Digest of the model that a training made, of its announced artifact: that of the newest member, where it joined a pool.
+
+    Raises
+    ------
+    DriftwardenError
+        If the pool does not hold it.
+    """
+    if not _joined(record):
+        return digest_of(artifact)
+    from retrainer.trainers.adaptive_pool import AdaptivePool, member_name  # noqa: PLC0415  river takes a second to import, which nobody waits for who does not ask for it
+
+    name = member_name(record.cause, int(record.gate["slot"]))
+    found = [one.artifact for one in AdaptivePool.from_artifact(artifact).members if one.name == name]
+    if not found:
+        raise DriftwardenError(f"revision {record.revision} of version {record.version} of '{record.model}' was announced with a member {name!r}, and its artifact holds none")
+    return digest_of(found[0])
+
+
+def task_of(record: Version, rows: Examples, specification: MonitorSpecification, *, champion: bytes = b"") -> Task:
+    """The task of a training, by its record as `trained` gives it.
+
+    Raises
+    ------
+    DriftwardenError
+        If it is not one that can be done again, or the rows are not those that it was given.
+    """
     if "seed" not in record.provenance:
         raise DriftwardenError(f"version {record.version} of '{record.model}' was announced without its provenance, so nobody knows its seed and its code")
     found, announced = digest(rows), record.trained_on.get("digest")
@@ -83,6 +133,7 @@ def task_of(record: Version, rows: Examples, specification: MonitorSpecification
         rows=packed(rows),
         rows_digest=found,
         champion=champion,
+        joins=_joined(record),
     )
 
 
@@ -106,7 +157,7 @@ def train_again(task: Task, *, trainer: Trainer | None = None) -> tuple[bytes, d
     parent = champion if task.mode == "online" else None
     context = TrainingContext(seed=task.seed, cause=task.cause, mode=task.mode, parent=parent)  # type: ignore[arg-type]  # one of the two modes, as announced
     candidate = (trainer or trainer_named(specification.retrain.trainer)).train(rows, specification, context)
-    if specification.retrain.champion == "adaptive":
+    if specification.retrain.champion == "adaptive" and not task.joins:
         from retrainer.adaptive import started  # noqa: PLC0415  river takes a second to import, which nobody waits for who does not ask for it
 
         candidate = started(candidate, rows, specification, cut=task.cut, seed=task.seed, champion=champion)

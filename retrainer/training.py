@@ -16,6 +16,7 @@ from retrainer.announced import Announced
 from retrainer.learners import Learners
 from retrainer.messages import Event
 from retrainer.trainers import Trainer, TrainingContext, TrainingError, check
+from retrainer.trainers.adaptive_pool import member_name
 from retrainer.training_checks import recorded, training_checks, training_of
 from retrainer.training_set import TrainingSet, choose
 from retrainer.trial import scale_before
@@ -89,7 +90,7 @@ def train(
         before, target = training_of(champion, announced.records), cause.targets[instruction.slot]
         checks = training_checks(chosen, candidate.model, target=target, champion=before, specification=specification)
         draft = msgspec.structs.replace(draft, gate=draft.gate | {"checks": recorded(checks)})
-        joining = None if learner is None else member(f"{cause.cause}/{instruction.slot}", candidate, chosen.cut)
+        joining = None if learner is None else member(member_name(cause.cause, instruction.slot), candidate, chosen.cut)
         if pooled and learner is None:
             candidate = started(candidate, chosen.examples, specification, cut=chosen.cut, seed=room.seed, champion=serving)
             draft = msgspec.structs.replace(draft, trained_on=draft.trained_on | {"learnt": learnt_until(rows)})

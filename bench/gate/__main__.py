@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.gate.advantages import differences
 from bench.gate.page import gains, nulls
-from bench.gate.rows import GAINS, NULLS, ONE_BY_ONE, GainRow, NullRow
+from bench.gate.rows import CANARIES, GAINS, NULLS, ONE_BY_ONE, GainRow, NullRow
 from bench.gate.simulation import OUTCOMES, agrees, judged
 from detectors.settings.retraining import Gate
 
@@ -31,9 +31,15 @@ def false_promotions(row: NullRow, runs: int, gate: Gate, seed: int) -> dict[str
         causes = min(max(1, _AT_ONCE // row.challengers), runs - done)
         rng = np.random.default_rng([seed, done])
         size = causes * row.challengers
-        drawn = differences(row.advantage(rng, size, gate.max_wait), row.disagreement, rng, size, gate.max_wait)
-        outcome, _ = judged(drawn, gate, row.challengers)
-        promoted += int((outcome == OUTCOMES.index("promoted")).reshape(causes, -1).any(axis=1).sum())
+        advantage = row.advantage(rng, size, gate.max_wait)
+        drawn = differences(advantage, row.disagreement, rng, size, gate.max_wait)
+        outcome, labels = judged(drawn, gate, row.challengers)
+        passed = outcome == OUTCOMES.index("promoted")
+        if row.canary is not None and passed.any():
+            begins = np.broadcast_to(advantage, drawn.shape)[passed, labels[passed] - 1]
+            served = differences(row.canary(rng, begins, gate.max_wait), row.disagreement, rng, len(begins), gate.max_wait)
+            passed[passed] = judged(served, gate)[0] == OUTCOMES.index("promoted")
+        promoted += int(passed.reshape(causes, -1).any(axis=1).sum())
         if done * row.challengers < _CHECKED:
             checked.append(agrees(drawn[: _CHECKED - done * row.challengers], gate, row.challengers))
         done += causes
@@ -60,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=RUNS, help="causes of each row without a gain; rows with one take a fifth of that")
     parser.add_argument("--out", type=Path, default=None, help=f"default: {RESULTS.name} beside this program, for a whole run")
     chosen = parser.parse_args(arguments)
-    known = {row.name: row for row in (*NULLS, *GAINS)}
+    known = {row.name: row for row in (*NULLS, *GAINS, *CANARIES)}
     strange = [name for name in chosen.row if name not in known]
     if strange:
         parser.error(f"no row {strange[0]!r}; there are: {', '.join(known)}")

@@ -26,21 +26,27 @@ def wandering(spread: float, memory: float = 300) -> Advantage:
     """A stationary first-order autoregression around zero, with standard deviation ``spread`` and a time constant of ``memory`` labels."""
 
     def draw(rng: np.random.Generator, runs: int, labels: int) -> Float64:
-        return _wandered(rng, spread * rng.normal(size=runs), labels, spread, memory)
+        shocks = rng.normal(size=(runs, labels))
+        return _wandered(shocks, spread * rng.normal(size=runs), spread, memory)
 
     return draw
 
 
-def wandering_on(spread: float, memory: float = 300, *, share: float) -> Later:
-    """The same from where it was, seen at one of 1 / ``share`` labels."""
-    return lambda rng, begins, labels: _wandered(rng, begins, labels, spread, memory * share)
+def wandering_on(spread: float, share: float, memory: float = 300) -> Later:
+    """The same from where it was, seen at a ``share`` of the labels."""
+    return lambda rng, begins, labels: _wandered(rng.normal(size=(len(begins), labels)), begins, spread, memory * share)
 
 
-def _wandered(rng: np.random.Generator, begins: Float64, labels: int, spread: float, memory: float) -> Float64:
+def _wandered(shocks: Float64, begins: Float64, spread: float, memory: float) -> Float64:
     kept = np.exp(-1 / memory)
-    shocks = rng.normal(size=(len(begins), labels)) * (spread * np.sqrt(1 - kept**2))
+    shocks = spread * np.sqrt(1 - kept**2) * shocks
     shocks[:, 0] = begins
     return np.asarray(lfilter([1], [1, -kept], shocks, axis=1))
+
+
+def steady_on() -> Later:
+    """As it was."""
+    return lambda _rng, begins, _labels: begins[:, None]
 
 
 def cyclic(amplitude: float, period: int, phase: float | None = None) -> Advantage:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from bench.gate.rows import GAINS, NULLS
+from bench.gate.rows import CANARIES, GAINS, NULLS
 from bench.markdown import line, results_of, rewrite
 from detectors.settings.retraining import Gate
 
@@ -33,7 +33,7 @@ def share(promoted: int, runs: int) -> str:
 def nulls(results: Results) -> str:
     """Challengers that are not better."""
     lines = ["| row | challenger | causes | promoted | at most | |", "|---|---|---|---|---|---|"]
-    for row in NULLS:
+    for row in (*NULLS, *CANARIES):
         found = results.get(row.name)
         if found is None:
             continue
@@ -73,7 +73,7 @@ def gains(results: Results) -> str:
 
 def agreement(results: Results) -> str:
     """How far the simulation agrees with the gate itself."""
-    found = [results[row.name]["agreement"] for row in NULLS if row.name in results]
+    found = [results[row.name]["agreement"] for row in (*NULLS, *CANARIES) if row.name in results]
     if not found:
         return "Not run yet.\n"
     share = "all runs" if min(found) == 1 else f"{100 * min(found):g} % or more of the runs"

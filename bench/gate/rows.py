@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.gate.advantages import Advantage, cyclic, steady, switching, wandering
+from bench.gate.advantages import Advantage, Later, cyclic, steady, steady_on, switching, wandering, wandering_on
 from detectors.settings.retraining import Gate
 
 DISAGREEMENT = 0.1
 """Share of the events on which exactly one of the two models is wrong."""
+
+SHARE = 0.1
+"""Of the events that a canary answers."""
 
 ONE_BY_ONE = Gate(block=1, min_evidence=0)
 """Looks at every label, asks for no steadiness and no least number of labels: the bets alone."""
@@ -22,6 +25,7 @@ class NullRow:
     ----------
     challengers : of a cause; all of them are run, and share alpha.
     allowed : largest share of causes with a promotion, nan where none is stated.
+    canary : how the advantage goes on for a challenger that passed the gate and is judged anew by a share of the events; None where it is promoted at once.
     """
 
     name: str
@@ -30,6 +34,7 @@ class NullRow:
     allowed: float
     challengers: int = 1
     disagreement: float = DISAGREEMENT
+    canary: Later | None = None
 
 
 @dataclass(frozen=True)
@@ -71,3 +76,9 @@ GAINS = (
     GainRow("gain-10", 0.10, float("nan")),
     GainRow("gain-20", 0.20, float("nan"), disagreement=0.3),
 )
+
+CANARIES = (
+    NullRow("canary", "one that is as good, and serves a tenth of the events before it is promoted", steady(0.0), 0.055, canary=steady_on()),
+    NullRow("canary-wander-3", "advantage wanders by 3 points, and a tenth of the events is served first", wandering(0.03), 0.065, canary=wandering_on(0.03, SHARE)),
+)
+"""Challengers that are not better, judged by both gates; behind the others, whose seeds are their places."""

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
 
 import msgspec
@@ -32,6 +32,7 @@ _FOLDER = "model"
 _ARTIFACT = f"{_FOLDER}/data/model.skops"
 _SOURCE = f"{_FOLDER}/code/driftwarden.zip"
 _VERSION, _REVISION, _DIGEST, _MODEL = "driftwarden.version", "driftwarden.revision", "driftwarden.digest", "driftwarden.model"
+_SHARE = "driftwarden.share"  # of the events, while a version is a canary
 _LONGEST = 5_000  # characters that a tag may have on every server
 _OURS = "driftwarden.champion"  # of the registered model: the version that we announced as champion last
 
@@ -115,6 +116,10 @@ class MLflowRegistry:
                 self.client.set_tag(run.info.run_id, key, _text(value))
             for one in self._versions(record.model, record.version):
                 self.client.set_model_version_tag(one.name, one.version, "driftwarden.status", record.status)
+                if record.share is not None:
+                    self.client.set_model_version_tag(one.name, one.version, _SHARE, f"{record.share:g}")
+                elif _SHARE in one.tags:
+                    self.client.delete_model_version_tag(one.name, one.version, _SHARE)
             if record.status == "updated":
                 self._follow_revision(record)
 
@@ -160,11 +165,12 @@ class MLflowRegistry:
         return None if model is None else str(model)
 
     def _follow_revision(self, record: Version) -> None:
-        """The alias of an adaptive champion goes to its newest revision; one that points elsewhere stays."""
-        champion = self._aliased(record.model, "champion")
+        """An alias of an adaptive version goes to its newest revision; one that points elsewhere stays."""
         newest = next((one for one in self._versions(record.model, record.version) if one.tags.get(_DIGEST) == record.digest), None)
-        if champion is not None and newest is not None and champion.tags.get(_VERSION) == record.version:
-            self.client.set_registered_model_alias(newest.name, "champion", newest.version)
+        for alias in get_args(Alias):
+            target = self._aliased(record.model, alias)
+            if target is not None and newest is not None and target.tags.get(_VERSION) == record.version:
+                self.client.set_registered_model_alias(newest.name, alias, newest.version)
 
     def _upload(self, artifact: bytes, record: Version) -> ModelVersion:
         name = registered_name(record.model)

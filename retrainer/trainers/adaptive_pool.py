@@ -158,6 +158,11 @@ class AdaptivePool:
         )
 
 
+def member_name(cause: str, slot: int) -> str:
+    """Name of the batch model that a training adds: by its cause, and which of the cause's targets it was for."""
+    return f"{cause}/{slot}"
+
+
 def followed(weights: Float64, losses: Float64, awake: Bool) -> Float64:
     """(m,) weights after labels, in their order.
 

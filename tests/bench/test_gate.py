@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.gate.__main__ import main
-from bench.gate.advantages import cyclic, differences, switching, wandering
+from bench.gate.__main__ import false_promotions, main
+from bench.gate.advantages import cyclic, differences, steady, steady_on, switching, wandering, wandering_on
 from bench.gate.page import PAGE, gains, nulls
-from bench.gate.rows import GAINS, NULLS
+from bench.gate.rows import CANARIES, GAINS, NULLS, NullRow
 from bench.gate.simulation import OUTCOMES, judged
 from bench.markdown import written
 from detectors.settings.retraining import Gate
@@ -22,6 +23,13 @@ def test_a_wandering_advantage_has_the_spread_and_the_memory_that_it_is_asked_fo
     assert drawn.std() == pytest.approx(0.05, rel=0.05)
     assert np.corrcoef(drawn[:, 0], drawn[:, 300])[0, 1] == pytest.approx(np.exp(-1), abs=0.15)
     assert np.corrcoef(drawn[:, 500], drawn[:, 1_999])[0, 1] == pytest.approx(0, abs=0.15)
+
+
+def test_an_advantage_goes_on_from_where_it_was_as_a_canary_sees_it() -> None:
+    drawn = wandering_on(0.05, 0.1)(np.random.default_rng(4), np.full(400, 0.08), 1_000)
+    assert (drawn[:, 0] == 0.08).all()
+    assert drawn[:, 30].mean() == pytest.approx(0.08 * np.exp(-1), abs=0.01), "thirty of its labels are three hundred of all"
+    assert drawn[:, 300:].std() == pytest.approx(0.05, rel=0.05)
 
 
 def test_cycles_and_switches_are_around_zero() -> None:
@@ -46,6 +54,12 @@ def test_rows_run_and_the_page_shows_them(tmp_path: Path, capsys: pytest.Capture
     assert page.count("`wander-5`") == 1
 
 
+def test_a_canary_is_promoted_where_both_gates_are_passed() -> None:
+    better = NullRow("better", "better by ten points, and as good from then on", steady(0.1), 0.055)
+    known = {row: false_promotions(replace(better, canary=row), 5, Gate(), 1)["promoted"] for row in (None, steady_on(), lambda _rng, begins, _labels: 0 * begins[:, None])}
+    assert list(known.values()) == [5, 5, 0]
+
+
 def test_a_row_in_which_nothing_comes_near_a_promotion_is_judged() -> None:
     outcome, labels = judged(np.zeros((3, 1_000), np.int8), Gate())
     assert [OUTCOMES[one] for one in outcome] == ["rejected"] * 3
@@ -59,4 +73,4 @@ def test_what_is_missed_is_said() -> None:
 
 
 def test_rows_have_names_of_their_own() -> None:
-    assert len({row.name for row in (*NULLS, *GAINS)}) == len(NULLS) + len(GAINS)
+    assert len({row.name for row in (*NULLS, *GAINS, *CANARIES)}) == len(NULLS) + len(GAINS) + len(CANARIES)

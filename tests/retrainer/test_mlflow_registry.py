@@ -14,9 +14,11 @@ from mlflow import MlflowClient
 
 from detectors.errors import SettingsError
 from detectors.event_batch import Column
-from retrainer.bootstrap import table_examples
+from retrainer.bootstrap import bootstrap_champion, table_examples
+from retrainer.canary import canary
+from retrainer.loop import RetrainLoop
 from retrainer.provenance import digest_of_source, provenance
-from retrainer.registry import DigestError, RegistryError, digest_of, registry_at
+from retrainer.registry import Alias, DigestError, RegistryError, digest_of, registry_at
 from retrainer.registry.files import FilesRegistry
 from retrainer.registry.mlflow_folder import NEEDED, write_folder
 from retrainer.registry.mlflow_registry import MLflowRegistry
@@ -24,7 +26,8 @@ from retrainer.trainers import Model, TrainingContext
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.versions import Version
 from tests.mlflow_server import environment
-from tests.retrainer.concepts import specification, table
+from tests.retrainer.concepts import specification, stream, table
+from tests.retrainer.service import BATCH, CHANGE, Service
 
 QUESTIONS: dict[str, Column] = {"x": np.array([0.5, np.nan, -1.0]), "y": np.array([1, 0, 2]), "city": np.array(["Rome", None, "Atlantis"], object)}
 
@@ -177,17 +180,39 @@ print(mlflow_loader._load_pyfunc("model/data").predict({"x": [0.5], "y": [1.0], 
 """
 
 
-def test_the_alias_of_an_adaptive_champion_goes_to_its_newest_revision(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
+@pytest.mark.parametrize("alias", ["champion", "challenger"])
+def test_the_alias_of_an_adaptive_version_goes_to_its_newest_revision(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient, alias: Alias) -> None:
     first, _ = registry.register(model.artifact(), Version(model=record.model, version="3", status="registered", at=0))
-    registry.set_alias(record.model, "champion", "3")
+    registry.set_alias(record.model, alias, "3")
     features, label = table(300, "new", 2)
     learnt = ScikitLearnTrainer(iterations=5).train(table_examples(features, label, model="loans", at=0), specification(), TrainingContext()).model
     revision = Version(model=record.model, version="3", revision=1, status="updated", at=9)
     uri, digest = registry.register(learnt.artifact(), revision)
     registry.note(Version(model=record.model, version="3", revision=1, status="updated", at=9, uri=uri, digest=digest))
-    aliased = client.get_model_version_by_alias(first.split("/")[1], "champion")
+    aliased = client.get_model_version_by_alias(first.split("/")[1], alias)
     assert (f"models:/{aliased.name}/{aliased.version}", aliased.tags["driftwarden.revision"]) == (uri, "1")
     assert registry.moved(record.model) is None
+
+
+def test_a_canary_is_the_challenger_with_its_share_until_it_serves_all(registry: MLflowRegistry, client: MlflowClient) -> None:
+    settings = specification(refresh=[200], gate={"min_validation_time": "0s", "min_evidence": 100, "wander": 0}, canary={"share": 0.4})
+    trainer = ScikitLearnTrainer(iterations=20)
+    first = bootstrap_champion(*table(1_000, "old", 99), specification=settings, trainer=trainer, registry=registry, at=0)
+    rows = stream([(CHANGE, "old"), (2_400, "new")], registry.fetch(first[-1].uri, first[-1].digest))
+    service = Service(RetrainLoop(settings, trainer, registry, records=first), registry, rows).run_until_it_shares()
+
+    def tags() -> dict[str, str]:
+        for record in service.loop.records[-2:]:
+            registry.note(record)
+        found = client.get_model_version_by_alias("loans", "challenger").tags
+        return {name: found[f"driftwarden.{name}"] for name in ("version", "status", "share") if f"driftwarden.{name}" in found}
+
+    assert tags() == {"version": "2", "status": "canary", "share": "0.4"}
+    assert (registry.alias("loans", "champion"), registry.moved("loans")) == ("1", None)
+    while canary(service.loop.records) is not None:
+        service.run(len(service.served) * BATCH, (len(service.served) + 1) * BATCH)
+    assert tags() == {"version": "2", "status": "promoted"}
+    assert (registry.alias("loans", "champion"), registry.moved("loans")) == ("2", None)
 
 
 def test_a_model_is_loaded_where_there_is_nothing_but_its_requirements(tmp_path: Path, model: Model, record: Version) -> None:

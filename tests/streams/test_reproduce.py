@@ -77,8 +77,6 @@ def test_rows_that_are_not_those_of_the_training_and_versions_without_provenance
         task_of(record, rows.take(slice(0, 50)), SPECIFICATION)
     with pytest.raises(DriftwardenError, match="without its provenance"):
         task_of(msgspec.structs.replace(record, provenance={}), rows, SPECIFICATION)
-    with pytest.raises(DriftwardenError, match="has learnt from labels since"):
-        task_of(msgspec.structs.replace(record, revision=3), rows, SPECIFICATION)
 
 
 def test_a_training_that_fails_tells_why(made: tuple[FilesRegistry, list[Version], Examples]) -> None:
@@ -136,3 +134,32 @@ def test_the_command_reads_all_it_needs_from_the_topics(made: tuple[FilesRegistr
     refused = run("models", "reproduce", "loans@1", *options)
     assert isinstance(refused.exception, DriftwardenError)
     assert "was trained on 'table', not on rows of" in str(refused.exception)
+
+
+@pytest.mark.kafka
+def test_of_an_adaptive_champion_each_training_is_done_again_and_why_the_rest_cannot_be_is_said(broker: str, topics: Topics, tmp_path: Path) -> None:
+    adaptive = specification(champion="adaptive", refresh=[200], update_every=150)
+    registry = FilesRegistry(tmp_path / "models")
+    first = bootstrap_champion(*table(300, "old", 1), specification=adaptive, trainer=ScikitLearnTrainer(iterations=5), registry=registry, at=0)
+    rows = stream([(400, "new")], registry.fetch(first[0].uri, first[0].digest))
+    loop = RetrainLoop(adaptive, ScikitLearnTrainer(), registry, records=first, topic=topics.inference_events, seed=11, provenance=provenance)
+    said = [*loop.on_request(Request(request_id="r1", model="loans", requested_at=0), 0), *loop.on_examples(rows)]
+    records = [*first, *(one for one in said if isinstance(one, Version))]
+    joined = next(one.revision for one in records if one.cause == "r1")
+    assert joined != records[-1].revision, "labels alone were learnt from as well"
+    producer = KafkaProducer(bootstrap_servers=broker)
+    producer.send(topics.monitors, key=monitor_key("loans", 1), value=encode_monitor(Monitor(specification=adaptive)))
+    for record in records:
+        producer.send(topics.versions, key=b"loans", value=encode_version(record))
+    for partition in range(4):
+        producer.send(topics.examples, partition=partition, value=record_of(rows.take(rows.partition == partition)))
+    producer.close()
+    options = ("--bootstrap", broker, "--prefix", topics.prefix, "--registry", registry.root)
+    done = run("models", "reproduce", "loans@1", "--revision", joined, *options)
+    assert done.exit_code == 0, done.exception
+    assert f"the model that joined version 1 of 'loans' in revision {joined}: the same, bit by bit" in done.stdout
+    refused = run("models", "reproduce", "loans@1", "--revision", records[-1].revision, *options)
+    assert "has learnt from labels row by row" in str(refused.exception)
+    assert str(refused.exception).endswith(f"there are trainings in --revision 0, {joined}")
+    nowhere = run("models", "reproduce", "loans@1", "--revision", 99, *options)
+    assert "has no revision 99" in str(nowhere.exception)

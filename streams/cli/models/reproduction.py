@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from detectors.errors import DriftwardenError, SettingsError
@@ -20,6 +21,7 @@ from streams.whole_topic import read_versions
 
 def reproduce_version(
     version: Name,
+    revision: Annotated[int, typer.Option(min=0, help="Of an adaptive champion: the revision at which a model joined; default: the first training.")] = 0,
     registry: Annotated[str | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", help=REGISTRY_HELP)] = None,
     datasets: Annotated[
         Path | None, typer.Option(envvar="DRIFTWARDEN_DATASETS", help="Folder of training sets; default: read them from Kafka by their offsets.", show_default=False)
@@ -35,14 +37,14 @@ def reproduce_version(
     Exit code 0: the same, bit by bit; 1: another model; 2: it could not be told.
     """
     from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which the other commands need not wait for
-    from retrainer.reproduction import task_of  # noqa: PLC0415  as above
+    from retrainer.reproduction import announced_model, task_of, trained  # noqa: PLC0415  as above
     from streams.reproduce import needs_kept_source, reproduce  # noqa: PLC0415  as above
 
     connection = connect(bootstrap, topic_prefix=prefix)
     models = read_versions(connection)
     model, number = find_version(models, version)
     told = history(models[model])
-    record = told[number][0]
+    record = trained(told[number], revision)
     specification = specification_of(connection, record)
     if specification is None:
         raise SettingsError(f"no applied monitor of '{model}' has the digest {record.provenance.get('specification')}, under which version {number} was trained")
@@ -50,20 +52,31 @@ def reproduce_version(
     source = None if place is None else place.source(record)
     if source is None and needs_kept_source(record):
         messages().print("[yellow]the code that trained it is not at hand, so ours is used; name the registry that keeps it: --registry[/yellow]")
-    champion = b""
-    online = record.gate.get("cause", {}).get("mode") == "online"
-    parent = told[record.parent][0] if record.parent in told else None
-    if (online or specification.retrain.champion == "adaptive") and parent is not None and parent.uri:
+    champion, announced = b"", record.digest
+    online, joined = record.gate.get("cause", {}).get("mode") == "online", revision > 0
+    serving = number if joined else record.parent
+    parent = told[serving][0] if serving in told else None
+    if (online or (specification.retrain.champion == "adaptive" and not joined)) and parent is not None and parent.uri:
         if place is None:
-            raise SettingsError(f"the training of version {number} was given the champion of its time, version {record.parent}; name the registry that holds it: --registry")
+            raise SettingsError(f"the training of version {number} was given the champion of its time, version {serving}; name the registry that holds it: --registry")
         champion = place.artifact(parent.uri, parent.digest)
+    if joined:
+        if place is None:
+            raise SettingsError(f"the model that joined is in the artifact of revision {revision} of version {number}; name the registry that holds it: --registry")
+        announced = announced_model(record, place.artifact(record.uri, record.digest))
     task = task_of(record, _rows(connection, record, datasets), specification, champion=champion)
-    done = reproduce(record, task, source=source, fresh_environment=fresh, folder=folder)
+    done = reproduce(msgspec.structs.replace(record, digest=announced), task, source=source, fresh_environment=fresh, folder=folder)
+    latest = max(one.revision for one in told[number])
+    if latest and not joined:
+        messages().print(
+            f"note: this is the training that version {number} began with; revision {latest} has learnt since, and may hold models that joined: --revision", style="dim"
+        )
     if json:
         print_json(asdict(done))
     else:
         out = results()
-        out.print(f"version {number} of '{model}': {'the same, bit by bit' if done.same else 'another model'}")
+        what = f"the model that joined version {number} of '{model}' in revision {revision}" if joined else f"version {number} of '{model}'"
+        out.print(f"{what}: {'the same, bit by bit' if done.same else 'another model'}")
         out.print(f"  announced  {done.announced}\n  trained    {done.digest}")
         for key, (before, now) in done.differences.items():
             out.print(f"  {key}: {before or 'nothing'} then, {now or 'nothing'} now")
