@@ -37,7 +37,8 @@ class GroupCommits:
         self._who = who
         self._patience = patience
         self._clock = clock
-        self._refused_since: float | None = None
+        self._refused_since = 0.0
+        self._refused_at: float | None = None
 
     def commit(self, consumer: Any, places: Mapping[Any, Any]) -> bool:
         """Commit; False where it is to be tried again.
@@ -57,13 +58,15 @@ class GroupCommits:
         except KafkaError as error:
             logger.warning("%s: could not commit the place in the topics, which is tried again: %s", self._who, error)
             if not isinstance(error, _OF_THE_GROUP):
-                self._refused_since = None
+                self._refused_at = None
                 return False
             now = self._clock()
-            self._refused_since = now if self._refused_since is None else self._refused_since
+            if self._refused_at is None or now - self._refused_at > self._patience:  # what was refused so long ago went away with its partition
+                self._refused_since = now
+            self._refused_at = now
             if now - self._refused_since > self._patience:
                 refused = f"its group has refused commits for {now - self._refused_since:.0f} s ({type(error).__name__})"
                 raise DriftwardenError(f"{self._who}: {refused}; what it holds is not acknowledged and will be read again: start the process anew") from error
             return False
-        self._refused_since = None
+        self._refused_at = None
         return True

@@ -144,6 +144,8 @@ def _duration_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterat
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "keys and values" if isinstance(value, dict) else "a list"  # what is in them may be a secret that was written in the wrong place
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -79,7 +79,7 @@ class Saturation(Frozen):
     """Which column of the events says how full the service is, and from when on it is too full."""
 
     feature: str = Field(min_length=1, description="numeric feature that events carry it as, such as gpu_utilization or queue_ms; no model is trained on it")
-    limit: float = Field(description="larger values count as saturated")
+    limit: float = Field(allow_inf_nan=False, description="larger values count as saturated")
 
 
 class Service(Frozen):

@@ -56,6 +56,9 @@ def command(
     follower = Follower(connection, view, failed=server.stop, figures=figures)
     try:
         server.run()
+    except SystemExit:  # so uvicorn ends where it cannot listen, which is told below
+        if server.started:
+            raise
     finally:
         follower.stop()
     if follower.error is not None:

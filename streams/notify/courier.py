@@ -12,7 +12,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -59,6 +59,7 @@ class _Partition:
     first_time : whether no place was committed: then the receiver is told of what is open.
     is_read : whether all up to ``known_until`` was read again.
     next : offset after the last record that was read, or ``known_until``.
+    versions : names of the notices of versions that were read, the newest.
     """
 
     alerts: OpenAlerts
@@ -67,6 +68,7 @@ class _Partition:
     first_time: bool
     is_read: bool = False
     next: int = 0
+    versions: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
@@ -130,7 +132,6 @@ class Courier:
         self._figures = figures
         self._figures_told: Counter[str] = Counter()
         self._acknowledged: set[str] = set()  # alerts of which the receiver knows that somebody acknowledged them
-        self._versions: OrderedDict[str, None] = OrderedDict()  # names of those that were read
         self._assignment = _Assignment()
         self._has_joined = False
         self._leaving: dict[TopicPartition, int] = {}  # partitions that were lost, and when
@@ -258,7 +259,7 @@ class Courier:
         routed = self.name in receivers_of(self._settings.routes, model=notice.model, kind=notice.kind, severity=notice.severity, owner=notice.owner)
         if not routed and not (notice.alert_id and state.alerts.holds(notice.alert_id)):
             return
-        told = state.alerts.take(notice) if notice.alert_id else self._new_version(notice)
+        told = state.alerts.take(notice) if notice.alert_id else _new_version(state, notice)
         if told is None or record.offset < state.known_until or not self._is_wanted(told):
             return
         self._desk.add(told, partition=partition, offset=record.offset, now=self._clock())
@@ -270,14 +271,6 @@ class Courier:
             return alert_notice(alert, owner=self._owners.owner(alert.model), page_address=page)
         version = decode_version(record.value or b"")
         return version_notice(version, was_canary=state.canaries.take(version), owner=self._owners.owner(version.model), page_address=page)
-
-    def _new_version(self, notice: Notice) -> Notice | None:
-        if notice.name in self._versions:
-            return None
-        self._versions[notice.name] = None
-        if len(self._versions) > REMEMBERED:
-            self._versions.popitem(last=False)
-        return notice
 
     def _is_wanted(self, notice: Notice) -> bool:
         if notice.status == "updated":
@@ -374,3 +367,13 @@ class Courier:
         if not state.is_read or unsettled == BEFORE_ALL:
             return None
         return state.next if unsettled is None else min(state.next, unsettled)
+
+
+def _new_version(state: _Partition, notice: Notice) -> Notice | None:
+    """The notice, unless it was read before; what is forgotten with its partition is new again."""
+    if notice.name in state.versions:
+        return None
+    state.versions[notice.name] = None
+    if len(state.versions) > REMEMBERED:
+        state.versions.popitem(last=False)
+    return notice

@@ -17,7 +17,7 @@ READ_SECONDS = 10.0
 SHOWN_BYTES = 300
 """Of an answer that refuses: its reason, and not a page."""
 
-_COME_AGAIN = frozenset({408, 425, 429})
+_COME_AGAIN = frozenset({401, 403, 404, 408, 425, 429})  # the first three refuse us, or our address, and not the message: somebody has to mend that first
 
 
 class HttpSender:
@@ -72,5 +72,5 @@ def _retry_after(header: str | None) -> float | None:
         return None
     try:
         return max(0.0, float(Retry().parse_retry_after(header)))
-    except InvalidHeader:
+    except (InvalidHeader, ValueError, OverflowError):  # urllib3 hands on what the parts of a date that is none raise
         return None

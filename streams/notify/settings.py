@@ -13,7 +13,7 @@ from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
 from detectors.profile import Frozen
 from detectors.verdict import AlertKind
-from streams.notify.values import Address, Environment, Pause, Rate, RateLimit, Secret, SecretAddress, Text
+from streams.notify.values import Address, BaseAddress, Environment, Pause, Rate, RateLimit, Secret, SecretAddress, Text
 from streams.settings_file import parse_settings
 
 NoticeKind = Literal[AlertKind, "promotion", "rollback", "canary"]
@@ -73,7 +73,7 @@ class AlertmanagerReceiver(_Receiver):
     """Alertmanager's API v2: alerts as they open and close; it routes, groups and silences."""
 
     type: Literal["alertmanager"]
-    url: Address
+    url: BaseAddress
     resend_every: Pause = Field(default=60_000, ge=1_000, le=MOST_BETWEEN_POSTS, description="pause between two posts of what is open")
     labels: dict[Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")], Text] = Field(
         default_factory=dict, description="that every alert gets, such as cluster: eu"
@@ -87,7 +87,7 @@ class PagerDutyReceiver(_Receiver):
 
     type: Literal["pagerduty"]
     routing_key: Secret
-    url: Address = Field(default="https://events.pagerduty.com", description="https://events.eu.pagerduty.com for accounts in the European region")
+    url: BaseAddress = Field(default="https://events.pagerduty.com", description="https://events.eu.pagerduty.com for accounts in the European region")
     ca_file: Path | None = Field(default=None, description="certificates to trust; default: the system's")
 
 
@@ -136,7 +136,7 @@ class NotifySettings(Frozen):
 
     receivers: dict[Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,100}$")], Annotated[Receiver, Field(discriminator="type")]] = Field(min_length=1)
     routes: tuple[Route, ...] = Field(min_length=1)
-    page_address: Address | None = Field(default=None, description="of the live page, as people reach it; messages link to it")
+    page_address: BaseAddress | None = Field(default=None, description="of the live page, as people reach it; messages link to it")
     group: str = Field(default="driftwarden-notify", min_length=1, description="first part of the consumer groups, one a receiver")
     group_wait: Pause = Field(default=5_000, ge=0, description="how long what belongs to one incident is gathered, before people are told in one message")
     max_waiting: int = Field(default=500, gt=0, description="notices that wait for a receiver; with more, nothing further is read for it")

@@ -50,6 +50,8 @@ class SmtpSender:
         except smtplib.SMTPRecipientsRefused as error:
             told = f"{where} refused every recipient: {_reasons(error.recipients)}"
             raise (RefusedError if all(code >= 500 for code, _ in error.recipients.values()) else AwayError)(told) from None
+        except smtplib.SMTPAuthenticationError as error:  # refuses us, and not the mail
+            raise AwayError(f"{where} answered {error.smtp_code} {_text(error.smtp_error)!r}; check username and password") from None
         except smtplib.SMTPResponseException as error:
             told = f"{where} answered {error.smtp_code} {_text(error.smtp_error)!r}"
             raise (RefusedError if error.smtp_code >= 500 else AwayError)(told) from None

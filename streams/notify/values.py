@@ -67,7 +67,15 @@ def address(value: Any, info: ValidationInfo) -> Any:
         raise ValueError("expected an address such as https://example.com/path")
     if parts.username is not None or parts.password is not None:
         raise ValueError("an address with a name or password in it would be printed by every program on the way; give them apart")
-    return text.rstrip("/") if not parts.query and not parts.fragment else text
+    return text
+
+
+def _base_address(value: Any, info: ValidationInfo) -> Any:
+    """An address that a path is put behind."""
+    text = address(value, info)
+    if urlsplit(text).query or urlsplit(text).fragment:
+        raise ValueError("a path is put behind this address, so it must not have a ? or #")
+    return text.rstrip("/")
 
 
 def _secret_address(value: Any, info: ValidationInfo) -> Any:
@@ -111,6 +119,7 @@ def _duration(value: Any) -> int:
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 SecretAddress = Annotated[SecretStr, BeforeValidator(_secret_address)]
 Address = Annotated[str, BeforeValidator(address)]
+BaseAddress = Annotated[str, BeforeValidator(_base_address)]
 Text = Annotated[str, BeforeValidator(_expanded)]
 RateLimit = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str, when_used="json")]
 Pause = Annotated[int, BeforeValidator(_duration), PlainSerializer(format_duration, when_used="json")]

@@ -125,8 +125,8 @@ def application(view: LiveView, access: Access, figures: Figures, stopping: asyn
                     changed = {name: section for name, section in found.items() if sent.get(name) != section}
                     changed |= dict.fromkeys(sent.keys() - found.keys(), b"null")
                     sent = found
-                    quiet = 0
                     if changed:
+                        quiet = 0
                         yield b"data: " + _object(changed) + b"\n\n"
                 quiet += 1
                 if quiet % HEARTBEAT == 0:

@@ -32,6 +32,9 @@ HOOK = "{type: webhook, url: 'https://example.com/hook', secret: '${SECRET}'}"
         ("{type: email, host: a, from: a@b, to: c@d, encryption: none, username: ada, password: '${PASSWORD}'}", "password would be readable by everybody"),
         ("{type: email, host: a, from: a@b, to: c@d, username: ada}", "username and password go together"),
         ("{type: pagerduty, routing_key: '${KEY}', rate_limit: often}", "receivers.it.rate_limit: a rate is a number of messages and a duration such as '20 per 1m', got 'often'"),
+        ("{type: slak, url: 'https://hooks.slack.com/services/T0/B0/hidden'}", "receivers.it"),
+        ("{host: a, password: hidden}", "receivers.it"),
+        ("{type: alertmanager, url: 'http://a:9093/?a=b'}", "receivers.it.url: a path is put behind this address"),
         ("{type: pagerduty, routing_key: '${KEY}', url2: a}", "receivers.it.url2: unknown key; did you mean 'url'? known keys: rate_limit"),
     ],
 )

@@ -49,6 +49,13 @@ def test_a_rebalance_without_an_end_ends_the_process_with_nothing_acknowledged()
     assert group.places == {}
 
 
+def test_refusals_that_lie_far_apart_are_two_rebalances_and_not_a_long_one() -> None:
+    group = Group()
+    commits = GroupCommits("sink", patience=1, clock=lambda: group.time)
+    group.answer = RebalanceInProgressError()
+    assert [group.committed_at(commits, time) for time in (0, 7_200)] == [False] * 2
+
+
 def test_a_broker_that_is_away_is_waited_for_however_long_it_takes() -> None:
     group = Group()
     commits = GroupCommits("sink", patience=1, clock=lambda: group.time)

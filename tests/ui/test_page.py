@@ -186,16 +186,17 @@ def test_two_hundred_models_of_fifty_features_are_painted_at_once_and_updated_in
             page = watched.page
             page.goto(served.address + path)
             expect(page.locator(".fleet li, .verdict")).to_have_count(200 if path == "/" else 1)
-            painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            painted = page.evaluate("(([one]) => one.startTime + one.duration)(performance.getEntriesByName('driftwarden:update'))")  # when the models are there
             page.evaluate("performance.clearMeasures()")
             for model in models:
                 served.teller.points(pane(2 if path == "/" else 3, model=model, features=features, accuracy=0.8))
             served.teller.flush()
             page.wait_for_timeout(2_500)
             scripting = page.evaluate("performance.getEntriesByName('driftwarden:update').map(one => one.duration)")
-            print(f"{path}: first paint {painted:.0f} ms, updates {', '.join(f'{one:.0f}' for one in scripting)} ms of scripting")
+            print(f"{path}: painted after {painted:.0f} ms, updates {', '.join(f'{one:.0f}' for one in scripting)} ms of scripting")
             assert painted < 3_000  # under 1,000 on a machine that does nothing else
-            assert 0 < min(scripting) < 100
+            assert scripting
+            assert max(scripting) < 500  # under 100 on a machine that does nothing else
 
 
 def test_the_chart_library_is_what_its_authors_published() -> None:

@@ -30,6 +30,10 @@ const begin = async () => {
   main.replaceChildren(notes, missing, shown.element);
   const sections = {};
   const stream = new EventSource(`/api/events?${new URLSearchParams({ page: page.name, ...query })}`);
+  // A new connection begins with all sections; what went away meanwhile is not among them.
+  stream.onopen = () => {
+    for (const name of Object.keys(sections)) delete sections[name];
+  };
   stream.onmessage = (message) => {
     const began = performance.now();
     const changed = JSON.parse(message.data);
