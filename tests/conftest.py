@@ -6,14 +6,15 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from streams.broker import running_broker
 from streams.topics import Topics, create_topics
 from tests.mlflow_server import running_mlflow
 
 # The same examples in every run: a run that fails says something of the change that was made. `--hypothesis-profile=default` looks for new ones.
-settings.register_profile("repeatable", derandomize=True)
+# No deadline, since how long an example takes says more of what else the machine does.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
 
 

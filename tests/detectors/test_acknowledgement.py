@@ -139,7 +139,7 @@ WORDS = words_for(alerts_of(CLASSIFIER, PANES_OF_CLASSIFIER))
 WHOLE = alerts_of(CLASSIFIER, PANES_OF_CLASSIFIER, WORDS)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(cuts=st.sets(st.integers(1, PANES - 1), max_size=6), restart=st.booleans())
 def test_any_cut_of_the_log_and_any_restart_say_the_same(cuts: set[int], restart: bool) -> None:
     watch, alerts = Watch(CLASSIFIER, Layout(CLASSIFIER)), []

@@ -49,7 +49,7 @@ COUNT = st.one_of(st.just(0), st.integers(0, 20), st.integers(0, 100_000))
 COLUMN = st.lists(st.tuples(COUNT, COUNT), min_size=2, max_size=70)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(COLUMN, max_size=4), max_size=4), st.booleans())
 def test_columns_of_many_windows_are_measured_as_each_is_alone(windows: list[list[list[tuple[int, int]]]], ordered: bool) -> None:
     asked, truth = [], []

@@ -189,7 +189,7 @@ VECTORS = {made: vectors_of(made(), seed=3, panes=120, events=6_000, changed_fro
 
 
 @every_detector
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(cuts=st.sets(st.integers(0, 119), min_size=1, max_size=10))
 def test_saving_and_restoring_between_any_two_steps_changes_no_verdict(made, index, cuts) -> None:
     detector = detectors_of(made())[index]

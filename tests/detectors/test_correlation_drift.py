@@ -56,7 +56,7 @@ def panes(columns: dict[str, np.ndarray], events: int = 50, specification: Monit
     return pane_vectors(Layout(specification), len(columns["age"]) // events, data)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 6), st.integers(0, 60), st.integers(0, 2**32 - 1))
 def test_sums_are_those_of_the_whole_rows_of_each_group_to_the_last_bit(groups: int, rows: int, seed: int) -> None:
     generator = np.random.default_rng(seed)

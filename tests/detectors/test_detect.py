@@ -120,7 +120,7 @@ def test_the_log_of_these_tests_raises_an_alert_after_the_drift_and_counts_every
     assert {start: fields["predictions"] for start, fields in STRAIGHT.panes.items()} == {pane * 10_000: 4 * EVENTS for pane in range(PANES)}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.sets(st.integers(0, len(LOG)), max_size=5), st.lists(st.booleans(), max_size=40), st.integers(0, 30))
 def test_restarts_anywhere_even_in_the_middle_of_an_epoch_change_nothing_that_was_said(cuts: set[int], arrived: list[bool], behind: int):
     """At each cut the worker dies: of its last epoch the outputs and any part of the pieces were written, the manifest was not."""
@@ -144,7 +144,7 @@ def test_restarts_anywhere_even_in_the_middle_of_an_epoch_change_nothing_that_wa
     assert said.all == STRAIGHT.all
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.booleans(), min_size=len(LOG), max_size=len(LOG)))
 def test_the_order_of_bundles_of_different_partitions_changes_nothing_that_was_said(choices: list[bool]):
     one, other = iter(ONE), iter(OTHER)
@@ -152,7 +152,7 @@ def test_the_order_of_bundles_of_different_partitions_changes_nothing_that_was_s
     assert said_of([*log, *one, *other]).all == STRAIGHT.all
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.integers(0, len(LOG) - 1), st.integers(0, len(LOG) - 1)), max_size=20))
 def test_bundles_that_come_again_change_nothing(again: list[tuple[int, int]]):
     log = []
@@ -161,7 +161,7 @@ def test_bundles_that_come_again_change_nothing(again: list[tuple[int, int]]):
     assert said_of(log).all == STRAIGHT.all
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(1, len(ONE) - 1), st.integers(0, 6), st.integers(0, 40))
 def test_a_new_owner_that_begins_behind_takes_nothing_back(died: int, behind: int, ahead: int):
     """The other partition is ``ahead``, so panes close while the new owner still repeats what the one before had told."""

@@ -9,7 +9,7 @@ from detectors.columns.embedding_columns import directions, embedding_columns
 VECTORS = np.random.default_rng(1).normal(size=(700, 48))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, len(VECTORS) - 1), max_size=300))
 def test_a_projection_is_the_same_to_the_last_bit_whatever_it_is_computed_with(rows: list[int]) -> None:
     whole = embedding_columns(VECTORS, projections=8, seed=3)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.alerts.alert import Alert
@@ -100,7 +100,7 @@ def lives(alerts: Sequence[Alert]) -> list[list[Alert]]:
     return [[alert for alert in alerts if alert.alert_id == one] for one in dict.fromkeys(alert.alert_id for alert in alerts)]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(specification=settings_of_a_model(), seed=st.integers(0, 2**32 - 1), size=st.floats(0.2, 1), events=st.sampled_from([12, 40, 90]))
 def test_every_alert_of_any_history_explains_itself(specification: MonitorSpecification, seed: int, size: float, events: int) -> None:
     for life in lives(alerts_of(specification, history(specification, seed, size, events))):

@@ -92,7 +92,7 @@ def without_given_up(counts: dict[object, list[float]]) -> dict[object, list[flo
     return {key: one if key[0] == "cohort" else [*one[:8], 0.0, *one[9:]] for key, one in counts.items()}  # type: ignore[index]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(logs, st.lists(st.integers(1, 30), max_size=4), st.booleans())
 def test_models_of_a_mixed_batch_are_summarised_as_each_alone_however_the_log_is_cut(log: Log, cuts: list[int], by_epochs: bool):
     stage, told, first = Summarise(0, Monitors(MONITORS)), Told(), 0
@@ -108,7 +108,7 @@ def test_models_of_a_mixed_batch_are_summarised_as_each_alone_however_the_log_is
     assert told.examples == expected.examples
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(logs, st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**16))
 def test_a_family_goes_on_where_a_worker_died_in_the_middle_of_an_epoch(log: Log, first_cut: int, second_cut: int, acknowledged: int):
     cut, end = sorted((min(first_cut, len(log)), min(second_cut, len(log))))

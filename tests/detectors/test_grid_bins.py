@@ -26,7 +26,7 @@ def compare(edges: list[list[float]], matrix: np.ndarray) -> None:
     np.testing.assert_array_equal(cells, searched(edges, starts, matrix))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(columns, st.data())
 @example([[-1.7976931348623157e308, 1.7976931348623157e308]], None)
 @example([[0.0, 5e-324, 1.0]], None)
@@ -55,7 +55,7 @@ def test_quantile_bins_of_every_kind_of_column_are_those_of_a_search() -> None:
     compare(edges, np.asfortranarray(matrix[:1_003]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(columns, st.integers(0, 3)), min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_rows_of_many_models_are_each_in_the_bin_of_their_own_model(models: list[tuple[list[list[float]], int]], random: object) -> None:
     edges = [[*one, [0.0], [-1.0, 1.0]][:2] for one, _ in models]

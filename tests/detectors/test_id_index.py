@@ -61,7 +61,7 @@ def crowded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(batches, st.randoms(use_true_random=False), questions, st.integers(0, 8), st.integers(0, 9))
 def check_find(sent: list[list[tuple[int, int]]], random: Any, asked: list[tuple[int, int, int, int, int]], kept_after: int, youngest: int) -> None:
     positions = list(range(sum(map(len, sent))))
@@ -90,7 +90,7 @@ def test_the_latest_row_that_counts_is_found_in_whatever_order_rows_came(crowded
     check_find()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(batches, st.integers(0, 9), st.integers(0, 60), st.integers(0, 8))
 def check_first(sent: list[list[tuple[int, int]]], floor_time: int, floor_position: int, kept_after: int) -> None:
     index, rows = IdIndex(), []

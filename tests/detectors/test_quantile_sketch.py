@@ -28,7 +28,7 @@ def sketch(values: np.ndarray) -> np.ndarray:
     return cells.reshape(values.shape[1], SIZE)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(NUMBERS, min_size=2, max_size=30))
 def test_cells_ascend_with_the_values_and_mirror_at_zero(values: list[float]) -> None:
     finite = np.array(sorted(value for value in values if not math.isnan(value)))
@@ -41,7 +41,7 @@ def test_cells_ascend_with_the_values_and_mirror_at_zero(values: list[float]) ->
     assert (sketch_cells(far * 2**0.1251) > sketch_cells(far)).all()  # no bin is wider than an eighth of an octave
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(-(2**20), 2**20), min_size=1, max_size=40), st.data())
 def test_a_sketch_is_the_sum_of_those_of_any_parts(values: list[int], data: st.DataObject) -> None:
     column = np.array(values, np.float64)[:, None]

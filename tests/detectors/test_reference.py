@@ -15,7 +15,7 @@ from detectors.settings.feature import Feature
 DAY = 86_400_000
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     values=arrays.arrays(np.float64, st.integers(1, 300), elements=st.one_of(st.floats(-1e6, 1e6), st.sampled_from([0.0, 0.0, 1.0, 2.0, np.nan]))),
     max_bins=st.integers(2, 64),

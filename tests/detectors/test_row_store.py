@@ -48,7 +48,7 @@ def expected(sent: list[tuple[int, int]], before: int, since: int) -> list[int]:
     return [max((place for place, (one, time) in enumerate(sent[:before]) if one == wanted and time >= since), default=-1) for wanted in range(6)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows, st.lists(st.integers(0, 30), max_size=4), st.integers(0, 31), st.integers(0, 60))
 def test_the_latest_row_before_a_position_is_found_however_rows_were_added(sent: list[tuple[int, int]], cuts: list[int], before: int, since: int):
     store = row_store()
@@ -59,7 +59,7 @@ def test_the_latest_row_before_a_position_is_found_however_rows_were_added(sent:
     assert found(store, sent, before, since) == expected(sent, before, since)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows, st.integers(0, 30), st.permutations(range(5)))
 def test_a_store_that_is_restored_and_reads_on_finds_the_same(sent: list[tuple[int, int]], cut: int, order: list[int]):
     cut = min(cut, len(sent))
@@ -103,7 +103,7 @@ def test_a_full_store_drops_its_oldest_group_and_says_which_parts_to_delete():
     assert store.expire(0) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows, st.lists(st.integers(0, 30), max_size=4), st.integers(0, 60), st.integers(1, 40))
 def test_a_row_is_first_when_no_row_before_it_that_still_counts_has_its_id(sent: list[tuple[int, int]], cuts: list[int], since: int, bound: int):
     store = row_store(bound)
@@ -151,7 +151,7 @@ def newest(sent: list[tuple[int, int]], bound: int) -> list[int]:
     return sorted(range(len(sent)), key=lambda place: (sent[place][1], place))[-bound:]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rows, st.integers(1, 12), st.lists(st.integers(0, 30), max_size=4), st.integers(0, 30))
 def test_a_full_store_finds_the_newest_rows_before_a_position_exactly_to_its_bound_however_they_were_added(sent: list[tuple[int, int]], bound: int, cuts: list[int], before: int):
     store = row_store(bound)
@@ -167,7 +167,7 @@ def test_a_full_store_finds_the_newest_rows_before_a_position_exactly_to_its_bou
     assert given_up == len(sent) - len(store)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows, st.integers(1, 12))
 def test_a_full_store_is_restored_to_its_bound(sent: list[tuple[int, int]], bound: int):
     store = row_store(bound)
@@ -183,7 +183,7 @@ def test_a_full_store_is_restored_to_its_bound(sent: list[tuple[int, int]], boun
     assert found(again, sent, len(sent), 0) == found(store, sent, len(sent), 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 60), st.integers(0, 2)), max_size=40), st.integers(1, 8), st.integers(1, 40))
 def test_owners_are_bound_each_by_itself(sent: list[tuple[int, int, int]], bound: int, at_once: int):
     store, alone = RowStore(group_length=LENGTH, max_rows=bound), [row_store(bound) for _ in range(3)]

@@ -50,7 +50,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events)
 def test_an_event_of_weight_w_counts_as_w_events_and_by_its_square_behind_them(drawn: list[tuple[int, str, str | None, int, float]]) -> None:
     sent = [prediction(place, at, outcome=said, label=truth, age=age) for place, (at, said, truth, _, age) in enumerate(drawn)]

@@ -188,7 +188,7 @@ events = st.one_of(
 logs = st.lists(events, min_size=1, max_size=25)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(logs, st.lists(st.integers(0, 25), max_size=6), st.booleans())
 def test_how_the_log_is_cut_into_fetches_and_epochs_changes_no_pane(sent, cuts, corrections):
     assert panes_of(sent, [cut for cut in cuts if cut < len(sent)], corrections=corrections) == panes_of(sent, corrections=corrections)
@@ -197,7 +197,7 @@ def test_how_the_log_is_cut_into_fetches_and_epochs_changes_no_pane(sent, cuts, 
 within_lateness = st.lists(st.builds(prediction, st.integers(1, 1_000), st.integers(0, 19_000)), min_size=1, max_size=20, unique_by=lambda one: one.event)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(within_lateness, st.randoms())
 def test_any_arrival_order_within_lateness_gives_the_same_panes(sent, random):
     shuffled = list(sent)
@@ -211,7 +211,7 @@ def restored(manifest: dict, saved: dict) -> Summarise:
     return stage
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(logs, st.integers(0, 25), st.integers(0, 25), st.integers(0, 2**16), st.data())
 def test_a_crash_in_the_middle_of_an_epoch_changes_no_pane(sent, first_cut, second_cut, acknowledged, data):
     """The first epoch is saved whole, of the second any subset of pieces, and its manifest is lost."""
@@ -249,7 +249,7 @@ def test_versions_beyond_the_bound_of_a_pane_are_counted_together():
     assert grouped(sent, []) == {(0, "v0", ""): 20, (0, "v1", ""): 20, (0, "(other)", ""): 960, (10_000, "v7", ""): 1}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcd")), min_size=3, max_size=8), st.sets(st.integers(1, 7)))
 @example([(1, "a"), (1, "b"), (2, "c")], {1, 2})
 def test_which_versions_are_counted_apart_does_not_depend_on_how_the_log_is_cut(events: list[tuple[int, str]], cuts: set[int]):
@@ -358,7 +358,7 @@ def told_of_changed(sent: list[Sent], cuts: list[int]) -> tuple[dict[tuple[int, 
 in_order = st.lists(events, min_size=1, max_size=25).map(lambda sent: sorted(sent, key=lambda one: one.record))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(logs, in_order), st.lists(st.integers(1, 24), max_size=6))
 @example([label(1, 29_000, "yes"), prediction(1, 30_000)], [1])
 @example([label(1, 29_000, "yes", record=30_000), prediction(1, 30_000)], [1])

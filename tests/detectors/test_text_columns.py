@@ -22,7 +22,7 @@ def pattern(text: str) -> str:
     return "+".join(kind for kind in ("letters", "digits", "symbols", "spaces") if kind in kinds) or "empty"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS)
 def test_length_words_and_pattern_are_those_of_each_text(texts: list[str | None]) -> None:
     found = text_columns(CodedText.of(texts))
@@ -40,7 +40,7 @@ def test_the_script_is_that_of_most_letters(text: str, script: str) -> None:
     assert text_columns(CodedText.of([text])).script.to_text().tolist() == [script]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(TEXTS, st.data())
 def test_what_is_said_of_a_text_does_not_depend_on_its_neighbours(texts: list[str | None], data: st.DataObject) -> None:
     column = CodedText.of(texts)

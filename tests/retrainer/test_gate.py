@@ -132,7 +132,7 @@ def test_a_challenger_that_has_become_worse_lately_is_not_promoted() -> None:
 
 
 @given(seed=st.integers(0, 10_000), block=st.sampled_from([1, 7, 50]), cuts=st.lists(st.integers(0, 3_000), max_size=8), gain=st.sampled_from([-0.1, 0.0, 0.1]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_verdict_does_not_depend_on_how_labels_were_batched(seed: int, block: int, cuts: list[int], gain: float) -> None:
     rng = np.random.default_rng(seed)
     old, new = (losses * rng.random(3_000) for losses in paired(rng, 3_000, gain=gain, disagreement=0.3))

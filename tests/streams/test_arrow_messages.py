@@ -49,7 +49,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, list[int], int]:
     return value, sizes, unpacked
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(streams(), st.booleans())
 def test_rows_and_bytes_are_told_before_they_are_there(stream: tuple[bytes, list[int], int], again: bool):
     value, sizes, unpacked = stream
@@ -75,7 +75,7 @@ def _told(value: bytes) -> int:
     return high
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(streams(), st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=3))
 def test_a_damaged_stream_is_refused_or_within_all_bounds(stream: tuple[bytes, list[int], int], changes: list[tuple[float, int]]):
     damaged = bytearray(stream[0])
@@ -91,7 +91,7 @@ def test_a_damaged_stream_is_refused_or_within_all_bounds(stream: tuple[bytes, l
     assert len(found.head) <= found.batches[0][0] < found.batches[-1][1] <= len(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_with_a_reason(more: bytes):
     with pytest.raises(EventError, match="Arrow IPC stream"):

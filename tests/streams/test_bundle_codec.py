@@ -43,7 +43,7 @@ def told(item: Summary | Cohort) -> dict[str, object]:
     return vars(item) | {"counts": item.counts.tolist()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(bundles, st.sampled_from([1, 300, 100_000]))
 def test_the_parts_of_a_bundle_hold_it_all_once_and_in_order(bundle, max_bytes):
     records = encode_bundle(bundle, max_bytes=max_bytes)

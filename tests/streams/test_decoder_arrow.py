@@ -26,13 +26,13 @@ from tests.streams.arrow_samples import as_arrow, as_json, categories, decode, e
 from tests.streams.test_decoder_laws import MONITORS, NOW, rows
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tables(), st.integers(1, 3), st.booleans())
 def test_the_same_events_as_json_and_as_arrow_give_the_same_columns_and_dead_letters(events: list[dict[str, Any]], batches: int, coded: bool):
     assert said(decode(as_arrow(events, batches=batches, coded=coded))) == said(decode(as_json(events)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(tables(), st.booleans(), st.booleans()), min_size=1, max_size=6))
 def test_both_forms_may_be_mixed_in_any_way(records: list[tuple[list[dict[str, Any]], bool, bool]]):
     mixed = decode(*[as_arrow(events, coded=coded) if arrow else as_json(events) for events, arrow, coded in records])
@@ -104,7 +104,7 @@ GOOD = as_arrow([event(number) for number in range(20)], batches=2, coded=True)
 NEIGHBOUR = as_arrow([event(number) for number in range(100, 105)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, len(GOOD)))
 def test_damaged_streams_end_neither_the_process_nor_their_neighbours(changes: list[tuple[int, int]], length: int):
     damaged = bytearray(GOOD)

@@ -84,7 +84,7 @@ def rows(batches: tuple[EventBatch, ...]) -> dict[tuple[Any, ...], list[Any]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(texts, min_size=1, max_size=40))
 def test_a_fetch_is_decoded_as_its_records_would_be_one_by_one(texts: list[bytes]):
     together = decode(texts, 0)
@@ -98,7 +98,7 @@ def test_a_fetch_is_decoded_as_its_records_would_be_one_by_one(texts: list[bytes
     assert together.fetch.unmonitored == unmonitored
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(texts, min_size=1, max_size=20))
 def test_json_lines_are_the_events_of_single_records(texts: list[bytes]):
     lines = [text for text in texts if text]

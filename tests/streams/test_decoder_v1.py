@@ -69,7 +69,7 @@ def good(number: int, style: int) -> bytes:
 lines = st.lists(st.one_of(st.integers(0, 3), st.sampled_from(BAD[1:])), min_size=1, max_size=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(lines, min_size=1, max_size=6))
 def test_every_good_line_is_counted_and_every_bad_one_is_dead_lettered_as_it_was_received(records: list[list[int | bytes]]):
     values, expected, refused = [], [], []
@@ -91,7 +91,7 @@ def test_every_good_line_is_counted_and_every_bad_one_is_dead_lettered_as_it_was
     assert all(dead.reason for dead in decoded.dead_letters)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.none()), max_size=5))
 def test_no_bytes_stop_the_decoder_and_none_vanish(values: list[bytes | None]):
     decoded = decode(*values)
@@ -156,7 +156,7 @@ def test_what_would_not_fit_the_records_that_keep_it_is_refused(kept: dict[str, 
     assert "bytes, allowed are 262144" in dead.reason
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters(), max_size=4))
 @example('weight "kg"')
 @example("a\\b")

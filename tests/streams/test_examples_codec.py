@@ -48,7 +48,7 @@ def labelled_rows(draw: st.DrawFn) -> LabelledRows:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(labelled_rows(), st.sampled_from([1, 10**6]))
 def test_rows_survive_their_records_in_order(sent: LabelledRows, max_bytes: int):
     records = encode_examples([sent], max_bytes=max_bytes)
@@ -57,7 +57,7 @@ def test_rows_survive_their_records_in_order(sent: LabelledRows, max_bytes: int)
     check_same(Examples.concatenate([rows for record in records for rows in decode_examples(record.value)]), sent.examples())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(labelled_rows(), min_size=2, max_size=4, unique_by=lambda rows: rows.model), st.sampled_from([1, 10**6]))
 def test_models_that_share_a_record_are_told_apart(parts: list[LabelledRows], max_bytes: int):
     received: dict[str, list[Examples]] = {part.model: [] for part in parts}

@@ -43,7 +43,7 @@ def test_a_rebalance_without_an_end_ends_the_process_with_nothing_acknowledged()
     group = Group()
     commits = GroupCommits("sink", patience=1, clock=lambda: group.time)
     group.answer = RebalanceInProgressError()
-    group.committed_at(commits, 0)
+    assert [group.committed_at(commits, time) for time in (0, 0.9)] == [False] * 2
     with pytest.raises(DriftwardenError, match=r"sink: its group has refused commits for 1 s \(RebalanceInProgressError\); .* start the process anew"):
         group.committed_at(commits, 1.01)
     assert group.places == {}

@@ -19,7 +19,7 @@ def hashed(texts: list[bytes]) -> list[int]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=80), max_size=20))
 def test_texts_of_any_sizes(texts: list[bytes]):
     assert hashed(texts) == [xxhash.xxh3_64_intdigest(text) for text in texts]
@@ -37,7 +37,7 @@ def test_texts_that_begin_at_even_distances_but_are_not_of_one_size():
     assert hashed(texts) == [xxhash.xxh3_64_intdigest(text) for text in texts]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.none() | st.text(max_size=20), max_size=20), st.integers(0, 5), st.sampled_from([pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]))
 def test_ids_of_a_part_of_a_column(texts: list[str | None], first: int, kind: pa.DataType):
     hashes, odd = ids(pa.array(texts, pa.string()).cast(kind).slice(first))

@@ -87,7 +87,7 @@ def test_a_feature_may_be_called_what_yaml_reads_as_something_else() -> None:
     assert list(parse_specification(format_specification(specification)).features) == list(specification.features)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 1_000),
     levels=st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=1, max_size=5),

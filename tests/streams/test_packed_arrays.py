@@ -24,7 +24,7 @@ def again(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return unpack(pack(array), array.dtype, array.shape)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(measured, any_float, whole))
 def test_an_array_is_the_same_again(array):
     back = again(array)

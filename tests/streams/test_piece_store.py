@@ -55,7 +55,7 @@ def versions(owner: Owner) -> dict[str, int]:
 changes = st.dictionaries(st.sampled_from("abcd"), st.one_of(st.none(), st.sampled_from([0, 60, 200, 500])), max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(changes, max_size=7), st.lists(st.booleans(), min_size=24, max_size=24), st.lists(changes, max_size=3))
 def test_any_part_of_the_last_epoch_may_be_lost_and_every_piece_is_complete_and_as_new_as_the_manifest(epochs, arrived, after):
     topic: Topic = {}
@@ -87,7 +87,7 @@ def test_any_part_of_the_last_epoch_may_be_lost_and_every_piece_is_complete_and_
     assert versions(Owner(topic, 5)) == kept
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(changes, changes, changes, st.booleans())
 def test_what_a_replaced_owner_writes_late_never_wins_over_its_successor(before, late, successor, same_generation):
     topic: Topic = {}

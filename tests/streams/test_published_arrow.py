@@ -79,7 +79,7 @@ def said(found: Decoded) -> Any:
     return sorted(rows(found.fetch.batches).values(), key=repr), sorted((letter.reason, letter.path) for letter in found.dead_letters), found.fetch.unmonitored
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(events(), st.sampled_from([200, 2_000, 100_000]))
 def test_what_is_published_as_arrow_is_decoded_as_what_is_published_as_json(made: list[Event], max_bytes: int):
     settings = {"partitions": 2, "now": NOW, "span": PANE, "max_bytes": max_bytes}

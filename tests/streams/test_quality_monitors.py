@@ -90,7 +90,7 @@ def test_what_sticks_to_its_value_by_nature_is_known_from_the_order_of_the_rows(
     assert {one.name for alert in alerts_of(columns, unknown) for one in alert.monitors} == {"constant:rate"}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4))
 def test_panes_may_come_in_any_pieces(steps) -> None:
     asked = specification()
@@ -208,7 +208,7 @@ def test_events_of_models_that_are_read_in_different_ways_are_regular_by_their_o
     assert all(batch.irregular is None or not batch.irregular.present.any() for batch in decoded.fetch.batches)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from([None, "type age", "name fax", "type age\nname fax\nname pager", "name " + "x" * 60]), min_size=1, max_size=30), st.data())
 def test_irregular_rows_add_up_however_they_are_cut(texts, data) -> None:
     cut = data.draw(st.integers(0, len(texts)))
@@ -299,7 +299,7 @@ def test_an_acknowledged_rest_is_usual_from_then_on() -> None:
     assert bank.present(after, rate, 0).events >= 500
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4))
 def test_rests_are_counted_in_any_pieces(steps) -> None:
     asked = feeding(stale_after="1m")

@@ -66,7 +66,7 @@ def test_compressed_batches_hold_what_was_sent(codec: str):
 sizes = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3), st.sampled_from(["plain", "kept", "aborted", "control"])), min_size=1, max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sizes, st.integers(0, 12), st.sampled_from([READ_COMMITTED, READ_UNCOMMITTED]))
 def test_gaps_aborted_transactions_and_reading_from_inside_a_batch_are_as_aiokafka_has_them(batches: list[tuple[int, int, str]], start: int, isolation: int):
     data, base, aborted = b"", 0, []

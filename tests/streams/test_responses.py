@@ -29,7 +29,7 @@ async def ask(reader: asyncio.StreamReader) -> bytes:
     return bytes(await reader.readexactly(size))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=9), min_size=1, max_size=6), st.lists(st.integers(1, 7), min_size=1), st.booleans())
 def test_responses_come_as_they_were_sent_however_they_were_cut(sent: list[bytes], cuts: list[int], asked_first: bool):
     async def received() -> list[bytes]:

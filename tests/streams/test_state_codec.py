@@ -37,7 +37,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other) or repr(one) == repr(other) == "nan"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values)
 def test_a_value_survives_its_bytes(value):
     assert same(value, decode_state(encode_state(value), "a"))
@@ -49,7 +49,7 @@ def test_a_model_may_be_called_as_the_codec_calls_its_arrays(value):
     assert decode_state(encode_state(state), "manifest") == state
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(values, st.data())
 def test_one_changed_byte_is_noticed(value, data):
     damaged = bytearray(encode_state(value))
