@@ -35,7 +35,7 @@ def test_a_provisional_point_of_a_replaced_worker_does_not_take_the_place_of_the
     producer.close()
     observer = Observer(connect(broker, topic_prefix=topics.prefix))
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(observer.points) < 3 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert observer.error is None

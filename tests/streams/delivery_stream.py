@@ -42,7 +42,7 @@ REFERENCE = Reference(
         label=OUTCOME.model_copy(update={"counts": (2_000, 2_000)}),
     )
 )
-PATIENCE = 60.0  # seconds; nothing takes a tenth of it on an idle machine
+PATIENCE = 150.0  # seconds; nothing takes a twentieth of it on an idle machine
 
 
 class WorkerProcess:

@@ -64,7 +64,7 @@ def test_a_champion_that_a_person_chose_in_mlflow_is_announced_once_and_our_own_
         time.sleep(1.5)  # MLflow remembers for a second, in these tests, that there was no webhook
         registry.set_alias(model, "champion", "2")  # as the retrainer does
         client.set_registered_model_alias(uri.split("/")[1], "champion", "1")  # as a person does
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while registry.moved(model) is not None and time.monotonic() < deadline:
             time.sleep(0.1)
     records = read_versions(connection)[model]

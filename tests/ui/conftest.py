@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from pydantic import SecretStr
 
 from streams.connection import connect
@@ -36,9 +36,9 @@ class Served:
     teller: Teller
 
     def until(self, told: str, holds: object) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not holds():  # type: ignore[operator]  # any function without arguments
-            assert time.monotonic() < deadline, f"not within 20 s: {told}"
+            assert time.monotonic() < deadline, f"not within 60 s: {told}"
             time.sleep(0.05)
 
 
@@ -54,7 +54,7 @@ def serving(topics: Topics, broker: str, *, bounds: Bounds | None = None, token:
     thread = threading.Thread(target=server.run, name="ui-server")
     thread.start()
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not ports:
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.02)
@@ -76,6 +76,7 @@ def served(topics: Topics, broker: str) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)  # it looks until it holds, which on a busy machine takes more than playwright's five seconds
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield launched
