@@ -114,6 +114,7 @@ bench: $(VENV)/.installed-for-bench
 
 bench-detection: $(VENV)/.installed-for-bench
 	$(BIN)/python -m bench.detection --size $(SIZE) $(DETECTION)
+	$(if $(filter 1,$(SIZE)),$(if $(DETECTION),,$(BIN)/python -m bench.detection.slow_drift))
 	$(if $(filter 1,$(SIZE)),$(if $(DETECTION),,$(BIN)/python -m bench.detection.page))
 
 bench-gate: $(VENV)/.installed-for-bench

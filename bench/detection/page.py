@@ -10,6 +10,7 @@ from typing import Any
 from bench.detection.picture import picture
 from bench.detection.row import DetectionRow
 from bench.detection.rows import ROWS
+from bench.detection.slow_drift import NAME as SLOW_DRIFT
 from bench.markdown import line, results_of, rewrite
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -153,6 +154,33 @@ def floors(results: Results) -> str:
     return _rows(lines)
 
 
+def slow_drift(results: Results) -> str:
+    r"""What is told of a drift that takes very long.
+
+    Examples
+    --------
+    >>> found = {"streams": 4, "alerts": [1, 1, 1, 2], "moved": [0.15, 0.16, 0.17, 0.2], "resolved_while_it_lasted": 0}
+    >>> found |= {"back": 2, "resolved_when_back": [9_000.0, 8_000.0], "acknowledged": 2, "resolved_by_word": 2, "resolved_without_word": 0}
+    >>> print(slow_drift({"slow-drift": found}).splitlines()[-1])
+    | 4 | 3 of 4 | .17 (.15 to .2) | 0 | 2 of 2, after 9,000 events | 2 of 2 |
+    """
+    found = results.get(SLOW_DRIFT)
+    if found is None:
+        return _NOTHING
+    moved = sorted(math.inf if one is None else one for one in found["moved"])
+    resolved = sorted(found["resolved_when_back"])
+    cells = [
+        str(found["streams"]),
+        f"{found['alerts'].count(1)} of {found['streams']}",
+        f"{_two(moved[len(moved) // 2])} ({_two(moved[0])} to {_two(moved[-1])})",
+        str(found["resolved_while_it_lasted"] + found["resolved_without_word"]),
+        f"{len(resolved)} of {found['back']}" + (f", after {events(resolved[len(resolved) // 2])} events" if resolved else ""),
+        f"{found['resolved_by_word']} of {found['acknowledged']}",
+    ]
+    head = ["streams", "exactly one alert", "sigma moved by at the alarm (all streams)", "resolved while it lasted", "resolved when the data were back", "by an acknowledgement"]
+    return _rows([line(head), "|---|---|---|---|---|---|", line(cells)])
+
+
 def beside(results: Results) -> str:
     """Every detector on the rows that others were run on, those at an equal rate first."""
     parts = []
@@ -179,7 +207,7 @@ def _rows(lines: list[str]) -> str:
 def main() -> None:
     """Write the tables and the picture."""
     results = results_of("bench.detection", RESULTS)
-    tables = {"sizes": sizes, "reached": table, "nothing changes": only_false_alarms, "floors": floors, "beside others": beside}
+    tables = {"sizes": sizes, "reached": table, "nothing changes": only_false_alarms, "floors": floors, "slow drift": slow_drift, "beside others": beside}
     rewrite(PAGE, {name: told(results) for name, told in tables.items()}, by="bench.detection.page")
     PICTURE.write_text(picture(results))
 

@@ -35,6 +35,9 @@ _COUNTS = np.geomspace(_FEWEST, 1e6, 60)
 # Largest of so many squared standard normal values: the quantile at exp(-Euler's constant) / n from above is its mean for large n, the rest was fitted.
 _LARGEST_OF = special.chdtri(1, np.exp(-np.euler_gamma) / _COUNTS) + 1.5 / (_COUNTS + 1)
 _HEIGHT = -float(special.ndtri(CHANCE_OF_DEPENDENCE))
+_SURELY_COMMON = 3.0  # standard errors of the variance of panes by which it must exceed that of independent events before a wave is looked for
+LONGEST_WAVE = 0.95  # of a pane's wave that is in the next one, too: by more, no history would be long enough to know
+_POWERS = np.linspace(0.0, 0.995, 200)  # autoregressions of single events
 _SURELY_LONGER = 3.1  # standard deviations by which a longer block's variance must exceed what is extrapolated: there are many lengths
 
 
@@ -126,11 +129,12 @@ class Dependence:
             many = free[0] >= ENOUGH
             judged = free >= MIN_FREEDOM
             dependent = (judged & (variances > of_event * _quantile(free, _HEIGHT))).any(axis=0) | (correlation * np.sqrt(free[0]) > _HEIGHT)
+            lasts = _lasting(variances[0], within / (events - panes), correlation, free[0], events / panes)
             # Before independence can be tested the correlation counts as one standard error more than it looks.
             correlation = np.clip(correlation + np.where(many, 0.0, 1 / np.sqrt(count_of_longer[0])), 0, 0.98)
-            shrink = (1 - correlation) / (1 + correlation)
             # Of an autoregression seen through panes of many events the later correlations fall off faster than powers of the first.
-            falls_off = correlation ** (1.6 - 0.6 * panes / events)
+            falls_off = np.fmax(correlation ** (1.6 - 0.6 * panes / events), lasts)
+            shrink = np.fmin((1 - correlation) / (1 + correlation), (1 - lasts) / (1 + lasts))
             current = variances[0] * (1 + 2 * correlation / (1 - falls_off))
             freedom = free[0] * shrink
             surely = judged & (variances > current * _quantile(free, _SURELY_LONGER))
@@ -149,6 +153,36 @@ class Dependence:
     def without(self, channels: Bool) -> Dependence:
         """Without what some channels have seen; their last estimate stands until there is a new one."""
         return Dependence(np.where(channels, 0.0, self.contrasts), np.where(channels, 0.0, self.within), self.inflation, self.freedom)
+
+
+def _lasting(of_panes: Float64, of_events: Float64, correlation: Float64, free: Float64, size: Float64) -> Float64:
+    """(c,) what part of what the events of a pane have in common they have in common with the next pane's, too.
+
+    A wave that goes through events which are independent but for it is hardly seen from pane to pane, and yet it falls off slowly: as slowly
+    as this part says. It is 0 where events have hardly anything in common, or panes no more than an autoregression of single events gives them.
+
+    Parameters
+    ----------
+    of_panes, of_events : variances of panes and, about their panes, of single events, in the same unit.
+    correlation : of neighbouring panes.
+    free : degrees of freedom of the variance of panes.
+    size : events in a pane.
+    """
+    lasting = np.zeros(len(of_panes))
+    common = 1 - of_events / of_panes
+    waves = np.flatnonzero((common > _SURELY_COMMON * np.sqrt(2 / free)) & (correlation > 0))  # few, and none where a pane is one event
+    for channel in waves.tolist():
+        of_autoregression = _correlation_of_autoregression(float(common[channel]), float(size[channel]))
+        lasting[channel] = np.clip((correlation[channel] - of_autoregression) / max(common[channel] - of_autoregression, 1e-9), 0, LONGEST_WAVE)
+    return lasting
+
+
+def _correlation_of_autoregression(common: float, size: float) -> float:
+    """Of neighbouring panes of so many events, of whose variance such a part is common to their events by an autoregression of these."""
+    left = 1 - _POWERS
+    panes = (1 + _POWERS) / left - 2 * _POWERS * (1 - _POWERS**size) / (size * left**2)
+    of_pairs = _POWERS * (1 - _POWERS**size) ** 2 / (size * left**2)
+    return float(np.interp(common, 1 - (size - panes) / (size - 1) / panes, of_pairs / panes))
 
 
 def _quantile(freedom: Float64, height: float) -> Float64:

@@ -16,11 +16,12 @@ from bench.detection import of_frouros
 from bench.detection.__main__ import main
 from bench.detection.measure import Bench, changed
 from bench.detection.of_frouros import PROGRAM, REQUIREMENTS
-from bench.detection.page import PAGE, beside, floors, misses, only_false_alarms, table, wanted
+from bench.detection.page import PAGE, beside, floors, misses, only_false_alarms, slow_drift, table, wanted
 from bench.detection.picture import picture
 from bench.detection.rivals import RIVALS, Rival
 from bench.detection.row import DetectionRow, Size
 from bench.detection.rows import ROWS, share_of_errors
+from bench.detection.slow_drift import Course, measured
 from bench.installation import BenchError
 from bench.markdown import written
 from detectors.evaluation import Every, Moved, Rate, changed_streams, null_streams
@@ -80,6 +81,15 @@ def test_every_rival_finds_a_change_that_is_plain_to_see_or_is_a_dummy(rival: Ri
     streams = changed_streams(law, streams=2, before=300, after=500, seed=1, phases=10, reference=200)
     found = rival.make(4.0 if rival.is_tuned else rival.strict).watch(streams).first_after(streams.change)
     assert np.isfinite(found).all()
+
+
+def test_a_slow_drift_is_one_alert_that_ends_when_the_data_are_back_or_by_a_word() -> None:
+    found = measured(2, Course(before=5_000, drift=60_000, stay=10_000, after=40_000, size=2.0))
+    assert found["alerts"] == [1, 1]
+    assert all(0.1 < moved < 0.6 for moved in found["moved"])
+    assert (found["resolved_while_it_lasted"], found["resolved_without_word"]) == (0, 0)
+    assert (found["back"], len(found["resolved_when_back"])) == (1, 1)
+    assert (found["acknowledged"], found["resolved_by_word"]) == (1, 1)
 
 
 def test_a_rival_at_a_rate_is_shown_with_its_setting_and_one_at_its_defaults_without() -> None:
@@ -174,12 +184,12 @@ def test_the_tables_show_what_was_found_and_leave_out_what_was_not_run() -> None
     assert "**late, too many false alarms** |" in table(RESULTS)
     assert only_false_alarms(RESULTS).splitlines()[2:] == ["| `features-200` | 200 independent features with the whole budget | 1.5 | .75 (.67 to .84) | 40,000,000 | |"]
     assert floors(RESULTS).splitlines()[2:] == ["| `rate-10-20` | 150 | 190 | 100 % | .75 (.67 to .84) |"]
-    assert {told({}) for told in (table, only_false_alarms, floors, beside)} == {"Not run yet.\n"}
+    assert {told({}) for told in (table, only_false_alarms, floors, slow_drift, beside)} == {"Not run yet.\n"}
     names = [line.split("|")[1].strip() for line in beside(RESULTS).splitlines() if line.startswith("| ")]
     assert names == ["detector", "*oracle*", "**Driftwarden**", "river ADWIN, tuned, 7.1", "river ADWIN, default"]
 
 
-@pytest.mark.parametrize("name", ["sizes", "reached", "nothing changes", "floors", "beside others"])
+@pytest.mark.parametrize("name", ["sizes", "reached", "nothing changes", "floors", "slow drift", "beside others"])
 def test_the_page_has_a_place_for_its_tables(name: str) -> None:
     assert written(PAGE.read_text(), name, "| told here |\n", by="bench.detection.page").count("| told here |") == 1
 

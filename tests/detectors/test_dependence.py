@@ -47,6 +47,16 @@ def test_an_autoregression_is_inflated_by_its_long_run_variance(correlation, per
     assert (dependence.freedom < 1_500).all()
 
 
+@pytest.mark.parametrize(("correlation", "deviation", "per_pane"), [(0.5, 0.3, 20), (0.8, 0.3, 10), (0.8, 0.2, 20)])
+def test_a_wave_through_events_that_are_independent_but_for_it_is_inflated_though_it_is_hardly_seen_from_pane_to_pane(correlation, deviation, per_pane) -> None:
+    generator = np.random.default_rng(5)
+    wave = deviation * autoregressive(generator, correlation, (1_100, 100))[100:]
+    dependence = measured(np.repeat(wave, per_pane, axis=0) + generator.normal(size=(1_000 * per_pane, 100)), per_pane)
+    truth = (1 + per_pane * deviation**2 * (1 + correlation) / (1 - correlation)) / (1 + deviation**2)
+    assert 0.75 * truth < np.median(dependence.inflation) < 1.25 * truth
+    assert (dependence.inflation > 0.35 * truth).all()
+
+
 @pytest.mark.parametrize("jump", [0.5, 3.0, 100.0])
 @pytest.mark.parametrize("pane", [20, 32, 45, 100])
 def test_one_jump_is_not_taken_for_dependence(jump, pane) -> None:
