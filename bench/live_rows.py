@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -74,7 +74,11 @@ def watched(installed: Installation, model: str) -> Iterator[Seen]:
         consumer.close()
 
 
-def _live(size: Size, seconds: int, *, pane: int = PANE) -> tuple[Seen, dict[int, Float64]]:
+Watch = Callable[[Installation, str], AbstractContextManager[Seen]]
+"""Watches what is told of a model, for as long as the block lasts."""
+
+
+def _live(size: Size, seconds: int, *, pane: int = PANE, watch: Watch = watched) -> tuple[Seen, dict[int, Float64]]:
     """Publish in real time; returns what was seen, and for each pane the time by the clock (ms) at which each event of the first model was published."""
     per_second = size.of(PER_SECOND, multiple=MODELS * 10)
     workload = Workload(models=MODELS, beginning=1, per_pane=per_second * PANE // 1_000)
@@ -84,7 +88,7 @@ def _live(size: Size, seconds: int, *, pane: int = PANE) -> tuple[Seen, dict[int
         installed.apply(workload.specifications(lateness=LATENESS, pane=pane))
         worker = installed.worker()
         installed.wait_until(lambda: len(worker.partitions) == PARTITIONS, "the worker did not begin")
-        with watched(installed, workload.model(0)) as seen:
+        with watch(installed, workload.model(0)) as seen:
             began = time.time()
             for number in range(round(seconds / TICK)):
                 now = round(time.time() * 1_000)
@@ -118,9 +122,14 @@ def _last(seen: Seen) -> dict[int, int]:
 
 def event_to_point(size: Size) -> Found:
     """99 % of the events are in a metric point within this time."""
+    return event_waits(size, watched)
+
+
+def event_waits(size: Size, watch: Watch) -> Found:
+    """From the publishing of an event until a watcher is told a count of its pane that holds it, of 99 % of the events; the counts are checked."""
     figures, details = [], {}
     for _ in range(size.repeats):
-        seen, published = _live(size, seconds=30)
+        seen, published = _live(size, seconds=30, watch=watch)
         expect("predictions counted by pane", {start: count for start, count in _last(seen).items() if count}, {start: len(times) for start, times in published.items()})
         waited = []
         for start, times in published.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import core_rows, fleet_row, join_rows, live_rows, peer_rows, publisher_rows, replay_rows, restart_row, sink_row, stream_rows, two_workers_row
+from bench import chart_row, core_rows, fleet_row, join_rows, live_rows, peer_rows, publisher_rows, replay_rows, restart_row, sink_row, stream_rows, two_workers_row
 from bench.figure import Row
 
 ROWS: tuple[Row, ...] = (
@@ -13,6 +13,7 @@ ROWS: tuple[Row, ...] = (
     *fleet_row.ROWS,
     *publisher_rows.ROWS,
     *live_rows.ROWS,
+    *chart_row.ROWS,
     *restart_row.ROWS,
     *two_workers_row.ROWS,
     *replay_rows.ROWS,
