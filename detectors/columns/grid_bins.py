@@ -1,13 +1,16 @@
 """Bins of many numeric columns at once, by a table over a uniform grid instead of a search.
 
 A value's place on the grid takes one addition, which is monotone in floating point: of a number so large that the last bit of the sum is a step
-of the grid, a power of two. Where no two edges of a column share a place, the table says which bin begins the place, and one comparison with the
-only edge that can lie in it settles the rest. The result is that of ``numpy.searchsorted(edges, x, side="right")``, exactly, at a tenth of its time.
+of the grid, a power of two. Where a column's edges are two places apart, a place has one edge at most and the next place has none: so one comparison
+settles a value, which moves on by a place where it is not below the edge in its own. What lies behind the last edge shares a place with what is missing,
+and only the former moves on. The result is that of ``numpy.searchsorted(edges, x, side="right")``, exactly, at a tenth of its time.
+
+Many values are counted by place first, and by bin then: the places are far fewer than the values, so that the bin of each value is never looked up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,11 +21,13 @@ from detectors.event_batch import Float64, Int64
 LARGEST_GRID = 8_192
 """Most places of a column's grid; a column whose edges need more is searched."""
 
-_CELLS_AT_ONCE = 65_536  # what a pass works on stays in the processor's cache; with a quarter of them, calls cost a tenth of all
+_CELLS_AT_ONCE = 32_768  # what a pass works on stays in the processor's cache; with a quarter of them, calls cost a tenth of all
 _OWNERS_AT_ONCE = 16  # their tables stay in the cache
 _COARSEST = 3  # the first grid that is tried has about two to the power of this many places
 _WHOLE_BITS = 52  # from 2**52 to twice as much a float64 is a whole number, and its bits are those of 2**52 plus what it is more
-_TILE = 512  # parameters are repeated to rows of about this many cells: numpy's inner loop over 20 columns alone would be mostly overhead
+_TILE = 2_048  # parameters are repeated to rows of about this many cells: numpy's inner loop over 20 columns alone would be mostly overhead
+_BUFFER = 512  # values; with more than the row of a tile, numpy would copy the parameters to a buffer for each operation, which takes as long as the operation
+_APART = 2  # places from one edge to the next, at least
 
 
 class GridBins:
@@ -36,29 +41,30 @@ class GridBins:
     Examples
     --------
     >>> bins = GridBins([np.array([0.0, 1.0]), np.array([5.0])], starts=[0, 10])
-    >>> bins.cells(np.array([[-0.1, 5.0], [0.0, np.nan], [1.0, -np.inf]])).tolist()
+    >>> matrix = np.array([[-0.1, 5.0], [0.0, np.nan], [1.0, -np.inf]])
+    >>> bins.cells(matrix).tolist()
     [[0, 11], [1, 12], [2, 10]]
+    >>> bins.counts(matrix, 13).tolist()
+    [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
     """
 
     def __init__(self, edges: Sequence[Float64], starts: Sequence[int]) -> None:
         self.width = len(edges)
-        last = max((start + len(one) + 1 for one, start in zip(edges, starts, strict=True)), default=0)
-        self.upper = np.full(last + 1, np.nan)  # by cell: the edge above it; nothing is above the last bin, as no comparison with nan holds
-        self.missing = np.array([start + len(one) + 1 for one, start in zip(edges, starts, strict=True)], np.int64)
         self._searched: list[tuple[int, Float64, int]] = []
-        parameters, origins, tables, offset = [], [], [], 0
+        parameters, origins, offset = [], [], 0
+        tables, uppers = [np.empty(0, np.int64)], [np.empty(0)]
         for column, (one, start) in enumerate(zip(edges, starts, strict=True)):
             grid = _grid(one)
             if grid is None:
                 self._searched.append((column, one, start))
-                grid = _Grid(0.0, 1.0, 1.0, np.empty(0, np.int64))
-            else:
-                self.upper[start : start + len(one)] = one
+                grid = _NO_EDGES
             parameters.append((grid.shift, grid.low, grid.high))
             origins.append(int(np.float64(grid.low).view(np.int64)) - offset)
-            tables.append(start + np.searchsorted(grid.places, np.arange(grid.size), side="left"))
-            offset += grid.size
-        self.table: Int64 = np.concatenate([np.empty(0, np.int64), *tables])
+            tables.append(start + grid.bins)
+            uppers.append(grid.upper)
+            offset += len(grid.bins)
+        self.table: Int64 = np.concatenate(tables)
+        self.upper: Float64 = np.concatenate(uppers)
         self._repeats = max(1, _TILE // max(self.width, 1))
         self._parameters = np.tile(np.array(parameters, np.float64).reshape(-1, 3).T, self._repeats)
         self._origins = np.tile(np.array(origins, np.int64), self._repeats)
@@ -81,31 +87,37 @@ class GridBins:
     def cells(self, matrix: Float64) -> Int64:
         """(n, F) cell of each value of an (n, F) matrix; a nan is in its column's cell for missing values."""
         out = np.empty(matrix.shape, np.int64)
-        rows = max(1, _CELLS_AT_ONCE // max(self.width * self._repeats, 1)) * self._repeats
-        with np.errstate(over="ignore", invalid="ignore"):
-            for first in range(0, len(matrix) if self.width else 0, rows):
-                self._fill(np.ascontiguousarray(matrix[first : first + rows]), out[first : first + rows])
+        for rows, places in self._places(matrix):
+            np.take(self.table, places, out=out[rows], mode="clip")
+        for column, edges, start in self._searched:
+            values = matrix[:, column]
+            out[:, column] = start + np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
         return out
 
-    def _fill(self, values: Float64, out: Int64) -> None:
-        whole = len(values) // self._repeats * self._repeats
-        if whole:
-            shape = (whole // self._repeats, self._repeats * self.width)
-            self._look_up(values[:whole].reshape(shape), self._parameters, self._origins, out[:whole].reshape(shape))
-        if whole < len(values):
-            self._look_up(values[whole:], self.parameters, self.origins, out[whole:])
-        for column, edges, start in self._searched:
-            out[:, column] = start + np.searchsorted(edges, values[:, column], side="right")
-        missing = np.isnan(values)
-        if missing.any():
-            np.copyto(out, self.missing, where=missing)
+    def counts(self, matrix: Float64, size: int) -> Float64:
+        """(size,) how many values of an (n, F) matrix are in each cell, in two thirds of the time that `cells` and counting them take where there are many."""
+        if self._searched or matrix.size < len(self.table):
+            return np.bincount(self.cells(matrix).ravel(), minlength=size).astype(np.float64)
+        by_place = np.zeros(len(self.table), np.int64)
+        for _, places in self._places(matrix):
+            by_place += np.bincount(places.ravel(), minlength=len(by_place))
+        return np.bincount(self.table, weights=by_place, minlength=size)
 
-    def _look_up(self, values: Float64, parameters: Float64, origins: Int64, out: Int64) -> None:
-        places = _places(values, parameters, origins)
-        np.take(self.table, places, out=out, mode="clip")
-        above = places.view(np.float64)  # its memory is in the cache, and nobody needs the places any more
-        np.take(self.upper, out, out=above, mode="clip")
-        out += values >= above
+    def _places(self, matrix: Float64) -> Iterator[tuple[slice, Int64]]:
+        """Some rows at a time, and the place in the table of each of their values; it is good until the next are asked for."""
+        at_once = max(1, _CELLS_AT_ONCE // max(self.width * self._repeats, 1)) * self._repeats
+        room = np.empty((2, min(at_once, len(matrix)), self.width))
+        for first in range(0, len(matrix) if self.width else 0, at_once):
+            values = np.ascontiguousarray(matrix[first : first + at_once])
+            rows = slice(first, first + len(values))
+            places, edges = room[0, : len(values)].view(np.int64), room[1, : len(values)]
+            tiled = len(values) // self._repeats * self._repeats
+            if tiled:
+                shape = (tiled // self._repeats, self._repeats * self.width)
+                _find_places(values[:tiled].reshape(shape), self._parameters, self._origins, self.upper, places[:tiled].reshape(shape), edges[:tiled].reshape(shape))
+            if tiled < len(values):
+                _find_places(values[tiled:], self.parameters, self.origins, self.upper, places[tiled:], edges[tiled:])
+            yield rows, places
 
 
 @lru_cache(maxsize=4_096)
@@ -135,68 +147,82 @@ def cells_together(bins: Sequence[GridBins], owner: Int64, bounds: Sequence[int]
     if any(one.is_searched for one in bins):
         return np.concatenate([one.cells(matrix[first:end]) for one, first, end in zip(bins, bounds[:-1], bounds[1:], strict=True)])
     out = np.empty(matrix.shape, np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for first in range(0, len(bins), _OWNERS_AT_ONCE):
-            some = bins[first : first + _OWNERS_AT_ONCE]
-            begin, end = bounds[first], bounds[first + len(some)]
-            _fill_together(some, owner[begin:end] - first, matrix[begin:end], out[begin:end])
+    for first in range(0, len(bins), _OWNERS_AT_ONCE):
+        some = bins[first : first + _OWNERS_AT_ONCE]
+        begin, end = bounds[first], bounds[first + len(some)]
+        _fill_together(some, owner[begin:end] - first, matrix[begin:end], out[begin:end])
     return out
 
 
-def _places(values: Float64, parameters: Float64, origins: Int64) -> Int64:
-    """Places on the grid. They are read from the bits of the sums, at a third of the time of a conversion."""
-    shift, low, high = parameters
-    places: Float64 = values + shift
-    np.fmax(places, low, out=places)  # fmax, not maximum: a nan has to get some place, too
-    np.fmin(places, high, out=places)
-    bits = places.view(np.int64)
-    bits -= origins
-    return bits
-
-
 def _fill_together(bins: Sequence[GridBins], owner: Int64, values: Float64, out: Int64) -> None:
-    tables, uppers = [one.table for one in bins], [one.upper for one in bins]
+    tables = [one.table for one in bins]
     parameters = np.stack([one.parameters for one in bins], axis=1)  # (3, owners, F)
-    origins = np.stack([one.origins for one in bins]) - _starts(tables)[:, None]
-    places = _places(values, parameters[:, owner], origins[owner])
-    np.take(np.concatenate(tables), places, out=out)
-    out += values >= np.concatenate(uppers)[out + _starts(uppers)[owner, None]]
-    missing = np.isnan(values)
-    if missing.any():
-        np.copyto(out, np.stack([one.missing for one in bins])[owner], where=missing)
+    origins = np.stack([one.origins for one in bins]) - np.cumsum([0, *map(len, tables[:-1])])[:, None]
+    upper = np.concatenate([one.upper for one in bins])
+    places = np.empty(values.shape, np.int64)
+    _find_places(values, parameters[:, owner], origins[owner], upper, places, np.empty(values.shape))
+    np.take(np.concatenate(tables), places, out=out, mode="clip")
 
 
-def _starts(parts: Sequence[Float64 | Int64]) -> Int64:
-    """Where each part begins when they are put together."""
-    return np.cumsum([0, *map(len, parts[:-1])])
+def _find_places(values: Float64, parameters: Float64, origins: Int64, upper: Float64, places: Int64, edges: Float64) -> None:
+    """Find places in the table; they are read from the bits of sums, at a third of the time of a conversion.
+
+    Parameters
+    ----------
+    values : of any shape, as ``places`` and ``edges``, which is room to work in.
+    parameters, origins : of each value's column, see `GridBins`.
+    upper : edge in each place of the table.
+    """
+    sums = places.view(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.setbufsize(_BUFFER)
+        np.add(values, parameters[0], out=sums)
+        np.maximum(sums, parameters[1], out=sums)
+        np.fmin(sums, parameters[2], out=sums)  # fmin, not minimum: what is missing has the last place
+        places -= origins
+        np.take(upper, places, out=edges, mode="clip")
+        places += values >= edges
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """The places of a column's edges; ``low`` and ``high`` are ``shift`` more than its first and its last place."""
+    """The places of a column's edges.
+
+    Attributes
+    ----------
+    shift, low, high : what is added to a value; that sum at the first place, and at the place of what is not below the last edge, or is missing.
+    bins : (P,) bin of what is in each place; the last two are that of a missing value, and the last bin.
+    upper : (P,) edge in each place; nan where there is none.
+    """
 
     shift: float
     low: float
     high: float
-    places: Int64
-
-    @property
-    def size(self) -> int:
-        return int(self.places[-1]) + 1 if len(self.places) else 1
+    bins: Int64
+    upper: Float64
 
 
 def _grid(edges: Float64) -> _Grid | None:
     """The coarsest grid that keeps the edges apart; None where there is none."""
-    if len(edges) < 2:
-        return _Grid(0.0, 1.0, 1.0, np.zeros(len(edges), np.int64))
+    if not len(edges):
+        return _NO_EDGES
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        step = np.ldexp(1.0, np.frexp(edges[-1] - edges[0])[1] - _COARSEST)
+        step = np.ldexp(1.0, np.frexp(edges[-1] - edges[0] or edges[0])[1] - _COARSEST)
         while True:
             low = np.ldexp(step, _WHOLE_BITS)
             shift = low - np.floor(edges[0] / step) * step
             places = (edges + shift).view(np.int64) - low.view(np.int64)
-            if not np.isfinite(shift) or places[-1] >= LARGEST_GRID:
+            last = int(places[-1]) + _APART
+            if not np.isfinite(shift) or last >= LARGEST_GRID:
                 return None
-            if places[0] >= 0 and (np.diff(places) > 0).all():
-                return _Grid(float(shift), float(low), float(low + places[-1] * step), places)
+            if places[0] >= 0 and (np.diff(places) >= _APART).all():
+                break
             step /= 2
+    bins = np.searchsorted(places, np.arange(last + 2), side="left")
+    bins[last] += 1
+    upper = np.full(last + 2, np.nan)
+    upper[places], upper[last] = edges, edges[-1]
+    return _Grid(float(shift), float(low), float(low + last * step), bins, upper)
+
+
+_NO_EDGES = _Grid(0.0, 1.0, 1.0, np.array([1, 0]), np.array([-np.inf, np.nan]))  # all values share a place with what is missing, and move on

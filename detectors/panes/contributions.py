@@ -93,11 +93,8 @@ class Contributions:
         """Features: one cell each, and one more where a value is out of its expected range."""
         if self._numeric_names:
             matrix = self._numbers(batch)
-            cells = self._numeric.cells(matrix) if members is None else cells_together([one._numeric for one in members.of], members.owner, members.bounds, matrix)
-            sums[:, self._first : self._last] += groups.counts(cells, self._last - self._first)
+            self._bins(sums, groups, matrix, members)
             self._out_of_range(sums, groups, matrix, members)
-            if self._correlation is not None:
-                self._correlation.add(sums[:, self._blocks["correlation"]], groups, self._scores(cells, members))
         for name, bins, block in self._categorical:
             _add_coded(sums[:, block], groups, batch.categorical[name], bins)
         if self._sketched:
@@ -111,6 +108,16 @@ class Contributions:
         if self._anomalies is not None:
             above = np.flatnonzero(self._strange(batch, members))
             sums[:, self._blocks["anomalies"]] += np.stack((groups.sizes(), groups.sizes(above)), axis=1)
+
+    def _bins(self, sums: Float64, groups: RowGroups, matrix: Float64, members: Members | None) -> None:
+        block, size = sums[:, self._first : self._last], self._last - self._first
+        if groups.is_plain and self._correlation is None:
+            block += self._numeric.counts(matrix, size)
+            return
+        cells = self._numeric.cells(matrix) if members is None else cells_together([one._numeric for one in members.of], members.owner, members.bounds, matrix)
+        block += groups.counts(cells, size)
+        if self._correlation is not None:
+            self._correlation.add(sums[:, self._blocks["correlation"]], groups, self._scores(cells, members))
 
     @staticmethod
     def _saturated(block: Float64, groups: RowGroups, values: Float64, limit: float) -> None:

@@ -70,6 +70,11 @@ class RowGroups:
         starts = pane_start(timestamp[rows], length).tolist()
         return cls(list(zip(starts, _texts(version, rows), [""] * len(rows) if segment is None else _texts(segment, rows), strict=True)), of, n)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is one group alone, and each row counts once."""
+        return self.of is None and self.weights is None
+
     def counts(self, cells: Int64, size: int, rows: Int64 | None = None, weights: Float64 | None = None) -> Float64:
         """Counts (or sums of weights) by group and cell.
 
@@ -130,7 +135,7 @@ class RowGroups:
 
     def squares(self, values: Float64, rows: Int64 | None = None) -> Float64:
         """(groups,) sums of the squares of values, as `sums`."""
-        return np.array([values @ values]) if self.of is None and self.weights is None else self.sums(values * values, rows)
+        return np.array([values @ values]) if self.is_plain else self.sums(values * values, rows)
 
 
 def _distinct(code: Int64, width: int) -> tuple[int, Int64]:

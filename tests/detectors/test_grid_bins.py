@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from detectors.columns.grid_bins import GridBins, cells_together
 
@@ -22,14 +23,21 @@ def searched(edges: list[list[float]], starts: list[int], matrix: np.ndarray) ->
 
 def compare(edges: list[list[float]], matrix: np.ndarray) -> None:
     starts = np.cumsum([0, *(len(one) + 3 for one in edges)])[:-1].tolist()
-    cells = GridBins([np.array(one, float) for one in edges], starts).cells(matrix)
-    np.testing.assert_array_equal(cells, searched(edges, starts, matrix))
+    bins = GridBins([np.array(one, float) for one in edges], starts)
+    wanted = searched(edges, starts, matrix)
+    np.testing.assert_array_equal(bins.cells(matrix), wanted)
+    times, size = len(bins.table) // matrix.size + 1, starts[-1] + len(edges[-1]) + 3
+    for often in (1, times):  # few values are counted by cell, and many by place
+        np.testing.assert_array_equal(bins.counts(np.tile(matrix, (often, 1)), size), often * np.bincount(wanted.ravel(), minlength=size))
 
 
 @settings(max_examples=300)
 @given(columns, st.data())
 @example([[-1.7976931348623157e308, 1.7976931348623157e308]], None)
 @example([[0.0, 5e-324, 1.0]], None)
+@example([[5e-324, 1e-323, 2e-323]], None)
+@example([[1.0, np.nextafter(1.0, 2.0)]], None)
+@example([[], [7.0], [-1e300], [-0.0]], None)
 def test_every_value_is_in_the_bin_that_a_search_finds(edges: list[list[float]], data: st.DataObject | None) -> None:
     with np.errstate(over="ignore"):
         near = [value for one in edges for edge in one for value in (edge, np.nextafter(edge, -np.inf), np.nextafter(edge, np.inf))]
@@ -37,6 +45,41 @@ def test_every_value_is_in_the_bin_that_a_search_finds(edges: list[list[float]],
     if data is not None:
         values += data.draw(st.lists(st.floats(), max_size=10))
     compare(edges, np.repeat(np.array(values)[:, None], len(edges), axis=1))
+
+
+kinds = st.sampled_from([np.int8, np.int64, np.uint16, np.float16, np.float32, np.float64])
+
+
+@settings(max_examples=200, deadline=None)
+@given(kinds, st.data())
+def test_counts_are_those_of_numpys_histogram_for_numbers_of_every_type_with_edges_among_them(kind: type, data: st.DataObject) -> None:
+    values = data.draw(arrays(kind, st.integers(1, 60))).astype(np.float64)
+    usual = values[np.isfinite(values)]
+    edges = np.unique(data.draw(st.lists(st.sampled_from(usual.tolist()), max_size=20))) if len(usual) else np.empty(0)  # values occur more than once, edges do not
+    often = 200
+    with np.errstate(invalid="ignore"):
+        wanted, _ = np.histogram(values[~np.isnan(values)], [-np.inf, *edges, np.inf])
+    counts = GridBins([edges], starts=[0]).counts(np.repeat(values, often)[:, None], len(edges) + 2)
+    np.testing.assert_array_equal(counts, often * np.array([*wanted, np.isnan(values).sum()]))
+
+
+def test_many_rows_and_few_of_any_number_of_columns_are_counted_alike() -> None:
+    rng = np.random.default_rng(11)
+    for width in (1, 3, 20, 700):
+        edges = [np.unique(rng.normal(size=rng.integers(0, 9))) for _ in range(width)]
+        starts = np.cumsum([0, *(len(one) + 2 for one in edges)]).tolist()
+        bins = GridBins(edges, starts[:-1])
+        matrix = rng.normal(size=(70_000 // width + 1, width))
+        matrix[rng.random(matrix.shape) < 0.01] = np.nan
+        cells = searched([one.tolist() for one in edges], starts[:-1], matrix)
+        for rows in (0, 1, len(matrix) - 1, len(matrix)):
+            np.testing.assert_array_equal(bins.counts(matrix[:rows], starts[-1]), np.bincount(cells[:rows].ravel(), minlength=starts[-1]))
+
+
+def test_how_numpy_buffers_is_left_as_it_was() -> None:
+    before = np.getbufsize()
+    GridBins([np.array([0.0, 1.0])], [0]).cells(np.zeros((3, 1)))
+    assert np.getbufsize() == before
 
 
 def test_quantile_bins_of_every_kind_of_column_are_those_of_a_search() -> None:
