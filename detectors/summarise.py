@@ -131,6 +131,8 @@ class Summarise:
         self.high = max(self.high, fetch.high)
         for family in self._families.values():
             family.advance(self.high)
+            if not self._held:  # the panes of rows that wait are open
+                family.forget_ids()
 
     def skip(self, end: int, *, missed: bool) -> None:
         """Go on behind records that are not in the log any more.

@@ -101,7 +101,7 @@ class GridBins:
         by_place = np.zeros(len(self.table), np.int64)
         for _, places in self._places(matrix):
             by_place += np.bincount(places.ravel(), minlength=len(by_place))
-        return np.bincount(self.table, weights=by_place, minlength=size)
+        return np.bincount(self.table, weights=by_place, minlength=size).astype(np.float64, copy=False)
 
     def _places(self, matrix: Float64) -> Iterator[tuple[slice, Int64]]:
         """Some rows at a time, and the place in the table of each of their values; it is good until the next are asked for."""

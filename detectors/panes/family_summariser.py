@@ -89,6 +89,7 @@ class FamilySummariser:
         self._examples: list[LabelledRows] = []
         self._touched: set[int] = set()
         self._watermark = NO_TIME
+        self._closed_ids: list[int] = []  # groups that were forgotten since the last flush
 
     def enter(self, model: ModelSummariser) -> int:
         """Take a model revision that is alike; returns its place."""
@@ -278,6 +279,10 @@ class FamilySummariser:
         """Move event time; state that can no longer change is given up at the next flush."""
         self._watermark = high - self._lateness
 
+    def forget_ids(self) -> None:
+        """Forget ids of panes that have closed, while no row waits to be taken; those that have not been saved never will be."""
+        self._closed_ids += self._ids.expire(self._watermark)
+
     @property
     def bytes_of_pane(self) -> int:
         """What a pane takes while it is added to."""
@@ -290,6 +295,7 @@ class FamilySummariser:
 
     def flush(self, covered: int) -> Changes:
         """What changed since the last flush."""
+        self.forget_ids()
         changes = Changes(examples=[self._told(rows) for rows in self._examples])
         self._examples = []
         changes.pieces = [self._as_far_as_it_reaches(piece) for piece in (*self._cohort_pieces.changed(covered), *self._pane_pieces.changed(covered))]
@@ -331,7 +337,7 @@ class FamilySummariser:
         return columns | {"members": members, "owner": owner.astype(np.uint16 if len(members) < 2**16 else np.uint32)}
 
     def _expire(self) -> list[PieceKey]:
-        dropped = [("ids", group, self._ids) for group in self._ids.expire(self._watermark)]
+        dropped, self._closed_ids = [("ids", group, self._ids) for group in self._closed_ids], []
         dropped += [(kind, group, self._join.stores[kind]) for kind, group in self._join.expire(self._watermark - self._specification.labels.timeout)]
         return [self._key(name, group, number) for name, group, store in dropped for number in store.forget_parts(group)]
 

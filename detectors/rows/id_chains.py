@@ -56,6 +56,10 @@ class IdChains:
         """(n,) the entry before each one in its bucket; or `NONE`."""
         return self._before.take(entry)
 
+    def before_since(self, first: int) -> Int32:
+        """(n,) the same of all entries from one on."""
+        return self._before[first : self._size]
+
     def of_same_buckets(self, ids: UInt64, wanted: UInt64) -> Int64:
         """Places in ``ids`` of those that share a bucket with a wanted one, itself among them."""
         is_wanted = np.zeros(len(self._latest), bool)

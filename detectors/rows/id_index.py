@@ -129,7 +129,7 @@ class IdIndex:
         """
         first = len(self)
         self.add(keys, None)
-        return ~self._walk(self._chains.before(np.arange(first, len(self))), wanted).mask
+        return ~self._walk(self._chains.before_since(first), wanted).mask
 
     def keep(self, stays: Callable[[Entries], Bool]) -> None:
         """Keep some rows alone."""

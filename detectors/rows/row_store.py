@@ -223,8 +223,8 @@ class RowStore:
             entries.row[:] = self._blocks.compact(entries.row)
 
     def _keep_unsaved(self, stays: Callable[[RowKeys], Bool]) -> None:
-        kept = [added.take(stays(added.keys)) for added in self._unsaved]
-        self._unsaved = [added for added in kept if len(added.keys)]
+        kept = [(added, np.flatnonzero(stays(added.keys))) for added in self._unsaved]
+        self._unsaved = [added if len(rows) == len(added.keys) else added.take(rows) for added, rows in kept if len(rows)]
 
     def expire(self, before: int) -> list[int]:
         """Drop the groups whose time ended at or before ``before``; returns their numbers, and those of groups evicted since."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
@@ -93,14 +94,15 @@ def without_given_up(counts: dict[object, list[float]]) -> dict[object, list[flo
 
 
 @settings(max_examples=150)
-@given(logs, st.lists(st.integers(1, 30), max_size=4), st.booleans())
-def test_models_of_a_mixed_batch_are_summarised_as_each_alone_however_the_log_is_cut(log: Log, cuts: list[int], by_epochs: bool):
+@given(logs, st.lists(st.integers(1, 30), max_size=4), st.sampled_from(["epochs", "fetches", "fetches that wait"]))
+def test_models_of_a_mixed_batch_are_summarised_as_each_alone_however_the_log_is_cut(log: Log, cuts: list[int], into: str):
     stage, told, first = Summarise(0, Monitors(MONITORS)), Told(), 0
-    for end in sorted({*(cut for cut in cuts if cut < len(log)), len(log)}):
-        stage.absorb(mixed(log, first, end))
-        if by_epochs:
-            told.hear(stage)
-        first = end
+    with patch("detectors.summarise.ROWS_AT_ONCE", 1_000 if into == "fetches that wait" else 1):
+        for end in sorted({*(cut for cut in cuts if cut < len(log)), len(log)}):
+            stage.absorb(mixed(log, first, end))
+            if into == "epochs":
+                told.hear(stage)
+            first = end
     told.hear(stage)
     expected = alone(log)
     found = {key: counts for key, counts in without_given_up(told.counts).items() if any(counts)}

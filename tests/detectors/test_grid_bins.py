@@ -50,7 +50,7 @@ def test_every_value_is_in_the_bin_that_a_search_finds(edges: list[list[float]],
 kinds = st.sampled_from([np.int8, np.int64, np.uint16, np.float16, np.float32, np.float64])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(kinds, st.data())
 def test_counts_are_those_of_numpys_histogram_for_numbers_of_every_type_with_edges_among_them(kind: type, data: st.DataObject) -> None:
     values = data.draw(arrays(kind, st.integers(1, 60))).astype(np.float64)
