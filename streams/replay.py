@@ -25,7 +25,7 @@ from retrainer.canary import answers, canary
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
 from retrainer.registry import Registry
-from retrainer.trainers import Model
+from retrainer.trainers import Model, answered
 from retrainer.versions import Version
 from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
 from streams.metric_functions import functions_of
@@ -206,7 +206,8 @@ def _champion(loop: RetrainLoop) -> Version:
 
 
 def _predicted(rows: Rows, model: Model, version: str) -> Rows:
-    return replace(rows, prediction=model.predict(rows.features), score=model.score(rows.features), version=np.full(len(rows), version, dtype=object))
+    prediction, score = answered(model, rows.features)
+    return replace(rows, prediction=prediction, score=score, version=np.full(len(rows), version, dtype=object))
 
 
 def _shared(rows: Rows, beside: Version, registry: Registry) -> Rows:

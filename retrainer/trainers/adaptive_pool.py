@@ -106,10 +106,19 @@ class AdaptivePool:
 
     def score(self, features: dict[str, Column]) -> Float64:
         """(n,) probability of the positive class, nan where there is none."""
-        n = len(next(iter(features.values()))) if features else 0
         if self.positive is None or self.positive not in self.classes:
-            return np.full(n, np.nan)
-        return np.asarray(np.tensordot(self.weights, self.outputs(features), 1)[:, self.classes.index(self.positive)])
+            return np.full(len(next(iter(features.values()))) if features else 0, np.nan)
+        return self._scores(self.outputs(features))
+
+    def answered(self, features: dict[str, Column]) -> tuple[Column, Float64]:
+        """(n,) what `predict` and `score` tell, of members that are asked once."""
+        outputs = self.outputs(features)
+        return self.answers(outputs, self.weights), self._scores(outputs)
+
+    def _scores(self, outputs: Float64) -> Float64:
+        if self.positive is None or self.positive not in self.classes:
+            return np.full(outputs.shape[1], np.nan)
+        return np.asarray(np.tensordot(self.weights, outputs, 1)[:, self.classes.index(self.positive)])
 
     def artifact(self, online: bytes | None = None) -> bytes:
         """All members and weights; ``online`` is the forest's own artifact, where it was made already."""

@@ -20,7 +20,7 @@ from retrainer.bootstrap import bootstrap_champion, table_examples
 from retrainer.loop import RetrainLoop, Told
 from retrainer.registry import load_model
 from retrainer.registry.files import FilesRegistry
-from retrainer.trainers import TrainingContext, TrainingError, trainer_named
+from retrainer.trainers import TrainingContext, TrainingError, answered, trainer_named
 from retrainer.trainers.adaptive_pool import SHARE, AdaptivePool, followed
 from retrainer.trainers.online_forest import OnlineForest
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
@@ -96,6 +96,20 @@ def test_a_pool_and_a_forest_come_back_from_their_artifacts_as_they_were(pool: A
         assert again.artifact() == model.artifact()
         assert again.predict(features).tolist() == model.predict(features).tolist()
         assert np.array_equal(again.score(features), model.score(features))
+
+
+def test_predictions_and_scores_are_told_by_members_that_are_asked_once(pool: AdaptivePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, _ = table(50, "new", 3)
+    asked, outputs = [], AdaptivePool.outputs
+    separately = pool.predict(features).tolist(), pool.score(features)
+    monkeypatch.setattr(AdaptivePool, "outputs", lambda self, *given, **more: asked.append(1) or outputs(self, *given, **more))
+    prediction, score = answered(pool, features)
+    assert len(asked) == 1
+    assert prediction.tolist() == separately[0]
+    assert np.isfinite(score).all()
+    assert np.array_equal(score, separately[1])
+    member = pool.members[0].model
+    assert answered(member, features)[0].tolist() == member.predict(features).tolist()
 
 
 def test_an_artifact_of_river_builds_nothing_else() -> None:
