@@ -25,7 +25,7 @@ def command(
     Starts a Kafka of its own on loopback, two workers, the retrainer and an inference service, and stops them again.
     Exit code 0 only if everything happened that should.
     """
-    from streams.demo.run import Demonstration  # noqa: PLC0415  scikit-learn, river and plotly take seconds to import, which --help need not wait for
+    from streams.demo.run import Demonstration  # noqa: PLC0415  scikit-learn and river take seconds to import, which --help need not wait for
     from streams.demo.story import loans, own_file  # noqa: PLC0415
 
     if (data is None) != (target is None):

@@ -1,4 +1,4 @@
-"""A report of one model in one self-contained HTML file.
+"""A report of one model in one self-contained HTML file, drawn by the scripts of the live page.
 
 `view_of` makes the view from records (pure, and free of any drawing: the live page shows the same view); `write_report` draws it.
 """

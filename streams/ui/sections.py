@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 import numpy as np
 
 from detectors.alerts.explanation import explain
@@ -18,10 +16,9 @@ from streams.ui.live_curves import drift_heat, estimate_curves, groups, newest_o
 from streams.ui.live_model import LiveModel
 from streams.ui.live_view import LiveView
 from streams.ui.told_model import CLOCK, Teller
-from streams.view.curves import Curve, Heat
-from streams.view.evidence import AlertView
-from streams.view.lineage import VersionView
+from streams.view.curves import Curve
 from streams.view.lineage_picture import picture
+from streams.view.plain_data import Sections, alert_line, alert_story, as_text, curve_data, encoded, heat_data, marks_data, numbers, version_line
 from streams.view.wording import number, share
 
 logger = logging.getLogger(__name__)
@@ -29,8 +26,6 @@ logger = logging.getLogger(__name__)
 SPARK = 60  # values of a line in the fleet
 ORDER = ("unhealthy", "changed", "not proven", "not judged", "recovered", "healthy")
 """Worst first."""
-
-Sections = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +75,7 @@ class Pages:
 
     def encoded(self, asked: Asked) -> dict[str, bytes]:
         """Each section as JSON; numbers that are not defined are null."""
-        return {name: msgspec.json.encode(section, enc_hook=_plain) for name, section in self.sections(asked).items()}
+        return {name: encoded(section) for name, section in self.sections(asked).items()}
 
     def _status(self) -> Sections:
         view = self._view
@@ -175,16 +170,15 @@ class Pages:
         pane = specification.pane if specification else 10_000
         return {
             "choices": {"versions": versions, "segments": segments, "version": asked.version, "segment": asked.segment},
-            "marks": {"alerts": [_mark(alert) for alert in told.alerts], "versions": _version_marks(told.versions)},
-            "performance": [_curve(curve) for curve in performance],
-            "estimate": {"curves": [_curve(curve) for curve in estimated], "state": str(_estimate_state(model))},
-            "traffic": [_curve(curve) for curve in traffic_curves(model, pane, version=asked.version, segment=asked.segment)],
-            "latency": [_curve(curve) for curve in latencies],
-            "failed": [_curve(curve) for curve in failed],
-            "heat": None if heat is None else _heat(heat),
-            "quality": {"curves": [_curve(curve) for curve in rates], "left_out": left_out},
-            "alerts": [_alert_line(alert) for alert in reversed(told.alerts)],
-            "versions": [_version_line(version) for version in reversed(told.versions)],
+            "marks": marks_data(told.alerts, told.versions),
+            "performance": [curve_data(curve) for curve in performance],
+            "estimate": {"curves": [curve_data(curve) for curve in estimated], "state": str(_estimate_state(model))},
+            "traffic": [curve_data(curve) for curve in traffic_curves(model, pane, version=asked.version, segment=asked.segment)],
+            "latency": [curve_data(curve) for curve in latencies],
+            "failed": [curve_data(curve) for curve in failed],
+            "heat": None if heat is None else heat_data(heat),
+            "quality": {"curves": [curve_data(curve) for curve in rates], "left_out": left_out},
+            "alerts": [alert_line(alert) for alert in reversed(told.alerts)],
         }
 
     def _alert(self, model: LiveModel, asked: Asked) -> Sections:
@@ -194,36 +188,13 @@ class Pages:
         if view is None or not records:
             return {"missing": f"No alert {asked.alert} of this model is kept here; 'driftwarden alerts' prints those of the topic."}
         explanation = explain(records, [record for life in model.alerts.values() for record in life.values()])
-        figures = [[figure.monitor, figure.name, figure.stated, figure.recomputed, figure.agrees] for figure in explanation.figures]
-        words = {one.name: {"changed": one.changed, "surely": one.surely, "ruled_out": one.ruled_out} for one in explanation.monitors}
-        return {
-            "alert": _alert_line(view) | {"headline": explanation.headline, "version": view.model_version, "budget": view.budget, "ending": view.ending},
-            "life": explanation.life,
-            "happened": explanation.happened,
-            "next": explanation.next,
-            "monitors": [
-                {
-                    "name": monitor.name,
-                    "facts": [
-                        [monitor.effect, f"{monitor.value_of_effect} (95 % {monitor.interval}); immaterial below {monitor.floor}"],
-                        ["statistic", f"{monitor.value}, an alarm from {monitor.threshold} on: {monitor.statistic}"],
-                        ["events", f"{monitor.n_current} current, {monitor.n_reference} reference"],
-                    ],
-                    "bars": monitor.bars,
-                    "fault": monitor.fault,
-                    **words.get(monitor.name, {"changed": "", "surely": [], "ruled_out": []}),
-                }
-                for monitor in view.monitors
-            ],
-            "more_monitors": view.more_monitors,
-            "figures": {"all": len(figures), "wrong": [figure for figure in figures if not figure[-1]], "list": figures},
-        }
+        return {"alert": alert_line(view) | {"headline": explanation.headline, "version": view.model_version, "budget": view.budget}, **alert_story(view, explanation, CLOCK)}
 
     def _versions(self, model: LiveModel, _: Asked) -> Sections:
         told = self._teller.of(model)
         causes = {alert.alert_id: {"summary": alert.summary, "opened": alert.opened_told} for alert in told.alerts}
         return {
-            "versions": [_version_line(version) | {"details": version.details, "rows": version.rows, "digest": version.digest} for version in reversed(told.versions)],
+            "versions": [version_line(version) for version in reversed(told.versions)],
             "lineage": picture(lineage(model.versions, causes=causes.items()), "svg") if model.versions else "",
             "decisions": [
                 [CLOCK.moment(decision.at), decision.event, decision.instruction, decision.reason, decision.cause, decision.version] for decision in reversed(model.decisions)
@@ -236,101 +207,12 @@ _BARE_ROW: Sections = {"state": "not judged", "since": "", "since_at": None, "do
 
 def _newest_value(curve: Curve) -> str:
     known = curve.values[np.isfinite(curve.values)]
-    return _as_text(float(known[-1]), curve.unit) if len(known) else ""
-
-
-def _as_text(value: float, unit: str) -> str:
-    return share(value) if unit == "share" else number(value)
+    return as_text(float(known[-1]), curve.unit) if len(known) else ""
 
 
 def _spark(curve: Curve) -> Sections:
     newest = newest_of(curve, SPARK)
-    return {"values": _numbers(newest.values), "low": _numbers(newest.low), "high": _numbers(newest.high)}
-
-
-def _curve(curve: Curve) -> Sections:
-    """A curve for the page; times in seconds, as its charts count."""
-    known = np.flatnonzero(np.isfinite(curve.values))
-    last = int(known[-1]) if len(known) else -1
-    bounded = last >= 0 and np.isfinite(curve.low[last]) and curve.low[last] != curve.high[last]
-    return {
-        "name": curve.name,
-        "unit": curve.unit,
-        "window": curve.window,
-        "times": (curve.times / 1_000).tolist(),
-        "values": _numbers(curve.values),
-        "low": _numbers(curve.low) if bounded else None,
-        "high": _numbers(curve.high) if bounded else None,
-        "now": _as_text(float(curve.values[last]), curve.unit) if last >= 0 else "",
-        "interval": f"{_as_text(float(curve.low[last]), curve.unit)} to {_as_text(float(curve.high[last]), curve.unit)}" if bounded else "",
-    }
-
-
-def _heat(heat: Heat) -> Sections:
-    return {
-        "unit": heat.unit,
-        "names": heat.names,
-        "times": (heat.times / 1_000).tolist(),
-        "values": [_numbers(row) for row in heat.values],
-        "alarmed": heat.alarmed.astype(int).tolist(),
-        "left_out": heat.left_out,
-    }
-
-
-def _numbers(values: Any) -> list[float]:
-    """Five significant digits: more than a screen shows, in half of the bytes."""
-    magnitude = 10.0 ** (4 - np.floor(np.log10(np.where(np.isfinite(values) & (values != 0), np.abs(values), 1.0))))
-    rounded: list[float] = (np.round(values * magnitude) / magnitude).tolist()
-    return rounded
-
-
-def _mark(alert: AlertView) -> Sections:
-    return {
-        "id": alert.alert_id,
-        "kind": alert.kind,
-        "severity": alert.severity,
-        "change": alert.change / 1_000,
-        "opened": alert.opened / 1_000,
-        "until": None if alert.until is None else alert.until / 1_000,
-    }
-
-
-def _version_marks(versions: Sequence[VersionView]) -> list[Sections]:
-    """Whenever a version came into service, for all or for a share of the events, or left it, the first first."""
-    marks: list[Sections] = [{"version": version.version, "status": status, "at": at / 1_000} for version in versions for status, at in version.announced]
-    return sorted(marks, key=lambda mark: float(mark["at"]))
-
-
-def _alert_line(alert: AlertView) -> Sections:
-    return {
-        "id": alert.alert_id,
-        "kind": alert.kind,
-        "severity": alert.severity,
-        "state": alert.state,
-        "summary": alert.summary,
-        "changed": alert.change_told,
-        "opened": alert.opened_told,
-        "delay": alert.delay,
-        "until": alert.until_told,
-        "action": alert.action,
-        "causes": alert.causes,
-    }
-
-
-def _version_line(version: VersionView) -> Sections:
-    return {
-        "version": version.version,
-        "status": version.status,
-        "said": version.said,
-        "serving": version.serving,
-        "made": version.made_told,
-        "at": version.at_told,
-        "by": version.by,
-        "parent": version.parent,
-        "cause": version.cause,
-        "cause_is_alert": version.cause_is_alert,
-        "evidence": version.evidence,
-    }
+    return {"values": numbers(newest.values), "low": numbers(newest.low), "high": numbers(newest.high)}
 
 
 def _objective(point: Point) -> str:
@@ -343,9 +225,3 @@ def _objective(point: Point) -> str:
 def _estimate_state(model: LiveModel) -> object:
     point = next((point for key, point in model.newest.items() if key[0] == "estimate"), None)
     return point.fields.get("state", "") if point else ""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a {type(value).__name__} has no form in JSON")

@@ -123,11 +123,24 @@ def shortest_window(points: Sequence[Point]) -> str:
 
 def performance_curves(points: Sequence[Point], task: str) -> tuple[Curve, ...]:
     """The metrics that the labels allow; the one that matters most first."""
-    mine = [point for point in points if point.measurement == "performance"]
-    window = shortest_window(mine)
-    mine = [point for point in mine if point.tags.get("window", "") == window]
+    mine, window = _of_shortest_window(points, "performance")
     curves = (_curve(mine, name, UNITS.get(name, "share"), window) for name in (*(REGRESSION if task == "regression" else CLASSIFICATION), "coverage"))
     return tuple(curve for curve in curves if curve is not None)
+
+
+def estimate_curves(points: Sequence[Point]) -> tuple[Curve, ...]:
+    """Performance without labels."""
+    mine, window = _of_shortest_window(points, "estimate")
+    curve = _curve(mine, "estimated_accuracy", "share", window)
+    return () if curve is None else (curve,)
+
+
+def service_curves(points: Sequence[Point]) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
+    """Latencies, and the share of predictions that failed."""
+    mine, window = _of_shortest_window(points, "service")
+    latencies = (_curve(mine, f"latency_{name}", "ms", window, called=name) for name in ("p50", "p95", "p99"))
+    failed = _curve(mine, "failed", "share", window)
+    return tuple(curve for curve in latencies if curve is not None), () if failed is None else (failed,)
 
 
 def traffic_curves(points: Sequence[Point], pane: int) -> tuple[Curve, ...]:
@@ -150,12 +163,10 @@ def traffic_curves(points: Sequence[Point], pane: int) -> tuple[Curve, ...]:
 
 def quality_curves(points: Sequence[Point], most: int = 6) -> tuple[tuple[Curve, ...], int]:
     """Rates of missing, unseen and out-of-range values, the largest first, and how many others there are; rates that were always 0 are left out."""
-    mine = [point for point in points if point.measurement == "quality"]
-    window = shortest_window(mine)
+    mine, window = _of_shortest_window(points, "quality")
     rates: dict[str, list[Point]] = {}
     for point in mine:
-        if point.tags.get("window", "") == window:
-            rates.setdefault(f"{point.tags.get('kind', '').replace('_', ' ')}: {point.tags.get('feature', '')}", []).append(point)
+        rates.setdefault(f"{point.tags.get('kind', '').replace('_', ' ')}: {point.tags.get('feature', '')}", []).append(point)
     found = [curve for name, of_rate in rates.items() if (curve := _curve(of_rate, "rate", "share", window, called=name)) is not None]
     shown = sorted((curve for curve in found if np.nanmax(curve.values) > 0), key=lambda curve: -float(np.nanmax(curve.values)))
     return tuple(shown[:most]), len(rates) - len(shown[:most])
@@ -223,6 +234,12 @@ def _detectors(specification: MonitorSpecification) -> tuple[Detector, ...]:
     if by_events and specification.events_per_pane is None:
         return ()  # without the rate of events nothing was calibrated, and no monitor ran
     return detectors_of(specification)
+
+
+def _of_shortest_window(points: Sequence[Point], measurement: str) -> tuple[list[Point], str]:
+    mine = [point for point in points if point.measurement == measurement]
+    window = shortest_window(mine)
+    return [point for point in mine if point.tags.get("window", "") == window], window
 
 
 def _heat(rows: dict[str, list[tuple[int, float, bool]]], unit: str) -> Heat | None:

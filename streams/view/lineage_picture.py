@@ -10,6 +10,7 @@ import msgspec
 
 from detectors.rfc3339 import format_time
 from retrainer.lineage import Kind, Lineage, Node
+from streams.view.wording import Clock
 
 PictureFormat = Literal["mermaid", "svg", "json"]
 
@@ -30,7 +31,7 @@ _WIDTH, _HEIGHT, _GAP, _STEP, _MARGIN = 270, 52, 90, 72, 24  # pixels
 _LONGEST = 40  # characters of a line in a box of the SVG
 
 
-def picture(graph: Lineage, form: PictureFormat) -> str:
+def picture(graph: Lineage, form: PictureFormat, clock: Clock = Clock()) -> str:  # noqa: B008  it is frozen
     """The graph as text.
 
     Examples
@@ -44,11 +45,11 @@ def picture(graph: Lineage, form: PictureFormat) -> str:
         n0 -->|makes| n1
     <BLANKLINE>
     """
-    draw: dict[PictureFormat, Callable[[Lineage], str]] = {"mermaid": _mermaid, "svg": _svg, "json": _json}
-    return draw[form](graph)
+    draw: dict[PictureFormat, Callable[[Lineage, Clock], str]] = {"mermaid": _mermaid, "svg": _svg, "json": _json}
+    return draw[form](graph, clock)
 
 
-def _json(graph: Lineage) -> str:
+def _json(graph: Lineage, _: Clock) -> str:
     content: dict[str, Any] = msgspec.to_builtins(graph)
     for node in content["nodes"]:
         for name in ("began", "ended"):
@@ -56,14 +57,14 @@ def _json(graph: Lineage) -> str:
     return msgspec.json.format(msgspec.json.encode(content, enc_hook=str), indent=2).decode() + "\n"
 
 
-def _mermaid(graph: Lineage) -> str:
+def _mermaid(graph: Lineage, clock: Clock) -> str:
     numbers = {node.name: f"n{place}" for place, node in enumerate(graph.nodes)}
     lines = ["flowchart LR"]
     outcomes = set()
     for node in graph.nodes:
         opening, closing = _SHAPES[node.kind]
         said = node.outcome.replace(" ", "_")
-        text = "<br/>".join(_mermaid_text(line) for line in _lines(node))
+        text = "<br/>".join(_mermaid_text(line) for line in _lines(node, clock))
         lines.append(f'    {numbers[node.name]}{opening}"{text}"{closing}' + (f":::{said}" if said else ""))
         outcomes.add(node.outcome)
     lines += [f"    {numbers[edge.source]} -->{f'|{edge.label}|' if edge.label else ''} {numbers[edge.target]}" for edge in graph.edges]
@@ -75,13 +76,13 @@ def _mermaid_text(text: str) -> str:
     return text.replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
 
 
-def _lines(node: Node) -> list[str]:
+def _lines(node: Node, clock: Clock) -> list[str]:
     """What stands in a box: its label, its outcome, its time."""
     when = node.ended if node.ended is not None else node.began if node.kind == "cause" else None
-    return [node.label, *([node.outcome] if node.outcome else []), *([] if when is None else [f"{format_time(when)[:19].replace('T', ' ')} UTC"])]
+    return [node.label, *([node.outcome] if node.outcome else []), *([] if when is None else [clock.moment(when)])]
 
 
-def _svg(graph: Lineage) -> str:
+def _svg(graph: Lineage, clock: Clock) -> str:
     """One band of rows for each version, one column for each kind of node."""
     places = _places(graph)
     width = 2 * _MARGIN + 4 * _WIDTH + 3 * _GAP
@@ -93,7 +94,7 @@ def _svg(graph: Lineage) -> str:
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
     parts += [_arrow(places[edge.source], places[edge.target], edge.label) for edge in graph.edges]
-    parts += [_box(node, *places[node.name]) for node in graph.nodes]
+    parts += [_box(node, _lines(node, clock), *places[node.name]) for node in graph.nodes]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -128,10 +129,9 @@ def _arrow(source: tuple[int, int], target: tuple[int, int], label: str) -> str:
     return f'<path d="{path}" fill="none" stroke="#90a4ae" marker-end="url(#arrow)"><title>{escape(label)}</title></path>'
 
 
-def _box(node: Node, x: int, y: int) -> str:
+def _box(node: Node, lines: list[str], x: int, y: int) -> str:
     colour = _COLOURS.get(node.outcome, _PLAIN)
     radius = _HEIGHT // 2 if node.kind == "version" else 4
-    lines = _lines(node)
     shown = [lines[0], " · ".join(lines[1:])] if len(lines) > 1 else lines
     first = y + _MARGIN + (_HEIGHT // 2 + 4 if len(shown) == 1 else 22)
     texts = "".join(

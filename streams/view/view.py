@@ -1,4 +1,4 @@
-"""What a report shows, as a pure function of records: the page and the live view are two pictures of the same thing."""
+"""What a report shows, as a pure function of records."""
 
 from __future__ import annotations
 
@@ -8,11 +8,26 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from detectors.alerts.alert import Alert
+from detectors.alerts.explanation import Explanation, explain
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect, Status
+from retrainer.lineage import Lineage, lineage
 from retrainer.versions import Version
-from streams.view.curves import Curve, Heat, column_name, drift_heat, floors_of, latest, performance_curves, quality_curves, shortest_window, traffic_curves
+from streams.view.curves import (
+    Curve,
+    Heat,
+    column_name,
+    drift_heat,
+    estimate_curves,
+    floors_of,
+    latest,
+    performance_curves,
+    quality_curves,
+    service_curves,
+    shortest_window,
+    traffic_curves,
+)
 from streams.view.evidence import AlertView, alert_views
 from streams.view.judgement import Judgement, judgement
 from streams.view.lineage import VersionView, version_views
@@ -49,6 +64,7 @@ class ColumnView:
 class ReportView:
     """Everything on the page; free of any drawing.
 
+    ``estimate`` is performance without labels, in the state ``estimate_state``; ``explanations`` are of ``alerts``, in their order; ``lineage`` is None without a version.
     ``left_out_rates`` counts quality rates that are not drawn, as they were 0 or smaller. ``meanings`` explains states of columns. ``scoreboard`` is a table: a header and rows.
     """
 
@@ -60,14 +76,20 @@ class ReportView:
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     performance: tuple[Curve, ...]
+    estimate: tuple[Curve, ...]
+    estimate_state: str
     traffic: tuple[Curve, ...]
+    latency: tuple[Curve, ...]
+    failed: tuple[Curve, ...]
     heat: Heat | None
     columns: tuple[ColumnView, ...]
     meanings: tuple[tuple[str, str], ...]
     quality: tuple[Curve, ...]
     left_out_rates: int
     alerts: tuple[AlertView, ...]
+    explanations: tuple[Explanation, ...]
     versions: tuple[VersionView, ...]
+    lineage: Lineage | None
     scoreboard: tuple[tuple[str, ...], ...]
 
 
@@ -100,7 +122,10 @@ def view_of(
     model, clock = specification.model, Clock(event_times=event_times)
     mine = latest(points, model)
     told = [version for version in versions if version.model == model]
-    alert_rows = alert_views([alert for alert in alerts if alert.model == model], told, clock)
+    records = [record for record in alerts if record.model == model]
+    alert_rows = alert_views(records, told, clock)
+    causes = {alert.alert_id: {"summary": alert.summary, "opened": alert.opened_told} for alert in alert_rows}
+    latency, failed = service_curves(mine)
     performance = performance_curves(mine, specification.task)
     rates, left_out = quality_curves(mine)
     moved = [column_name(name) for name, whole in whole_file.items() if whole.state in MEANINGS]
@@ -113,16 +138,34 @@ def view_of(
         facts=(*_facts(specification, mine, alert_rows, clock), *facts),
         notes=tuple(notes),
         performance=performance,
+        estimate=estimate_curves(mine),
+        estimate_state=next((str(point.fields.get("state", "")) for point in reversed(mine) if point.measurement == "estimate"), ""),
         traffic=traffic_curves(mine, specification.pane),
+        latency=latency,
+        failed=failed,
         heat=drift_heat(mine, specification),
         columns=_columns(mine, specification, whole_file),
         meanings=tuple((state, meaning) for state, meaning in MEANINGS.items() if any(whole.state == state for whole in whole_file.values())),
         quality=rates,
         left_out_rates=left_out,
         alerts=alert_rows,
-        versions=version_views(told, {alert.alert_id for alert in alert_rows}, clock),
+        explanations=explanations(records, alert_rows),
+        versions=version_views(told, set(causes), clock),
+        lineage=lineage(told, causes=causes.items()) if told else None,
         scoreboard=_table(scoreboard),
     )
+
+
+def explanations(records: Sequence[Alert], alerts: Sequence[AlertView]) -> tuple[Explanation, ...]:
+    """Alerts in words, in the order of their views; each is told of the others of the same change."""
+    lives: dict[str, list[Alert]] = {}
+    for record in records:
+        lives.setdefault(record.alert_id, []).append(record)
+    incidents: dict[str, list[Alert]] = {}
+    for record in records:
+        if record.incident:
+            incidents.setdefault(record.incident, []).append(record)
+    return tuple(explain(life := lives[alert.alert_id], incidents.get(life[-1].incident, ())) for alert in alerts)
 
 
 def _facts(specification: MonitorSpecification, points: Sequence[Point], alerts: Sequence[AlertView], clock: Clock) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"faust", "mode", "aiokafka", "pandas", "sklearn", "scipy", "river", "pyarrow", "mlflow", "plotly", "skops"}
+HEAVY = {"faust", "mode", "aiokafka", "pandas", "sklearn", "scipy", "river", "pyarrow", "mlflow", "skops"}
 
 
 def _modules_after(statement: str) -> set[str]:

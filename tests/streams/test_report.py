@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plotly import graph_objects
 
 from detectors.alerts.alert import Alert
 from detectors.point import Point
@@ -25,8 +23,9 @@ from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect, Evidence, Status
 from retrainer.versions import Version
 from streams.report import ReportView, view_of, write_report
-from streams.report.charts import figures_of
 from streams.report.page import page_of
+from streams.report.script import joined
+from streams.report.sections import report_sections
 from streams.view.curves import MOST_POINTS, thinned
 from streams.view.evidence import MOST_BARS, bars_of
 
@@ -34,7 +33,6 @@ HOSTILE = "</script><script>alert(1)</script>"
 MODEL = "<script>alert('loans')</script>"
 START = 1_700_000_000_000
 PANE = 10_000
-ANCHOR = re.compile("#alert-[0-9a-f]+")
 
 
 def specification() -> MonitorSpecification:
@@ -114,7 +112,7 @@ def full() -> ReportView:
 
 
 class Page(HTMLParser):
-    """Elements, text outside of scripts, and whether every element was closed."""
+    """Elements, text outside of scripts and styles, and whether every element was closed."""
 
     VOID = frozenset({"meta", "br", "link", "img", "hr", "input"})
 
@@ -122,6 +120,7 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.scripts: list[str] = []
+        self.styles: list[str] = []
         self.open: list[str] = []
         self.text = ""
         self.feed(page)
@@ -133,6 +132,8 @@ class Page(HTMLParser):
             self.open.append(tag)
         if tag == "script":
             self.scripts.append("")
+        if tag == "style":
+            self.styles.append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -140,7 +141,9 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "script":
             self.scripts[-1] += data
-        elif self.open and self.open[-1] != "style":
+        elif self.open and self.open[-1] == "style":
+            self.styles[-1] += data
+        else:
             self.text += data
 
 
@@ -167,7 +170,7 @@ def test_the_page_is_well_formed_and_holds_the_verdict_and_every_alert(page: Pag
 
 
 def test_hostile_names_stay_text(html: str, page: Page) -> None:
-    assert len(page.scripts) == 3
+    assert len(page.scripts) == 4
     assert HOSTILE in page.text
     assert MODEL in page.text
     assert HOSTILE not in html
@@ -175,39 +178,51 @@ def test_hostile_names_stay_text(html: str, page: Page) -> None:
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
 
 
-def test_hostile_names_are_no_markup_in_charts(page: Page) -> None:
-    figures = json.loads(page.scripts[0])
-    assert {"performance", "heat", "quality", "traffic", "evidence-0-0", "evidence-1-0"} == set(figures)
-    assert "<script" not in json.dumps(figures)
-    assert "&lt;" in figures["heat"]["layout"]["yaxis"]["ticktext"][0]
+def test_the_data_of_the_page_are_json_in_which_no_name_can_end_the_script(page: Page) -> None:
+    assert "<" not in page.scripts[0]
+    data = json.loads(page.scripts[0])
+    assert data["heat"]["names"] == [HOSTILE]
+    assert [one["id"] for one in data["alerts"]] == ["a1", "a2"]
+    assert data["alerts"][0]["story"]["monitors"][0]["bars"]["current"] == [0.4]
+
+
+def test_without_scripts_the_facts_can_be_read_as_text(page: Page) -> None:
+    for told in (
+        "accuracy",
+        "60 %",
+        "50 % to 70 %",
+        "missing: " + HOSTILE,
+        "PSI habit",
+        "12",
+        "+0.3 (95 % +0.2 to +0.4); immaterial below 0.02",
+        "40 %",
+        "evidence 30 of 20 needed",
+    ):
+        assert told in page.text
 
 
 def test_nothing_is_fetched(page: Page) -> None:
-    references = [value for _, attributes in page.elements for name, value in attributes.items() if name in {"src", "href", "srcset", "action", "data"} and value]
-    assert references  # the versions point at their alerts
-    assert all(ANCHOR.fullmatch(reference) for reference in references)
+    assert not [value for _, attributes in page.elements for name, value in attributes.items() if name in {"src", "href", "srcset", "action", "data"} and value]
     assert not [tag for tag, _ in page.elements if tag in {"link", "img", "iframe", "object", "base"}]
+
+
+def test_the_policy_lets_exactly_the_scripts_and_styles_of_the_page_work(page: Page) -> None:
     policy = next(str(attributes["content"]) for tag, attributes in page.elements if tag == "meta" and "http-equiv" in attributes)
-    assert policy.startswith("default-src 'none'; script-src 'sha256-")
-    scripts = policy.split(";")[1]
-    assert "unsafe" not in scripts
+    digests = [" ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts) for texts in (page.scripts[1:], page.styles)]
+    assert policy == f"default-src 'none'; script-src {digests[0]}; style-src {digests[1]}; base-uri 'none'; form-action 'none'"
+    assert page.scripts[2].startswith("/*! https://github.com/leeoniya/uPlot")
 
 
-def test_the_policy_lets_exactly_the_scripts_of_the_page_run(page: Page) -> None:
-    policy = next(str(attributes["content"]) for tag, attributes in page.elements if tag == "meta" and "http-equiv" in attributes)
-    allowed = re.findall(r"'sha256-([^']+)'", policy)
-    assert allowed == [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in page.scripts[1:]]
-    assert page.scripts[1].startswith("/**\n* plotly.js")
+@pytest.mark.parametrize("form", ['import "./b.js";', 'import b from "./b.js";', "export default 3;", "export { a };", 'const b = await import("./b.js");'])
+def test_a_module_in_a_form_that_cannot_be_joined_is_refused(form: str) -> None:
+    with pytest.raises(ValueError, match="cannot be joined; write imports as"):
+        joined("a.js", {"a.js": form}.__getitem__)
 
 
-def test_every_figure_is_one_that_plotly_accepts() -> None:
-    for figure in figures_of(full()).values():
-        graph_objects.Figure(json.loads(msgspec.json.encode(figure)))  # raises at what is unknown to it
-
-
-def test_every_place_for_a_chart_has_its_figure_and_the_other_way_round(page: Page) -> None:
-    places = [attributes["data-figure"] for _, attributes in page.elements if "data-figure" in attributes]
-    assert sorted(str(place) for place in places) == sorted(json.loads(page.scripts[0]))
+def test_modules_that_import_each_other_are_refused() -> None:
+    modules = {"a.js": 'import { b } from "./b.js";\nexport const a = 1;', "b.js": 'import { a } from "./a.js";\nexport const b = 2;'}
+    with pytest.raises(ValueError, match=r"in a circle: a\.js -> b\.js -> a\.js"):
+        joined("a.js", modules.__getitem__)
 
 
 def test_without_alerts_it_is_healthy() -> None:
@@ -278,7 +293,9 @@ def test_rows_without_times_are_called_rows() -> None:
     shown = view(alerts=[msgspec.structs.replace(alert(), change_at=1_200_000, summary="since about 1970-01-01T00:20:00.000Z")], event_times=False)
     assert "since about row 1,200" in shown.judgement.sentence
     assert shown.alerts[0].summary == "since about row 1,200"
-    assert figures_of(shown)["performance"]["layout"]["xaxis"]["type"] == "linear"
+    drawn = report_sections(shown)
+    assert drawn["rows"] is True
+    assert drawn["alerts"][0]["story"]["life"] == ["row 1,700,000,400 opened, 472222h of event time after the change: since about row 1,200"]
 
 
 def test_a_version_says_where_it_came_from_and_why_it_serves() -> None:
@@ -290,9 +307,9 @@ def test_a_version_says_where_it_came_from_and_why_it_serves() -> None:
 
 def test_an_undefined_number_is_a_dash_and_breaks_the_line() -> None:
     points = [*panes(2), Point(measurement="performance", tags={"model": MODEL, "window": "10m"}, fields={"accuracy": float("nan")}, time=START + 3 * PANE)]
-    figure = figures_of(view(points))["performance"]
-    assert figure["data"][-1]["y"] == [0.9, 0.9, None]
-    assert Page(page_of(view(points))).open == []
+    page = Page(page_of(view(points)))
+    assert json.loads(page.scripts[0])["performance"][0]["values"] == [0.9, 0.9, None]
+    assert page.open == []
 
 
 def test_a_year_of_panes_becomes_lines_of_at_most_two_thousand_points_without_losing_a_count() -> None:
@@ -346,7 +363,7 @@ def test_of_many_levels_those_that_moved_most_are_shown() -> None:
 def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.html"
     path.write_text("old")
-    monkeypatch.setattr("streams.report.page.figures_of", lambda _: 1 / 0)
+    monkeypatch.setattr("streams.report.page.report_sections", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(path, view())
     assert path.read_text() == "old"

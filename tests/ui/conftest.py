@@ -25,6 +25,14 @@ from tests.ui.samples import Teller
 from tools.chromium.install import chromium
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+RED = """canvas => {
+  const cells = canvas.getContext("2d").getImageData(0, 0, canvas.width, 20).data;
+  let red = 0;
+  for (let at = 0; at < cells.length; at += 4) red += cells[at] > 80 && cells[at + 1] < 90 && cells[at + 2] < 60;
+  return (4 * red) / cells.length;
+}"""
+"""Share of the first row that is as red as a drift."""
+DRAWN = "canvases => canvases.filter(one => one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some(value => value)).length"
 
 
 @dataclass

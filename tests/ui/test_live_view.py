@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.alerts.alert import Alert
@@ -221,6 +221,7 @@ def test_a_model_that_cannot_be_shown_does_not_hide_the_others(monkeypatch: pyte
     assert [record.message for record in caplog.records] == ["what the topics say of broken cannot be shown"]
 
 
+@settings(deadline=None)
 @given(
     value=st.one_of(st.binary(max_size=60), st.sampled_from([encode_alert(alert())[:-9], b"[]", b"null", b'{"model": 3}', b""])),
     topic=st.sampled_from(["metrics", "alerts", "versions", "decisions", "monitors"]),

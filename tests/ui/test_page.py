@@ -14,18 +14,10 @@ from playwright.sync_api import Browser, expect
 
 from streams.topics import Topics, create_topics
 from streams.ui import server
-from tests.ui.conftest import Served, serving, tab
+from tests.ui.conftest import DRAWN, RED, Served, serving, tab
 from tests.ui.samples import DECISION, FIRST, HOSTILE, MODEL, SECOND, alert, pane, specification, story
 
 KEYS = "Left and right arrow keys read single values."
-RED = """canvas => {
-  const cells = canvas.getContext("2d").getImageData(0, 0, canvas.width, 20).data;
-  let red = 0;
-  for (let at = 0; at < cells.length; at += 4) red += cells[at] > 150 && cells[at + 1] < 90 && cells[at + 2] < 60;
-  return (4 * red) / cells.length;
-}"""
-"""Share of the first row that is as red as a drift."""
-DRAWN = "canvases => canvases.filter(one => one.getContext('2d').getImageData(0, 0, one.width, one.height).data.some(value => value)).length"
 PAGES = ("/", f"/model?name={MODEL}", f"/alert?model={MODEL}&id=a1b2c3d4", f"/versions?name={MODEL}")
 VENDORED = {
     "uPlot.LICENSE.txt": "j5iSKWmbT+LxoEMtDp7cM4qKkR4lDi0bAezXcKX1sb0=",

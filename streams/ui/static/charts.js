@@ -1,6 +1,7 @@
 // Lines over event time by uPlot, with their intervals, and alerts and versions as marks.
 
 import { css, make, say } from "./dom.js";
+import { moment } from "./times.js";
 
 const NAMES = ["--blue", "--orange", "--green", "--purple", "--red", "--grey"];
 const zone = (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC");
@@ -73,10 +74,11 @@ const TIMES = [
 ];
 
 export class LineChart {
-  // title: what it shows; height in pixels; floor: whether the axis begins at 0.
-  constructor({ title, height = 180, floor = false, explained = "" }) {
+  // title: what it shows; height in pixels; floor: whether the axis begins at 0; rows: whether times are rows of a table.
+  constructor({ title, height = 180, floor = false, rows = false, explained = "" }) {
     this.height = height;
     this.floor = floor;
+    this.rows = rows;
     this.marks = { alerts: [], versions: [] };
     this.now = make("span", { class: "now" });
     this.legend = make("p", { class: "legend" });
@@ -85,7 +87,7 @@ export class LineChart {
     this.title = title;
     this.element = make("figure", { class: "chart" }, make("figcaption", {}, this.heading, this.now, explained ? make("p", { class: "soft" }, explained) : null), this.legend, this.place);
     this.place.addEventListener("keydown", (event) => this.move(event));
-    this.observer = new ResizeObserver(() => this.plot?.setSize(this.size()));
+    this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(this.place);
     scheme.addEventListener("change", () => this.plot?.redraw());
   }
@@ -108,6 +110,11 @@ export class LineChart {
     say(this.now, curves.length === 1 ? [first.now, first.interval && `(95 %: ${first.interval})`, over.trim()].filter(Boolean).join(" ") : `${first.unit === "share" ? "share of events" : first.unit}${over}`);
     this.place.setAttribute("aria-label", `${this.title}: ${curves.map((curve) => `${curve.name} ${curve.now}${curve.interval ? `, 95 % ${curve.interval}` : ""}`).join("; ")}. Left and right arrow keys read single values.`);
     this.tell(null);
+  }
+
+  // To the width of its place, in the colours of now.
+  fit() {
+    this.plot?.setSize(this.size());
   }
 
   mark(marks) {
@@ -134,15 +141,22 @@ export class LineChart {
     return {
       ...this.size(),
       tzDate: zone,
-      padding: [16, 8, 0, 0],
+      padding: [16, 24, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: "time" }, drag: { x: true, y: false }, points: { size: 7 } },
-      scales: { x: { time: true }, y: { range: (_, low, high) => this.range(low, high, share) } },
+      scales: { x: { time: !this.rows, range: (plot, low, high) => this.extent(plot, low, high) }, y: { range: (_, low, high) => this.range(low, high, share) } },
       series,
       bands,
-      axes: [{ ...axis, space: 84, values: TIMES }, { ...axis, size: 62, values: (_, values) => values.map((value) => (value === null ? "" : shown(value))) }],
+      axes: [{ ...axis, space: 84, values: this.rows ? (_, values) => values.map((value) => Math.round(value).toLocaleString("en")) : TIMES }, { ...axis, size: 62, values: (_, values) => values.map((value) => (value === null ? "" : shown(value))) }],
       hooks: { draw: [(plot) => drawMarks(plot, this.marks)], setCursor: [(plot) => this.tell(plot.cursor.idx)] },
     };
+  }
+
+  // All of event time where nothing smaller was chosen, so that charts that begin later can be compared.
+  extent(plot, low, high) {
+    const times = plot.data[0];
+    const all = low === times[0] && high === times.at(-1);
+    return all && this.marks.extent ? this.marks.extent : [low, high];
   }
 
   range(low, high, share) {
@@ -165,7 +179,7 @@ export class LineChart {
       key.style.background = `var(${NAMES[place % NAMES.length]})`;
       return make("span", {}, key, `${curve.name} `, make("b", {}, text));
     });
-    const when = at === null ? null : make("span", { class: "soft" }, new Date(data[0][at] * 1e3).toISOString().slice(0, 19).replace("T", " "));
+    const when = at === null ? null : make("span", { class: "soft" }, moment(data[0][at], this.rows));
     return this.legend.replaceChildren(...parts, ...(when ? [when] : []));
   }
 

@@ -42,4 +42,6 @@ export const table = (heads, rows) =>
     make("table", {}, make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, rows.map((row) => make("tr", {}, row.map((cell) => make("td", {}, cell)))))),
   );
 
-export const section = (title, ...children) => make("section", {}, make("h2", {}, title), ...children);
+export const part = (level, title, ...children) => make("section", {}, make(`h${level}`, {}, title), ...children);
+
+export const section = (title, ...children) => part(2, title, ...children);

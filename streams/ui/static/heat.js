@@ -1,10 +1,11 @@
 // How far each column is from its reference, over event time: brightness tells it, a bar below tells an alarm.
 
 import { css, make, say, table } from "./dom.js";
+import { moment } from "./times.js";
 
 const ROW = 22;
 const AXIS = 22;
-// As in the reports: brightness falls all the way, with a step at 1, where it matters.
+// Brightness falls all the way, with a step at 1, where it matters: it reads without hue, and in print.
 const SCALE = [[0, [128, 128, 128, 0.08]], [0.6, [253, 237, 192, 1]], [0.98, [251, 210, 122, 1]], [1.02, [238, 138, 44, 1]], [1.5, [201, 71, 31, 1]], [2, [94, 11, 22, 1]]];
 
 const colour = (value) => {
@@ -17,10 +18,11 @@ const colour = (value) => {
 };
 
 const told = (value) => (value === null ? "–" : value.toFixed(2));
-const moment = (seconds) => new Date(seconds * 1e3).toISOString().slice(0, 19).replace("T", " ");
 
 export class HeatMap {
-  constructor() {
+  // rows: whether times are rows of a table.
+  constructor({ rows = false } = {}) {
+    this.rows = rows;
     this.unit = make("p", { class: "soft" });
     this.readout = make("p", { class: "legend", "aria-live": "polite" });
     this.names = make("ol", { class: "names" });
@@ -31,8 +33,8 @@ export class HeatMap {
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("pointerleave", () => this.read(null));
     this.canvas.addEventListener("keydown", (event) => this.move(event));
-    new ResizeObserver(() => this.heat && this.paint()).observe(this.holder);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.heat && this.paint());
+    new ResizeObserver(() => this.fit()).observe(this.holder);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.fit());
   }
 
   show(heat) {
@@ -49,6 +51,11 @@ export class HeatMap {
     }
     this.numbers.replaceChildren(this.numbers.firstElementChild, table(["column", "now", "alarm"], heat.names.map((name, row) => [name, told(heat.values[row].at(-1)), heat.alarmed[row].at(-1) ? "in alarm" : "no"])));
     this.paint();
+  }
+
+  // To the width of its place, in the colours of now.
+  fit() {
+    if (this.heat) this.paint();
   }
 
   paint() {
@@ -86,7 +93,8 @@ export class HeatMap {
     const marks = Math.max(2, Math.floor(width / 170));
     for (let mark = 0; mark < marks; mark++) {
       pen.textAlign = mark === 0 ? "left" : mark === marks - 1 ? "right" : "center";
-      pen.fillText(moment(begin + ((end - begin) * mark) / (marks - 1)).slice(5, 16), (width * mark) / (marks - 1), height - 2);
+      const told = moment(begin + ((end - begin) * mark) / (marks - 1), this.rows);
+      pen.fillText(this.rows ? told : told.slice(5, 16), (width * mark) / (marks - 1), height - 2);
     }
   }
 
@@ -108,6 +116,6 @@ export class HeatMap {
   read(at) {
     this.at = at;
     const { names, values, alarmed, times } = this.heat;
-    say(this.readout, at ? `${names[at.row]}: ${told(values[at.row][at.cell])}${alarmed[at.row][at.cell] ? ", in alarm" : ""} · ${moment(times[at.cell])}` : "");
+    say(this.readout, at ? `${names[at.row]}: ${told(values[at.row][at.cell])}${alarmed[at.row][at.cell] ? ", in alarm" : ""} · ${moment(times[at.cell], this.rows)}` : "");
   }
 }

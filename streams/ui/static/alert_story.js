@@ -1,0 +1,59 @@
+// What one alert says: what to do next, the evidence from which its figures were computed again, and its life.
+
+import { make, part, say, table } from "./dom.js";
+import { bars } from "./bars.js";
+
+const list = (sentences) => make("ul", {}, sentences.map((sentence) => make("li", {}, sentence)));
+const figure = (value) => (value === null ? "–" : `${+value.toPrecision(6)}`);
+
+const monitor = (one, level) =>
+  make(
+    "article",
+    { class: "monitor" },
+    make(`h${level}`, {}, one.name),
+    make("p", {}, one.changed),
+    table(["", ""], one.facts),
+    one.bars ? bars(one.bars) : null,
+    one.fault ? make("p", { class: "fault" }, `Its evidence cannot be drawn: ${one.fault}.`) : null,
+    one.surely.length ? [make(`h${level + 1}`, {}, "How surely"), list(one.surely)] : null,
+    one.ruled_out.length ? [make(`h${level + 1}`, {}, "What was ruled out"), list(one.ruled_out)] : null,
+  );
+
+export class AlertStory {
+  // level: of its headings.
+  constructor(level) {
+    this.level = level;
+    this.proof = make("p", { class: "proof" });
+    this.wrong = make("div");
+    this.parts = Object.fromEntries(["life", "happened", "next", "monitors"].map((name) => [name, make("div")]));
+    this.more = make("p", { class: "soft" });
+    this.happened = part(level, "What else happened", this.parts.happened);
+    this.element = make(
+      "div",
+      { class: "story" },
+      part(level, "What to do next", this.parts.next),
+      part(level, "Evidence", this.proof, this.wrong, this.parts.monitors, this.more),
+      this.happened,
+      part(level, "Its life", this.parts.life),
+    );
+  }
+
+  update(sections, changed) {
+    if (changed.life) this.parts.life.replaceChildren(list(sections.life));
+    if (changed.happened) {
+      this.happened.hidden = sections.happened.length === 0;
+      this.parts.happened.replaceChildren(list(sections.happened));
+    }
+    if (changed.next) this.parts.next.replaceChildren(list(sections.next));
+    if (changed.monitors) this.parts.monitors.replaceChildren(...sections.monitors.map((one) => monitor(one, this.level + 1)));
+    if ("more_monitors" in changed) say(this.more, sections.more_monitors ? `${sections.more_monitors} weaker monitors of this alert are left out here; its record names them.` : "");
+    if (changed.figures) this.prove(sections.figures);
+  }
+
+  prove({ all, wrong }) {
+    this.proof.dataset.state = wrong.length ? "wrong" : "right";
+    this.proof.hidden = all === 0;
+    say(this.proof, wrong.length ? `${wrong.length} of ${all} figures could not be reproduced from what the alert carries:` : `All ${all} figures were computed again from what the alert carries, and are as stated.`);
+    this.wrong.replaceChildren(...(wrong.length ? [table(["monitor", "figure", "stated", "recomputed"], wrong.map(([name, what, stated, again]) => [name, what, figure(stated), figure(again)]))] : []));
+  }
+}
