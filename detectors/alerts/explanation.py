@@ -62,13 +62,14 @@ class Explanation:
         return tuple(figure for figure in self.figures if not figure.agrees)
 
 
-def explain(records: Sequence[Alert], others: Iterable[Alert] = ()) -> Explanation:
+def explain(records: Sequence[Alert], others: Iterable[Alert] = (), *, recomputed: bool = True) -> Explanation:
     """Explain an alert by its records.
 
     Parameters
     ----------
     records : of one alert, at least one, in any order; those that repeat another are left out.
     others : records of whatever alerts; of those that may be of the same change is told.
+    recomputed : whether its figures are computed again, which takes some tens of milliseconds; without it there are none.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def explain(records: Sequence[Alert], others: Iterable[Alert] = ()) -> Explanati
         monitors=tuple(_monitor(evidence, last) for evidence in last.monitors),
         happened=(*last.happened, *_of_the_same_change(last, others)),
         next=tuple(_what_next(last)),
-        figures=figures(life),
+        figures=figures(life) if recomputed else (),
     )
 
 

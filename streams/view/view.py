@@ -34,6 +34,8 @@ from streams.view.lineage import VersionView, version_views
 from streams.view.wording import Clock, number
 from streams.whole_file import MEANINGS
 
+MOST_RECOMPUTED = 50  # alerts of a report, which takes some seconds; a long history may have hundreds
+
 
 @dataclass(frozen=True, kw_only=True)
 class WholeFile:
@@ -157,7 +159,7 @@ def view_of(
 
 
 def explanations(records: Sequence[Alert], alerts: Sequence[AlertView]) -> tuple[Explanation, ...]:
-    """Alerts in words, in the order of their views; each is told of the others of the same change."""
+    """Alerts in words, in the order of their views; each is told of the others of the same change. Figures of the newest `MOST_RECOMPUTED` are computed again."""
     lives: dict[str, list[Alert]] = {}
     for record in records:
         lives.setdefault(record.alert_id, []).append(record)
@@ -165,7 +167,8 @@ def explanations(records: Sequence[Alert], alerts: Sequence[AlertView]) -> tuple
     for record in records:
         if record.incident:
             incidents.setdefault(record.incident, []).append(record)
-    return tuple(explain(life := lives[alert.alert_id], incidents.get(life[-1].incident, ())) for alert in alerts)
+    first = len(alerts) - MOST_RECOMPUTED
+    return tuple(explain(life := lives[alert.alert_id], incidents.get(life[-1].incident, ()), recomputed=place >= first) for place, alert in enumerate(alerts))
 
 
 def _facts(specification: MonitorSpecification, points: Sequence[Point], alerts: Sequence[AlertView], clock: Clock) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ from streams.report.script import joined
 from streams.report.sections import report_sections
 from streams.view.curves import MOST_POINTS, thinned
 from streams.view.evidence import MOST_BARS, bars_of
+from streams.view.view import MOST_RECOMPUTED
 
 HOSTILE = "</script><script>alert(1)</script>"
 MODEL = "<script>alert('loans')</script>"
@@ -272,6 +273,12 @@ def test_a_recovery_is_told_with_the_reason_of_the_last_time_and_not_of_one_long
     assert told.why.startswith("service: ")
     assert "It was not from about 2023-11-14 22:19:00 UTC" in told.sentence
     assert "3 alerts in all" in told.sentence
+
+
+def test_of_a_long_history_figures_of_the_newest_alerts_are_computed_again() -> None:
+    shown = view(alerts=[msgspec.structs.replace(alert(alert_id=f"a{place:02}"), opened_at=START + place * PANE) for place in range(MOST_RECOMPUTED + 2)])
+    assert [bool(explanation.figures) for explanation in shown.explanations] == [False] * 2 + [True] * MOST_RECOMPUTED
+    assert all(explanation.monitors and explanation.life for explanation in shown.explanations)
 
 
 def test_another_models_records_are_left_out() -> None:

@@ -177,7 +177,7 @@ def test_two_hundred_models_of_fifty_features_are_painted_at_once_and_updated_in
         with tab(browser) as watched:
             page = watched.page
             page.goto(served.address + path)
-            expect(page.locator(".fleet li, .verdict")).to_have_count(200 if path == "/" else 1)
+            expect(page.locator(".fleet li, .verdict .sentence")).to_have_count(200 if path == "/" else 1)
             painted = page.evaluate("(([one]) => one.startTime + one.duration)(performance.getEntriesByName('driftwarden:update'))")  # when the models are there
             page.evaluate("performance.clearMeasures()")
             for model in models:

@@ -51,9 +51,8 @@ export class AlertStory {
   }
 
   prove({ all, wrong }) {
-    this.proof.dataset.state = wrong.length ? "wrong" : "right";
-    this.proof.hidden = all === 0;
-    say(this.proof, wrong.length ? `${wrong.length} of ${all} figures could not be reproduced from what the alert carries:` : `All ${all} figures were computed again from what the alert carries, and are as stated.`);
+    this.proof.dataset.state = wrong.length ? "wrong" : all ? "right" : "open";
+    say(this.proof, all === 0 ? "No figure of it was computed again here; 'driftwarden alerts explain' does so." : wrong.length ? `${wrong.length} of ${all} figures could not be reproduced from what the alert carries:` : `All ${all} figures were computed again from what the alert carries, and are as stated.`);
     this.wrong.replaceChildren(...(wrong.length ? [table(["monitor", "figure", "stated", "recomputed"], wrong.map(([name, what, stated, again]) => [name, what, figure(stated), figure(again)]))] : []));
   }
 }
