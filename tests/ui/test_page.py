@@ -142,7 +142,7 @@ def test_all_can_be_reached_by_keyboard_and_the_focus_is_seen(lived: Served, bro
             reached.append(page.evaluate("[document.activeElement.textContent || document.activeElement.id, getComputedStyle(document.activeElement).outlineStyle]"))
         assert reached == [["Skip to content", "solid"], ["Driftwarden", "solid"], ["filter", "solid"], [MODEL, "solid"]]
         page.keyboard.press("Enter")
-        expect(page.locator(".verdict")).to_be_visible()
+        expect(page.locator(".verdict .sentence")).to_be_visible()
         page.locator(".plot").first.focus()
         page.keyboard.press("ArrowRight")
         expect(page.locator(".legend").first).to_contain_text("accuracy 90 %")
