@@ -98,6 +98,7 @@ class InfluxSink:
         self._rounds: deque[_Round] = deque()
         self._reached: Place = {}  # is written, and not committed
         self._commit_at = 0.0
+        self._was_answered = False
         self._answer: Future[bool] | None = None
         self._asked_at = 0.0
         self._consumer = KafkaConsumer(
@@ -144,6 +145,7 @@ class InfluxSink:
                 self._begin()
                 self._settle(to_the_end=True)
         finally:
+            self._stopping.set()  # also where an error ends it: a request that is tried again would be waited for
             self._lanes.close()
             self._consumer.close(autocommit=False)
             self._writer.close()
@@ -205,7 +207,9 @@ class InfluxSink:
         for request in [request for one in self._rounds for request in one.requests if request.done()]:
             request.result()  # a refusal for good ends the process
         while self._rounds and self._rounds[0].is_done and all(request.result() for request in self._rounds[0].requests):
-            self._reached |= self._rounds.popleft().place
+            written = self._rounds.popleft()
+            self._reached |= written.place
+            self._was_answered |= bool(written.requests)
         if self._reached and (to_the_end or time.monotonic() >= self._commit_at):
             mine = {partition: offset for partition, offset in self._reached.items() if partition in self._consumer.assignment()}  # others were given away: they are written again
             done = not mine or self._commits.commit(self._consumer, mine)
@@ -221,7 +225,7 @@ class InfluxSink:
             self._asked_at, self._answer = now, self._lanes.ask(self._writer.ask)
         if self._writer.away:
             self._figures.waits_for = f"InfluxDB does not take points ({self._writer.away}); {self.held} that were read wait, and Kafka holds what comes"
-        elif self.written or (self._answer is not None and self._answer.done()):
+        elif self._was_answered or (self._answer is not None and self._answer.done()):
             self._figures.waits_for = ""
         if now - self._figures_at >= FIGURES_EVERY:
             self._figures_at = now

@@ -43,7 +43,6 @@ class InfluxWriter:
     ----------
     written : points that InfluxDB has acknowledged.
     rejected : requests, or single points, that it refused at least a part of.
-    away : why InfluxDB takes no points, as of the last time that it was asked; "" where it does.
     """
 
     def __init__(self, settings: InfluxSettings, stopping: threading.Event) -> None:
@@ -54,7 +53,12 @@ class InfluxWriter:
         self._counting = threading.Lock()
         self.written = 0
         self.rejected = 0
-        self.away = ""
+        self._away: dict[str, str] = {}  # by thread: one that is answered says nothing of another that is not
+
+    @property
+    def away(self) -> str:
+        """Why InfluxDB takes no points, as of the last time that a thread asked it; "" where it does."""
+        return next(iter(list(self._away.values())), "")
 
     def write(self, lines: Sequence[bytes]) -> bool:
         """Whether InfluxDB has the lines; it is asked until then, or until this process is told to stop.
@@ -74,7 +78,7 @@ class InfluxWriter:
     def ask(self) -> bool:
         """Whether InfluxDB answers, where there is nothing to write."""
         answers = bool(self._client.ping())
-        self.away = "" if answers else f"{self._settings.url} does not answer"
+        self._tell(None if answers else f"{self._settings.url} does not answer")
         return answers
 
     def close(self) -> None:
@@ -85,9 +89,16 @@ class InfluxWriter:
         try:
             self._post(lines)
         except AwayError as error:
-            self.away = str(error)
+            self._tell(str(error))
             raise
-        self.away = ""
+        self._tell(None)
+
+    def _tell(self, away: str | None) -> None:
+        thread = threading.current_thread().name
+        if away is None:
+            self._away.pop(thread, None)
+        else:
+            self._away[thread] = away
 
     def _post(self, lines: Sequence[bytes]) -> None:
         try:

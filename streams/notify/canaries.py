@@ -1,4 +1,4 @@
-"""Which version of each model serves a share of the events: a fold over `models.versions`, by which its end is told as what it is."""
+"""Which version of each model people were told serves a share of the events: a fold over `models.versions`, by which its end is told as what it is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from retrainer.versions import Version
 
 
 class Canaries:
-    """The canaries in service, by model; `retrainer.canary.canary`, one record at a time.
+    """The canaries, by model, each until a record of its own ends it. It serves no more as soon as the champion beside it is another one, and its own end is recorded then.
 
     Examples
     --------
     >>> canaries = Canaries()
-    >>> [canaries.take(Version(model="churn", version="2", status=status, at=0)) for status in ("canary", "rolled_back", "rolled_back")]
-    [False, True, False]
+    >>> told = (("2", "canary"), ("1", "rolled_back"), ("2", "rejected"), ("2", "rejected"))
+    >>> [canaries.take(Version(model="churn", version=version, status=status, at=0)) for version, status in told]
+    [False, False, True, False]
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,6 @@ class Canaries:
         was = self._of.get(record.model)
         if record.status == "canary":
             self._of[record.model] = record.version
-        elif record.status in {"promoted", "rolled_back"} or (record.status == "rejected" and record.version == was):
-            self._of.pop(record.model, None)
+        elif record.version == was and record.status in {"promoted", "rolled_back", "rejected"}:
+            del self._of[record.model]
         return was == record.version

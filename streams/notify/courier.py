@@ -338,13 +338,14 @@ class Courier:
         for name, count in counted.items():
             self._figures.count(name, self.name, by=count - self._figures_told[name])
         self._figures_told = counted
+        still_open = len(self._open_notices())
         behind = sum(max(0, (consumer.highwater(partition) or 0) - state.next) for partition, state in self._partitions.items() if partition in consumer.assignment())
         for name, value in (
             ("notify_notices_waiting", self.waiting),
             ("notify_notices_held", self._desk.held(now)),
-            ("notify_receiver_away", self._delivery.is_away),
+            ("notify_receiver_away", self._delivery.is_away and bool(still_open or self.waiting)),  # where nothing is to be sent nobody learns that it is back
             ("notify_lag_records", behind),
-            ("notify_alerts_open", len(self._open_notices())),
+            ("notify_alerts_open", still_open),
         ):
             self._figures.set(name, value, self.name)
 

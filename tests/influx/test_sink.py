@@ -201,3 +201,17 @@ def test_a_wrong_token_ends_the_sink_with_nothing_acknowledged(connection: Kafka
     with pytest.raises(SettingsError, match=f"refused to write bucket '{bucket}'.*the token is not valid"):
         InfluxSink(connection, influx.settings(bucket, **NOBODY), threading.Event()).run()
     assert committed(connection, settings) == 0
+
+
+def test_an_error_ends_the_sink_also_while_a_request_is_tried_again(connection: KafkaConnection, settings: InfluxSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(connection, psi(0, 10))
+    sink = InfluxSink(connection, settings.model_copy(update={"url": "http://127.0.0.1:1"}), threading.Event())
+
+    def a_bug() -> None:
+        if sink._writer.away:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(sink, "_tell_figures", a_bug)
+    with pytest.raises(ZeroDivisionError):
+        sink.run()
+    assert committed(connection, settings) == 0
