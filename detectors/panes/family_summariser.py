@@ -276,7 +276,7 @@ class FamilySummariser:
         return (before - self._lateness) // self.pane < (now - self._lateness) // self.pane
 
     def advance(self, high: int) -> None:
-        """Move event time; state that can no longer change is given up at the next flush."""
+        """Move event time; state that can no longer change is given up at the next flush, ids by `forget_ids`."""
         self._watermark = high - self._lateness
 
     def forget_ids(self) -> None:

@@ -240,13 +240,13 @@ class RowStore:
                 self._index.keep(self._stays)
             self._blocks.forget(horizon)
             self._keep_unsaved(lambda keys: keys.timestamp >= horizon)
-        gone += sorted(self._evicted_groups.difference(gone, self._sizes))  # one that has begun anew keeps its parts until it goes for good
+        gone += sorted(self._evicted_groups.difference(gone))
         self._evicted_groups.clear()
         return gone
 
     def forget_parts(self, group: int) -> range:
-        """Numbers of the saved parts of a dropped group, to delete them."""
-        return range(self._parts.pop(group, 0))
+        """Numbers of the saved parts of a dropped group, to delete them; none of one that has begun anew since, which keeps them until it goes for good."""
+        return range(0 if group in self._sizes else self._parts.pop(group, 0))
 
     def unsaved(self) -> list[Part]:
         """Rows added since the last call, as new parts."""

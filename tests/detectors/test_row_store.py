@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,6 +103,21 @@ def test_a_full_store_drops_its_oldest_group_and_says_which_parts_to_delete():
     assert store.expire(0) == [0]
     assert list(store.forget_parts(0)) == [0]
     assert store.expire(0) == []
+
+
+def test_a_group_that_begins_anew_after_it_was_dropped_keeps_what_is_saved_of_it():
+    store = row_store(max_rows=4)
+    store.reach(2)
+    store.append(keys([1, 2, 3, 4], range(4), [1, 2, 11, 12]), {})
+    assert [(part.group, part.number) for part in store.unsaved()] == [(0, 0), (1, 0)]
+    store.append(keys([5, 6], [4, 5], [13, 14]), {})
+    store.trim()
+    dropped = store.expire(0)
+    store.append(replace(keys([7], [6], [5]), owner=np.ones(1, np.int32)), {})
+    dropped += store.expire(0)
+    assert [(part.group, part.number) for part in store.unsaved()] == [(0, 1), (1, 1)]
+    assert [(group, number) for group in dropped for number in store.forget_parts(group)] == []
+    assert [(group, number) for group in store.expire(10) for number in store.forget_parts(group)] == [(0, 0), (0, 1)]
 
 
 @settings(max_examples=200)
@@ -217,7 +234,7 @@ def test_what_is_saved_at_once_has_parts_of_a_bounded_size(monkeypatch: pytest.M
     for part in reversed(saved):
         again.restore(part)
     assert found(again, sent, 200, 0) == expected(sent, 200, 0)
-    assert again.forget_parts(0) == range(8)
+    assert [again.forget_parts(group) for group in again.expire(LENGTH)] == [range(8)]
 
 
 def test_a_row_that_comes_below_the_bound_of_its_owner_is_given_up_once():
