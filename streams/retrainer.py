@@ -35,6 +35,7 @@ from retrainer.versions import Request, Version
 from streams.announcements import Announcements, Record
 from streams.connection import KafkaConnection
 from streams.dataset_files import DatasetFiles
+from streams.event_clock import EventClock
 from streams.examples_codec import decode_examples
 from streams.monitor_codec import decode_record
 from streams.patient_registry import PatientRegistry
@@ -128,7 +129,7 @@ class Acting:
         self._saved = SavedRetraining()
         self._positions: dict[Place, int] = {}
         self._changed: set[str] = set()
-        self._event_time: dict[str, int] = {}  # by model that has had a canary: from the clock to its event time
+        self._event_clock = EventClock()  # of models that have had a canary
         self._points_every = MetricsSettings().points_every / 1_000
         self._saved_at = self._told_at = time.monotonic()
         arguments = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "fetch_max_bytes": 2**24, "isolation_level": "read_committed"}
@@ -181,11 +182,11 @@ class Acting:
 
     def _pass_time(self) -> None:
         """Tell those who have a canary how late it is: no labelled row may ever come to tell them."""
-        if not self._event_time or not self._has_read_all(self._names.examples):
+        if not self._event_clock.models or not self._has_read_all(self._names.examples):
             return
-        for model, shift in self._event_time.items():
+        for model in self._event_clock.models:
             loop = self._loop(model)
-            told = [] if loop is None else loop.on_time(time.time_ns() // 1_000_000 + shift)
+            told = [] if loop is None else loop.on_time(self._event_clock.now(model, time.time_ns() // 1_000_000))
             if told:
                 self._changed.add(model)
                 self._announce(told)
@@ -249,6 +250,7 @@ class Acting:
         for record in self._until({partition: self._positions[(partition.topic, partition.partition)] for partition in partitions}):
             for rows in self._decoded(record) or ():
                 if rows.model in models:
+                    self._hear(rows, record)
                     parts.setdefault(rows.model, []).append(rows)
         together = {model: Examples.concatenate(found) for model, found in parts.items()}
         return {model: [rows.take(np.argsort(_as_they_came(rows), kind="stable"))] for model, rows in together.items()}
@@ -278,7 +280,7 @@ class Acting:
     def _on_version(self, version: Version, record: Any) -> None:
         self._records.setdefault(version.model, []).append(version)
         if version.status == "canary":
-            self._event_time[version.model] = version.at - record.timestamp
+            self._event_clock.begin(version.model, at=version.at, told_at=record.timestamp)
         if version.model in self._loops:
             self._changed.add(version.model)
             self._announce(self._loops[version.model].on_version(version))
@@ -306,10 +308,15 @@ class Acting:
             loop = self._loop(examples.model)
             if loop is not None:
                 self._changed.add(examples.model)
+                self._hear(examples, record)
                 capacity = 2 * loop.specification.retrain.quotas.max_rows
                 self._kept.setdefault(examples.model, KeptRows(capacity)).add(record.partition, record.offset, len(examples))
                 told += loop.on_examples(examples)
         self._announce(told, only_if_told=True)
+
+    def _hear(self, rows: Examples, record: Any) -> None:
+        if len(rows):
+            self._event_clock.tell(rows.model, at=int(row_times(rows, "outcome").max()), told_at=record.timestamp)
 
     def _loop(self, model: str) -> RetrainLoop | None:
         specification = self._specifications.get(model)

@@ -159,10 +159,10 @@ def slow_drift(results: Results) -> str:
 
     Examples
     --------
-    >>> found = {"streams": 4, "alerts": [1, 1, 1, 2], "moved": [0.15, 0.16, 0.17, 0.2], "resolved_while_it_lasted": 0}
-    >>> found |= {"back": 2, "resolved_when_back": [9_000.0, 8_000.0], "acknowledged": 2, "resolved_by_word": 2, "resolved_without_word": 0}
+    >>> found = {"streams": 4, "alerts": [1, 1, 1, 2], "moved": [0.15, 0.16, 0.17, 0.2], "resolved_while_it_lasted": 1}
+    >>> found |= {"back": 2, "resolved_when_back": [9_000.0, 8_000.0], "acknowledged": 2, "resolved_by_word": 2, "resolved_without_word": 2}
     >>> print(slow_drift({"slow-drift": found}).splitlines()[-1])
-    | 4 | 3 of 4 | .17 (.15 to .2) | 0 | 2 of 2, after 9,000 events | 2 of 2 |
+    | 4 | 3 of 4 | .17 (.15 to .2) | 3 | 2 of 2, after 9,000 events | 2 of 2 |
     """
     found = results.get(SLOW_DRIFT)
     if found is None:

@@ -161,7 +161,7 @@ def _told(streams: Sequence[_Stream], course: Course) -> dict[str, Any]:
         "resolved_when_back": [event for found in returned for event in found if event >= 0],
         "acknowledged": len(acknowledged),
         "resolved_by_word": sum(alert.acknowledged is not None for found in acknowledged for alert in found),
-        "resolved_without_word": sum(alert.acknowledged is None for found in acknowledged for alert in found),
+        "resolved_without_word": sum(alert.acknowledged is None and alert.updated_at >= course.over * EVENT for found in acknowledged for alert in found),
     }
 
 

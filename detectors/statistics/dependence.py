@@ -170,19 +170,20 @@ def _lasting(of_panes: Float64, of_events: Float64, correlation: Float64, free: 
     """
     lasting = np.zeros(len(of_panes))
     common = 1 - of_events / of_panes
-    waves = np.flatnonzero((common > _SURELY_COMMON * np.sqrt(2 / free)) & (correlation > 0))  # few, and none where a pane is one event
-    for channel in waves.tolist():
-        of_autoregression = _correlation_of_autoregression(float(common[channel]), float(size[channel]))
-        lasting[channel] = np.clip((correlation[channel] - of_autoregression) / max(common[channel] - of_autoregression, 1e-9), 0, LONGEST_WAVE)
+    waves = np.flatnonzero((common > _SURELY_COMMON * np.sqrt(2 / free)) & (correlation > 0))  # none where a pane is one event
+    for events in np.unique(size[waves]).tolist():  # columns that nothing is missing of are alike
+        alike = waves[size[waves] == events]
+        of_autoregression = _correlation_of_autoregression(common[alike], events)
+        lasting[alike] = np.clip((correlation[alike] - of_autoregression) / np.maximum(common[alike] - of_autoregression, 1e-9), 0, LONGEST_WAVE)
     return lasting
 
 
-def _correlation_of_autoregression(common: float, size: float) -> float:
-    """Of neighbouring panes of so many events, of whose variance such a part is common to their events by an autoregression of these."""
+def _correlation_of_autoregression(common: Float64, size: float) -> Float64:
+    """(c,) of neighbouring panes of so many events, of whose variance such a part is common to their events by an autoregression of these."""
     left = 1 - _POWERS
     panes = (1 + _POWERS) / left - 2 * _POWERS * (1 - _POWERS**size) / (size * left**2)
     of_pairs = _POWERS * (1 - _POWERS**size) ** 2 / (size * left**2)
-    return float(np.interp(common, 1 - (size - panes) / (size - 1) / panes, of_pairs / panes))
+    return np.interp(common, 1 - (size - panes) / (size - 1) / panes, of_pairs / panes)
 
 
 def _quantile(freedom: Float64, height: float) -> Float64:
