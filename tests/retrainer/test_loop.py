@@ -76,8 +76,8 @@ def test_a_concept_change_trains_and_promotes_and_accuracy_recovers(registry: Fi
     after = float(np.mean(registry.fetch(loop.champion.uri, loop.champion.digest).predict(features) == label))
     assert before < 0.7
     assert after > 0.85
-    superseded = next(one for one in told if isinstance(one, Version) and one.status == "rejected")
-    assert superseded.gate["reason"] == f"superseded by version {loop.champion.version}, which was proved first"
+    proved, superseded = (next(one for one in told if isinstance(one, Version) and one.status == status) for status in ("promoted", "rejected"))
+    assert superseded.gate["reason"] == f"superseded by version {proved.version}, which was proved first"
     assert superseded.gate["labels"] > 0
     trained = next(one for one in told if isinstance(one, Version) and one.version == "2")
     assert trained.trained_on["rows"] == 200
