@@ -17,7 +17,7 @@ class Bounds:
     series : lines of a measurement of one model: each metric of each feature, version or segment is one.
     models : further ones are not shown.
     alerts : of a model, the newest; those that are open go last.
-    versions : records of a model's versions, the newest; those of the champion, and of the version that a rollback goes back to, go last.
+    versions : records of a model's versions, the newest; those of the champion, of the canary that serves, and of the version that a rollback goes back to, go last.
     decisions : of the retrainer on a model, the newest.
     history : records of a partition of the metrics that are read at the start, the newest.
     pages : that are open at a time.

@@ -9,9 +9,11 @@ from detectors.alerts.alert import Alert
 from detectors.duration import parse_duration
 from detectors.point import Point
 from detectors.verdict import Status
+from retrainer.canary import canary
 from retrainer.decision import Decision
 from retrainer.versions import Version, champion
 from streams.ui.bounds import Bounds
+from streams.ui.newest_points import NewestPoints
 from streams.ui.series_table import SeriesTable
 from streams.view.curves import CLASSIFICATION, REGRESSION
 
@@ -30,8 +32,9 @@ FIELDS = {
 """Fields of a measurement that charts show."""
 _ROW_TAGS = {"traffic": ("version", "segment"), "segment": ("segment",), "monitor": ("monitor",), "quality": ("feature", "kind"), "drift": ("feature",)}
 _NEWEST = frozenset({"monitor", "drift", "estimate", "objective"})
+_WITHOUT_WINDOW = frozenset({"traffic", "monitor", "objective"})
 _MOST_RECORDS = 50  # of one alert: its opening, and the newest
-_STEPS_UNTIL_STALE = 3  # of a longer window: in each that has events a shorter one has been told as well
+_STEPS_UNTIL_STALE = 3  # of other windows, while nothing comes of the one that is shown: in each step of a longer one that has events a shorter one is told as well
 
 
 class LiveModel:
@@ -41,7 +44,7 @@ class LiveModel:
     ----------
     tables : by measurement; of several windows the shortest that is still told.
     windows : which one that is.
-    newest : the newest point of each series of monitors, distances, estimates and objectives.
+    newest : by measurement, the newest point of each series of monitors, distances, estimates and objectives.
     alerts : records by alert and sequence.
     versions, decisions : records in the order of their topics.
     revision : one more with each change, so that a reader knows whether something is new; ``story`` does so for alerts and versions.
@@ -52,9 +55,9 @@ class LiveModel:
         self._bounds = bounds
         self.tables: dict[str, SeriesTable] = {}
         self.windows: dict[str, str] = {}
-        self._told_until: dict[str, int] = {}
-        self._later: dict[str, set[int]] = {}
-        self.newest: dict[tuple[str, ...], Point] = {}
+        self._told_at: dict[str, int] = {}
+        self._told_since: dict[str, set[int]] = {}
+        self.newest: dict[str, NewestPoints] = {}
         self.alerts: OrderedDict[str, dict[int, Alert]] = OrderedDict()
         self.versions: list[Version] = []
         self.decisions: deque[Decision] = deque(maxlen=bounds.decisions)
@@ -65,16 +68,22 @@ class LiveModel:
         self.story = 0
 
     def take_point(self, point: Point) -> None:
-        """Take a point of this model."""
+        """Take a point of this model.
+
+        Raises
+        ------
+        ValueError
+            If it lacks the window that its measurement has, or that is no duration; the point changes nothing then.
+        """
         measurement, tags = point.measurement, point.tags
         if measurement not in FIELDS and measurement not in _NEWEST:
             return
-        if not self._is_of_shortest_window(measurement, tags.get("window", ""), point.time):
+        if measurement not in _WITHOUT_WINDOW and not self._is_of_shortest_window(measurement, tags.get("window", ""), point.time):
             return
         self.revision += 1
         row = tuple(tags.get(name, "") for name in _ROW_TAGS.get(measurement, ()))
         if measurement in _NEWEST:
-            self._keep_newest((measurement, *row, tags.get("objective", "")), point)
+            self.newest.setdefault(measurement, NewestPoints(series=self._bounds.series)).put((*row, tags.get("objective", "")), point)
         table = self._table(measurement)
         fields = point.fields
         if measurement == "drift":
@@ -157,29 +166,20 @@ class LiveModel:
 
     def _is_of_shortest_window(self, measurement: str, window: str, time: int) -> bool:
         known = self.windows.get(measurement)
-        if known is None or known == window:
-            self._show_window(measurement, window, max(time, self._told_until.get(measurement, time)))
-            return True
-        until = self._told_until[measurement]
-        if time < until:
-            return False
-        if time > until:
-            self._later[measurement].add(time)
-        try:
-            shorter = parse_duration(window) < parse_duration(known)
-        except ValueError:
-            return False
-        if not shorter and len(self._later[measurement]) < _STEPS_UNTIL_STALE:
-            return False
-        self.tables.pop(measurement, None)
-        self.newest = {key: point for key, point in self.newest.items() if key[0] != measurement}
-        self._show_window(measurement, window, time)
-        return True
-
-    def _show_window(self, measurement: str, window: str, until: int) -> None:
+        if known != window:
+            length = parse_duration(window)
+            if known is not None:
+                if length >= parse_duration(known) or time < self._told_at[measurement]:
+                    since = self._told_since[measurement]
+                    since.add(time)
+                    if len(since) < _STEPS_UNTIL_STALE:
+                        return False
+                self.tables.pop(measurement, None)
+                self.newest.pop(measurement, None)
         self.windows[measurement] = window
-        self._told_until[measurement] = until
-        self._later[measurement] = set()
+        self._told_at[measurement] = time
+        self._told_since[measurement] = set()
+        return True
 
     def _table(self, measurement: str) -> SeriesTable:
         table = self.tables.get(measurement)
@@ -187,40 +187,35 @@ class LiveModel:
             table = self.tables[measurement] = SeriesTable(points=self._bounds.points, series=self._bounds.series)
         return table
 
-    def _keep_newest(self, key: tuple[str, ...], point: Point) -> None:
-        known = self.newest.get(key)
-        if known is None:
-            if sum(one[0] == key[0] for one in self.newest) < self._bounds.series:
-                self.newest[key] = point
-        elif known.time <= point.time:
-            self.newest[key] = point
-
 
 def least_needed(records: Sequence[Version]) -> int:
-    """Place of the record of a model that is forgotten first: who serves, and who would after a rollback, is still known without it.
+    """Place of the record of a model that is forgotten first, never that of the newest: who serves, for all or for a share, and who would after a rollback, is known without it.
 
-    Verdicts on versions that never served go first, the oldest of them, then what served before; what a rollback said goes after the promotion that it took back.
+    The oldest goes first, those of these three versions last; of what they have learnt only the newest revision counts as theirs.
+    Fewer records than these three need (seven always suffice) lose first who would serve after a rollback, then the canary, then the champion.
 
     Examples
     --------
-    >>> told = [("1", "registered"), ("1", "promoted"), ("2", "registered"), ("2", "rejected"), ("3", "promoted")]
+    >>> told = [("1", "registered"), ("1", "promoted"), ("2", "registered"), ("2", "rejected"), ("3", "promoted"), ("4", "rejected"), ("5", "registered")]
     >>> records = [Version(model="churn", version=version, status=status, at=0) for version, status in told]
-    >>> while len(records) > 2:
+    >>> while len(records) > 4:
     ...     del records[least_needed(records)]
     >>> [(record.version, record.status) for record in records]
-    [('1', 'promoted'), ('3', 'promoted')]
+    [('1', 'registered'), ('1', 'promoted'), ('3', 'promoted'), ('5', 'registered')]
     """
-    serving = champion(records)
-    before = champion([record for record in records if serving is None or record.version != serving.version])
-    kept = {version.version for version in (serving, before) if version is not None}
-    latest = {(record.version, record.status): place for place, record in enumerate(records)}
+    serving = _serving(records)
+    kept = {record.version for record in serving if record is not None}
+    revised = {record.version: place for place, record in enumerate(records) if record.status == "updated"}
+    places = range(len(records) - 1)
+    others = [place for place in places if records[place].version not in kept or (records[place].status == "updated" and revised[records[place].version] != place)]
+    for candidates, needed in ((others, 3), (places, 3), (places, 2), (places, 1)):
+        for place in candidates:
+            if _serving([*records[:place], *records[place + 1 :]])[:needed] == serving[:needed]:
+                return place
+    return 0
 
-    def need(place: int) -> int:
-        record = records[place]
-        if record.status not in {"promoted", "updated", "rolled_back"}:
-            return 0
-        if record.version in kept:
-            return 3 if record.status != "rolled_back" and place == latest[record.version, record.status] else 0
-        return 2 if record.status == "rolled_back" else 1
 
-    return min(range(len(records)), key=need)
+def _serving(records: Sequence[Version]) -> tuple[Version | None, Version | None, Version | None]:
+    """The champion, the canary, and who would be the champion after a rollback."""
+    first = champion(records)
+    return first, canary(records), champion([record for record in records if first is None or record.version != first.version])

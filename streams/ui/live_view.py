@@ -46,7 +46,7 @@ class LiveView:
     Attributes
     ----------
     revision : one more with each change of anything.
-    unreadable : records that could not be decoded; the rest of what their topic says is shown.
+    unreadable : records that could not be decoded, or hold a point that cannot be taken; the rest of what they and their topic say is shown.
     """
 
     def __init__(self, topics: Topics, bounds: Bounds) -> None:
@@ -115,7 +115,7 @@ class LiveView:
         if self._left_out:
             notes.append(f"More than {self.bounds.models} models: at least {len(self._left_out)} are not shown; start the page with a larger --max-models.")
         if self.unreadable:
-            notes.append(f"{self.unreadable} records of the topics could not be read and are left out.")
+            notes.append(f"{self.unreadable} records of the topics hold what could not be read, which is left out.")
         if self.rejected:
             notes.append(f"{self.rejected:,} dead letters: events that could not be read lie in inference.deadletter, each with its reason.")
         return notes
@@ -131,11 +131,19 @@ class LiveView:
         return model
 
     def _points(self, value: bytes | None) -> None:
+        unreadable = False
         for point in decode_points(value or b""):
-            if point.measurement == "source" and point.model is None:
-                self._rejected[point.tags.get("partition", "")] = point
-            elif point.measurement != "source" and point.model is not None and (model := self._model(point.model)) is not None:
-                model.take_point(point)
+            try:
+                self._point(point)
+            except Exception:  # one point hides no other
+                unreadable = True
+        self.unreadable += unreadable
+
+    def _point(self, point: Point) -> None:
+        if point.measurement == "source" and point.model is None:
+            self._rejected[point.tags.get("partition", "")] = point
+        elif point.measurement != "source" and point.model is not None and (model := self._model(point.model)) is not None:
+            model.take_point(point)
 
     def _alert(self, value: bytes | None) -> None:
         alert = decode_alert(value or b"")

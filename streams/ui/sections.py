@@ -155,7 +155,7 @@ class Pages:
             ("event time", "none yet" if newest is None else CLOCK.moment(newest)),
             ("false-alarm budget", str(specification.false_alarms) if specification else "no monitor is applied"),
         ]
-        facts += [(f"objective {key[1]}", _objective(point)) for key, point in model.newest.items() if key[0] == "objective"]
+        facts += [(f"objective {name}", _objective(point)) for (name,), point in model.newest["objective"].items()] if "objective" in model.newest else []
         return {"model": model.name, "state": told.judgement.state, "sentence": told.judgement.sentence, "facts": facts, "notes": model.notes()}
 
     def _model(self, model: LiveModel, asked: Asked) -> Sections:
@@ -223,5 +223,5 @@ def _objective(point: Point) -> str:
 
 
 def _estimate_state(model: LiveModel) -> object:
-    point = next((point for key, point in model.newest.items() if key[0] == "estimate"), None)
-    return point.fields.get("state", "") if point else ""
+    newest = model.newest.get("estimate")
+    return next((point.fields.get("state", "") for _, point in newest.items()), "") if newest else ""

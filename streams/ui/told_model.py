@@ -59,7 +59,7 @@ class Teller:
         task = task_of(model, specification)
         performance = performance_curves(model, task)
         budget = str(specification.false_alarms) if specification else alerts[-1].budget if alerts else "an unknown number"
-        points = sorted([*_first_pane(model), *(point for key, point in model.newest.items() if key[0] == "monitor")], key=lambda point: point.time)
+        points = sorted([*_first_pane(model), *_monitors(model)], key=lambda point: point.time)
         measured = [curve for curve in performance if curve.name != "coverage"]
         return Told(
             task=task,
@@ -82,3 +82,12 @@ def _first_pane(model: LiveModel) -> list[Point]:
     """What a judgement needs to know of the past: since when there is traffic."""
     traffic = model.tables.get("traffic")
     return [Point(measurement="traffic", tags={}, fields={}, time=int(traffic.times[0]))] if traffic is not None and len(traffic.times) else []
+
+
+def _monitors(model: LiveModel) -> list[Point]:
+    """The newest point of each monitor that was told within the time that charts show; one that was not has ended, and says nothing of today."""
+    table, newest = model.tables.get("monitor"), model.newest.get("monitor")
+    if table is None or newest is None or not len(table.times):
+        return []
+    since = int(table.times[0])
+    return [point for _, point in newest.items() if point.time >= since]

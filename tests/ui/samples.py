@@ -61,6 +61,11 @@ def pane(place: int, *, model: str = MODEL, features: Iterable[str] = ("salary",
     return made
 
 
+def missing(window: str, time: int, *, model: str = MODEL) -> Point:
+    """Quality of a window."""
+    return Point(measurement="quality", tags={"model": model, "window": window, "feature": "age", "kind": "missing"}, fields={"rate": 0.2}, time=time)
+
+
 def story(panes: int = 90) -> list[Point]:
     """The accuracy falls at pane 40 and is back at pane 70."""
     return [
@@ -108,10 +113,14 @@ def version(name: str, status: VersionStatus, place: int, *, model: str = MODEL,
 
 FIRST = (version("1", "registered", -5), version("1", "promoted", -4))
 SECOND = (version("2", "registered", 60, cause="a1b2c3d4", parent="1"), version("2", "promoted", 68, cause="a1b2c3d4", parent="1"))
+NO_DURATIONS = ("soon", "", "-5m", "9" * 400 + "d")
+FAR = 253_402_300_799_000  # the last second that a record can name
 UGLY = (
     ("monitors", b"5", None),
     ("metrics", b"k", b'[{"measurement":"traffic","tags":{"model":"a-healthy-one"},"fields":{"predictions":' + b"9" * 400 + b'},"time":"2023-11-14T22:13:20.000Z"}]'),
     ("decisions", b"k", b"[" * 100_000),
+    ("metrics", b"k", encode_points(missing(window, START) for window in NO_DURATIONS)),
+    ("metrics", b"k", encode_points([missing("1s", FAR, model="a-healthy-one")])),
 )
 """Topics, keys and values of records that can be read, and say what nobody says."""
 DECISION = Decision(

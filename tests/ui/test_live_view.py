@@ -14,6 +14,7 @@ from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from detectors.monitor import Monitor
 from detectors.point import Point
+from retrainer.canary import canary
 from retrainer.versions import Version, VersionStatus, champion
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.topics import Topics
@@ -21,11 +22,12 @@ from streams.ui.bounds import Bounds
 from streams.ui.live_curves import drift_heat, quality_curves, traffic_curves
 from streams.ui.live_model import LiveModel, least_needed
 from streams.ui.live_view import LiveView
+from streams.ui.newest_points import NewestPoints
 from streams.ui.sections import Asked, Pages
 from streams.ui.series_table import SeriesTable
 from streams.ui.told_model import Teller, Told
 from streams.wire import encode_alert, encode_decision, encode_points, encode_version
-from tests.ui.samples import DECISION, FIRST, HOSTILE, MODEL, PANE, SECOND, START, UGLY, alert, pane, specification, story, version
+from tests.ui.samples import DECISION, FAR, FIRST, HOSTILE, MODEL, NO_DURATIONS, PANE, SECOND, START, UGLY, alert, missing, pane, specification, story, version
 
 TOPICS = Topics()
 
@@ -92,8 +94,7 @@ def test_a_window_that_is_told_no_more_makes_way_for_a_longer_one() -> None:
     model = LiveModel(MODEL, Bounds())
 
     def tell(window: str, place: int) -> None:
-        tags = {"model": MODEL, "window": window, "feature": "age", "kind": "missing"}
-        model.take_point(Point(measurement="quality", tags=tags, fields={"rate": 0.2}, time=START + place * PANE))
+        model.take_point(missing(window, START + place * PANE))
 
     for place in range(0, 40, 2):
         tell("10m", place)
@@ -108,6 +109,65 @@ def test_a_window_that_is_told_no_more_makes_way_for_a_longer_one() -> None:
     assert model.windows["quality"] == "1h"
     tell("10m", 90)
     assert model.windows["quality"] == "10m"
+
+
+def test_a_window_that_is_no_duration_is_left_out_and_hides_nothing() -> None:
+    view = told(points=[])
+    for first in (True, False):
+        for window in NO_DURATIONS:
+            view.take(TOPICS.metrics, b"k", encode_points([missing(window, START), missing("10m", START + first * PANE)]))
+    curves, _ = quality_curves(view.models[MODEL])
+    assert [(curve.window, curve.times.tolist()) for curve in curves] == [("10m", [START, START + PANE])]
+    assert view.unreadable == 2 * len(NO_DURATIONS)
+
+
+def test_a_measurement_without_a_window_is_shown_whatever_window_somebody_gives_it() -> None:
+    model = LiveModel(MODEL, Bounds())
+    for place, tags in enumerate(({"window": "soon"}, {}, {"window": "1s"}, {})):
+        model.take_point(Point(measurement="traffic", tags={"model": MODEL} | tags, fields={"predictions": 3, "final": True}, time=START + place * PANE))
+    assert traffic_curves(model, PANE)[0].values.tolist() == [3.0] * 4
+
+
+@pytest.mark.parametrize("lasting", ["1s", "10h"])
+def test_a_window_told_once_of_a_far_time_makes_way_for_one_that_is_told_again_and_again(lasting: str) -> None:
+    model = LiveModel(MODEL, Bounds())
+    model.take_point(missing(lasting, FAR))
+    for place in range(5):
+        model.take_point(missing("1h", START + place * PANE))
+    (curve,), _ = quality_curves(model)
+    assert (curve.window, curve.times.tolist()) == ("1h", [START + place * PANE for place in (2, 3, 4)])
+
+
+def test_the_newest_points_are_those_of_series_that_are_still_told() -> None:
+    newest = NewestPoints(series=3)
+    for time in range(40):
+        for name in range(time // 10, time // 10 + 3):
+            newest.put((f"monitor {name}",), Point(measurement="monitor", tags={}, fields={}, time=time))
+    assert {key: point.time for key, point in newest.items()} == {("monitor 3",): 39, ("monitor 4",): 39, ("monitor 5",): 39}
+
+
+@given(puts=st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 9)), max_size=60))
+def test_of_more_series_than_fit_none_that_is_kept_is_older_than_one_that_was_forgotten_when_it_went(puts: list[tuple[str, int]]) -> None:
+    newest = NewestPoints(series=3)
+    for name, time in puts:
+        known = {key: point.time for key, point in newest.items()}
+        newest.put((name,), Point(measurement="monitor", tags={}, fields={}, time=time))
+        expected = known | {(name,): max(time, known.get((name,), time))}
+        kept = {key: point.time for key, point in newest.items()}
+        assert len(kept) == min(3, len(expected))
+        assert kept.items() <= expected.items()
+        assert all(expected[gone] <= min(kept.values()) for gone in expected.keys() - kept.keys())
+
+
+def test_a_monitor_that_ended_before_the_charts_begin_says_nothing_of_today() -> None:
+    view = told(bounds=Bounds(points=20), points=[*pane(0, features=["age", "height"]), *(point for place in range(1, 60) for point in pane(place, features=["age"]))])
+    assert "1 of 1 monitors say so" in Pages(view).sections(Asked(page="model", model=MODEL))["head"]["sentence"]
+
+
+def test_monitors_that_ended_make_way_for_those_that_came_after_them() -> None:
+    points = [*pane(0, features=["age", "height"]), *(point for place in range(1, 60) for point in pane(place, features=["salary", "debt"]))]
+    view = told(bounds=Bounds(points=20, series=2), points=points)
+    assert "2 of 2 monitors say so" in Pages(view).sections(Asked(page="model", model=MODEL))["head"]["sentence"]
 
 
 def test_drift_is_the_statistic_over_its_threshold_where_the_monitor_is_known() -> None:
@@ -155,13 +215,47 @@ def served(records: list[Version]) -> list[str]:
     return names
 
 
-@given(told=st.lists(st.tuples(st.sampled_from("1234"), st.sampled_from(STATUSES)), min_size=5, max_size=30))
-def test_forgetting_a_record_changes_neither_who_serves_nor_who_would_after_a_rollback(told: list[tuple[str, VersionStatus]]) -> None:
-    records = [version(name, status, place) for place, (name, status) in enumerate(told)]
-    before = served(records)
-    while len(records) > 4:
-        del records[least_needed(records)]
-        assert served(records) == before
+@given(told=st.lists(st.tuples(st.sampled_from("1234"), st.sampled_from(STATUSES)), min_size=8, max_size=40))
+def test_forgetting_a_record_changes_neither_who_serves_nor_who_would_after_a_rollback_and_the_newest_stays(told: list[tuple[str, VersionStatus]]) -> None:
+    records: list[Version] = []
+    for place, (name, status) in enumerate(told):
+        records.append(version(name, status, place))
+        before = served(records), canary(records)
+        if len(records) > 7:
+            del records[least_needed(records)]
+        assert (served(records)[:2], canary(records)) == (before[0][:2], before[1])
+        assert (records[-1].version, records[-1].at) == (name, START + place * PANE)
+
+
+@given(told=st.lists(st.tuples(st.sampled_from("1234"), st.sampled_from(STATUSES)), min_size=2, max_size=12), most=st.integers(1, 6))
+def test_the_newest_record_stays_however_few_are_kept(told: list[tuple[str, VersionStatus]], most: int) -> None:
+    model = LiveModel(MODEL, Bounds(versions=most))
+    for place, (name, status) in enumerate(told):
+        model.take_version(version(name, status, place))
+        assert model.versions[-1] == version(name, status, place)
+        assert len(model.versions) <= most
+
+
+def test_the_newest_challengers_and_a_canary_that_serves_are_shown_however_many_came_before() -> None:
+    model = LiveModel(MODEL, Bounds(versions=9))
+    for one in (*FIRST, *SECOND, version("3", "promoted", 69), version("canary", "canary", 70)):
+        model.take_version(one)
+    for place in range(20):
+        model.take_version(version(f"trial-{place}", "rejected", 71 + place))
+    names = [one.version for one in model.versions]
+    assert names == ["2", "2", "3", "canary", *(f"trial-{place}" for place in range(15, 20))]
+    serving = canary(model.versions)
+    assert serving is not None
+    assert serving.version == "canary"
+
+
+def test_a_champion_that_learns_on_does_not_hide_what_was_tried_beside_it() -> None:
+    model = LiveModel(MODEL, Bounds(versions=6))
+    for place in range(30):
+        model.take_version(version("1", "updated" if place else "promoted", place))
+        model.take_version(version(f"trial-{place}", "rejected", place))
+    names = [one.version for one in model.versions]
+    assert names == ["1", "trial-27", "1", "trial-28", "1", "trial-29"]
 
 
 def test_a_rollback_finds_the_version_that_it_goes_back_to_however_many_were_refused() -> None:
@@ -193,8 +287,13 @@ def test_records_that_say_what_nobody_says_hide_nothing_else() -> None:
         view.take(getattr(TOPICS, topic), key, value)
     view.take(TOPICS.alerts, b"k", encode_alert(without_bins("ugly")))
     view.take(TOPICS.alerts, b"k", encode_alert(alert()))
+    for model in (MODEL, "a-healthy-one"):
+        view.take(TOPICS.metrics, b"k", encode_points([missing("10m", START + place * PANE, model=model) for place in range(5)]))
+        (curve, *_), _ = quality_curves(view.models[model])
+        assert curve.window == "10m"
     pages = Pages(view)
     fleet = {name: msgspec.json.decode(section) for name, section in pages.encoded(Asked()).items()}
+    assert "3 records of the topics hold" in " ".join(view.notes())
     assert fleet["row loans"]["state"] == fleet["row ugly"]["state"] == "unhealthy"
     shown = pages.sections(Asked(page="alert", model="ugly", alert="a1b2c3d4"))
     assert shown["monitors"][0]["fault"] == "its current counts are no list of numbers"

@@ -56,7 +56,7 @@ def test_the_fleet_says_worst_first_what_is_wrong_since_when_why_and_what_was_do
         for said in ("unhealthy", MODEL, "version 2", "since about 2023-11-14 22:20:00 UTC", why, "Done: version 2 was trained because of it"):
             assert said in first
         assert "healthy" in rows.last.inner_text()
-        assert watched.page.locator(".notes").inner_text() == "7 records of the topics could not be read and are left out."
+        assert watched.page.locator(".notes").inner_text() == "8 records of the topics hold what could not be read, which is left out."
         assert watched.page.locator(".spark .line").first.get_attribute("d").count("L") == 59  # type: ignore[union-attr]  # a path has one
         assert watched.page.locator("[src=x], [onerror]").count() == 0
 
