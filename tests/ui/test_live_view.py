@@ -123,8 +123,8 @@ def test_a_window_that_is_no_duration_is_left_out_and_hides_nothing() -> None:
 
 def test_a_measurement_without_a_window_is_shown_whatever_window_somebody_gives_it() -> None:
     model = LiveModel(MODEL, Bounds())
-    for place, tags in enumerate(({"window": "soon"}, {}, {"window": "1s"}, {})):
-        model.take_point(Point(measurement="traffic", tags={"model": MODEL} | tags, fields={"predictions": 3, "final": True}, time=START + place * PANE))
+    for place, window in enumerate(("soon", "", "1s", "")):
+        model.take_point(Point(measurement="traffic", tags={"model": MODEL, "window": window}, fields={"predictions": 3, "final": True}, time=START + place * PANE))
     assert traffic_curves(model, PANE)[0].values.tolist() == [3.0] * 4
 
 
@@ -165,9 +165,9 @@ def test_a_monitor_that_ended_before_the_charts_begin_says_nothing_of_today() ->
 
 
 def test_monitors_that_ended_make_way_for_those_that_came_after_them() -> None:
-    points = [*pane(0, features=["age", "height"]), *(point for place in range(1, 60) for point in pane(place, features=["salary", "debt"]))]
+    points = [*pane(0, features=["age", "height"]), *(point for place in range(1, 60) for point in pane(place, features=["salary"]))]
     view = told(bounds=Bounds(points=20, series=2), points=points)
-    assert "2 of 2 monitors say so" in Pages(view).sections(Asked(page="model", model=MODEL))["head"]["sentence"]
+    assert "1 of 1 monitors say so" in Pages(view).sections(Asked(page="model", model=MODEL))["head"]["sentence"]
 
 
 def test_drift_is_the_statistic_over_its_threshold_where_the_monitor_is_known() -> None:
