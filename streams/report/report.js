@@ -34,15 +34,14 @@ const alertItem = (alert) => {
     make("div", { class: "line" }, make("h3", {}, `${alert.kind}, ${alert.severity}`), make("b", {}, alert.state === "open" ? "open" : `resolved ${alert.until}`)),
     make("p", {}, alert.summary),
     alert.ending ? make("p", { class: "soft" }, alert.ending) : null,
-    make("p", { class: "soft" }, `Changed about ${alert.changed}, reported ${alert.opened}, ${alert.delay} later.${alert.action ? ` Done: ${alert.action}.` : ""}`),
+    make("p", { class: "soft" }, alert.told),
     details,
   );
 };
 
 const columns = () => {
-  const heads = ["column", "state", "effect", "floor", "PSI (by chance up to)", "Jensen-Shannon (by chance up to)", "events"];
   const rows = shown.columns.map((column) => [column.name, column.alarmed ? make("b", {}, column.state) : column.state, column.effect, column.floor, column.psi, column.jensen_shannon, column.n]);
-  return make("details", {}, make("summary", {}, `Last values of ${rows.length === 1 ? "one column" : `${rows.length} columns`}`), ...shown.columns_explained.map((sentence) => make("p", { class: "soft" }, sentence)), table(heads, rows));
+  return make("details", {}, make("summary", {}, `Last values of ${rows.length === 1 ? "one column" : `${rows.length} columns`}`), ...shown.columns_explained.map((sentence) => make("p", { class: "soft" }, sentence)), table(shown.columns_heads, rows));
 };
 
 const model = new ModelView({ item: alertItem, rows: shown.rows });

@@ -31,6 +31,7 @@ def report_sections(view: ReportView) -> Sections:
             for alert, explanation in zip(view.alerts, view.explanations, strict=True)
         ],
         "columns": [_column(column) for column in view.columns],
+        "columns_heads": ["column", "state", "effect", "floor", "PSI (by chance up to)", "Jensen-Shannon (by chance up to)", "events"],
         "columns_explained": _explained(view),
         "versions": [version_line(version) for version in view.versions],
         "lineage": "" if view.lineage is None else picture(view.lineage, "svg", view.clock),

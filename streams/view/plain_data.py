@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import numpy as np
 
 from detectors.alerts.explanation import Explanation
+from detectors.alerts.recomputation import Figure
 from streams.view.curves import Curve, Heat
 from streams.view.evidence import AlertView
 from streams.view.lineage import VersionView
@@ -103,12 +105,12 @@ def alert_line(alert: AlertView) -> Sections:
         "ending": alert.ending,
         "action": alert.action,
         "causes": alert.causes,
+        "told": f"Changed about {alert.change_told}, reported {alert.opened_told}, {alert.delay} later.{f' Done: {alert.action}.' if alert.action else ''}",
     }
 
 
 def alert_story(alert: AlertView, explanation: Explanation, clock: Clock) -> Sections:
     """What is said of one alert, with the evidence of its monitors and every figure beside what it comes to when it is computed again."""
-    figures = [[figure.monitor, figure.name, figure.stated, figure.recomputed, figure.agrees] for figure in explanation.figures]
     words = {one.name: {"changed": clock.told(one.changed), "surely": _told(one.surely, clock), "ruled_out": _told(one.ruled_out, clock)} for one in explanation.monitors}
     return {
         "life": _told(explanation.life, clock),
@@ -128,9 +130,33 @@ def alert_story(alert: AlertView, explanation: Explanation, clock: Clock) -> Sec
             }
             for monitor in alert.monitors
         ],
-        "more_monitors": alert.more_monitors,
-        "figures": {"all": len(figures), "wrong": [figure for figure in figures if not figure[-1]]},
+        "more_monitors": f"{alert.more_monitors} weaker monitors of this alert are left out here; its record names them." if alert.more_monitors else "",
+        "figures": _proof(explanation.figures),
     }
+
+
+def _proof(figures: Sequence[Figure]) -> Sections:
+    """Whether the figures of an alert are what they come to when they are computed again, and those that are not."""
+    wrong = [figure for figure in figures if not figure.agrees]
+    if not figures:
+        told = "No figure of it was computed again here; 'driftwarden alerts explain' does so."
+    elif wrong:
+        told = f"{len(wrong)} of {len(figures)} figures could not be reproduced from what the alert carries:"
+    else:
+        told = f"All {len(figures)} figures were computed again from what the alert carries, and are as stated."
+    return {
+        "state": "wrong" if wrong else "right" if figures else "open",
+        "told": told,
+        "heads": ["monitor", "figure", "stated", "recomputed"],
+        "wrong": [[figure.monitor, figure.name, _exactly(figure.stated), _exactly(figure.recomputed)] for figure in wrong],
+    }
+
+
+def _exactly(value: float) -> str:
+    """Six significant digits, all of a whole number such as a time; two figures that differ look different."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
 
 
 def _told(sentences: Sequence[str], clock: Clock) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from streams.report.page import page_of
 from streams.report.script import joined
 from streams.report.sections import report_sections
 from streams.view.curves import MOST_POINTS, thinned
-from streams.view.evidence import MOST_BARS, bars_of
+from streams.view.evidence import MOST_BARS, MOST_MONITORS, bars_of
 from streams.view.view import MOST_RECOMPUTED
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -198,8 +199,20 @@ def test_without_scripts_the_facts_can_be_read_as_text(page: Page) -> None:
         "+0.3 (95 % +0.2 to +0.4); immaterial below 0.02",
         "40 %",
         "evidence 30 of 20 needed",
+        "Changed about 2023-11-14 22:18:20 UTC, reported 2023-11-14 22:20:00 UTC, 100s later. Done: version 2",
+        "11 of 12 figures could not be reproduced from what the alert carries:",
+        "error_ratelower end of its interval0.2–",
+        "time of the change1700000300000–",
+        "Jensen-Shannon (by chance up to)",
     ):
         assert told in page.text
+
+
+def test_without_scripts_it_is_said_how_many_monitors_are_left_out() -> None:
+    evidence = alert().monitors[0]
+    many = msgspec.structs.replace(alert(), monitors=tuple(replace(evidence, name=f"monitor {place}") for place in range(MOST_MONITORS + 2)))
+    assert "2 weaker monitors of this alert are left out here; its record names them." in Page(page_of(view(alerts=[many]))).text
+    assert "left out here" not in Page(page_of(full())).text
 
 
 def test_nothing_is_fetched(page: Page) -> None:

@@ -145,6 +145,8 @@ def test_without_scripts_the_report_is_text(hostile: Path, browser: Browser) -> 
             "91.6 %",
             "a1b2c3d4",
             "42.9 %",
+            "figures could not be reproduced from what the alert carries:",
+            "recomputed",
             "better on labels that it was not trained on",
             "charts are drawn by the script inside this file, which is switched off",
         ):

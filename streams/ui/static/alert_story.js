@@ -4,7 +4,6 @@ import { make, part, say, table } from "./dom.js";
 import { bars } from "./bars.js";
 
 const list = (sentences) => make("ul", {}, sentences.map((sentence) => make("li", {}, sentence)));
-const figure = (value) => (value === null ? "–" : `${+value.toPrecision(6)}`);
 
 const monitor = (one, level) =>
   make(
@@ -46,13 +45,13 @@ export class AlertStory {
     }
     if (changed.next) this.parts.next.replaceChildren(list(sections.next));
     if (changed.monitors) this.parts.monitors.replaceChildren(...sections.monitors.map((one) => monitor(one, this.level + 1)));
-    if ("more_monitors" in changed) say(this.more, sections.more_monitors ? `${sections.more_monitors} weaker monitors of this alert are left out here; its record names them.` : "");
+    if ("more_monitors" in changed) say(this.more, sections.more_monitors);
     if (changed.figures) this.prove(sections.figures);
   }
 
-  prove({ all, wrong }) {
-    this.proof.dataset.state = wrong.length ? "wrong" : all ? "right" : "open";
-    say(this.proof, all === 0 ? "No figure of it was computed again here; 'driftwarden alerts explain' does so." : wrong.length ? `${wrong.length} of ${all} figures could not be reproduced from what the alert carries:` : `All ${all} figures were computed again from what the alert carries, and are as stated.`);
-    this.wrong.replaceChildren(...(wrong.length ? [table(["monitor", "figure", "stated", "recomputed"], wrong.map(([name, what, stated, again]) => [name, what, figure(stated), figure(again)]))] : []));
+  prove({ state, told, heads, wrong }) {
+    this.proof.dataset.state = state;
+    say(this.proof, told);
+    this.wrong.replaceChildren(...(wrong.length ? [table(heads, wrong)] : []));
   }
 }

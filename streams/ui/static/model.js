@@ -21,7 +21,7 @@ const item = (alert, model) =>
     { class: `alert ${alert.severity} ${alert.state}` },
     make("div", { class: "line" }, make("a", { href: address("alert", { model, id: alert.id }) }, `${alert.kind}, ${alert.severity}`), make("b", {}, alert.state === "open" ? "open" : `resolved ${alert.until}`)),
     make("p", {}, alert.summary),
-    make("p", { class: "soft" }, `Changed about ${alert.changed}, reported ${alert.opened}, ${alert.delay} later.${alert.action ? ` Done: ${alert.action}.` : ""}`),
+    make("p", { class: "soft" }, alert.told),
   );
 
 const chooser = (name, label, query) => {
