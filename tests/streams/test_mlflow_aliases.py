@@ -10,6 +10,8 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from kafka import KafkaProducer
@@ -125,7 +127,9 @@ def test_a_webhook_is_answered_by_what_became_of_it() -> None:
         assert post(url, about("churn"), secret=SECRET[:-1]) == 401
         assert post(url, about("churn"), age=301) == 401
         assert post(url, b"[]") == 400
-        assert post(url, b" " * 1_000_001) == 413
+        too_long = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        too_long.request("POST", "/", headers={"Content-Length": "1000001"})  # refused by its length: who sent it all might be cut off before the answer
+        assert too_long.getresponse().status == 413
     assert asked == ["churn", "away"]
 
 
