@@ -309,8 +309,10 @@ class Demonstration:
             alerts=observer.alerts,
             versions=observer.versions,
             title="Driftwarden, demonstration",
-            facts=[("story", f"{'ok' if check.happened else 'NOT'}: {check.what} ({check.seen})") for check in found],
-            notes=[f"{scene.name}, from row {scene.start:,}: {scene.told}" for scene in story.scenes],
+            notes=[
+                *(f"{scene.name}, from row {scene.start:,}: {scene.told}" for scene in story.scenes),
+                *(f"{'ok' if check.happened else 'NOT'}: {check.what} ({check.seen})" for check in found),
+            ],
             scoreboard=[_row(one) for one in scores],
         )
         write_report(report, view)
