@@ -123,7 +123,14 @@ def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> A
 
 
 def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> str:
-    """What an alert led to; "" for nothing."""
+    """What an alert led to; "" for nothing.
+
+    Examples
+    --------
+    >>> three, five = (Version(model="loans", version=version, status="promoted", at=at, cause="a1") for version, at in (("3", 700_000), ("5", 1_900_000)))
+    >>> what_was_done("a1", [three, five], Clock(event_times=False))
+    'version 3 was trained because of it and promoted at row 700, then 5'
+    """
     mine = [version for version in versions if version.cause == alert_id]
     promoted = [version for version in mine if version.status == "promoted"]
     rejected = {version.version for version in mine if version.status == "rejected"}
@@ -131,7 +138,9 @@ def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> s
     waiting = {version.version for version in mine} - rejected - back - {version.version for version in promoted}
     parts = []
     if promoted:
-        parts.append(f"version {promoted[-1].version} was trained because of it and promoted at {clock.moment(promoted[-1].at)}")
+        first, *later = dict.fromkeys(version.version for version in promoted)
+        followed = f", then {', '.join(later)}" if later else ""
+        parts.append(f"version {first} was trained because of it and promoted at {clock.moment(promoted[0].at)}{followed}")
     if rejected:
         parts.append(f"{len(rejected)} challenger{'s were' if len(rejected) > 1 else ' was'} refused")
     if back:
