@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-STOPS_WITHIN = 30.0
-"""Seconds."""
+from tests.waiting import PATIENCE
 
 
 @contextmanager
@@ -27,7 +26,7 @@ def running_beside(run: Callable[[], None], stopping: threading.Event) -> Iterat
         yield
     finally:
         stopping.set()
-        thread.join(STOPS_WITHIN)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         if raised:
             raise raised[0]

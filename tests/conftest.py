@@ -18,6 +18,17 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, suppres
 settings.load_profile("repeatable")
 
 
+REAL = {"broker", "mlflow_address", "influx", "alertmanager_server", "browser"}
+"""Fixtures that start servers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where real servers take part a test that fails is run once more, and the log says RERUN: that is a fault to be mended, but not of the change that it stopped."""
+    for item in items:
+        if item.get_closest_marker("kafka") or REAL & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def broker() -> Iterator[str]:
     """Bootstrap address of a real Kafka; a broker that cannot start is a failure, never a skip."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,7 @@ import requests
 
 from streams.child import dying_with_parent
 from streams.demo.processes import free_port
-
-PATIENCE = 60.0
-"""Seconds until it answers."""
+from tests.waiting import PATIENCE, eventually
 
 
 @dataclass
@@ -40,14 +37,16 @@ class Server(ABC):
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(dying_with_parent(self.command()), stdout=log, stderr=subprocess.STDOUT)
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            try:
-                if requests.get(self.url + self.READY, timeout=1).ok:
-                    return
-            except requests.ConnectionError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "log").read_text()[-3_000:])
+        try:
+            eventually(self._answers, f"an answer of {self.url}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log ends:\n{(self.folder / 'log').read_text()[-3_000:]}") from None
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(self.url + self.READY, timeout=PATIENCE).ok
+        except requests.ConnectionError:
+            return False
 
     def stop(self) -> None:
         if self.process is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from bench.peer_environment import PEERS, python_of, requirements
 from bench.peer_rows import ROWS, Peer, edges_of, truth
 from bench.peers.counting import Counting, Report, Tally, Task
 from bench.workload import BEGINNING, PANE, START, Workload
+from tests.waiting import eventually
 
 STREAM = Workload(features=3, beginning=2_000, per_pane=1_000)
 
@@ -79,14 +79,7 @@ def absent(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def test_a_peer_that_ends_is_told_with_its_last_words(absent: Peer) -> None:
     with pytest.raises(BenchError, match=r"none==1\.0 ended with exit code 1: .*No module named bench\.peers\.none_peer"):
-        wait_until_read(absent, 1)
-
-
-def wait_until_read(peer: Peer, events: int) -> None:
-    deadline = time.monotonic() + 30
-    while not peer.has_read(events):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        eventually(lambda: absent.has_read(1), "its end")
 
 
 def test_a_peer_has_read_as_much_as_its_report_says(task: Task, absent: Peer) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from kafka import KafkaProducer
 
@@ -12,6 +10,7 @@ from streams.connection import connect
 from streams.demo.observer import Observer
 from streams.topics import Topics
 from streams.wire import encode_points
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -31,13 +30,11 @@ def test_a_provisional_point_of_a_replaced_worker_does_not_take_the_place_of_the
     ]
     producer = KafkaProducer(bootstrap_servers=broker)
     for point in told:
-        producer.send(topics.metrics, encode_points([point]), partition=0).get(10)
+        producer.send(topics.metrics, encode_points([point]), partition=0).get(PATIENCE)
     producer.close()
     observer = Observer(connect(broker, topic_prefix=topics.prefix))
     try:
-        deadline = time.monotonic() + 60
-        while len(observer.points) < 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        eventually(lambda: len(observer.points) >= 3 or observer.error is not None, "three points")
         assert observer.error is None
         assert observer.total("predictions") == 107
         assert observer.final_panes() == {0, 10_000}

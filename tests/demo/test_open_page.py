@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from detectors.errors import DriftwardenError
 from streams.demo.open_page import OpenPage, open_page
 from streams.demo.processes import Processes
 from streams.topics import create_topics
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -31,7 +32,7 @@ def test_the_page_answers_at_the_address_that_was_told_until_somebody_presses_ct
         finally:
             signal.signal(signal.SIGINT, before)
     with pytest.raises(requests.ConnectionError):
-        requests.get(page.address, timeout=5)
+        requests.get(page.address, timeout=PATIENCE)
 
 
 def test_a_page_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
@@ -42,10 +43,12 @@ def test_a_page_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None
 
 
 def _answer(address: str) -> str:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            return requests.get(address, timeout=5).text
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    raise AssertionError(f"nothing answers at {address}")
+    told: list[str] = []
+
+    def answers() -> bool:
+        with suppress(requests.ConnectionError):
+            told.append(requests.get(address, timeout=PATIENCE).text)
+        return bool(told)
+
+    eventually(answers, f"an answer of {address}")
+    return told[0]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streams.influx.lanes import Lanes
 from streams.influx.lines import Told
+from tests.waiting import PATIENCE
 
 
 def told(series: int, value: int) -> Told:
@@ -43,7 +44,7 @@ def test_a_lane_that_waits_holds_up_no_other_but_what_is_behind_it() -> None:
 
     def write(lines: Sequence[bytes]) -> bool:
         if b"s0 n=0 0" in lines:
-            free.wait(30)
+            free.wait(PATIENCE)
         written.extend(lines)
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from streams.topics import Topics
 from streams.wire import encode_points
 from tests.background import running_beside
 from tests.influx.conftest import NOBODY, Influxd
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -68,13 +69,6 @@ def stored(settings: InfluxSettings, measurement: str = "drift") -> list[dict[st
         flux = f"""from(bucket: "{settings.bucket}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{measurement}")
             |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")"""
         return sorted((record.values for table in client.query_api().query(flux) for record in table.records), key=lambda row: row["_time"])
-
-
-def eventually(told: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not told():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def committed(connection: KafkaConnection, settings: InfluxSettings, partition: int = 0) -> int:
@@ -155,7 +149,7 @@ def test_what_is_behind_an_unwritten_point_is_not_acknowledged_and_the_last_valu
     def slow(writer: InfluxWriter, lines: Sequence[bytes]) -> bool:
         if any(b"n=0.0" in line for line in lines):
             waited.set()
-            free.wait(30)
+            free.wait(PATIENCE)
         return write(writer, lines)
 
     monkeypatch.setattr(InfluxWriter, "write", slow)

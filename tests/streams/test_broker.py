@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from streams import java
 from streams.broker import Broker, BrokerError
 from streams.demo.processes import free_port
 from streams.topics import Topics, create_topics, existing_partitions
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -78,7 +78,7 @@ def test_a_broker_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> 
 
 def test_a_broker_that_a_test_started_ends_when_the_test_is_killed(tmp_path: Path) -> None:
     imports = "import sys, time; from pathlib import Path; from streams.broker import Broker\n"
-    program = imports + "b = Broker(0, Path(sys.argv[1]), die_with_parent=True); b.start(); print(b.status().pid, flush=True); time.sleep(60)"
+    program = imports + "b = Broker(0, Path(sys.argv[1]), die_with_parent=True); b.start(); print(b.status().pid, flush=True); time.sleep(600)"
     parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
@@ -86,10 +86,7 @@ def test_a_broker_that_a_test_started_ends_when_the_test_is_killed(tmp_path: Pat
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 60
-    while _alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not _alive(pid)
+    eventually(lambda: not _alive(pid), "the end of the broker")
 
 
 def test_the_cache_is_the_platforms_and_a_variable_moves_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

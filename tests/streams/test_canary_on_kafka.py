@@ -14,7 +14,8 @@ from detectors.rows.examples import Examples
 from streams.model_watcher import ModelWatcher
 from streams.topics import Topics
 from tests.retrainer.concepts import alert
-from tests.streams.retraining_stream import CHANGE, SECONDS, RetrainingStream, wait_until
+from tests.streams.retraining_stream import CHANGE, RetrainingStream
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -48,7 +49,7 @@ def test_a_canary_that_no_labelled_row_ever_judges_is_rolled_back_by_the_clock(c
     changed.run_until(lambda: changed.versions()[-1].status == "rolled_back")
     back = changed.versions()[-1]
     assert (back.version, back.by) == ("2", "retrainer")
-    assert 7_000 <= back.at < 7_000 + 1_000 * SECONDS
+    assert 7_000 <= back.at < 7_000 + 1_000 * PATIENCE
     assert "no verdict within" in back.gate["reason"]
 
 
@@ -59,7 +60,7 @@ def test_a_canary_goes_on_through_the_deaths_of_the_retrainer_and_is_promoted_by
     changed.die(("inside", "StartCanary"))
     changed.die(("after", "StartCanary"))
     with ModelWatcher("loans", changed.broker, registry=changed.registry, topic_prefix=changed.topics.prefix) as watcher:
-        wait_until(lambda: watcher.canary is not None)
+        eventually(lambda: watcher.canary is not None)
         assert watcher.version is not None
         assert watcher.version.version == "1"
         answered = served(rows.take(slice(UNTIL_IT_SERVES, None)), watcher)
@@ -67,7 +68,7 @@ def test_a_canary_goes_on_through_the_deaths_of_the_retrainer_and_is_promoted_by
         changed.publish(answered)
         changed.die(("inside", "Publish"))
         changed.run_until(changed.ended)
-        wait_until(lambda: watcher.version is not None and watcher.version.version == "2" and watcher.canary is None)
+        eventually(lambda: watcher.version is not None and watcher.version.version == "2" and watcher.canary is None)
     assert [(one.version, one.status, one.share) for one in changed.versions()] == [("2", "registered", None), ("2", "canary", 0.5), ("2", "promoted", None)]
     assert [one.instruction for one in changed.decisions()][:6] == ["Collect", "Train", "StartGate", "StartCanary", "Publish", "DoNothing"]
     promoted = changed.versions()[-1]

@@ -24,6 +24,7 @@ from streams.wire import encode_alert
 from tests.detectors.event_samples import specification
 from tests.detectors.test_explanation import ALERTS, lives
 from tests.streams.command_line import run
+from tests.waiting import PATIENCE
 
 EVIDENCE = Evidence(
     name="feature:salary",
@@ -91,7 +92,7 @@ def test_follow_goes_on_with_the_alerts_that_come(broker: str, topics: Topics) -
         assert msgspec.json.decode(process.stdout.readline())["alert_id"] == "churn2"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def _file(folder: Path, alerts: list[Alert], *, instead: tuple[str, str] = ("", "")) -> Path:

@@ -11,7 +11,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from streams.topics import Topics
 from streams.wire import decode_points
-from tests.streams.delivery_stream import DeliveryStream, delivery_stream, wait_until
+from tests.streams.delivery_stream import DeliveryStream, delivery_stream
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -55,12 +56,12 @@ def test_records_that_expired_are_missed_and_their_panes_are_not_complete(broker
         stream.apply()
         worker = stream.worker("w0")
         stream.publish(3_000)
-        wait_until(lambda: stream.committed(1) == end_of(stream, 1), "all of it covered")
+        eventually(lambda: stream.committed(1) == end_of(stream, 1), "all of it covered")
         if restarted:
             worker.kill()
         else:
             worker.signal(signal.SIGSTOP)
-            wait_until(worker.is_stopped, "the stop")
+            eventually(worker.is_stopped, "the stop")
         stream.publish(2_000)
         began, declared = expire(stream, 1), stream.committed(1) or 0
         stream.publish(3_000)

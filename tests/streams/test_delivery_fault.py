@@ -12,7 +12,8 @@ from kafka import KafkaAdminClient
 
 from streams.state_codec import FORMAT
 from streams.topics import Topics, create_topics
-from tests.streams.delivery_stream import PARTITIONS, START, STEP, delivery_stream, wait_until
+from tests.streams.delivery_stream import PARTITIONS, START, STEP, delivery_stream
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -63,10 +64,10 @@ def test_a_source_topic_made_anew_stops_a_running_worker_and_the_next_one(broker
         stream.apply()
         stream.publish(2_000)
         worker = stream.worker("w0")
-        wait_until(lambda: None not in [stream.committed(partition) for partition in range(PARTITIONS)], "an epoch of every partition")
+        eventually(lambda: None not in [stream.committed(partition) for partition in range(PARTITIONS)], "an epoch of every partition")
         admin = KafkaAdminClient(bootstrap_servers=broker)
         admin.delete_topics([topics.inference_events])
-        wait_until(lambda: topics.inference_events not in admin.list_topics(), "deletion")
+        eventually(lambda: topics.inference_events not in admin.list_topics(), "deletion")
         time.sleep(1.0)
         create_topics(broker, partitions=PARTITIONS, prefix=topics.prefix)
         admin.close()
@@ -84,7 +85,7 @@ def test_state_and_bundles_of_another_release_stop_the_worker_in_one_line_and_wh
         stream.apply()
         stream.publish(2_000)
         other = stream.worker("w0", "format", "0")
-        wait_until(lambda: None not in [stream.committed(partition) for partition in range(PARTITIONS)], "an epoch of every partition")
+        eventually(lambda: None not in [stream.committed(partition) for partition in range(PARTITIONS)], "an epoch of every partition")
         other.stop()
         kept = (topics.summaries, *topics.state)
         for found, forgotten in ((rf"state piece {topics.state[0]}\[\d\] \('manifest',\)", topics.state), (rf"bundle {topics.summaries}\[\d\]@0", kept)):
@@ -104,6 +105,6 @@ def made_anew(broker: str, topics: Topics, names: tuple[str, ...]) -> None:
     """Delete some topics, and apply them again."""
     admin = KafkaAdminClient(bootstrap_servers=broker)
     admin.delete_topics(list(names))
-    wait_until(lambda: not set(names) & set(admin.list_topics()), "deletion")
+    eventually(lambda: not set(names) & set(admin.list_topics()), "deletion")
     create_topics(broker, partitions=PARTITIONS, prefix=topics.prefix)
     admin.close()

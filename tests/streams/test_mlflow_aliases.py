@@ -28,6 +28,7 @@ from streams.topics import Topics
 from streams.whole_topic import read_versions
 from streams.wire import encode_version
 from tests.streams.command_line import run
+from tests.waiting import PATIENCE
 
 SECRET = "a secret of the tests"  # noqa: S105  as it says
 ARTIFACT = dump({"format": 1, "estimator": None, "levels": {}, "task": "classification", "positive": None})
@@ -42,7 +43,7 @@ def listening(follower: object) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}/"
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(PATIENCE)
 
 
 @pytest.mark.kafka
@@ -113,7 +114,7 @@ def test_a_webhook_is_answered_by_what_became_of_it() -> None:
         headers = {"X-MLflow-Delivery-Id": "d", "X-MLflow-Timestamp": timestamp, "X-MLflow-Signature": signature("d", timestamp, body, secret)}
         try:
             request = urllib.request.Request(url, body, headers)  # noqa: S310  our own server
-            return int(urllib.request.urlopen(request, timeout=10).status)  # noqa: S310  as above
+            return int(urllib.request.urlopen(request, timeout=PATIENCE).status)  # noqa: S310  as above
         except urllib.error.HTTPError as error:
             return error.code
 
@@ -127,7 +128,7 @@ def test_a_webhook_is_answered_by_what_became_of_it() -> None:
         assert post(url, about("churn"), secret=SECRET[:-1]) == 401
         assert post(url, about("churn"), age=301) == 401
         assert post(url, b"[]") == 400
-        too_long = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        too_long = HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
         too_long.request("POST", "/", headers={"Content-Length": "1000001"})  # refused by its length: who sent it all might be cut off before the answer
         assert too_long.getresponse().status == 413
     assert asked == ["churn", "away"]

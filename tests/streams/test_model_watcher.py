@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from retrainer.versions import Version
 from streams.model_watcher import ModelWatcher, NoChampionError
 from streams.topics import Topics
 from streams.wire import encode_version
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -39,20 +39,11 @@ def announce(broker: str, topics: Topics, registry: FilesRegistry) -> Announce:
         uri, digest = registry.register(f"{model} {version}".encode(), record)
         record = Version(model=model, version=version, status=status, at=at, share=share, uri=uri, digest=digest)  # type: ignore[arg-type]
         producer = KafkaProducer(bootstrap_servers=broker)
-        producer.send(topics.versions, encode_version(record), key=model.encode()).get(10)
+        producer.send(topics.versions, encode_version(record), key=model.encode()).get(PATIENCE)
         producer.close()
         return record
 
     return announce
-
-
-def _eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_the_champion_is_there_at_once_and_a_promotion_swaps_it_and_calls_back(broker: str, topics: Topics, registry: FilesRegistry, announce: Announce) -> None:
@@ -63,7 +54,7 @@ def test_the_champion_is_there_at_once_and_a_promotion_swaps_it_and_calls_back(b
     with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix, on_promotion=lambda version: calls.append(version.version)) as watcher:
         assert watcher.current() == b"loans 1"
         two = announce("2")
-        assert _eventually(lambda: calls == ["1", "2"])
+        eventually(lambda: calls == ["1", "2"])
         assert watcher.current() == b"loans 2"
         assert watcher.version == two
 
@@ -77,7 +68,7 @@ def test_only_the_champion_is_loaded_when_there_is_a_history_and_a_rollback_brin
     with ModelWatcher("loans", broker, registry=registry.root, topic_prefix=topics.prefix, on_promotion=lambda version: calls.append(version.version)) as watcher:
         assert watcher.current() == b"loans 3"
         announce("3", "rolled_back")
-        assert _eventually(lambda: watcher.current() == b"loans 2")
+        eventually(lambda: watcher.current() == b"loans 2")
     assert calls == ["3", "2"]
 
 
@@ -91,14 +82,14 @@ def test_a_canary_answers_its_share_until_it_is_rolled_back_and_every_replica_ch
     ):
         assert {watcher.for_event(one).model for one in ids} == {b"loans 1"}
         beside = announce("2", "canary", share=0.3, at=1)
-        assert _eventually(lambda: watcher.canary == replica.canary == beside)
+        eventually(lambda: watcher.canary == replica.canary == beside)
         chosen = [watcher.for_event(one).version.version for one in ids]
         assert chosen == [replica.for_event(one).version.version for one in ids]
         assert chosen == ["2" if answers(beside, one) else "1" for one in ids]
         assert 30 < chosen.count("2") < 90
         assert (watcher.current(), calls) == (b"loans 1", ["1"])
         announce("2", "rolled_back", at=2)
-        assert _eventually(lambda: watcher.canary is None)
+        eventually(lambda: watcher.canary is None)
         assert {watcher.for_event(one).model for one in ids} == {b"loans 1"}
 
 
@@ -109,13 +100,13 @@ def test_an_artifact_that_was_changed_is_not_loaded_and_the_one_before_goes_on(b
         forged = announce("2", "registered")
         (registry.root / forged.uri.removeprefix("files:")).write_bytes(b"forged")
         producer = KafkaProducer(bootstrap_servers=broker)
-        producer.send(topics.versions, encode_version(Version(model="loans", version="2", status="promoted", at=1, uri=forged.uri, digest=forged.digest))).get(10)
+        producer.send(topics.versions, encode_version(Version(model="loans", version="2", status="promoted", at=1, uri=forged.uri, digest=forged.digest))).get(PATIENCE)
         producer.close()
-        assert _eventually(lambda: watcher.last_error is not None)
+        eventually(lambda: watcher.last_error is not None)
         assert "was not loaded" in str(watcher.last_error)
         assert watcher.current() == b"loans 1"
         announce("3", at=2)
-        assert _eventually(lambda: watcher.current() == b"loans 3")
+        eventually(lambda: watcher.current() == b"loans 3")
         assert watcher.last_error is None
 
 
@@ -128,14 +119,14 @@ def test_a_callback_that_fails_does_not_end_the_watching(broker: str, topics: To
 
     announce("1")
     with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix, on_promotion=fail) as watcher:
-        assert called.wait(15)
+        assert called.wait(PATIENCE)
         announce("2")
-        assert _eventually(lambda: watcher.current() == b"loans 2")
+        eventually(lambda: watcher.current() == b"loans 2")
 
 
 def test_no_champion_is_told_with_its_reason(broker: str, topics: Topics, registry: FilesRegistry) -> None:
     with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix) as watcher:
-        assert _eventually(lambda: watcher._read_whole)
+        eventually(lambda: watcher._read_whole)
         with pytest.raises(NoChampionError, match="'loans' has no champion after 0 s: no version was promoted yet"):
             watcher.current(timeout=0)
     with ModelWatcher("loans", "127.0.0.1:1", registry=registry) as watcher, pytest.raises(NoChampionError, match=r"127\.0\.0\.1:1 cannot be reached"):

@@ -29,6 +29,7 @@ from streams.topics import Topics
 from streams.wire import encode_version
 from tests.retrainer.concepts import specification, table
 from tests.streams.command_line import run
+from tests.waiting import PATIENCE
 
 ROWS = [{"x": 0.5, "y": 1, "city": "Rome"}, {"x": None, "y": 0, "city": None}, {"x": -1.0, "y": 2, "city": "Atlantis"}]
 COLUMNS = {"x": np.array([0.5, np.nan, -1.0]), "y": np.array([1.0, 0.0, 2.0]), "city": np.array(["Rome", None, "Atlantis"], object)}
@@ -64,13 +65,13 @@ def server(folder: Path) -> Iterator[str]:
         assert said.startswith("model 'loans' version 1 on port "), said
         yield f"http://127.0.0.1:{said.split()[-1]}"
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def ask(address: str, body: bytes | None = None, kind: str = "application/json") -> tuple[int, Any]:
     request = urllib.request.Request(address, body, {"Content-Type": kind})  # noqa: S310  our own server
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310  as above
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310  as above
             return answer.status, json.loads(answer.read().strip() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

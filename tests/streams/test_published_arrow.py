@@ -26,6 +26,7 @@ from streams.topics import Topics
 from tests.streams.arrow_samples import DECODER
 from tests.streams.delivery_stream import START, delivery_stream
 from tests.streams.test_decoder_laws import NOW, rows
+from tests.waiting import PATIENCE
 
 PANE = 10_000
 EDGE = [2**53 + 1, 2**70, float("inf"), float("nan"), np.float32(0.1), np.int64(3), np.bool_(True), "\ud800", [1], b"a", "", True, None]
@@ -157,11 +158,11 @@ def test_a_worker_reads_json_and_arrow_in_one_topic_with_every_compression(broke
             assert {is_arrow(record.value) for record in records} == {pack is arrow_records_of}
             for record in records:
                 producer.produce(topics.inference_events, value=record.value, key=record.key, partition=record.partition, timestamp=record.timestamp)
-            assert producer.flush(20) == 0
+            assert producer.flush(PATIENCE) == 0
         with Publisher(broker, topic_prefix=topics.prefix, form="arrow", compression_type="gzip") as publisher:
             for event in predictions(200, first=10_000):
                 publisher.publish(event)
-            assert publisher.flush(20)
+            assert publisher.flush(PATIENCE)
         stream.predictions[START] += 10 * 100 + 200
         stream.labels[START] += 10 * 50
         stream.finish()
@@ -175,7 +176,7 @@ def test_the_publisher_sends_columns_compressed_where_it_was_told_to(broker: str
         for event in predictions(400):
             publisher.publish(event)
         publisher.advance(START + PANE)
-        assert publisher.flush(20)
+        assert publisher.flush(PATIENCE)
         assert publisher.counters.sent == 400
         assert publisher._delivery._producer.config["compression_type"] == "gzip"
     with delivery_stream(broker, topics, tmp_path) as stream:

@@ -24,6 +24,7 @@ from streams.published_event import TIMES, Label, Prediction, records_of
 from streams.publisher import Publisher, PublisherCounters, PublisherFullError
 from streams.topics import Topics, create_topics
 from streams.wire import schema
+from tests.waiting import PATIENCE
 
 NOWHERE = "127.0.0.1:1"
 
@@ -121,7 +122,7 @@ def test_what_cannot_be_sent_is_settled_and_holds_up_nothing(publisher: Publishe
     publisher.advance(2**70)
     publisher.advance("today")  # type: ignore[arg-type]
     publisher.publish(Prediction("9", "m", 0, prediction=1))
-    assert publisher.flush(20)
+    assert publisher.flush(PATIENCE)
     assert publisher.counters == PublisherCounters(sent=10, dropped=0, failed=1, waiting=0)
     assert sorted(event["event_id"] for event in _events(_records(broker, topics.inference_events))) == sorted(map(str, range(10)))
 
@@ -135,7 +136,7 @@ def test_every_published_event_arrives_once_in_its_partition_and_follows_the_sch
     publisher.features(event_id="f1", model="loans", features={"age": None})
     for event_id in ids[:100]:
         publisher.label(event_id=event_id, model="loans", label=True, outcome_at=7)
-    assert publisher.flush(20)
+    assert publisher.flush(PATIENCE)
     records = _records(broker, topics.inference_events)
     events = _events(records)
     assert len(set(ids)) == 500
@@ -158,7 +159,7 @@ def test_history_keeps_its_event_times_and_advance_moves_every_partition(publish
     for second in range(100):
         publisher.predict(model="m", prediction=1, timestamp=1_000 * second, event_id=f"e{second}")
     publisher.advance(400_000)
-    assert publisher.flush(20)
+    assert publisher.flush(PATIENCE)
     by_partition: dict[int, list[Any]] = {}
     for record in _records(broker, topics.inference_events):
         by_partition.setdefault(record.partition, []).append(record)
@@ -177,7 +178,7 @@ def test_what_the_broker_refuses_is_counted_and_its_neighbours_arrive(publisher:
     publisher.predict(model="m", prediction=1, event_id="huge", features={"text": "x" * 2_000_000})
     publisher.advance(time.time_ns() // 1_000_000 + 7_200_000)  # two hours ahead: the broker refuses it, and kafka-python fails whatever is in flight
     publisher.predict(model="m", prediction=1, event_id="after")
-    assert publisher.flush(30)
+    assert publisher.flush(PATIENCE)
     assert {event["event_id"] for event in _events(_records(broker, topics.inference_events))} == {"before", "after"}
     assert publisher.counters.sent == 2
     assert publisher.counters.failed == 1
@@ -186,12 +187,12 @@ def test_what_the_broker_refuses_is_counted_and_its_neighbours_arrive(publisher:
 
 def test_without_a_broker_nothing_blocks_and_what_does_not_fit_is_counted() -> None:
     publisher = Publisher(NOWHERE, capacity=1_000)
-    slowest = 0.0
+    took = []
     for _ in range(3_000):
         started = time.perf_counter()
         publisher.predict(model="m", prediction=1)
-        slowest = max(slowest, time.perf_counter() - started)
-    assert slowest < 0.5
+        took.append(time.perf_counter() - started)
+    assert sorted(took)[-10] < 0.1, "a machine may stop a process now and then; a publisher that blocks does so at each event that does not fit"
     assert publisher.counters.dropped == 2_000
     assert publisher.counters.waiting == 1_000
     assert not publisher.flush(0.05)
@@ -217,13 +218,13 @@ def test_events_published_while_the_broker_is_away_arrive_when_it_is_back(tmp_pa
     publisher = Publisher(bootstrap, topic_prefix="")
     try:
         publisher.predict(model="m", prediction=1, event_id="0")
-        assert publisher.flush(20)
+        assert publisher.flush(PATIENCE)
         broker.stop()
         for number in range(1, 50):
             publisher.predict(model="m", prediction=1, event_id=str(number))
         assert not publisher.flush(0.5)
         broker.start()
-        assert publisher.flush(60)
+        assert publisher.flush(PATIENCE)
         assert {event["event_id"] for event in _events(_records(bootstrap, "inference.events"))} == {str(number) for number in range(50)}
     finally:
         publisher.close(timeout=1)
@@ -233,15 +234,15 @@ def test_events_published_while_the_broker_is_away_arrive_when_it_is_back(tmp_pa
 @pytest.mark.kafka
 def test_a_forked_child_publishes_too_with_ids_of_its_own(publisher: Publisher, broker: str, topics: Topics) -> None:
     publisher.predict(model="parent", prediction=1)
-    assert publisher.flush(20)
+    assert publisher.flush(PATIENCE)
     child = os.fork()
     if child == 0:
         publisher.predict(model="child", prediction=1)
-        os._exit(0 if publisher.flush(20) else 1)
+        os._exit(0 if publisher.flush(PATIENCE) else 1)
     _, status = os.waitpid(child, 0)
     assert status == 0
     publisher.predict(model="parent", prediction=1)
-    assert publisher.flush(20)
+    assert publisher.flush(PATIENCE)
     events = _events(_records(broker, topics.inference_events))
     assert sorted(event["model"] for event in events) == ["child", "parent", "parent"]
     assert len({event["event_id"] for event in events}) == 3

@@ -11,7 +11,8 @@ import pytest
 from detectors.rows.examples import Examples
 from streams.topics import Topics
 from tests.retrainer.concepts import alert
-from tests.streams.retraining_stream import CHANGE, Death, RetrainingStream, wait_until
+from tests.streams.retraining_stream import CHANGE, Death, RetrainingStream
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -51,11 +52,11 @@ def test_a_retrainer_killed_in_each_stage_loses_no_announcement_makes_none_twice
 
 def test_of_two_retrainers_one_acts_and_the_other_takes_over_when_it_is_killed(changed: RetrainingStream) -> None:
     acting = changed.retrainer("r0", ("after", "Train"))
-    wait_until(lambda: bool(changed.decisions()))
+    eventually(lambda: bool(changed.decisions()))
     waiting = changed.retrainer("r1")
     try:
-        acting.join(90)
-        wait_until(changed.ended)
+        acting.join(PATIENCE)
+        eventually(changed.ended)
     finally:
         waiting.kill()
         waiting.join()

@@ -22,6 +22,7 @@ from streams.topics import Topics
 from streams.wire import decode_points, encode_decision, encode_request, encode_version
 from tests.retrainer.concepts import specification
 from tests.streams.command_line import run
+from tests.waiting import PATIENCE
 
 
 def test_records_that_cannot_be_read_are_left_out_and_named(broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -42,7 +43,7 @@ def test_records_that_cannot_be_read_are_left_out_and_named(broker: str, topics:
         decided = first_points(broker, topics)
     finally:
         stopping.set()
-        thread.join(30)
+        thread.join(PATIENCE)
     assert [(point.measurement, point.fields["cause"]) for point in decided] == [("retraining", "r1")]
     left_out = [record.getMessage() for record in caplog.records if "cannot be read is left out" in record.getMessage()]
     assert sorted(message.split("[")[0] for message in left_out) == sorted(garbage)
@@ -58,7 +59,7 @@ def test_a_request_is_sent_answered_and_told_with_the_verdict_as_exit_code(broke
         asked = run("retrain", "request", "loans", "--by", "ci:main", "--id", "r7", "--wait", "60", "--json", *options)
     finally:
         stopping.set()
-        thread.join(30)
+        thread.join(PATIENCE)
     assert asked.exit_code == 2, "nothing was proved"
     assert json.loads(asked.stdout)["reason"].startswith("no monitor of 'loans' is applied")
     told = [json.loads(line) for line in run("retrain", "decisions", "loans", "--json", *options).stdout.splitlines()]
@@ -76,7 +77,7 @@ def test_a_request_that_is_sent_again_has_the_verdict_of_the_first_time(broker: 
     asking = Asking(Request(request_id="r8", model="loans", requested_at=3), connection)
     producer.send(topics.decisions, key=b"loans", value=encode_decision(answered))
     producer.close()
-    outcome = asking.outcome(30)
+    outcome = asking.outcome(PATIENCE)
     asking.close()
     assert (outcome.verdict, outcome.version, outcome.reason) == ("promoted", "4", "better")
 

@@ -15,6 +15,7 @@ from streams.telemetry.catalogue import OF_PROCESS
 from streams.telemetry.figures import Figures
 from streams.telemetry.server import MetricsServer
 from streams.telemetry.settings import MetricsSettings, metrics_settings
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def url(figures: Figures) -> Iterator[str]:
 
 def get(url: str, accept: str = "text/plain") -> tuple[int, str, str]:
     try:
-        with urlopen(Request(url, headers={"Accept": accept}), timeout=10) as answer:  # noqa: S310  of the test's own server
+        with urlopen(Request(url, headers={"Accept": accept}), timeout=PATIENCE) as answer:  # noqa: S310  of the test's own server
             return answer.status, answer.read().decode(), answer.headers["Content-Type"]
     except HTTPError as error:
         return error.code, error.read().decode(), ""

@@ -15,6 +15,7 @@ from streams.telemetry.figures import MEASUREMENT
 from streams.topics import Topics
 from streams.wire import decode_points
 from tests.streams.delivery_stream import PARTITIONS, DeliveryStream, delivery_stream
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.kafka
 
@@ -52,7 +53,7 @@ def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, t
             told |= {point.key[1]: point for point in decode_points(record.value) if point.measurement == MEASUREMENT}
         found = newest(stream, told)
         served = {sample.name + str(sample.labels.get("reason", "")): sample.value for family in parsed(f"http://127.0.0.1:{port}/metrics") for sample in family.samples}
-        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE) as answer:
             assert answer.read() == b"ready\n"
 
     assert served["driftwarden_predictions_total"] == predictions
@@ -68,5 +69,5 @@ def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, t
 
 
 def parsed(url: str) -> list[Any]:
-    with urlopen(url, timeout=10) as answer:  # noqa: S310  of the worker of the test
+    with urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310  of the worker of the test
         return list(text_string_to_metric_families(answer.read().decode()))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from streams.ui.follower import Follower
 from streams.ui.live_view import LiveView
 from streams.ui.server import Server, address_of
 from tests.ui.samples import Teller
+from tests.waiting import PATIENCE, eventually
 from tools.chromium.install import chromium
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -43,11 +43,8 @@ class Served:
     view: LiveView
     teller: Teller
 
-    def until(self, told: str, holds: object) -> None:
-        deadline = time.monotonic() + 60
-        while not holds():  # type: ignore[operator]  # any function without arguments
-            assert time.monotonic() < deadline, f"not within 60 s: {told}"
-            time.sleep(0.05)
+    def until(self, told: str, holds: Callable[[], object]) -> None:
+        eventually(holds, told)
 
 
 @contextmanager
@@ -62,14 +59,11 @@ def serving(topics: Topics, broker: str, *, bounds: Bounds | None = None, token:
     thread = threading.Thread(target=server.run, name="ui-server")
     thread.start()
     try:
-        deadline = time.monotonic() + 60
-        while not ports:
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.02)
+        eventually(lambda: ports, "the server's start")
         yield Served(address_of(access, ports[0]).rstrip("/"), view, teller)
     finally:
         server.stop()
-        thread.join(10)
+        thread.join(PATIENCE)
         follower.stop()
         teller.close()
         assert follower.error is None
@@ -84,7 +78,7 @@ def served(topics: Topics, broker: str) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=30_000)  # it looks until it holds, which on a busy machine takes more than playwright's five seconds
+    expect.set_options(timeout=1_000 * PATIENCE)  # it looks until it holds, which on a busy machine takes more than playwright's five seconds
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield launched

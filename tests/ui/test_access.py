@@ -13,6 +13,7 @@ from detectors.errors import SettingsError
 from streams.topics import Topics
 from streams.ui.access import Access
 from tests.ui.conftest import Served, serving
+from tests.waiting import PATIENCE
 
 TOKEN = "0123456789abcdef-of-the-tests"  # noqa: S105  of a server that ends with them
 
@@ -42,47 +43,47 @@ def test_only_names_of_this_machine_are_answered(served: Served) -> None:
     port = served.address.rpartition(":")[2]
     for host, code in ((f"localhost:{port}", 200), (f"127.0.0.1:{port}", 200), (f"attacker.example:{port}", 400), ("attacker.example", 400)):
         for path in ("/", "/api/sections", "/static/app.js"):
-            assert requests.get(served.address + path, headers={"Host": host}, timeout=20).status_code == code
+            assert requests.get(served.address + path, headers={"Host": host}, timeout=PATIENCE).status_code == code
 
 
 def test_the_token_opens_the_page_and_nothing_else_does(guarded: Served) -> None:
     at = guarded.address
     for path, code in (("/", 401), ("/model?name=x", 401), ("/api/sections", 401), ("/api/events", 401), ("/static/app.js", 401), ("/static/page.css", 200)):
-        assert requests.get(at + path, timeout=20).status_code == code
+        assert requests.get(at + path, timeout=PATIENCE).status_code == code
     for wrong in ("", TOKEN[:-1], TOKEN + "x", "ä" * 40):
-        assert requests.get(f"{at}/api/sections", headers={"Authorization": f"Bearer {wrong}".encode()}, timeout=20).status_code == 401
-        assert requests.post(f"{at}/login", data={"token": wrong}, timeout=20, allow_redirects=False).status_code == 401
-    assert requests.get(f"{at}/api/sections", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20).status_code == 200
-    assert requests.get(f"{at}/api/sections?token={TOKEN}", timeout=20).status_code == 401  # addresses lie about in histories and logs
-    answer = requests.post(f"{at}/login", data={"token": TOKEN}, timeout=20, allow_redirects=False)
+        assert requests.get(f"{at}/api/sections", headers={"Authorization": f"Bearer {wrong}".encode()}, timeout=PATIENCE).status_code == 401
+        assert requests.post(f"{at}/login", data={"token": wrong}, timeout=PATIENCE, allow_redirects=False).status_code == 401
+    assert requests.get(f"{at}/api/sections", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=PATIENCE).status_code == 200
+    assert requests.get(f"{at}/api/sections?token={TOKEN}", timeout=PATIENCE).status_code == 401  # addresses lie about in histories and logs
+    answer = requests.post(f"{at}/login", data={"token": TOKEN}, timeout=PATIENCE, allow_redirects=False)
     said = answer.headers["Set-Cookie"]
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert "HttpOnly" in said
     assert "SameSite=strict" in said
     assert TOKEN not in said
-    assert requests.get(f"{at}/api/sections", cookies={"driftwarden": answer.cookies["driftwarden"]}, timeout=20).status_code == 200
-    assert requests.get(f"{at}/api/sections", cookies={"driftwarden": TOKEN}, timeout=20).status_code == 401
-    assert requests.post(f"{at}/login", data={"token": "x" * 5_000}, timeout=20).status_code == 413
+    assert requests.get(f"{at}/api/sections", cookies={"driftwarden": answer.cookies["driftwarden"]}, timeout=PATIENCE).status_code == 200
+    assert requests.get(f"{at}/api/sections", cookies={"driftwarden": TOKEN}, timeout=PATIENCE).status_code == 401
+    assert requests.post(f"{at}/login", data={"token": "x" * 5_000}, timeout=PATIENCE).status_code == 413
 
 
 def test_the_figures_are_behind_the_token_and_probes_are_answered_under_any_name(guarded: Served) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    assert requests.get(f"{guarded.address}/metrics", timeout=20).status_code == 401
-    assert requests.get(f"{guarded.address}/metrics", headers={**bearer, "Host": "attacker.example"}, timeout=20).status_code == 400
-    guarded.until("it is ready", lambda: requests.get(f"{guarded.address}/readyz", headers={"Host": "10.1.2.3:8600"}, timeout=20).text == "ready\n")
-    assert requests.get(f"{guarded.address}/healthz", headers={"Host": "10.1.2.3:8600"}, timeout=20).text == "alive\n"
-    told = requests.get(f"{guarded.address}/metrics", headers=bearer, timeout=20)
+    assert requests.get(f"{guarded.address}/metrics", timeout=PATIENCE).status_code == 401
+    assert requests.get(f"{guarded.address}/metrics", headers={**bearer, "Host": "attacker.example"}, timeout=PATIENCE).status_code == 400
+    guarded.until("it is ready", lambda: requests.get(f"{guarded.address}/readyz", headers={"Host": "10.1.2.3:8600"}, timeout=PATIENCE).text == "ready\n")
+    assert requests.get(f"{guarded.address}/healthz", headers={"Host": "10.1.2.3:8600"}, timeout=PATIENCE).text == "alive\n"
+    told = requests.get(f"{guarded.address}/metrics", headers=bearer, timeout=PATIENCE)
     families = {family.name: family.samples for family in text_string_to_metric_families(told.text)}
     assert (families["driftwarden_ready"][0].value, families["driftwarden_pages_open"][0].value) == (1, 0)
-    with requests.get(f"{guarded.address}/api/events", headers=bearer, stream=True, timeout=20):
-        again = requests.get(f"{guarded.address}/metrics", headers=bearer | {"Accept": "application/openmetrics-text"}, timeout=20)
+    with requests.get(f"{guarded.address}/api/events", headers=bearer, stream=True, timeout=PATIENCE):
+        again = requests.get(f"{guarded.address}/metrics", headers=bearer | {"Accept": "application/openmetrics-text"}, timeout=PATIENCE)
         assert "\ndriftwarden_pages_open 1.0\n" in again.text
         assert again.headers["Content-Type"].startswith("application/openmetrics-text")
 
 
 def test_every_answer_tells_the_browser_to_load_run_and_embed_nothing_else(served: Served) -> None:
     for path in ("/", "/static/app.js", "/api/sections", "/api/sections?page=none", "/nothing"):
-        headers = requests.get(served.address + path, timeout=20).headers
+        headers = requests.get(served.address + path, timeout=PATIENCE).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'self';")
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
@@ -93,4 +94,4 @@ def test_every_answer_tells_the_browser_to_load_run_and_embed_nothing_else(serve
 
 def test_files_outside_of_the_package_are_not_served(served: Served) -> None:
     for path in ("/static/../server.py", "/static/%2e%2e/server.py", "/static/..%2fserver.py", "/static//etc/passwd"):
-        assert requests.get(served.address + path, timeout=20).status_code == 404
+        assert requests.get(served.address + path, timeout=PATIENCE).status_code == 404
