@@ -110,7 +110,7 @@ def tab(browser: Browser, **options: object) -> Iterator[Watched]:
     watched.page.on("console", lambda message: watched.errors.append(message.text) if message.type in {"error", "warning"} else None)
     watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
     watched.page.on("dialog", lambda dialog: (watched.errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    watched.page.set_default_timeout(15_000)
+    watched.page.set_default_timeout(1_000 * PATIENCE)
     yield watched
     context.close()
     assert watched.errors == []
