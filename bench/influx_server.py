@@ -21,14 +21,18 @@ from tools.influxd.build import influxd
 
 PATIENCE = 60.0
 
+ADVISED = {"INFLUXD_PPROF_DISABLED": "true", "GOGC": "300"}
+"""What docker-compose.yml puts into its environment, too."""
+
 
 class InfluxServer(Process):
-    """One with default settings, and its data in a folder of its own."""
+    """One with the settings that docs/influxdb.md advises, and its data in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.url, self._token = f"http://127.0.0.1:{free_port()}", uuid4().hex
         paths = [f"--{name}-path={folder / name}" for name in ("bolt", "sqlite", "engine")]
-        super().__init__("influxd", [str(influxd(cache=user_cache())), "--reporting-disabled", f"--http-bind-address={self.url.removeprefix('http://')}", *paths], {}, folder)
+        command = [str(influxd(cache=user_cache())), "--reporting-disabled", f"--http-bind-address={self.url.removeprefix('http://')}", *paths]
+        super().__init__("influxd", command, ADVISED, folder)
         self._wait()
         account = {"username": "bench", "password": uuid4().hex, "org": "bench", "bucket": "first", "token": self._token}
         answer = urllib3.request("POST", f"{self.url}/api/v2/setup", json=account, timeout=30)

@@ -20,6 +20,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from bench.influx_server import ADVISED
+
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -88,6 +90,10 @@ def test_a_service_that_others_wait_for_to_be_healthy_has_a_health_check() -> No
     awaited = {target for service in SERVICES.values() for target, how in service.get("depends_on", {}).items() if how["condition"] == "service_healthy"}
     assert awaited == {"kafka", "influxdb"}
     assert all("test" in SERVICES[name]["healthcheck"] for name in awaited)
+
+
+def test_influxdb_has_the_settings_that_the_bench_measures() -> None:
+    assert SERVICES["influxdb"]["environment"].items() >= ADVISED.items()
 
 
 def test_named_volumes_are_declared() -> None:

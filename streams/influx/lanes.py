@@ -30,12 +30,10 @@ class Lanes:
     def send(self, points: Sequence[Told]) -> list[Future[bool]]:
         """What comes of it, for each lane that got some."""
         lanes = len(self._threads)
-        lane_of = [hash(point.series) % lanes for point in points]
-        parts = [[point for point, lane in zip(points, lane_of, strict=True) if lane == number] for number in range(lanes)]
-        return [thread.submit(self._write_part, part) for thread, part in zip(self._threads, parts, strict=True) if part]
-
-    def _write_part(self, part: Sequence[Told]) -> bool:
-        return self._write([point.line for point in part])
+        parts: list[list[bytes]] = [[] for _ in range(lanes)]
+        for point in points:
+            parts[hash(point.series) % lanes].append(point.line)
+        return [thread.submit(self._write, part) for thread, part in zip(self._threads, parts, strict=True) if part]
 
     def ask(self, ask: Callable[[], bool]) -> Future[bool]:
         """Have something asked that is no write, after what was sent before."""

@@ -50,17 +50,23 @@ def _milliseconds(time: str | int) -> bytes:
 
 
 class Told(msgspec.Struct, gc=False, frozen=True):
-    """A point as it is written; one with the same series and time replaces it. ``final`` as of the point; False where it does not say so."""
+    """A point as it is written; one with the same series and time replaces it.
+
+    Attributes
+    ----------
+    series, time : as they stand in the line.
+    line : as InfluxDB reads it.
+    final : as of the point; False where it does not say so.
+    """
 
     series: bytes
-    fields: bytes
     time: bytes
+    line: bytes
     final: bool
 
-    @property
-    def line(self) -> bytes:
-        """As InfluxDB reads it."""
-        return b"%b %b %b" % (self.series, self.fields, self.time)
+
+def _told(series: bytes, fields: bytes, time: bytes, final: bool) -> Told:
+    return Told(series, time, b" ".join((series, fields, time)), final)
 
 
 class LineWriter:
@@ -116,7 +122,7 @@ class LineWriter:
             if not series:
                 left_out += 1
             elif written:
-                told.append(Told(series, written, _milliseconds(one.time), final))
+                told.append(_told(series, written, _milliseconds(one.time), final))
         self.left_out += left_out
         return told
 
@@ -128,7 +134,7 @@ class LineWriter:
             if not series:
                 self.left_out += 1
             elif fields:
-                told.append(Told(series, fields, b"%d" % point.time, bool(point.fields.get("final", False))))
+                told.append(_told(series, fields, b"%d" % point.time, bool(point.fields.get("final", False))))
         return told
 
     def _enter(self, measurement: str, tags: dict[str, str]) -> bytes:
@@ -168,7 +174,7 @@ class Latest:
 
     Examples
     --------
-    >>> final, provisional = (Told(b"traffic", b"predictions=1", b"0", said) for said in (True, False))
+    >>> final, provisional = (Told(b"traffic", b"0", b"traffic predictions=1 0", said) for said in (True, False))
     >>> latest = Latest(remembered=10)
     >>> [len(latest.of(told)) for told in ([provisional, final], [provisional], [final])]
     [1, 0, 1]

@@ -15,7 +15,7 @@ from tests.waiting import PATIENCE
 
 
 def told(series: int, value: int) -> Told:
-    return Told(b"s%d" % series, b"n=%d" % value, b"0", final=False)
+    return Told(b"s%d" % series, b"0", b"s%d n=%d 0" % (series, value), final=False)
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=20), max_size=6), st.integers(1, 4))
