@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from bench.gate.__main__ import false_promotions, main
 from bench.gate.advantages import cyclic, differences, steady, steady_on, switching, wandering, wandering_on
+from bench.gate.bound import Passing, Steady, least_promoted
 from bench.gate.page import PAGE, gains, nulls
 from bench.gate.rows import CANARIES, GAINS, NULLS, NullRow
 from bench.gate.simulation import OUTCOMES, judged
@@ -74,3 +76,15 @@ def test_what_is_missed_is_said() -> None:
 
 def test_rows_have_names_of_their_own() -> None:
     assert len({row.name for row in (*NULLS, *GAINS, *CANARIES)}) == len(NULLS) + len(GAINS) + len(CANARIES)
+
+
+def test_the_least_that_any_gate_promotes_is_that_of_neyman_and_pearson_where_it_looks_once() -> None:
+    away = 0.02 * np.sqrt(500 / 0.1)  # standard errors of the mean that a gain of 2 points is away from none
+    found = least_promoted((Steady(0.02, 500, reward=np.exp(-(away**2) / 2)),), (Passing(1.0),), runs=10_000)
+    assert found == pytest.approx(norm.sf(away), abs=0.01)
+
+
+def test_what_is_to_be_seen_later_too_makes_the_least_larger() -> None:
+    early, late = Steady(0.05, 500, 0.1), Steady(0.02, 2_550, 0.03)
+    wandering_advantage = (Passing(1.0, spread=0.03),)
+    assert 0 < least_promoted((early,), wandering_advantage, runs=4_000) < least_promoted((early, late), wandering_advantage, runs=4_000)
