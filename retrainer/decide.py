@@ -117,7 +117,7 @@ def _start(state: State, cause: Cause, said: str = "") -> Decision:
     what = f"{cause.kind} alert {cause.cause}" if alerted else {"request": f"request {cause.cause}", "schedule": "its slot of the schedule", "labels": "new labels"}[cause.kind]
     where = "after the change" if alerted else "to train on"
     collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what}{said}: wait for {cause.targets[0]} labelled events {where}")
-    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, winner="", votes=()), [collect]
+    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, winner="", with_earlier=(), votes=()), [collect]
 
 
 def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
@@ -125,7 +125,7 @@ def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) ->
     assert state.cause is not None  # noqa: S101  every caller has one
     cut = state.last_cut if state.last_cut is not None else at
     finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
-    new = _told(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, winner="", finished=finished, quiet_until=at + retrain.cooldown)
+    new = _told(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, winner="", with_earlier=(), finished=finished, quiet_until=at + retrain.cooldown)
     postponed = [Postpone(cause=cause.cause, until=new.quiet_until, reason=f"cooldown after {state.cause.cause}") for cause in new.pending if cause.kind != "request"]
     return new, [*instructions, *postponed]
 
@@ -245,7 +245,10 @@ def start_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
 
 
 def train_when_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
-    """Train at the largest target that is reached; smaller ones that were reached meanwhile are skipped."""
+    """Train at the largest target that is reached; smaller ones of its kind that were reached meanwhile are skipped.
+
+    Where a challenger that learnt from all rows at hand was proved to be better, what came before the change still counts, and later ones learn from it, too.
+    """
     assert state.cause is not None  # noqa: S101  of this stage
     until = state.cause.until
     reached = sum(target <= event.count for target in state.cause.targets)
@@ -256,14 +259,20 @@ def train_when_due(state: State, event: LabelsArrived, retrain: Retrain) -> Deci
     free, why = frees(state, retrain.quotas)
     if event.at < free:
         return (state, []) if state.blocked == state.slot else (_told(state, blocked=state.slot), [Postpone(cause=state.cause.cause, until=free, reason=why)])
-    train = Train(cause=state.cause, slot=reached - 1, reason=f"{event.count} labelled events for cause {state.cause.cause}")
-    return _told(state, "train", stage=Stage.TRAINING, slot=reached, trainings=with_training(state, event.at), blocked=-1), [train]
+    kinds = [place in state.cause.with_earlier for place in range(reached)]
+    slot = next(place for place in range(state.slot, reached) if kinds[place] not in kinds[place + 1 :])
+    earlier = slot in state.cause.with_earlier or (state.winner != "" and state.winner in state.with_earlier)
+    before = ", and all from before the change" if earlier else ""
+    train = Train(cause=state.cause, slot=slot, with_earlier=earlier, reason=f"{event.count} labelled events for cause {state.cause.cause}{before}")
+    return _told(state, "train", stage=Stage.TRAINING, slot=slot + 1, trainings=with_training(state, event.at), blocked=-1), [train]
 
 
 def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decision:  # noqa: ARG001  every rule has this signature
     """Every challenger has to pass the gate, however good it looks."""
     assert state.cause is not None  # noqa: S101  of this stage
-    new = _told(state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), last_cut=event.cut, spent=with_cost(state, event.at, event.cpu_seconds))
+    spent = with_cost(state, event.at, event.cpu_seconds)
+    known = (*state.with_earlier, event.version) if event.with_earlier else state.with_earlier
+    new = _told(state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), with_earlier=known, last_cut=event.cut, spent=spent)
     return new, [StartGate(cause=event.cause, version=event.version, cut=event.cut, challengers=len(state.cause.targets))]
 
 

@@ -22,6 +22,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     kind : kind of the alert, "request", "schedule" or "labels".
     since, until : half-open interval of rows to train on, by ``clock``; None leaves a side open, and without ``since`` the newest rows are taken.
     targets : counts of labelled rows in the interval at which a challenger is trained, ascending. One challenger each, all sharing alpha.
+    with_earlier : places in ``targets`` of challengers that are trained on all rows at hand, those from before the interval, too.
     """
 
     cause: str
@@ -31,6 +32,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = "outcome"
     mode: Literal["online", "batch"] = "batch"
     targets: tuple[int, ...]
+    with_earlier: tuple[int, ...] = ()
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,12 +83,13 @@ class TimePassed(Message, frozen=True, kw_only=True):
 
 
 class CandidateTrained(Message, frozen=True, kw_only=True):
-    """A training succeeded, and its model is registered as ``version``; it has seen nothing after ``cut``."""
+    """A training succeeded, and its model is registered as ``version``; it has seen nothing after ``cut``, and ``with_earlier`` what came before the change, too."""
 
     version: str
     cause: str
     cut: int
     cpu_seconds: float = 0.0
+    with_earlier: bool = False
 
 
 class MemberTrained(CandidateTrained, frozen=True, kw_only=True):
@@ -173,11 +176,12 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Train(msgspec.Struct, frozen=True, kw_only=True):
-    """Train a challenger on the rows of a cause; ``slot`` counts the cause's targets."""
+    """Train a challenger on the rows of a cause; ``slot`` counts the cause's targets, ``with_earlier`` asks for all rows at hand."""
 
     cause: Cause
     slot: int
     reason: str
+    with_earlier: bool = False
 
 
 class StartGate(msgspec.Struct, frozen=True, kw_only=True):

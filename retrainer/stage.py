@@ -46,6 +46,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     canary, canary_until : version that serves a share of the events, "" for none, and when it is taken back without a verdict, epoch milliseconds.
     last_cut : latest training cut of the cause, epoch milliseconds.
     winner : last version that the cause promoted.
+    with_earlier : versions of the cause that were trained on all rows at hand.
     pending : causes that wait for their turn.
     finished : causes that are through, with their last training cut.
     trainings : times of the trainings of the last day, the last one in any case.
@@ -67,6 +68,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     canary_until: int = LONG_AGO
     last_cut: int | None = None
     winner: str = ""
+    with_earlier: tuple[str, ...] = ()
     pending: tuple[Cause, ...] = ()
     finished: tuple[tuple[str, int], ...] = ()
     trainings: tuple[int, ...] = ()
@@ -113,6 +115,7 @@ def restore(model: str, records: Sequence[Version]) -> State:
         open=untold,
         last_cut=int(registered[-1].gate["cut"]) if registered else None,
         winner=winner,
+        with_earlier=tuple(record.version for record in mine if record.gate.get("with_earlier", False)),
         finished=tuple(finished.items()),
         story=("restored", last.cause, *(f"v{version}" for version in untold)),
     )

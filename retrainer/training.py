@@ -18,7 +18,7 @@ from retrainer.messages import Event
 from retrainer.trainers import Trainer, TrainingContext, TrainingError, check
 from retrainer.trainers.adaptive_pool import member_name
 from retrainer.training_checks import recorded, training_checks, training_of
-from retrainer.training_set import TrainingSet, choose
+from retrainer.training_set import TrainingSet, choose, wanted
 from retrainer.trial import scale_before
 from retrainer.versions import Version, digest_of_specification, next_number
 
@@ -64,8 +64,10 @@ def train(
     """
     retrain, cause = specification.retrain, instruction.cause
     most = retrain.quotas.rows(len(rows.features) + 1)
-    chosen = choose(rows, cause, window=retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
+    asked = msgspec.structs.replace(cause, since=None, until=None) if instruction.with_earlier else cause
+    chosen = choose(rows, asked, window=most if instruction.with_earlier else retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
     room.keep(chosen, chosen.lineage(room.topic) | {"model": specification.model, "cause": cause.cause, "at": at})
+    why = {"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": scale_before(rows, specification)}
     draft = Version(
         model=specification.model,
         version=str(next_number(announced.records)),
@@ -74,7 +76,7 @@ def train(
         parent=champion,
         cause=cause.cause,
         trained_on=chosen.lineage(room.topic),
-        gate={"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": scale_before(rows, specification)},
+        gate=why | ({"with_earlier": True} if instruction.with_earlier else {}),
         provenance={"seed": room.seed, "specification": digest_of_specification(specification), **room.provenance(retrain.trainer)},
     )
     pooled = retrain.champion == "adaptive"
@@ -85,6 +87,8 @@ def train(
     try:
         if not len(chosen.examples):
             raise TrainingError("; ".join(chosen.warnings) or "there are no rows to train on")
+        if instruction.with_earlier and wanted(chosen.examples, cause).all():
+            raise TrainingError("there are no rows from before the change to train on")
         candidate = trainer.train(chosen.examples, specification, TrainingContext(seed=room.seed, cause=cause.cause, mode=cause.mode, parent=parent))
         check(candidate, chosen.examples, specification)
         before, target = training_of(champion, announced.records), cause.targets[instruction.slot]
@@ -107,7 +111,10 @@ def train(
         return _joined(draft, learner, champion, learners, spent)
     registered = announced.register(artifact, draft)
     announced.keep(registered.version, candidate.model)
-    return [registered], [messages.CandidateTrained(model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut, cpu_seconds=spent)]
+    trained = messages.CandidateTrained(
+        model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut, cpu_seconds=spent, with_earlier=instruction.with_earlier
+    )
+    return [registered], [trained]
 
 
 def _joined(draft: Version, learner: Learner, champion: str, learners: Learners, spent: float) -> tuple[list[Version], list[Event]]:

@@ -12,6 +12,9 @@ from retrainer.stage import LONG_AGO, State, Vote
 MOST_VOTES = 100
 """Open alerts that are remembered as votes; of more, the oldest are forgotten."""
 
+EARLIER = 1
+"""Place in ``retrain.refresh`` of the count at which a second challenger learns from all rows at hand: not the first, whose rows are too few to count beside those before them."""
+
 CURABLE = frozenset({"performance", "drift", "label shift"})
 
 
@@ -21,8 +24,21 @@ def base(cause: str) -> str:
 
 
 def alert_cause(event: AlertOpened, retrain: Retrain, name: str) -> Cause:
-    """Train on what came after the estimated time of the change, at growing counts of labels."""
-    return Cause(cause=name, kind=event.kind, since=event.change_at, clock="outcome" if event.kind == "performance" else "predicted", targets=retrain.refresh)
+    """Train on what came after the estimated time of the change, at growing counts of labels, and once on what came before it, too.
+
+    Whether a change is for good or a season of a world that comes back cannot be known when it is found: the gate tells which challenger is better. A pool needs no such one, as
+    its members remember.
+
+    Examples
+    --------
+    >>> alert_cause(AlertOpened(model="churn", at=9, alert_id="a1", kind="performance", change_at=5), Retrain(), "a1").targets
+    (200, 600, 600, 1800)
+    """
+    targets: tuple[int, ...] = retrain.refresh
+    both: tuple[int, ...] = ()
+    if retrain.earlier and retrain.champion == "single" and len(targets) > EARLIER:
+        targets, both = (*targets[: EARLIER + 1], *targets[EARLIER:]), (EARLIER + 1,)
+    return Cause(cause=name, kind=event.kind, since=event.change_at, clock="outcome" if event.kind == "performance" else "predicted", targets=targets, with_earlier=both)
 
 
 def request_cause(event: RetrainRequested, retrain: Retrain) -> Cause:

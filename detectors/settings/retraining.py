@@ -92,6 +92,9 @@ class Retrain(Frozen):
     members: int = Field(default=6, gt=0, description="batch models in an adaptive champion's pool, its online forest not counted")
     window: int = Field(default=2_000, gt=0, description="labelled events to train on when the time of the change is not known")
     refresh: tuple[int, ...] = Field(default=(200, 600, 1_800), description="labelled events after a change at which a challenger is trained")
+    earlier: bool = Field(
+        default=True, description="a second challenger at the second of these counts, on all labelled events at hand; once it serves, those after it are trained so, too"
+    )
     min_per_class: int = Field(default=20, ge=0, description="labelled events of each class in a training set; fewer are filled up from before the change")
     replay: float = Field(default=0.0, ge=0, le=10, description="labelled events from before the change that are trained on, too, for each one after it")
     cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")

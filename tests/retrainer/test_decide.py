@@ -26,7 +26,8 @@ from retrainer.stage import DAY, Stage, State, restore
 from retrainer.versions import Version
 
 MINUTE = 60_000
-RETRAIN = Retrain.model_validate({"refresh": [200, 800], "cooldown": "10m"})
+RETRAIN = Retrain.model_validate({"refresh": [200, 800], "earlier": False, "cooldown": "10m"})
+BOTH = Retrain.model_validate({"refresh": [200, 600, 1_800], "cooldown": "10m"})
 
 
 def opened(alert_id: str = "a1", *, at: int = 100, change_at: int = 50, kind: str = "performance") -> AlertOpened:
@@ -69,6 +70,41 @@ def test_a_drift_trains_validates_and_publishes_exactly_once() -> None:
         told.append(names(instructions))
     assert told == [["Collect"], [], ["Train"], ["StartGate"], ["Publish"], ["Train"], ["StartGate"], ["Reject", "DoNothing"]]
     assert (state.stage, state.champion, state.finished) == (Stage.SERVING, "2", (("a1", 940),))
+
+
+def test_where_the_rows_before_a_change_may_count_again_a_second_challenger_learns_from_them_too() -> None:
+    state, (first,) = decide(opened(), labels(200), retrain=BOTH)
+    state, instructions = decide(trained("2", 190), labels(600), retrain=BOTH, state=state)
+    assert (first.slot, first.with_earlier, due(state, BOTH)) == (0, False, ())
+    assert [(one.slot, one.with_earlier) for one in instructions] == [(1, False)]
+    state, (gate,) = decide(trained("3", 590), retrain=BOTH, state=state)
+    assert (gate.challengers, due(state, BOTH)[0][0]) == (4, 600)
+    state, (earlier,) = decide(labels(600), retrain=BOTH, state=state)
+    assert (earlier.slot, earlier.with_earlier, earlier.reason) == (2, True, "600 labelled events for cause a1, and all from before the change")
+    assert decide(trained("4", 590), labels(1_800), retrain=BOTH, state=state)[1][0].with_earlier is False
+
+
+def test_a_change_that_is_seen_late_skips_targets_of_the_same_kind_alone() -> None:
+    state, slots = decide(opened(), retrain=BOTH)[0], []
+    for version in ("2", "3"):
+        state, (train,) = decide(labels(2_000), retrain=BOTH, state=state)
+        state, _ = decide(trained(version, 190), retrain=BOTH, state=state)
+        slots.append((train.slot, train.with_earlier))
+    assert slots == [(2, True), (3, False)]
+    assert due(state, BOTH) == ()
+
+
+@pytest.mark.parametrize(("winner", "later"), [("2", False), ("3", True)])
+def test_once_one_that_knows_the_rows_before_the_change_serves_later_ones_learn_from_them_too(winner: str, later: bool) -> None:
+    state, _ = decide(opened(), labels(600), trained("2", 590), labels(600), retrain=BOTH)
+    known = CandidateTrained(model="churn", at=590, version="3", cause="a1", cut=590, with_earlier=True)
+    _, (train,) = decide(known, passed(winner), labels(1_800), retrain=BOTH, state=state)
+    assert (train.slot, train.with_earlier) == (3, later)
+
+
+def test_an_adaptive_champion_needs_no_second_training_as_its_members_remember() -> None:
+    adaptive = Retrain.model_validate({"champion": "adaptive"})
+    assert decide(opened(), retrain=adaptive)[0].cause.targets == (200, 600, 1_800)  # type: ignore[union-attr]
 
 
 def test_the_cause_travels_from_the_alert_to_every_instruction() -> None:
@@ -167,7 +203,7 @@ def test_a_later_estimate_of_the_change_leaves_out_the_rows_before_it() -> None:
 
 
 def test_the_quota_postpones_a_training_and_says_so_once() -> None:
-    retrain = Retrain.model_validate({"refresh": [200, 800], "quotas": {"trainings_per_day": 1}})
+    retrain = Retrain.model_validate({"refresh": [200, 800], "earlier": False, "quotas": {"trainings_per_day": 1}})
     state, (said,) = decide(opened(), labels(200, 300), trained("2", 190), labels(800, 1_000), retrain=retrain)
     assert (type(said).__name__, said.until) == ("Postpone", 300 + DAY)
     assert due(state, retrain) == ((800, 300 + DAY),)
@@ -301,7 +337,7 @@ def test_a_loss_of_performance_that_turns_out_to_be_a_label_shift_votes_no_more(
 
 # --- what nobody asked for ---
 
-WEEKLY = Retrain.model_validate({"schedule": "7d", "refresh": [200, 800], "cooldown": "10m"})
+WEEKLY = Retrain.model_validate({"schedule": "7d", "refresh": [200, 800], "earlier": False, "cooldown": "10m"})
 WEEK = 7 * DAY
 
 
@@ -338,7 +374,7 @@ def test_a_request_tells_who_asked_and_why() -> None:
 
 
 def test_a_quota_of_processor_time_postpones_until_enough_of_it_is_a_day_old() -> None:
-    retrain = Retrain.model_validate({"refresh": [200, 800], "quotas": {"cpu_seconds_per_day": 60}})
+    retrain = Retrain.model_validate({"refresh": [200, 800], "earlier": False, "quotas": {"cpu_seconds_per_day": 60}})
     cheap = msgspec.structs.replace(trained("2", 290), cpu_seconds=50.0)
     dear = msgspec.structs.replace(trained("2", 290), cpu_seconds=70.0)
     assert names(decide(opened(), labels(200, 300), cheap, labels(800, 1_000), retrain=retrain)[1]) == ["Train"]

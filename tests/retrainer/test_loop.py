@@ -70,7 +70,7 @@ def test_a_concept_change_trains_and_promotes_and_accuracy_recovers(registry: Fi
     assert loop.champion.version != "1"
     assert registry.alias("loans", "champion") == loop.champion.version
     assert loop.champion.cause == "a1"
-    assert loop.champion.gate["wealth"] >= loop.champion.gate["threshold"] == pytest.approx(len(spec.retrain.refresh) / spec.retrain.gate.alpha)
+    assert loop.champion.gate["wealth"] >= loop.champion.gate["threshold"] == pytest.approx((len(spec.retrain.refresh) + 1) / spec.retrain.gate.alpha)
     features, label = table(2_000, "new", 7)
     before = float(np.mean(model.predict(features) == label))
     after = float(np.mean(registry.fetch(loop.champion.uri, loop.champion.digest).predict(features) == label))
@@ -107,7 +107,9 @@ def test_nothing_is_promoted_when_nothing_changed(registry: FilesRegistry, first
     loop = RetrainLoop(specification(), TRAINER, FilesRegistry(registry.root / "unchanged"), records=first)
     loop.announced.keep("1", model)
     told = run(loop, stream([(8_000, "old")], model))
-    assert [status for _, status in versions(told)].count("registered") == len(loop.specification.retrain.refresh)
+    assert [status for _, status in versions(told)].count("registered") == len(loop.specification.retrain.refresh) + 1
+    trained = [one.trained_on["rows"] for one in told if isinstance(one, Version) and one.status == "registered"]
+    assert trained == [200, 600, CHANGE + 600, 1_800], "the third learnt from what came before the change, too"
     assert "promoted" not in [status for _, status in versions(told)]
 
 
