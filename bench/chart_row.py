@@ -14,7 +14,7 @@ import msgspec
 from bench.figure import Found, Row, Size
 from bench.installation import Installation
 from bench.live_rows import Seen, event_waits
-from streams.demo.processes import free_port
+from streams.broker import free_port
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import urllib3
 from influxdb_client import InfluxDBClient
 
 from bench.installation import BenchError, Process
-from streams.demo.processes import free_port
+from streams.broker import free_port
 from streams.influx.settings import InfluxSettings
 from streams.influx.setup import set_up
 from streams.java import user_cache

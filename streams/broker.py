@@ -120,11 +120,11 @@ class Broker:
         jars = kafka_jars()
         self.data.mkdir(parents=True, exist_ok=True)
         if self.port == 0:
-            self.port = _free_port()
+            self.port = free_port()
         elif not _is_free(self.port):
             raise BrokerError(f"port {self.port} is taken by another program; stop it, or choose another port with --port")
         properties = self.data / "server.properties"
-        controller = next(port for port in iter(_free_port, None) if port != self.port)  # nothing listens yet, so the same one may be given twice
+        controller = next(port for port in iter(free_port, None) if port != self.port)  # nothing listens yet, so the same one may be given twice
         properties.write_text(_PROPERTIES.format(host=_HOST, port=self.port, controller_port=controller, logs=(self.data / "topics").as_posix()), encoding="utf-8")
         self._format(jars, properties)
         self._process = self._launch(_java_command(jars, "kafka.Kafka", str(properties), data=self.data))
@@ -256,7 +256,7 @@ def _java_command(jars: Path, program: str, *arguments: str, data: Path) -> list
         "-XX:TieredStopAtLevel=1",  # half the time to start; the peak rate of a loopback broker is not what we measure
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
-        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
         f"-Dkafka.logs.dir={data}",
         "-cp",
         str(jars / "*"),
@@ -270,7 +270,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "JAVA_HOME": str(home), "PATH": f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import requests
 
+from streams.broker import free_port
 from streams.child import dying_with_parent
-from streams.demo.processes import free_port
 from tests.waiting import PATIENCE, eventually
 
 

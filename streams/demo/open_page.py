@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from detectors.errors import DriftwardenError
-from streams.demo.processes import Processes, free_port
+from streams.broker import free_port
+from streams.demo.processes import Processes
 
 NAME = "ui"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -60,10 +59,3 @@ class Processes:
     def log_tail(self, name: str, lines: int = 8) -> str:
         """The end of a program's output."""
         return "\n".join((self._folder / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -23,12 +23,12 @@ from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import Model, trainer_named
 from retrainer.versions import Request
 from streams import Publisher
-from streams.broker import running_broker
+from streams.broker import free_port, running_broker
 from streams.connection import KafkaConnection, connect
 from streams.demo.observer import Observer
 from streams.demo.open_page import open_page
 from streams.demo.outcome import Check, Counts, Ledger, checks, row_of, stretches
-from streams.demo.processes import Processes, free_port
+from streams.demo.processes import Processes
 from streams.demo.scoreboard import AdwinHabit, PsiHabit, Score, score
 from streams.demo.screen import Frame, Screen, summary
 from streams.demo.story import Story

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from streams.demo.processes import free_port
+from streams.broker import free_port
 from streams.java import user_cache
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")

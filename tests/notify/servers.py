@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from streams.demo.processes import free_port
+from streams.broker import free_port
 from streams.java import user_cache
 from tests.server import Server
 from tests.waiting import PATIENCE

@@ -16,8 +16,8 @@ from detectors.alerts.alert import Alert
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
 from retrainer.versions import Version
+from streams.broker import free_port
 from streams.connection import KafkaConnection
-from streams.demo.processes import free_port
 from streams.monitor_codec import acknowledgement_key, encode_acknowledgement, encode_monitor, monitor_key
 from streams.notify.courier import RECORDS_AT_ONCE, Courier
 from streams.notify.notifier import Notifier

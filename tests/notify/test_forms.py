@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from streams.demo.processes import free_port
+from streams.broker import free_port
 from streams.notify.delivery import Delivery, sender_of
 from streams.notify.desk import Batch
 from streams.notify.forms import form_of

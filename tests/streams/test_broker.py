@@ -13,8 +13,7 @@ import pytest
 from kafka import KafkaAdminClient
 
 from streams import java
-from streams.broker import Broker, BrokerError
-from streams.demo.processes import free_port
+from streams.broker import Broker, BrokerError, free_port
 from streams.topics import Topics, create_topics, existing_partitions
 from tests.waiting import eventually
 

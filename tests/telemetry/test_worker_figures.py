@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.point import Point
-from streams.demo.processes import free_port
+from streams.broker import free_port
 from streams.telemetry.figures import MEASUREMENT
 from streams.topics import Topics
 from streams.wire import decode_points
