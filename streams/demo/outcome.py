@@ -143,7 +143,7 @@ def _concept(story: Story, ledger: Ledger, alerts: Sequence[Alert], versions: Se
         Check(
             what="the service took it up",
             happened=switch is not None and switch > change,
-            seen=f"version {ledger.version[-1]} from row {switch:,}" if switch else "version 1 to the end",
+            seen=f"version {ledger.version[switch]} from row {switch:,}" if switch else "version 1 to the end",
         ),
         Check(
             what="accuracy recovered",

@@ -97,6 +97,13 @@ def test_a_model_that_is_never_promoted_fails_it(story):
     assert failed(story, without, alerts, versions[:1]) == ["a better one was promoted because of the alert", "the service took it up", "accuracy recovered"]
 
 
+def test_what_the_service_took_up_first_is_named_though_another_version_serves_in_the_end(story):
+    ledger, alerts, versions = happy(story)
+    twice = replace(ledger, version=["1"] * 22_000 + ["3"] * 2_000 + ["6"] * (len(story) - 24_000))
+    (taken_up,) = (check for check in checks(story, twice, EXACT, alerts, versions, killed=True) if check.what == "the service took it up")
+    assert taken_up.seen == "version 3 from row 22,000"
+
+
 def test_performance_is_measured_before_and_after_the_change_and_after_the_promotion(story):
     ledger, _, _ = happy(story)
     measured = performance(story, ledger)
