@@ -17,7 +17,7 @@ from detectors.rows.examples import Examples
 from detectors.rows.row_store import position_of
 from detectors.specification import MonitorSpecification
 from retrainer.trainers import Candidate, Model, TrainingError
-from retrainer.trainers.adaptive_pool import AdaptivePool, Member, followed
+from retrainer.trainers.adaptive_pool import JOINING, AdaptivePool, Member, followed
 from retrainer.trainers.online_forest import OnlineForest
 from retrainer.trainers.scikit_learn import ScikitLearnModel
 from retrainer.trial import fixed_scale
@@ -120,11 +120,11 @@ class Learner:
         self.learnt |= learnt_until(rows)
 
     def join(self, member: Member) -> None:
-        """A new batch model; it starts with its share of the weight."""
+        """A new batch model; it starts with `JOINING` of the weight."""
         pool = self.pool
         if pool.task == "classification":
             pool.classes = tuple(sorted({*pool.classes, *class_names(np.asarray(member.model.estimator.classes_)).tolist()}))
-        weights = np.insert(pool.weights * len(pool.weights) / (len(pool.weights) + 1), len(pool.members), 1 / (len(pool.weights) + 1))
+        weights = np.insert(pool.weights * (1 - JOINING), len(pool.members), JOINING)
         members = (*pool.members, member)
         if len(members) > self._most:
             least = int(np.argmin(weights[: len(members) - 1]))

@@ -15,6 +15,7 @@ import msgspec
 
 from detectors.duration import format_duration
 from detectors.settings.retraining import Retrain
+from retrainer.cadence import PROOF, SOON, chosen, ended, is_earned, joined, weighed
 from retrainer.messages import (
     AlertOpened,
     AlertResolved,
@@ -32,8 +33,10 @@ from retrainer.messages import (
     GatePassed,
     GateRefused,
     Instruction,
+    JudgeAnew,
     LabelsArrived,
     MemberTrained,
+    PoolLearnt,
     Postpone,
     Publish,
     Reject,
@@ -126,6 +129,8 @@ def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) ->
     cut = state.last_cut if state.last_cut is not None else at
     finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
     new = _told(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, winner="", with_earlier=(), finished=finished, quiet_until=at + retrain.cooldown)
+    if retrain.champion == "single":
+        new = msgspec.structs.replace(new, cadence=ended(state.cadence, at, promoted=state.winner != ""))
     postponed = [Postpone(cause=cause.cause, until=new.quiet_until, reason=f"cooldown after {state.cause.cause}") for cause in new.pending if cause.kind != "request"]
     return new, [*instructions, *postponed]
 
@@ -172,7 +177,8 @@ def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Ret
         moved = msgspec.structs.replace(state.cause, since=cause.since)
         told = Collect(cause=moved.cause, target=moved.targets[0], reason=f"alert {event.alert_id} puts the change at {event.change_at}: rows before it are left out")
         return _told(state, cause=moved), [told]
-    if reason is None and state.last_cut is not None and event.change_at > state.last_cut:
+    asked_for_by_nobody = state.cause.newest and state.last_cut is None
+    if reason is None and (asked_for_by_nobody or (state.last_cut is not None and event.change_at > state.last_cut)):
         return supersede(state, event, retrain)
     return state, [DoNothing(cause=event.alert_id, reason=reason or f"cause {state.cause.cause} is collecting labels, and its training will answer this alert, too")]
 
@@ -240,7 +246,7 @@ def start_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
         return _start(msgspec.structs.replace(state, pending=state.pending[1:]), state.pending[0])
     new, cause, answered = unasked(state, event, retrain)
     if cause is not None:
-        return _start(new, cause)
+        return _start(new, cause, " after a promotion" if cause.newest else "")
     return new, [DoNothing(cause=answered, reason="there was a training in this slot of the schedule already")] if answered else []
 
 
@@ -278,8 +284,22 @@ def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decis
 
 def go_on(state: State, event: MemberTrained, retrain: Retrain) -> Decision:
     """The adaptive champion has one member more; later targets still count."""
+    assert state.cause is not None  # noqa: S101  of this stage
     new = _told(state, f"v{event.version} has a member more", stage=Stage.VALIDATING, last_cut=event.cut, winner=event.version, spent=with_cost(state, event.at, event.cpu_seconds))
+    if state.cause.kind == "labels":
+        new = msgspec.structs.replace(new, cadence=joined(state.cadence, event.cause))
     return _continue(new, event.at, retrain)
+
+
+def weigh_member(state: State, event: PoolLearnt, retrain: Retrain) -> Decision:
+    """A member that was worth having earns the next one; what was said of it once is not said again."""
+    cadence = weighed(state.cadence, event.cause, event.weight)
+    if cadence == state.cadence or not is_earned(retrain):
+        return state, []
+    if not cadence.proved:
+        return msgspec.structs.replace(state, cadence=cadence), []
+    why = f"the member of {event.cause} has {event.weight:.0%} of the weight, and {PROOF:.0%} are enough: the next one joins after {SOON} labelled events, not {state.cadence.wait}"
+    return _told(state, "a member was worth having", cadence=cadence), [DoNothing(cause=event.cause, reason=why)]
 
 
 def reject_failed(state: State, event: TrainingFailed, retrain: Retrain) -> Decision:
@@ -289,22 +309,28 @@ def reject_failed(state: State, event: TrainingFailed, retrain: Retrain) -> Deci
 
 
 def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decision:
-    """The better one serves. What was judged against the old champion has proved nothing against the new one, and is closed; later targets still count."""
+    """The better one serves. Challengers that were trained later are judged anew, against it; those trained before it are closed. Later targets still count."""
     assert state.cause is not None  # noqa: S101  of this stage
     cause = state.cause.cause
     others = tuple(version for version in state.open if version != event.version)
     if retrain.approval == "manual":
         ask = AskApproval(cause=cause, version=event.version, evidence=event.evidence, reason="the gate was passed; approval is 'manual'")
         return _continue(_told(state, f"ask for v{event.version}", open=others), event.at, retrain, ask)
-    rejects = [Reject(cause=cause, version=version, reason=f"superseded by version {event.version}, which was proved first") for version in others]
-    if retrain.canary.share and state.champion:  # where none was announced, nothing could serve the rest
+    beside = retrain.canary.share > 0 and state.champion != ""  # where none was announced, nothing could serve the rest
+    later = () if beside else state.open[state.open.index(event.version) + 1 :]  # in the order of their trainings
+    why = f"superseded by version {event.version}, which was proved first"
+    rejects = [Reject(cause=cause, version=version, reason=why) for version in others if version not in later]
+    if beside:
         until = event.at + retrain.canary.max_time
         why = f"the gate was passed: it answers {retrain.canary.share:.3g} of the events until it is judged by them"
         begin = StartCanary(cause=cause, version=event.version, share=retrain.canary.share, until=until, evidence=event.evidence, reason=why)
         return _told(state, f"canary v{event.version}", stage=Stage.CANARY, open=(), canary=event.version, canary_until=until), [begin, *rejects]
     publish = Publish(cause=cause, version=event.version, evidence=event.evidence, reason=str(event.evidence.get("reason", "")))
-    new = _told(state, f"publish v{event.version}", open=(), champion=event.version, winner=event.version)
-    return _continue(new, event.at, retrain, publish, *rejects)
+    anew = [
+        JudgeAnew(cause=cause, version=version, reason=f"it learnt from more than version {event.version}, which serves now, and is judged against it anew") for version in later
+    ]
+    new = _told(state, f"publish v{event.version}", open=later, champion=event.version, winner=event.version)
+    return _continue(new, event.at, retrain, publish, *rejects, *anew)
 
 
 def reject_loser(state: State, event: GateRefused, retrain: Retrain) -> Decision:
@@ -352,7 +378,7 @@ def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> D
     cause = state.cause.cause if state.cause else ""
     tested = (*state.open, *([state.canary] if state.canary else []))
     rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in tested if version != event.version]
-    new = _told(state, f"champion v{event.version}", open=(), canary="", champion=event.version)
+    new = _told(state, f"champion v{event.version}", open=(), canary="", champion=event.version, cadence=chosen(state.cadence, retrain))
     if state.cause is None:
         return new, [DoNothing(cause=cause, reason=f"version {event.version} serves: it was chosen, not trained for a cause")]
     return _continue(new, event.at, retrain, *rejects)
@@ -374,12 +400,14 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_S, AlertResolved): Rule(drop_resolved, (_S,)),
     (_S, RetrainRequested): Rule(answer_request, (_S, _C)),
     (_S, LabelsArrived): Rule(start_due, (_S, _C)),
+    (_S, PoolLearnt): Rule(weigh_member, (_S,)),
     (_S, ChampionChanged): Rule(follow_champion, (_S,)),
     (_C, AlertOpened): Rule(answer_alert_while_collecting, (_C,)),
     (_C, AlertUpdated): Rule(answer_alert_while_collecting, (_C,)),
     (_C, AlertResolved): Rule(drop_resolved, (_C, _S)),
     (_C, RetrainRequested): Rule(answer_request, (_C,)),
     (_C, LabelsArrived): Rule(train_when_due, (_C, _T, _S)),
+    (_C, PoolLearnt): Rule(weigh_member, (_C,)),
     (_C, ChampionChanged): Rule(follow_champion, (_C,)),
     (_T, AlertOpened): Rule(remember_alert, (_T,)),
     (_T, AlertUpdated): Rule(remember_alert, (_T,)),
@@ -398,6 +426,7 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_V, LabelsArrived): Rule(train_when_due, (_V, _T)),
     (_V, GatePassed): Rule(publish_winner, (_V, _C, _S, _K)),
     (_V, GateRefused): Rule(reject_loser, (_V, _C, _S)),
+    (_V, PoolLearnt): Rule(weigh_member, (_V,)),
     (_V, ChampionChanged): Rule(follow_champion, (_V, _C, _S)),
     (_K, AlertOpened): Rule(remember_alert, (_K,)),
     (_K, AlertUpdated): Rule(remember_alert, (_K,)),
@@ -408,6 +437,7 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_K, CanaryPassed): Rule(publish_canary, (_C, _S)),
     (_K, CanaryRefused): Rule(roll_back_canary, (_C, _S)),
     (_K, CanaryWithdrawn): Rule(follow_withdrawal, (_C, _S)),
+    (_K, PoolLearnt): Rule(weigh_member, (_K,)),
     (_K, ChampionChanged): Rule(follow_champion, (_C, _S)),
 }
 """The rule for each stage and event. What is not in it cannot happen."""

@@ -13,7 +13,9 @@ from detectors.rows.examples import Examples
 from detectors.settings.retraining import Retrain
 from retrainer.adaptive import Learner, is_adaptive
 from retrainer.announced import Announced
+from retrainer.messages import PoolLearnt
 from retrainer.row_buffer import RowBuffer
+from retrainer.trainers.adaptive_pool import cause_of
 from retrainer.versions import Version
 
 Learning = Mapping[str, Learner]
@@ -60,6 +62,11 @@ class Learners:
         """What a version has learnt is a revision from now on, registered and recorded."""
         self._learners[version].hold(at)
         return self.revise(version, at)
+
+    def standing(self, version: str, at: int) -> PoolLearnt:
+        """What the newest batch model of a version has become."""
+        pool = self._learners[version].pool
+        return PoolLearnt(model=self._announced.model, at=at, version=version, cause=cause_of(pool.members[-1].name), weight=float(pool.weights[len(pool.members) - 1]))
 
     def revise(
         self, version: str, at: int, *, cause: str = "", trained_on: dict[str, Any] | None = None, gate: dict[str, Any] | None = None, member: Version | None = None

@@ -162,7 +162,11 @@ class RetrainLoop:
                 self._counted = (self.state.cause, self._count_before() + int(wanted(passed, self.state.cause).sum()))
             revised = learn(learners, passed, first_sight[start:stop], self._clock)
             told += [self._learners.revise(version, self._clock) for version in revised if version in (self.state.champion, self.state.canary)]
+            if self.state.champion in revised:
+                told += self._settle(self._learners.standing(self.state.champion, self._clock))
             for trial, verdict in sorted(verdicts, key=lambda pair: (pair[1].outcome != "promoted", -pair[1].wealth)):
+                if not self._trials.is_under_way(trial):  # a verdict before it, at the same row, put another champion in its place
+                    continue
                 if trial.version in self.state.open or trial.version == self.state.canary:
                     told += self._settle(self._verdict(trial, verdict))
                 elif trial.version in self._trials.warm(self.state.open):
@@ -202,8 +206,7 @@ class RetrainLoop:
         self._live = True
         self.state = restore(self.state.model, self.records)
         for version in self.state.open:
-            assert self.state.cause is not None  # noqa: S101  a version in a trial has a cause
-            self._trials.begin(version, cut=int(self.announced.registered(version).gate["cut"]), challengers=len(self.state.cause.targets))
+            self._judge_from_now_on(version)
         if self.state.canary:
             began = next(record.at for record in reversed(self.announced.of(self.state.canary)) if record.status == "canary")
             self._trials.begin_canary(self.state.canary, at=began)
@@ -328,6 +331,8 @@ class RetrainLoop:
         if isinstance(instruction, messages.StartGate):
             self._trials.begin(instruction.version, cut=instruction.cut, challengers=instruction.challengers)
             self.announced.call("challenger", instruction.version)
+        elif isinstance(instruction, messages.JudgeAnew):
+            self._judge_from_now_on(instruction.version)
         elif isinstance(instruction, messages.AskApproval):
             self._trials.end(instruction.version)
         elif isinstance(instruction, messages.Publish):
@@ -348,6 +353,11 @@ class RetrainLoop:
             found = self._end_trial(instruction.version, instruction.evidence)
             return [self.announced.tell(instruction.version, "rejected", at, found | {"reason": instruction.reason})], []
         return [], []
+
+    def _judge_from_now_on(self, version: str) -> None:
+        """Begin the trial of a challenger of the cause on labels that are still to come."""
+        assert self.state.cause is not None  # noqa: S101  a version in a trial has a cause
+        self._trials.begin(version, cut=int(self.announced.registered(version).gate["cut"]), challengers=len(self.state.cause.targets))
 
     def _train(self, instruction: messages.Train, at: int) -> tuple[list[Version], list[Event]]:
         rows = self._buffer.latest()

@@ -21,6 +21,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     cause : alert id or request id.
     kind : kind of the alert, "request", "schedule" or "labels".
     since, until : half-open interval of rows to train on, by ``clock``; None leaves a side open, and without ``since`` the newest rows are taken.
+    newest : whether the newest rows are taken all the same, and ``since`` says only from when on rows are counted.
     targets : counts of labelled rows in the interval at which a challenger is trained, ascending. One challenger each, all sharing alpha.
     with_earlier : places in ``targets`` of challengers that are trained on all rows at hand, those from before the interval, too.
     """
@@ -32,6 +33,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = "outcome"
     mode: Literal["online", "batch"] = "batch"
     targets: tuple[int, ...]
+    newest: bool = False
     with_earlier: tuple[int, ...] = ()
 
 
@@ -96,6 +98,14 @@ class MemberTrained(CandidateTrained, frozen=True, kw_only=True):
     """A training succeeded, and its model joined the pool of the adaptive champion ``version``, whose weights will say what it is worth."""
 
 
+class PoolLearnt(Message, frozen=True, kw_only=True):
+    """The adaptive champion ``version`` was revised: the newest of its members, which joined for a cause, has this weight by now."""
+
+    version: str
+    cause: str
+    weight: float
+
+
 class TrainingFailed(Message, frozen=True, kw_only=True):
     """A training crashed, or its model is of no use."""
 
@@ -157,6 +167,7 @@ Event = (
     | TimePassed
     | CandidateTrained
     | MemberTrained
+    | PoolLearnt
     | TrainingFailed
     | GatePassed
     | GateRefused
@@ -191,6 +202,14 @@ class StartGate(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     cut: int
     challengers: int
+
+
+class JudgeAnew(msgspec.Struct, frozen=True, kw_only=True):
+    """Score a challenger from now on in the shadow of a new champion: what it proved against the former one proves nothing against this one."""
+
+    cause: str
+    version: str
+    reason: str
 
 
 class StartCanary(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,4 +274,4 @@ class DoNothing(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Instruction = Collect | Train | StartGate | StartCanary | RollBack | Publish | AskApproval | Reject | Postpone | DoNothing
+Instruction = Collect | Train | StartGate | JudgeAnew | StartCanary | RollBack | Publish | AskApproval | Reject | Postpone | DoNothing

@@ -7,6 +7,7 @@ from enum import Enum
 
 import msgspec
 
+from retrainer.cadence import Cadence
 from retrainer.canary import canary
 from retrainer.messages import Cause
 from retrainer.versions import Version, champion, history
@@ -53,6 +54,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     spent : times of trainings of the last day, and their processor seconds.
     votes : open alerts that count towards a training.
     scheduled : beginning of the last slot of the schedule that was looked at.
+    cadence : how soon there is a training that no alert asks for.
     quiet_until : end of the cooldown, epoch milliseconds.
     blocked : slot whose postponement by the quota was told already, -1 for none.
     story : the last steps, for messages.
@@ -75,6 +77,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     spent: tuple[tuple[int, float], ...] = ()
     votes: tuple[Vote, ...] = ()
     scheduled: int = LONG_AGO
+    cadence: Cadence = Cadence()
     quiet_until: int = LONG_AGO
     blocked: int = -1
     story: tuple[str, ...] = ()

@@ -64,7 +64,7 @@ def train(
     """
     retrain, cause = specification.retrain, instruction.cause
     most = retrain.quotas.rows(len(rows.features) + 1)
-    asked = msgspec.structs.replace(cause, since=None, until=None) if instruction.with_earlier else cause
+    asked = msgspec.structs.replace(cause, since=None, until=None) if instruction.with_earlier or cause.newest else cause
     chosen = choose(rows, asked, window=most if instruction.with_earlier else retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
     room.keep(chosen, chosen.lineage(room.topic) | {"model": specification.model, "cause": cause.cause, "at": at})
     why = {"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": scale_before(rows, specification)}

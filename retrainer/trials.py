@@ -51,6 +51,10 @@ class Trials:
         self.begin(version, cut=at, challengers=1)
         self._trials[version].served = True
 
+    def is_under_way(self, trial: Trial) -> bool:
+        """Whether a trial is the one that its version is judged by: it may have ended, or begun anew."""
+        return self._trials.get(trial.version) is trial
+
     def end(self, version: str) -> Trial | None:
         """Judge a version no further; gives the trial as it stood."""
         return self._trials.pop(version, None)

@@ -6,6 +6,7 @@ import msgspec
 
 from detectors.rfc3339 import format_time
 from detectors.settings.retraining import Retrain
+from retrainer.cadence import floor, follow_up, follows_up
 from retrainer.messages import AlertOpened, Cause, LabelsArrived, RetrainRequested
 from retrainer.stage import LONG_AGO, State, Vote
 
@@ -102,8 +103,9 @@ def by_itself(state: State, retrain: Retrain) -> tuple[tuple[int, int], ...]:
     if retrain.schedule is not None:
         next_slot = LONG_AGO if state.scheduled == LONG_AGO else (state.scheduled // retrain.schedule + 1) * retrain.schedule
         due.append((0, max(next_slot, state.quiet_until)))
-    if retrain.floor is not None:
-        due.append((retrain.floor, state.quiet_until))
+    enough = floor(state.cadence, retrain)
+    if enough is not None:
+        due.append((enough, state.quiet_until))
     return tuple(due)
 
 
@@ -124,6 +126,10 @@ def unasked(state: State, event: LabelsArrived, retrain: Retrain) -> tuple[State
         if state.trainings and state.trainings[-1] >= slot:
             return new, None, name
         return new, msgspec.structs.replace(cause, cause=name), ""
-    if retrain.floor is not None and event.count >= retrain.floor:
-        return state, msgspec.structs.replace(cause, cause=f"labels-{format_time(event.at)}", kind="labels"), ""
+    enough = floor(state.cadence, retrain)
+    if enough is not None and event.count >= enough:
+        named = msgspec.structs.replace(cause, cause=f"labels-{format_time(event.at)}", kind="labels")
+        if follows_up(state.cadence, retrain):
+            named = msgspec.structs.replace(named, since=state.cadence.since, clock="predicted", newest=True, targets=follow_up(retrain))
+        return state, named, ""
     return state, None, ""

@@ -73,10 +73,6 @@ class TrainingLimits(Frozen):
     megabytes: int = Field(default=4_096, gt=0, description="of address space, which is more than the memory that is touched")
 
 
-MEMBER_EVERY = 2_500
-"""Labelled events without a cause after which an adaptive champion gets a new member: more than a training window, so that its rows are new."""
-
-
 class Retrain(Frozen):
     """When to retrain, with what, and how the result is judged."""
 
@@ -95,6 +91,7 @@ class Retrain(Frozen):
     earlier: bool = Field(
         default=True, description="a second challenger at the second of these counts, on all labelled events at hand; once it serves, those after it are trained so, too"
     )
+    follow_up: bool = Field(default=True, description="after a promotion, challengers of the newest labelled events without an alert, for as long as they are proved to be better")
     min_per_class: int = Field(default=20, ge=0, description="labelled events of each class in a training set; fewer are filled up from before the change")
     replay: float = Field(default=0.0, ge=0, le=10, description="labelled events from before the change that are trained on, too, for each one after it")
     cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")
@@ -120,19 +117,6 @@ class Retrain(Frozen):
                 "Leave one of the two out: `driftwarden models promote` promotes at once and wholly"
             )
         return self
-
-    @property
-    def floor(self) -> int | None:
-        """Labelled events since the last cause ended after which a training starts by itself; an adaptive champion gets a new member now and then unless all is left to people.
-
-        Examples
-        --------
-        >>> Retrain().floor, Retrain(champion="adaptive").floor, Retrain(champion="adaptive", new_labels=900).floor
-        (None, 2500, 900)
-        """
-        if self.new_labels is not None or self.champion == "single" or self.policy == "never":
-            return self.new_labels
-        return MEMBER_EVERY
 
     def weight(self, kind: str) -> float:
         """How much an alert of this kind counts.

@@ -30,6 +30,9 @@ RATE = 0.2
 SHARE = 0.002
 """Of all weight that is dealt out anew at a label: a change is expected once in 500."""
 
+JOINING = 0.5
+"""Of all weight that a new member gets: as much as all others together, as it alone has seen the newest rows."""
+
 _TABLE, _FOREST = "pool.json", "online.river"
 
 
@@ -170,6 +173,17 @@ class AdaptivePool:
 def member_name(cause: str, slot: int) -> str:
     """Name of the batch model that a training adds: by its cause, and which of the cause's targets it was for."""
     return f"{cause}/{slot}"
+
+
+def cause_of(member: str) -> str:
+    """The cause that a member joined for.
+
+    Examples
+    --------
+    >>> cause_of(member_name("a1", 2))
+    'a1'
+    """
+    return member.rpartition("/")[0]
 
 
 def followed(weights: Float64, losses: Float64, awake: Bool) -> Float64:

@@ -69,6 +69,6 @@ def alert(alert_id: str, change_at: int, *, kind: str = "performance", status: s
 
 
 def specification(**retrain: object) -> MonitorSpecification:
-    """Settings of ``retrain``; without a least time of validation, as an event a second is too fast a world for it."""
-    gate = {"gate": {"min_validation_time": "0s"}} | retrain
+    """Settings of ``retrain``; one cause at a time, and without a least time of validation, as an event a second is too fast a world for it."""
+    gate = {"gate": {"min_validation_time": "0s"}, "follow_up": False} | retrain
     return MonitorSpecification.model_validate({"model": "loans", "features": FEATURES, "retrain": gate})

@@ -17,6 +17,7 @@ from detectors.specification import MonitorSpecification
 from retrainer import river_artifact
 from retrainer.adaptive import Learner, member, started
 from retrainer.bootstrap import bootstrap_champion, table_examples
+from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop, Told
 from retrainer.registry import load_model
 from retrainer.registry.files import FilesRegistry
@@ -185,7 +186,7 @@ def test_what_is_no_model_of_scikit_learn_cannot_be_a_batch_member() -> None:
 
 
 def test_a_champion_is_announced_again_every_so_many_labels_however_they_were_batched(tmp_path: Path, pool: AdaptivePool) -> None:
-    rows = stream([(500, "new")], pool)
+    rows = stream([(490, "new")], pool)
     said = []
     for batch in (60, 500):
         spec, registry, records = bootstrapped(tmp_path / str(batch), **ADAPTIVE)
@@ -199,7 +200,7 @@ def test_a_champion_is_announced_again_every_so_many_labels_however_they_were_ba
 
 
 def test_a_retrainer_that_starts_again_goes_on_from_the_last_revision(tmp_path: Path, pool: AdaptivePool) -> None:
-    rows = stream([(500, "new")], pool, delay=0)
+    rows = stream([(490, "new")], pool, delay=0)
     spec, registry, records = bootstrapped(tmp_path, **ADAPTIVE)
     whole = RetrainLoop(spec, TRAINER, registry, records=records)
     said = fed(whole, rows, 100)
@@ -228,9 +229,16 @@ def test_a_training_adds_a_member_and_is_not_done_again(tmp_path: Path, pool: Ad
     assert again.on_alert(alert("a1", int(rows.labelled_at[200])), int(rows.labelled_at[250]))[0].instruction == "DoNothing"  # type: ignore[union-attr]  # a decision
 
 
+def test_a_member_that_follows_the_world_earns_the_next_one_soon(tmp_path: Path, pool: AdaptivePool) -> None:
+    spec, registry, records = bootstrapped(tmp_path, **ADAPTIVE, cooldown="0s")
+    said = fed(RetrainLoop(spec, TRAINER, registry, records=records), stream([(1_050, "new")], pool), 350)
+    earned = next(one for one in said if isinstance(one, Decision) and one.event == "PoolLearnt")
+    assert earned.instruction == "DoNothing"
+    assert "of the weight, and 60% are enough: the next one joins after 500 labelled events, not 4000" in earned.reason
+    assert [one.trained_on["rows"] for one in told(said, "updated") if one.cause] == [500, 1_000]
+
+
 def test_without_an_alert_a_pool_gets_a_member_after_so_many_labels(tmp_path: Path, pool: AdaptivePool) -> None:
-    assert specification(champion="adaptive").retrain.floor == 2_500
-    assert specification(champion="adaptive", policy="never").retrain.floor is None
     spec, registry, records = bootstrapped(tmp_path, **ADAPTIVE, new_labels=250)
     said = fed(RetrainLoop(spec, TRAINER, registry, records=records), stream([(300, "old")], pool), 100)
     joined = [one for one in told(said, "updated") if one.cause]

@@ -19,6 +19,8 @@ from retrainer.messages import (
     GatePassed,
     GateRefused,
     LabelsArrived,
+    MemberTrained,
+    PoolLearnt,
     RetrainRequested,
     TrainingFailed,
 )
@@ -115,11 +117,50 @@ def test_the_cause_travels_from_the_alert_to_every_instruction() -> None:
     assert gate.challengers == 2
 
 
-def test_a_promotion_closes_the_other_challengers_as_they_proved_nothing_against_the_new_champion() -> None:
-    state, instructions = decide(opened(), labels(200), trained("2", 190), labels(800, 800), trained("3", 790), passed("2"))
+def test_a_promotion_closes_challengers_that_were_trained_before_the_new_champion() -> None:
+    state, instructions = decide(opened(), labels(200), trained("2", 190), labels(800, 800), trained("3", 790), passed("3"))
     assert names(instructions) == ["Publish", "Reject", "DoNothing"]
-    assert instructions[1].reason == "superseded by version 2, which was proved first"
+    assert instructions[1].reason == "superseded by version 3, which was proved first"
     assert state.stage is Stage.SERVING
+
+
+def test_challengers_that_were_trained_after_the_new_champion_are_judged_anew_against_it() -> None:
+    state, instructions = decide(opened(), labels(200), trained("2", 190), labels(800, 800), trained("3", 790), passed("2"))
+    assert names(instructions) == ["Publish", "JudgeAnew"]
+    assert instructions[1].reason == "it learnt from more than version 2, which serves now, and is judged against it anew"
+    assert (state.stage, state.champion, state.open) == (Stage.VALIDATING, "2", ("3",))
+    state, instructions = decide(passed("3"), state=state)
+    assert names(instructions) == ["Publish", "DoNothing"]
+    assert (state.stage, state.champion) == (Stage.SERVING, "3")
+
+
+def test_a_promotion_earns_challengers_of_the_newest_rows_and_a_cause_without_one_earns_none() -> None:
+    once = Retrain.model_validate({"refresh": [200], "cooldown": "0s", "window": 1_000})
+    state, _ = decide(opened(), labels(200, 300), trained("2", 290), passed("2"), retrain=once)
+    ended = state.quiet_until
+    assert due(state, once) == ((1_000, ended),)
+    state, (collect,) = decide(labels(1_000, 1_900), retrain=once, state=state)
+    assert collect.reason == "new labels after a promotion: wait for 1000 labelled events to train on"
+    assert state.cause is not None
+    assert (state.cause.since, state.cause.clock, state.cause.newest, state.cause.targets) == (ended + 1, "predicted", True, (1_000, 2_000, 3_000))
+    assert names(decide(opened("a2", at=1_950), retrain=once, state=state)[1]) == ["Collect"], "an alert need not wait for it"
+    for place in range(3):
+        state, _ = decide(labels(state.cause.targets[place], 1_000), trained(str(3 + place), 1_990), refused(str(3 + place), 2_000), retrain=once, state=state)
+        assert state.cause is not None or place == 2
+    assert (state.stage, due(state, once)) == (Stage.SERVING, ())
+
+
+@pytest.mark.parametrize("settings", [{"follow_up": False}, {"policy": "never", "votes": {"performance": 1.0}}, {"champion": "adaptive", "new_labels": 9_000}])
+def test_a_promotion_earns_nothing_where_it_is_not_asked_for(settings: dict[str, object]) -> None:
+    once = Retrain.model_validate({"refresh": [200]} | settings)
+    state, _ = decide(opened(), labels(200, 300), trained("2", 290), passed("2"), retrain=once)
+    assert [count for count, _ in due(state, once)] == ([9_000] if "new_labels" in settings else [])
+
+
+def test_a_version_that_somebody_else_put_in_service_earns_nothing() -> None:
+    state, _ = decide(opened(), labels(200, 300), trained("2", 290), passed("2"), retrain=Retrain(refresh=(200,)))
+    state, _ = decide(ChampionChanged(model="churn", at=400, version="1"), retrain=Retrain(), state=state)
+    assert due(state, Retrain()) == ()
 
 
 def test_targets_that_were_passed_while_nobody_looked_are_trained_once() -> None:
@@ -366,6 +407,42 @@ def test_enough_new_labels_start_a_training_after_the_cooldown() -> None:
     assert decide(labels(4_999, DAY), retrain=floor, state=ended)[0].stage is Stage.SERVING
     state, (collect,) = decide(labels(5_000, DAY), retrain=floor, state=ended)
     assert (state.stage, collect.cause) == (Stage.COLLECTING, "labels-1970-01-02T00:00:00.000Z")
+
+
+POOL = Retrain.model_validate({"champion": "adaptive", "refresh": [200, 800], "cooldown": "0s"})
+
+
+def joins(state: State, count: int) -> State:
+    """A member more, after so many labels without an alert."""
+    began, (collect,) = decide(labels(count, state.quiet_until + 1), retrain=POOL, state=state)
+    trained_one = MemberTrained(model="churn", at=began.quiet_until + 2, version="1", cause=collect.cause, cut=5)
+    return decide(labels(count, began.quiet_until + 1), trained_one, retrain=POOL, state=began)[0]
+
+
+def learnt(cause: str, weight: float) -> PoolLearnt:
+    return PoolLearnt(model="churn", at=10, version="1", cause=cause, weight=weight)
+
+
+def test_the_wait_for_the_next_member_is_short_after_one_that_was_worth_having_and_doubles_after_others() -> None:
+    state, waits = State(model="churn", champion="1", quiet_until=0), []
+    assert due(state, POOL)[0][0] == 4_000, "no pool serves"
+    state, said = decide(learnt("first", 0.4), retrain=POOL, state=state)
+    assert (said, due(state, POOL)[0][0]) == ([], 500)
+    for weight in (0.5, 0.61, 0.3, 0.3):
+        state = joins(state, due(state, POOL)[0][0])
+        state, _ = decide(learnt(state.cadence.member, weight), retrain=POOL, state=state)
+        waits.append(due(state, POOL)[0][0])
+    assert waits == [4_000, 500, 500, 1_000]
+
+
+def test_what_a_member_was_worth_is_said_once_and_not_of_those_that_an_alert_asked_for() -> None:
+    state = joins(State(model="churn", champion="1", quiet_until=0), 4_000)
+    assert decide(learnt("a1", 0.9), retrain=POOL, state=state)[1] == []
+    proved, (said,) = decide(learnt(state.cadence.member, 0.7), retrain=POOL, state=state)
+    assert said.reason.endswith("has 70% of the weight, and 60% are enough: the next one joins after 500 labelled events, not 4000")
+    assert decide(learnt(state.cadence.member, 0.8), retrain=POOL, state=proved)[1] == []
+    fixed = Retrain.model_validate({"champion": "adaptive", "new_labels": 900})
+    assert decide(learnt(state.cadence.member, 0.7), retrain=fixed, state=state)[1] == []
 
 
 def test_a_request_tells_who_asked_and_why() -> None:

@@ -76,13 +76,24 @@ def test_a_concept_change_trains_and_promotes_and_accuracy_recovers(registry: Fi
     after = float(np.mean(registry.fetch(loop.champion.uri, loop.champion.digest).predict(features) == label))
     assert before < 0.7
     assert after > 0.85
-    proved, superseded = (next(one for one in told if isinstance(one, Version) and one.status == status) for status in ("promoted", "rejected"))
-    assert superseded.gate["reason"] == f"superseded by version {proved.version}, which was proved first"
-    assert superseded.gate["labels"] > 0
+    proved, refused = (next(one for one in told if isinstance(one, Version) and one.status == status) for status in ("promoted", "rejected"))
+    anew = [one for one in told if isinstance(one, Decision) and one.instruction == "JudgeAnew"]
+    assert [(one.version, one.at) for one in anew] == [("3", proved.at), ("4", proved.at)], "they learnt from more, and begin anew against it"
+    assert refused.version == "4"
+    assert refused.gate["labels"] == 500
     trained = next(one for one in told if isinstance(one, Version) and one.version == "2")
     assert trained.trained_on["rows"] == 200
     assert trained.parent == "1"
     assert set(trained.trained_on["offsets"]) == {"0", "1", "2", "3"}
+
+
+def test_after_a_promotion_a_challenger_of_the_newest_rows_is_trained_without_an_alert(registry: FilesRegistry, first: list[Version], model: Model) -> None:
+    loop = RetrainLoop(specification(refresh=[200], window=300, cooldown="0s", follow_up=True), TRAINER, registry, records=first)
+    said = [one for one in run(loop, stream([(CHANGE, "old"), (2_300, "new")], model)) if isinstance(one, Version)]
+    assert [(one.version, one.status) for one in said] == [("2", "registered"), ("2", "promoted"), ("3", "registered"), ("4", "registered")]
+    promoted, soon, later = said[1:]
+    assert (soon.cause.startswith("labels-"), soon.trained_on["rows"], soon.at - promoted.at) == (True, 300, 1_030 * SECOND)
+    assert (later.cause, later.trained_on["rows"], later.at - promoted.at) == (soon.cause, 300, 1_330 * SECOND)
 
 
 def test_a_challenger_of_another_concept_is_refused_with_its_evidence(registry: FilesRegistry, first: list[Version], model: Model) -> None:
@@ -271,7 +282,7 @@ def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_pa
 def test_a_regression_recovers_from_a_changed_slope(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     spec = MonitorSpecification.model_validate(
-        {"model": "loans", "task": "regression", "features": {"x": Feature()}, "retrain": {"refresh": [300], "gate": {"min_validation_time": "0s"}}}
+        {"model": "loans", "task": "regression", "features": {"x": Feature()}, "retrain": {"refresh": [300], "follow_up": False, "gate": {"min_validation_time": "0s"}}}
     )
     registry, n = FilesRegistry(tmp_path), 3_500
     x = rng.normal(size=n)
