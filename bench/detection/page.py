@@ -1,4 +1,4 @@
-"""The tables of docs/detection.md, made from what the bench found: ``python -m bench.detection.page [RESULTS]``."""
+"""The tables of docs/detection.md, made from what the bench found: ``python -m bench.detection.page [RESULTS]``. Rows that were not run stay as they are."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from bench.detection.picture import picture
 from bench.detection.row import DetectionRow
 from bench.detection.rows import ROWS
 from bench.detection.slow_drift import NAME as SLOW_DRIFT
-from bench.markdown import line, results_of, rewrite
+from bench.markdown import line, results_of, rewrite, standing, with_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE = DOCS / "detection.md", DOCS / "detection.svg"
 RESULTS = Path(__file__).parent / "results.json"
 _NOTHING = "Not run yet.\n"
+_BY = "bench.detection.page"
 Results = dict[str, dict[str, Any]]
 
 
@@ -204,12 +205,39 @@ def _rows(lines: list[str]) -> str:
     return "\n".join(lines) + "\n" if len(lines) > 2 else _NOTHING
 
 
+def parts_kept(former: str, fresh: str) -> str:
+    """The rows beside others, where each has a table of its own: those that were not run anew stay."""
+    known, new = ({part.partition("`")[2].partition("`")[0]: part for part in text.split("\n**")[1:]} for text in (former, fresh))
+    found = known | new
+    return "".join(f"\n**{found[row.name]}" for row in ROWS if row.name in found) or _NOTHING
+
+
+def tables(page: str, results: Results) -> dict[str, str]:
+    """Every table of the page; what was not run stays as it stands there."""
+    names = [f"`{row.name}`" for row in ROWS]
+    complete = all("ours" in results.get(row.name, {}) for row in ROWS)
+    results = {name: found for name, found in results.items() if not _without_its_target(name, results)}
+    former = {name: standing(page, name, by=_BY) for name in ("sizes", "reached", "nothing changes", "floors", "slow drift", "beside others")}
+    told = {"reached": table, "nothing changes": only_false_alarms, "floors": floors}
+    return {
+        "sizes": sizes(results) if complete else former["sizes"],
+        **{name: with_rows(former[name], tell(results), names) for name, tell in told.items()},
+        "slow drift": slow_drift(results) if SLOW_DRIFT in results else former["slow drift"],
+        "beside others": parts_kept(former["beside others"], beside(results)),
+    }
+
+
+def _without_its_target(name: str, results: Results) -> bool:
+    """Whether what a row must reach is a multiple of what another found that was not run."""
+    return any(row.name == name and row.of_row is not None and "ours" not in results.get(row.of_row, {}) for row in ROWS)
+
+
 def main() -> None:
-    """Write the tables and the picture."""
+    """Write the tables of what was run, and the picture, if that was everything."""
     results = results_of("bench.detection", RESULTS)
-    tables = {"sizes": sizes, "reached": table, "nothing changes": only_false_alarms, "floors": floors, "slow drift": slow_drift, "beside others": beside}
-    rewrite(PAGE, {name: told(results) for name, told in tables.items()}, by="bench.detection.page")
-    PICTURE.write_text(picture(results))
+    rewrite(PAGE, tables(PAGE.read_text(), results), by=_BY)
+    if all("ours" in results.get(row.name, {}) for row in ROWS):
+        PICTURE.write_text(picture(results))
 
 
 if __name__ == "__main__":

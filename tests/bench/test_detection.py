@@ -16,14 +16,14 @@ from bench.detection import of_frouros
 from bench.detection.__main__ import main
 from bench.detection.measure import Bench, changed
 from bench.detection.of_frouros import PROGRAM, REQUIREMENTS
-from bench.detection.page import PAGE, beside, floors, misses, only_false_alarms, slow_drift, table, wanted
+from bench.detection.page import PAGE, beside, floors, misses, only_false_alarms, slow_drift, table, tables, wanted
 from bench.detection.picture import picture
 from bench.detection.rivals import RIVALS, Rival
 from bench.detection.row import DetectionRow, Size
 from bench.detection.rows import ROWS, share_of_errors
 from bench.detection.slow_drift import Course, measured
 from bench.installation import BenchError
-from bench.markdown import written
+from bench.markdown import standing, written
 from detectors.evaluation import Every, Moved, Rate, changed_streams, null_streams
 
 TINY = Size(seeds=2, null_events=10_000)
@@ -187,6 +187,23 @@ def test_the_tables_show_what_was_found_and_leave_out_what_was_not_run() -> None
     assert {told({}) for told in (table, only_false_alarms, floors, slow_drift, beside)} == {"Not run yet.\n"}
     names = [line.split("|")[1].strip() for line in beside(RESULTS).splitlines() if line.startswith("| ")]
     assert names == ["detector", "*oracle*", "**Driftwarden**", "river ADWIN, tuned, 7.1", "river ADWIN, default"]
+
+
+def test_rows_that_were_not_run_stay_as_they_are_on_the_page() -> None:
+    page = PAGE.read_text()
+    assert all(written(page, name, found, by="bench.detection.page") == page for name, found in tables(page, {}).items())
+    results = {name: {"ours": found["ours"]} for name, found in RESULTS.items()}
+    told = tables(page, results)
+    reached, before = (text.splitlines() for text in (told["reached"], standing(page, "reached", by="bench.detection.page")))
+    oracle = next(one for one in before if one.startswith("| `rate-10-20`")).split("|")[6].strip()
+    assert f"| `rate-10-20` | error rate .1 -> .2 | 160 | 150 (140 to 160) | 100 % | {oracle} | .75 (.67 to .84) | 600 | |" in reached
+    assert [one for one in reached if "`mean-half`" in one] == [one for one in before if "`mean-half`" in one]
+    assert len(reached) == len(before)
+    assert "| 40,000,000 | |" in told["nothing changes"]
+    assert all(told[name] == standing(page, name, by="bench.detection.page") for name in ("sizes", "floors", "slow drift", "beside others"))
+    beside_others = tables(page, RESULTS)["beside others"]
+    assert "river ADWIN, tuned, 7.1" in beside_others
+    assert beside_others.count("**Sigma x 1.5**") == 1
 
 
 @pytest.mark.parametrize("name", ["sizes", "reached", "nothing changes", "floors", "slow drift", "beside others"])
