@@ -129,13 +129,15 @@ class Dependence:
             many = free[0] >= ENOUGH
             judged = free >= MIN_FREEDOM
             dependent = (judged & (variances > of_event * _quantile(free, _HEIGHT))).any(axis=0) | (correlation * np.sqrt(free[0]) > _HEIGHT)
-            lasts = _lasting(variances[0], within / (events - panes), correlation, free[0], events / panes)
+            alone = _of_autoregression(variances[0], within / (events - panes), free[0], events / panes)
+            lasts = alone.lasting(correlation)
+            differs = np.where(many, alone.differs(correlation, 1 / np.sqrt(count_of_longer[1])), 1.0)
             # Before independence can be tested the correlation counts as one standard error more than it looks.
             correlation = np.clip(correlation + np.where(many, 0.0, 1 / np.sqrt(count_of_longer[0])), 0, 0.98)
             # Of an autoregression seen through panes of many events the later correlations fall off faster than powers of the first.
             falls_off = np.fmax(correlation ** (1.6 - 0.6 * panes / events), lasts)
             shrink = np.fmin((1 - correlation) / (1 + correlation), (1 - lasts) / (1 + lasts))
-            current = variances[0] * (1 + 2 * correlation / (1 - falls_off))
+            current = variances[0] * (differs * (1 + 2 * correlation / (1 - falls_off)) + (1 - differs) * alone.longer)
             freedom = free[0] * shrink
             surely = judged & (variances > current * _quantile(free, _SURELY_LONGER))
             surely[0] = False
@@ -155,35 +157,55 @@ class Dependence:
         return Dependence(np.where(channels, 0.0, self.contrasts), np.where(channels, 0.0, self.within), self.inflation, self.freedom)
 
 
-def _lasting(of_panes: Float64, of_events: Float64, correlation: Float64, free: Float64, size: Float64) -> Float64:
-    """(c,) what part of what the events of a pane have in common they have in common with the next pane's, too.
+@dataclass(frozen=True)
+class _Autoregression:
+    """What panes would be like if the events of each had in common what they do by an autoregression of single events, and by nothing else.
 
-    A wave that goes through events which are independent but for it is hardly seen from pane to pane, and yet it falls off slowly: as slowly
-    as this part says. It is 0 where events have hardly anything in common, or panes no more than an autoregression of single events gives them.
-
-    Parameters
+    Attributes
     ----------
-    of_panes, of_events : variances of panes and, about their panes, of single events, in the same unit.
-    correlation : of neighbouring panes.
-    free : degrees of freedom of the variance of panes.
-    size : events in a pane.
+    common : (c,) part of the variance of panes that independent events would not have; nan where it is not surely more than nothing.
+    correlation : (c,) of neighbouring panes.
+    longer : (c,) the long-run variance over that of panes.
     """
-    lasting = np.zeros(len(of_panes))
+
+    common: Float64
+    correlation: Float64
+    longer: Float64
+
+    def lasting(self, correlation: Float64) -> Float64:
+        """(c,) what part of what the events of a pane have in common they have in common with the next pane's, too, by the correlation of neighbouring panes.
+
+        A wave that goes through events which are independent but for it is hardly seen from pane to pane, and yet it falls off slowly: as slowly
+        as this part says. It is 0 where events have hardly anything in common, or panes no more than an autoregression of single events gives them.
+        """
+        part = (correlation - self.correlation) / np.maximum(self.common - self.correlation, 1e-9)
+        return np.where(np.isnan(part), 0.0, np.clip(part, 0, LONGEST_WAVE))
+
+    def differs(self, correlation: Float64, error: Float64) -> Float64:
+        """(c,) how far the correlation of neighbouring panes, known to an error, contradicts it: 0 not at all, 1 wholly, and where nothing is known.
+
+        Far more neighbours are within panes than panes have, so what they say is surer by half, if it can be believed. A correlation that is larger contradicts from one
+        standard error on and wholly from two (firm shrinkage, Gao & Bruce 1997); one that is smaller, which makes nothing look surer than it is, one later.
+        """
+        apart = (correlation - self.correlation) / (error * (1 - self.correlation**2))
+        beyond = np.where(apart > 0, apart - 1, -apart - 2)
+        return np.where(np.isnan(beyond), 1.0, np.clip(beyond, 0, 1))
+
+
+def _of_autoregression(of_panes: Float64, of_events: Float64, free: Float64, size: Float64) -> _Autoregression:
+    """By the variances of panes and, about their panes, of single events, in the same unit; degrees of freedom of the variance of panes; events in a pane."""
     common = 1 - of_events / of_panes
-    waves = np.flatnonzero((common > _SURELY_COMMON * np.sqrt(2 / free)) & (correlation > 0))  # none where a pane is one event
-    for events in np.unique(size[waves]).tolist():  # columns that nothing is missing of are alike
-        alike = waves[size[waves] == events]
-        of_autoregression = _correlation_of_autoregression(common[alike], events)
-        lasting[alike] = np.clip((correlation[alike] - of_autoregression) / np.maximum(common[alike] - of_autoregression, 1e-9), 0, LONGEST_WAVE)
-    return lasting
-
-
-def _correlation_of_autoregression(common: Float64, size: float) -> Float64:
-    """(c,) of neighbouring panes of so many events, of whose variance such a part is common to their events by an autoregression of these."""
+    common = np.where(common > _SURELY_COMMON * np.sqrt(2 / free), common, np.nan)  # none where a pane is one event
+    correlation, longer = np.full(len(common), np.nan), np.ones(len(common))
+    known = np.flatnonzero(~np.isnan(common))
     left = 1 - _POWERS
-    panes = (1 + _POWERS) / left - 2 * _POWERS * (1 - _POWERS**size) / (size * left**2)
-    of_pairs = _POWERS * (1 - _POWERS**size) ** 2 / (size * left**2)
-    return np.interp(common, 1 - (size - panes) / (size - 1) / panes, of_pairs / panes)
+    for events in np.unique(size[known]).tolist():  # columns that nothing is missing of are alike
+        alike = known[size[known] == events]
+        panes = (1 + _POWERS) / left - 2 * _POWERS * (1 - _POWERS**events) / (events * left**2)
+        of_pairs = _POWERS * (1 - _POWERS**events) ** 2 / (events * left**2)
+        shared = 1 - (events - panes) / (events - 1) / panes
+        correlation[alike], longer[alike] = (np.interp(common[alike], shared, values / panes) for values in (of_pairs, (1 + _POWERS) / left))
+    return _Autoregression(common, correlation, longer)
 
 
 def _quantile(freedom: Float64, height: float) -> Float64:

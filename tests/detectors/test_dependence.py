@@ -47,6 +47,21 @@ def test_an_autoregression_is_inflated_by_its_long_run_variance(correlation, per
     assert (dependence.freedom < 1_500).all()
 
 
+def test_what_the_events_of_a_pane_have_in_common_tells_an_autoregression_more_surely_than_neighbouring_panes_do() -> None:
+    dependence = measured(autoregressive(np.random.default_rng(2), 0.7, (1_000 * 10, 200)), 10)
+    found = dependence.inflation / (1.7 / 0.3)
+    assert found.mean() == pytest.approx(1, abs=0.03)
+    assert found.std() < 0.085, "by the correlation of neighbouring panes alone it would be .1"
+
+
+def test_an_autoregression_under_noise_is_not_taken_for_a_shorter_one() -> None:
+    generator = np.random.default_rng(6)
+    values = np.sqrt(0.5) * (autoregressive(generator, 0.8, (300 + 1_000 * 10, 100))[300:] + generator.normal(size=(1_000 * 10, 100)))
+    found = measured(values, 10).inflation / (0.5 * 1.8 / 0.2 + 0.5)
+    assert 0.95 < np.median(found) < 1.15
+    assert np.quantile(found, 0.1) > 0.75, "as short as it looks within a pane it would be .74"
+
+
 @pytest.mark.parametrize(("correlation", "deviation", "per_pane"), [(0.5, 0.3, 20), (0.8, 0.3, 10), (0.8, 0.2, 20)])
 def test_a_wave_through_events_that_are_independent_but_for_it_is_inflated_though_it_is_hardly_seen_from_pane_to_pane(correlation, deviation, per_pane) -> None:
     generator = np.random.default_rng(5)
