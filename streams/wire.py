@@ -128,10 +128,21 @@ def encode_points(points: Iterable[Point]) -> bytes:
     """JSON Lines, one point a line; fields that are not finite, which JSON cannot say, are left out, and points without any field."""
     lines = []
     for point in points:
-        fields = {name: value for name, value in point.fields.items() if not (isinstance(value, float) and not math.isfinite(value))}
-        if fields:
-            lines.append(_encode({"measurement": point.measurement, "tags": point.tags, "fields": fields, "time": format_time(point.time)}))
+        line = _line(point, point.fields)
+        if _NULL in line or not point.fields:  # rarely, so that most fields need not be looked at one by one
+            fields = {name: value for name, value in point.fields.items() if not (isinstance(value, float) and not math.isfinite(value))}
+            if not fields:
+                continue
+            line = _line(point, fields)
+        lines.append(line)
     return b"\n".join(lines)
+
+
+_NULL = b"null"  # what a number that is not finite becomes
+
+
+def _line(point: Point, fields: dict[str, float | int | bool | str]) -> bytes:
+    return _encode({"measurement": point.measurement, "tags": point.tags, "fields": fields, "time": format_time(point.time)})
 
 
 class _PointOnWire(msgspec.Struct):

@@ -29,6 +29,7 @@ from streams.absence import Absence
 from streams.connection import KafkaConnection
 from streams.detect_driver import DetectDriver
 from streams.epoch_pace import EpochPace
+from streams.heap import give_back
 from streams.metric_functions import functions_that_work
 from streams.monitors_reader import MonitorsReader
 from streams.piece_store import PieceStore, StateLimits
@@ -67,6 +68,9 @@ EPOCHS_AT_ONCE = 2
 
 FIGURES_EVERY = 2.0
 """Seconds between two looks at what the stages have counted."""
+
+GIVE_BACK_EVERY = 10.0
+"""Seconds between two times that freed memory goes back to the kernel: it takes milliseconds, and the pages that are used again as long once more."""
 
 LONGEST_STOP = 8.0
 """Seconds that the process may take to end: Docker kills after ten. Clients wait for a broker that is away for as long as their requests may take, 40 s and more."""
@@ -118,6 +122,7 @@ class Worker:
         self.app.task(self._summarise_epochs)
         self.app.task(self._detect_epochs)
         self.app.task(self._follow_figures)
+        self.app.task(self._give_back)
 
     def _faust_app(self) -> faust.App:
         return _App(
@@ -305,6 +310,11 @@ class Worker:
         points = self._figures.points(time.time_ns() // 1_000_000)
         with suppress(Exception):  # an epoch whose acknowledgement fails stops the worker; its figures are no reason
             await (await self._outputs[self._names.metrics].send(key=self._settings.name.encode(), value=encode_points(points)))
+
+    async def _give_back(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(GIVE_BACK_EVERY)
+            give_back()
 
     async def _follow_monitors(self) -> None:
         await self._reader.follow()

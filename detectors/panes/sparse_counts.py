@@ -21,7 +21,7 @@ def sparse(vectors: Sequence[Float64]) -> dict[str, Any]:
     ([2, 4], [[0.0, 0.0, 3.0], [0.0, 0.5, 0.0]])
     """
     flat = vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
-    cells = np.flatnonzero(flat).astype(np.uint16 if len(flat) < 2**16 else np.int32)
+    cells = np.flatnonzero(flat != 0).astype(np.uint16 if len(flat) < 2**16 else np.int32)
     if 2 * len(cells) > len(flat):
         return {"vectors": len(vectors), "size": len(vectors[0]), "cells": None, "values": small(flat)}
     return {"vectors": len(vectors), "size": len(vectors[0]), "cells": cells, "values": small(flat[cells])}
