@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.errors import SettingsError
-from retrainer.saved import SavedLoop
+from detectors.settings.retraining import Gate
+from retrainer.gate import GateState, step
+from retrainer.saved import FORMAT, SavedLoop
 from retrainer.stage import State
 from streams.retrainer_state import KeptRows, SavedModel, SavedRetraining, encode_model, encode_positions
 
@@ -48,6 +51,11 @@ def test_a_later_record_of_a_model_replaces_the_earlier_and_another_format_is_re
     assert saved.positions == {("alerts", 0): 6, ("alerts", 1): 7}
     key, value = encode_model(saved.models["churn"])
     content = msgspec.msgpack.decode(value)
-    content["loop"]["format"] = 0
-    with pytest.raises(SettingsError, match="written in format 0, this release reads 1"):
+    content["loop"]["format"] = 1
+    with pytest.raises(SettingsError, match="written in format 1, this release reads 2"):
         saved.take(key, msgspec.msgpack.encode(content))
+
+
+def test_what_a_trial_remembers_is_laid_out_as_the_format_says() -> None:
+    state, _ = step(GateState(), np.ones(200), np.zeros(200), gate=Gate())
+    assert (FORMAT, np.shape(state.steadiness)) == (2, (6, 4)), "laid out otherwise it needs another format, or a trial that was saved could not go on"
