@@ -20,12 +20,13 @@ from detectors.scans.calibration import paid
 from detectors.scans.history import GrowingHistogram
 from detectors.scans.scored_windows import Scored, Windows
 from detectors.statistics.dependence import Dependence
+from detectors.statistics.lattice import FEWEST
 from detectors.verdict import Status, Verdicts
 
 if TYPE_CHECKING:
     from detectors.scans.window_bank import WindowBank
 
-MIN_EVENTS = 20  # a window with fewer says nothing
+MIN_EVENTS = FEWEST  # a window with fewer says nothing
 PANES_AT_ONCE = 64  # many more would not fit the processor's caches
 _NEVER = np.iinfo(np.int64).max
 _OK, _LEARNING, _INSUFFICIENT, _WARNING, _DRIFT = (np.uint8(status) for status in (Status.OK, Status.LEARNING, Status.INSUFFICIENT_DATA, Status.WARNING, Status.DRIFT))

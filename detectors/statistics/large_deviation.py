@@ -2,8 +2,8 @@
 
 A window of 30 values of a column that is mostly zeros is far from normal five standard deviations out. The reference's bins give its whole
 law, and so the rate ``I(x)`` at which the chance of a mean ``x`` away from the expected one vanishes (Cramér): ``r = sqrt(2 n I(x))`` takes the
-place of ``x sqrt(n) / sigma``. What `rate` alone leaves out, the size of the jumps of the law and how fast the chance falls from there, is a
-correction ``log(ease) / r`` (Barndorff-Nielsen's, with Daniels's allowance for lattices), never below what Chernoff's bound makes certain.
+place of ``x sqrt(n) / sigma``. What `rate` alone leaves out, how discrete a sum is and how fast the chance falls from there, is a
+correction ``log(ease) / r`` (Barndorff-Nielsen's, with the allowance of `detectors.statistics.lattice`), never below what Chernoff's bound makes certain.
 It vanishes as windows grow, so large windows lose nothing by it.
 
 A small variance about the window's own mean is another event than small squares about the reference's: all zeros have no variance, though
@@ -19,6 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from detectors.event_batch import Float64, Int64
+from detectors.statistics.lattice import allowance
 
 POINTS = 512
 _TILTS = np.geomspace(1e-3, 300, 240)
@@ -202,7 +203,7 @@ def _tail_of_mean(values: Float64, chances: Float64, sigma: float) -> _Tail:
     tilted, logarithm = _tilted(tilts[:, None] * values, chances)
     distance = tilted @ values
     rate = tilts * distance - logarithm
-    ease = _ease(tilts, rate, (tilted * (values - distance[:, None]) ** 2).sum(axis=1), _jump(tilted, values))
+    ease = _ease(tilts, rate, (tilted * (values - distance[:, None]) ** 2).sum(axis=1), allowance(tilts, tilted, values))
     inside = np.append(True, np.diff(distance) > 0) & (distance < values[-1])
     return _Tail(np.append(distance[inside], values[-1]), np.append(np.maximum(rate[inside], 0), -np.log(chances[-1])), np.append(ease[inside], _NONE))
 
@@ -224,23 +225,21 @@ def _tail_of_small_variance(values: Float64, chances: Float64, sigma: float) -> 
     variance = (tilted.T * squares).sum(axis=0)
     rate = -tilts * variance - logarithm
     spread = (tilted.T * (squares - variance) ** 2).sum(axis=0)
-    order = np.argsort(squares.T, axis=-1)
-    jump = _jump(np.take_along_axis(tilted, order, -1), np.take_along_axis(squares.T, order, -1))
-    ease = _ease(tilts, rate, spread, jump) + 0.5 * np.log(np.clip(1 - 2 * tilts * variance, 0.005, 1))
     centres, logarithm = centres.reshape(-1, len(starts)), logarithm.reshape(-1, len(starts))
     # Every centre near the likeliest one gives the event a chance of its own, and so does every other place where centres end.
     near = np.abs(centres[..., None] - centres[..., None, :]) < 0.02 * np.sqrt(total)
     first = ~np.tril(near, -1).any(axis=-1)
-    places = (first[:, None, :] * np.minimum(1, np.exp(np.minimum(30 * (logarithm[:, None, :] - logarithm[..., None]), 0)))).sum(axis=-1)
-    ease -= np.log(np.maximum(places, 1)).ravel()
-    atom = int(np.argmax(chances))
+    places = (first[:, None, :] * np.minimum(1, np.exp(np.minimum(30 * (logarithm[:, None, :] - logarithm[..., None]), 0)))).sum(axis=-1).ravel()
     order = np.argsort(variance)
-    found, rate, ease = variance[order], np.maximum(rate[order], 0), ease[order]
-    found, rate, ease = np.append(0.0, found), np.append(-np.log(chances[atom]), rate), np.append(_NONE, ease)
-    least = np.minimum.accumulate(rate)
-    kept = (rate <= least) & (found < total)  # an event that a smaller variance is part of has at least its chance
-    kept[1:] &= np.diff(found) > 0
-    return _Tail((total - found[kept])[::-1], rate[kept][::-1], ease[kept][::-1])
+    least = np.minimum.accumulate(np.append(-np.log(chances.max()), np.maximum(rate[order], 0)))[1:]
+    # An event that a smaller variance is part of has at least its chance.
+    kept = order[(rate[order] <= least) & (variance[order] < total) & (np.diff(variance[order], prepend=0.0) > 0)]
+    squares, tilts, variance = squares.T[kept], tilts[kept], variance[kept]
+    by_size = np.argsort(squares, axis=-1)
+    discrete = allowance(tilts, np.take_along_axis(tilted[kept], by_size, -1), np.take_along_axis(squares, by_size, -1))
+    ease = _ease(tilts, rate[kept], spread[kept], discrete) + 0.5 * np.log(np.clip(1 - 2 * tilts * variance, 0.005, 1)) - np.log(np.maximum(places[kept], 1))
+    distances, rates = total - np.append(0.0, variance), np.append(-np.log(chances.max()), np.maximum(rate[kept], 0))
+    return _Tail(distances[::-1], rates[::-1], np.append(_NONE, ease)[::-1])
 
 
 def _centres(values: Float64, chances: Float64, tilts: Float64, starts: Float64) -> Float64:
@@ -266,16 +265,8 @@ def _tilted(exponents: Float64, chances: Float64) -> tuple[Float64, Float64]:
     return weights / total, (np.log(total) + peak)[..., 0]
 
 
-def _jump(tilted: Float64, values: Float64) -> Float64:
-    """Largest gap between neighbouring values that a window would hold both."""
-    both = np.minimum(1, 1000 * np.minimum(tilted[..., 1:], tilted[..., :-1]))
-    jump: Float64 = (np.diff(values, axis=-1) * both).max(axis=-1, initial=0.0)
-    return jump
-
-
-def _ease(tilts: Float64, rate: Float64, spread: Float64, jump: Float64) -> Float64:
-    """Logarithm of ``sqrt(K'') (1 - exp(-tilt jump)) / (jump sqrt(2 I))``: 0 for a normal law, at most 0."""
-    step = np.maximum(tilts * jump, 1e-9)
+def _ease(tilts: Float64, rate: Float64, spread: Float64, discrete: Float64) -> Float64:
+    """Logarithm of ``sqrt(K'') tilt / (sqrt(2 I) discrete)``: 0 for a normal law, at most 0."""
     with np.errstate(all="ignore"):
-        ease = 0.5 * np.log(spread) + np.log(tilts) + np.log(-np.expm1(-step) / step) - 0.5 * np.log(2 * rate)
+        ease = 0.5 * np.log(spread) + np.log(tilts) - np.log(discrete) - 0.5 * np.log(2 * rate)
     return np.clip(np.nan_to_num(ease, nan=_NONE, neginf=_NONE), _NONE, 0.0)

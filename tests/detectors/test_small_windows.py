@@ -13,6 +13,7 @@ from detectors.scans.panel import MIN_EVENTS
 from detectors.scans.scored_windows import Windows
 from detectors.settings.watching import Alerts, Floors
 from detectors.statistics.large_deviation import DeviationTable, normal_of_root
+from detectors.statistics.lattice import allowance
 from tests.detectors.reference_samples import categorical_profile, specification_of
 
 NOMINAL = (1e-2, 1e-3, 1e-4)
@@ -157,6 +158,38 @@ def test_mean_and_variance_pass_heights_down_to_a_billionth_no_more_often_than_a
             for nominal in (1e-3, 1e-5, 1e-7, 1e-9):
                 often = law[(value[..., channel] > stats.norm.isf(nominal)) & beside].sum()
                 assert often <= 1.3 * nominal, (channel, side, nominal)
+
+
+def sums_of(values: np.ndarray, chances: np.ndarray, events: int, tilt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of so many values, to a two-thousandth of their range, and the chances of at least as much; exact where a tilt puts the middle of the law."""
+    step = np.ptp(values) / 2_000
+    law = np.bincount(np.round((values - values.min()) / step).astype(int), chances * np.exp(tilt * (values - values.max())))
+    size = events * (len(law) - 1) + 1
+    tilted = np.fft.irfft(np.fft.rfft(law, 2 * size) ** events, 2 * size)[:size]
+    sums = np.arange(size) * step + events * values.min()
+    return sums, np.cumsum((np.maximum(tilted, 0) * np.exp(-tilt * (sums - events * values.max())))[::-1])[::-1]
+
+
+def test_the_mean_of_a_column_in_bins_passes_heights_as_often_as_a_normal_value_by_the_exact_law() -> None:
+    profile = numeric_profile(np.random.default_rng(6).normal(size=10_000))
+    values, weights = np.array(profile.scores), 1e6 * np.array(profile.counts)
+    tables = DeviationTable.of_means([(values, weights)])
+    values = values - values @ weights / weights.sum()
+    for side in (-1, 1):
+        sums, chances = sums_of(np.sort(side * values), weights[::side] / weights.sum(), MIN_EVENTS, tilt=1.0)
+        sums, chances = sums[sums > 0], chances[sums > 0]
+        slope, ease = tables.at(side * sums / MIN_EVENTS, np.zeros(len(sums), np.int64))
+        value = normal_of_root(sums * slope / np.sqrt(MIN_EVENTS), ease)
+        for height in (3.0, 4.5, 5.5):
+            assert chances[value > height].max() == pytest.approx(stats.norm.sf(height), rel=0.05)
+
+
+@pytest.mark.parametrize("values", [(0, 1, 2, 3), (0, 2, 3), (0, 3, 5), (-4, -1, 3)])
+def test_a_sum_of_values_on_a_lattice_has_the_allowance_of_its_span_or_more(values) -> None:
+    tilts = np.geomspace(0.1, 2, 30)
+    found = allowance(tilts, np.full((len(tilts), len(values)), 1 / len(values)), np.array(values, np.float64))
+    span = float(np.gcd.reduce(np.diff(values)))
+    assert (found >= 0.999 * tilts * span / -np.expm1(-tilts * span)).all()
 
 
 def test_a_correction_for_small_windows_costs_a_large_window_nothing() -> None:
