@@ -1,6 +1,6 @@
 """An adaptive champion, or challenger, as it learns: labelled rows in, a pool whose members and weights follow them, and the times at which it is due to be announced again.
 
-What a row would have been answered is told by the revision that was in force when the row was predicted, however late its label comes: the forest that has learnt from later
+What a row would have been answered is told by the revision that was in force when the row was predicted, however late its label comes: an online member that has learnt from later
 labels knows more than it could have known. Rows are learnt in the order of their topic, each once, so that any cut of the log gives the same pool.
 """
 
@@ -18,7 +18,7 @@ from detectors.rows.row_store import position_of
 from detectors.specification import MonitorSpecification
 from retrainer.trainers import Candidate, Model, TrainingError
 from retrainer.trainers.adaptive_pool import JOINING, AdaptivePool, Member, followed
-from retrainer.trainers.online_forest import OnlineForest
+from retrainer.trainers.online_member import OnlineMember, fresh
 from retrainer.trainers.scikit_learn import ScikitLearnModel
 from retrainer.trial import fixed_scale
 from retrainer.versions import Version
@@ -27,7 +27,7 @@ FIRST = "first"
 """Name of the batch model that a pool begins with."""
 
 MOST_HELD = 16
-"""Revisions whose forest is held for labels that come late; rows that were predicted before the oldest one teach the forest, and leave its weight as it is."""
+"""Revisions whose online members are held for labels that come late; rows that were predicted before the oldest one teach these, and leave their weights as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,13 @@ class Held:
     Attributes
     ----------
     since : epoch milliseconds from which on it was in force.
-    weights : by the member's name; the forest's is the last.
+    members, weights, online : of the pool at that time.
     """
 
     since: int
     members: tuple[Member, ...]
     weights: Float64
-    online: OnlineForest
+    online: tuple[OnlineMember, ...]
 
 
 class Learner:
@@ -82,12 +82,13 @@ class Learner:
     def hold(self, since: int) -> None:
         """The pool as it is now is a revision, in force from a time on."""
         self._labels = 0
-        online, self._artifact = self.pool.online.frozen()
-        self._held.append(Held(since=since, members=self.pool.members, weights=self.pool.weights, online=online))
+        frozen = [one.frozen() for one in self.pool.online]
+        self._artifacts = [artifact for _, artifact in frozen]
+        self._held.append(Held(since=since, members=self.pool.members, weights=self.pool.weights, online=tuple(then for then, _ in frozen)))
 
     def artifact(self) -> bytes:
         """The pool as it was held last."""
-        return self.pool.artifact(self._artifact)
+        return self.pool.artifact(self._artifacts)
 
     def predicted(self, rows: Examples) -> Column:
         """(n,) what the revisions that were in force would have answered; None or nan before the first one."""
@@ -108,14 +109,18 @@ class Learner:
         if pool.task == "classification":
             pool.classes = tuple(sorted({*pool.classes, *class_names(rows.label).tolist()}))
         outputs = pool.outputs(rows.features, online=self._held[-1].online)
-        awake = np.array([rows.predicted_at > member.cut for member in pool.members] + [np.zeros(len(rows), np.bool_)])
+        batch = len(pool.members)
+        awake = np.zeros((len(outputs), len(rows)), np.bool_)
+        for place, member in enumerate(pool.members):
+            awake[place] = rows.predicted_at > member.cut
         for place, mine in self._in_force(rows):
-            awake[-1, mine] = True
+            awake[batch:, mine] = True
             if place < len(self._held) - 1:
-                outputs[-1, mine] = pool.outputs(rows.take(mine).features, online=self._held[place].online)[-1]
+                outputs[batch:, mine] = pool.said(self._held[place].online, rows.take(mine).features)
         losses = pool.losses(outputs, rows.label)
         pool.weights = followed(pool.weights, np.where(np.isfinite(losses), losses, 1.0), awake)
-        pool.online.learn(rows.features, rows.label)
+        for one in pool.online:
+            one.learn(rows.features, rows.label)
         self._labels += len(rows)
         self.learnt |= learnt_until(rows)
 
@@ -149,7 +154,7 @@ def learnt_until(rows: Examples) -> dict[int, list[int]]:
 
 
 def started(candidate: Candidate, rows: Examples, specification: MonitorSpecification, *, cut: int, seed: int, champion: Model | None = None) -> Candidate:
-    """A pool of a batch model and a forest that has learnt from the same rows, beside the champion where there is one.
+    """A pool of a batch model and online ones that have learnt from the same rows, beside the champion where there is one.
 
     Parameters
     ----------
@@ -162,22 +167,23 @@ def started(candidate: Candidate, rows: Examples, specification: MonitorSpecific
     TrainingError
         If the candidate is no model of scikit-learn, whose probabilities a pool weighs.
     """
-    task = specification.task
+    task, batch = specification.task, _batch(candidate)
     members = [Member.of("champion", champion, cut)] if isinstance(champion, ScikitLearnModel) else []
-    members.append(Member.of(FIRST, _batch(candidate), cut))
-    online = OnlineForest.fresh(rows.features, task, positive=candidate.model.positive, seed=seed)  # type: ignore[attr-defined]  # a model of scikit-learn, by `_batch`
-    online.learn(rows.features, rows.label)
+    members.append(Member.of(FIRST, batch, cut))
+    online = fresh(specification.retrain.online, rows.features, task, positive=batch.positive, seed=seed)
+    for one in online:
+        one.learn(rows.features, rows.label)
     classes = () if task == "regression" else tuple(sorted(set(class_names(rows.label).tolist())))
     pool = AdaptivePool(
         members=tuple(members),
         online=online,
-        weights=np.full(len(members) + 1, 1 / (len(members) + 1)),
+        weights=np.full(len(members) + len(online), 1 / (len(members) + len(online))),
         task=task,
         classes=classes,
-        positive=online.positive,
+        positive=batch.positive,
         scale=1.0 if task == "classification" else fixed_scale(np.full(len(rows), np.median(np.asarray(rows.label, np.float64))), rows.label),
     )
-    return Candidate(model=pool, parameters=candidate.parameters | {"champion": "adaptive", "online": type(online.forest).__name__}, metrics=candidate.metrics)
+    return Candidate(model=pool, parameters=candidate.parameters | {"champion": "adaptive", "online": [one.name for one in online]}, metrics=candidate.metrics)
 
 
 def member(name: str, candidate: Candidate, cut: int) -> Member:

@@ -78,7 +78,8 @@ class Learners:
         cause, trained_on, gate, member : of a batch model that joined the pool; without one, labels alone were learnt from.
         """
         learner, told = self._learners[version], self._announced.of(version)
-        weights = {f"weight of {one.name}": float(weight) for one, weight in zip(learner.pool.members, learner.pool.weights, strict=False)}
+        names = [*(one.name for one in learner.pool.members), *(f"the online {one.name}" for one in learner.pool.online)]
+        weights = {f"weight of {name}": float(weight) for name, weight in zip(names, learner.pool.weights, strict=True)}
         before = told[-1]
         draft = msgspec.structs.replace(
             before,
@@ -90,7 +91,7 @@ class Learners:
             trained_on=(trained_on or {"topic": self._topic}) | {"learnt": {str(partition): list(place) for partition, place in learner.learnt.items()}},
             provenance=before.provenance if member is None else member.provenance,
             parameters=before.parameters | ({} if member is None else {"member": member.parameters}),
-            metrics=weights | {"weight of the online forest": float(learner.pool.weights[-1])} | ({} if member is None else member.metrics),
+            metrics=weights | ({} if member is None else member.metrics),
             gate=gate or {},
         )
         return self._announced.register(learner.artifact(), draft)

@@ -73,6 +73,10 @@ class TrainingLimits(Frozen):
     megabytes: int = Field(default=4_096, gt=0, description="of address space, which is more than the memory that is touched")
 
 
+Online = Literal["forest", "linear", "bayes", "neighbours"]
+"""Families of models that learn row by row in the pool of an adaptive champion."""
+
+
 class Retrain(Frozen):
     """When to retrain, with what, and how the result is judged."""
 
@@ -85,7 +89,10 @@ class Retrain(Frozen):
     trainer: str = Field(default="scikit-learn", description="'scikit-learn', 'search', 'river', 'module:function' or 'command: PROGRAM'")
     champion: Literal["single", "adaptive"] = Field(default="single", description="one model, or a pool of them whose weights follow the labels")
     update_every: int = Field(default=200, gt=0, description="labelled events between two revisions of an adaptive champion")
-    members: int = Field(default=6, gt=0, description="batch models in an adaptive champion's pool, its online forest not counted")
+    members: int = Field(default=6, gt=0, description="batch models in an adaptive champion's pool, those that learn row by row not counted")
+    online: tuple[Online, ...] = Field(
+        default=("forest", "linear", "bayes", "neighbours"), description="what learns row by row in an adaptive champion's pool; the forest takes most of a millisecond a row"
+    )
     window: int = Field(default=2_000, gt=0, description="labelled events to train on when the time of the change is not known")
     refresh: tuple[int, ...] = Field(default=(200, 600, 1_800), description="labelled events after a change at which a challenger is trained")
     earlier: bool = Field(
@@ -108,6 +115,13 @@ class Retrain(Frozen):
         if not counts or list(counts) != sorted(set(counts)) or counts[0] <= 0:
             raise ValueError(f"refresh must be ascending counts > 0, got {list(counts)}; a challenger is trained at each")
         return counts
+
+    @field_validator("online")
+    @classmethod
+    def _online_members_differ(cls, names: tuple[Online, ...]) -> tuple[Online, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"online must name each family once, got {list(names)}; two of the same would say the same")
+        return names
 
     @model_validator(mode="after")
     def _a_canary_asks_nobody(self) -> Retrain:

@@ -1,4 +1,4 @@
-"""The adaptive champion's model: a pool of batch models and an online forest, whose weights follow the labels.
+"""The adaptive champion's model: a pool of batch models and of models that learn row by row, whose weights follow the labels.
 
 Weights are those of exponentially weighted averages with fixed share (Herbster & Warmuth 1998): each label multiplies a member's weight by exp(-rate x loss), and a small share of
 all weight is dealt out anew, so that a member that was bad before a change can come back. A member that was not there when a row was predicted, or that was trained on it,
@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +22,7 @@ from detectors.columns.class_names import class_names
 from detectors.event_batch import Bool, Column, Float64
 from detectors.specification import Task
 from retrainer import skops_artifact
-from retrainer.trainers.online_forest import OnlineForest
+from retrainer.trainers.online_member import OnlineMember, from_artifact
 from retrainer.trainers.scikit_learn import ScikitLearnModel
 
 RATE = 0.2
@@ -33,7 +34,8 @@ SHARE = 0.002
 JOINING = 0.5
 """Of all weight that a new member gets: as much as all others together, as it alone has seen the newest rows."""
 
-_TABLE, _FOREST = "pool.json", "online.river"
+_TABLE = "pool.json"
+_FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,29 +67,33 @@ class AdaptivePool:
     Attributes
     ----------
     members : batch models.
-    online : the forest, which learns from every label.
-    weights : (m + 1,) of the members and, last, of the forest; they sum to 1.
+    online : models that learn from every label.
+    weights : (m + o,) of the members and, behind them, of the online ones; they sum to 1.
     classes : that were seen so far; none for a regression.
     positive : class that the score speaks of, None where there is none.
     scale : absolute error that counts as a loss of 1.
     """
 
     members: tuple[Member, ...]
-    online: OnlineForest
+    online: tuple[OnlineMember, ...]
     weights: Float64
     task: Task
     classes: tuple[str, ...] = ()
     positive: str | None = None
     scale: float = 1.0
 
-    def outputs(self, features: dict[str, Column], *, online: OnlineForest | None = None) -> Float64:
-        """(m + 1, n, k) what each member says: probabilities of ``classes``, or with k = 1 numbers. ``online`` stands in for the forest."""
-        forest = self.online if online is None else online
-        if self.task == "regression":
-            told = [*(member.model.predict(features) for member in self.members), forest.predict(features)]
-            return np.stack([np.asarray(numbers, np.float64) for numbers in told])[:, :, None]
-        shares = [*(member.model.probabilities(features, self.classes) for member in self.members), forest.probabilities(features, self.classes)]
-        return np.asarray(np.stack(shares), np.float64)
+    def outputs(self, features: dict[str, Column], *, online: Sequence[OnlineMember] | None = None) -> Float64:
+        """(m + o, n, k) what each member says: probabilities of ``classes``, or with k = 1 numbers. ``online`` stands in for the online ones."""
+        online = self.online if online is None else online
+        return np.concatenate([self.said([member.model for member in self.members], features), self.said(online, features)])
+
+    def said(self, models: Sequence[ScikitLearnModel | OnlineMember], features: dict[str, Column]) -> Float64:
+        """(m, n, k) what some models say, as in `outputs`."""
+        n = len(next(iter(features.values()))) if features else 0
+        found = np.empty((len(models), n, 1 if self.task == "regression" else len(self.classes)))
+        for told, model in zip(found, models, strict=True):
+            told[:] = np.asarray(model.predict(features), np.float64)[:, None] if self.task == "regression" else model.probabilities(features, self.classes)
+        return found
 
     def answers(self, outputs: Float64, weights: Float64) -> Column:
         """(n,) class names or numbers of the weighted members."""
@@ -97,7 +103,7 @@ class AdaptivePool:
         return np.asarray(np.array(self.classes, object)[mixed.argmax(axis=1)])
 
     def losses(self, outputs: Float64, label: Column) -> Float64:
-        """(m + 1, n) in [0, 1]."""
+        """(m + o, n) in [0, 1]."""
         if self.task == "regression":
             return np.asarray(np.minimum(np.abs(outputs[:, :, 0] - np.asarray(label, np.float64)) / self.scale, 1.0))
         truth = class_names(label)[:, None] == np.array(self.classes, object)
@@ -123,23 +129,26 @@ class AdaptivePool:
             return np.full(outputs.shape[1], np.nan)
         return np.asarray(np.tensordot(self.weights, outputs, 1)[:, self.classes.index(self.positive)])
 
-    def artifact(self, online: bytes | None = None) -> bytes:
-        """All members and weights; ``online`` is the forest's own artifact, where it was made already."""
+    def artifact(self, online: Sequence[bytes] | None = None) -> bytes:
+        """All members and weights; ``online`` are the online members' own artifacts, where they were made already."""
         told = {
-            "format": 1,
+            "format": _FORMAT,
             "task": self.task,
             "classes": self.classes,
             "positive": self.positive,
             "scale": self.scale,
             "weights": self.weights.tolist(),
             "members": [{"name": member.name, "cut": member.cut} for member in self.members],
+            "online": [one.name for one in self.online],
         }
+        parts = [one.artifact() for one in self.online] if online is None else online
         result = io.BytesIO()
         with zipfile.ZipFile(result, "w") as packed:
             packed.writestr(_part(_TABLE), json.dumps(told))
             for place, member in enumerate(self.members):
                 packed.writestr(_part(_member(place)), member.artifact)
-            packed.writestr(_part(_FOREST), self.online.artifact() if online is None else online)
+            for one, content in zip(self.online, parts, strict=True):
+                packed.writestr(_part(_online(one.name)), content)
         return result.getvalue()
 
     @staticmethod
@@ -157,7 +166,10 @@ class AdaptivePool:
         with zipfile.ZipFile(io.BytesIO(artifact)) as packed:
             told = json.loads(packed.read(_TABLE))
             parts = [packed.read(_member(place)) for place in range(len(told["members"]))]
-            online = OnlineForest.from_artifact(packed.read(_FOREST))
+            if told["format"] == 1:  # its only one was the forest
+                online: tuple[OnlineMember, ...] = (from_artifact("forest", packed.read("online.river")),)
+            else:
+                online = tuple(from_artifact(name, packed.read(_online(name))) for name in told["online"])
         members = tuple(Member(name=one["name"], model=_loaded(part), cut=one["cut"], artifact=part) for one, part in zip(told["members"], parts, strict=True))
         return AdaptivePool(
             members=members,
@@ -218,6 +230,10 @@ def _loaded(part: bytes) -> ScikitLearnModel:
 
 def _member(place: int) -> str:
     return f"members/{place}.skops"
+
+
+def _online(name: str) -> str:
+    return f"online/{name}"
 
 
 def _part(name: str) -> zipfile.ZipInfo:

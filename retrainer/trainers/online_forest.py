@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from river import forest
@@ -37,6 +37,8 @@ class OnlineForest:
     classes : in the order in which they came; none for a regression.
     positive : class that the score speaks of, None where there is none.
     """
+
+    name: ClassVar[str] = "forest"
 
     forest: Any
     task: Task

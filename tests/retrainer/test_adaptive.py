@@ -91,7 +91,7 @@ def test_after_a_change_the_other_member_has_most_of_the_weight_within_a_hundred
 
 def test_a_pool_and_a_forest_come_back_from_their_artifacts_as_they_were(pool: AdaptivePool) -> None:
     features, _ = table(50, "new", 3)
-    for model in (pool, pool.online):
+    for model in (pool, *pool.online):
         again = load_model(model.artifact())
         assert type(again) is type(model)
         assert again.artifact() == model.artifact()
