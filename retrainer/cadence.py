@@ -5,8 +5,8 @@ promotion earns challengers of the newest rows, and one of these that is promote
 waited for.
 
 The pool of an adaptive champion asks as much of its members. One costs a training, and is worth it where the world has moved since the one before. The pool's weights tell: a
-newcomer begins with half of all weight (`retrainer.trainers.adaptive_pool.JOINING`), and has more only by labels on which it was right and the others were not. Members that an
-alert asked for prove nothing here: that they are better is why there was an alert.
+newcomer begins with half of all weight (`retrainer.trainers.adaptive_pool.JOINING`), and has more only by labels on which it was right and the others were not. No proof is asked
+where an alert has told that the world changed: where it changed gradually, all members that the alert asked for learnt from both worlds, and one of what came after them follows.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ LATE = 4_000
 PROOF = 0.6
 """Share of the weight at which a member was worth having."""
 
+AFTER_AN_ALERT = (AFTER, 3 * AFTER)
+"""Labelled events between the last member that an alert asked for and the next, and to the one after that, where it was worth having: the counts grow, as an alert's own do."""
+
 WINDOWS = 2
 """Windows of new labels, after each of which a promotion earns one challenger more: a model of none of the newest rows should not be all that is judged."""
 
@@ -37,13 +40,15 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     wait : labelled events after which a pool's next member joins without a proof, and the first pool is trained where a single champion serves.
-    member : cause of the pool's last one that no alert asked for, "" before the first.
+    member : cause of the pool's last one, "" before the first.
+    unasked : members since the last that an alert asked for; those that came before any alert count, too.
     proved : whether that was worth having; of a single champion, whether the last cause promoted it.
     since : from when on labels are new to it, epoch milliseconds.
     """
 
     wait: int = LATE
     member: str = ""
+    unasked: int = len(AFTER_AN_ALERT)
     proved: bool = False
     since: int = 0
 
@@ -65,7 +70,17 @@ def floor(cadence: Cadence, retrain: Retrain) -> int | None:
         return AFTER if retrain.new_labels is None else min(AFTER, retrain.new_labels)
     if not is_earned(retrain):
         return retrain.new_labels
-    return SOON if cadence.proved else cadence.wait
+    return soon(cadence) if cadence.proved or is_after_alert(cadence) else cadence.wait
+
+
+def soon(cadence: Cadence) -> int:
+    """Labelled events after which the next member joins where the last one was worth having."""
+    return AFTER_AN_ALERT[cadence.unasked] if cadence.unasked < len(AFTER_AN_ALERT) else SOON
+
+
+def is_after_alert(cadence: Cadence) -> bool:
+    """Whether the pool's newest member is the last that an alert asked for; the next one learns from what came after it alone."""
+    return cadence.unasked == 0
 
 
 def follows_up(cadence: Cadence, retrain: Retrain) -> bool:
@@ -111,12 +126,30 @@ def joined(cadence: Cadence, cause: str) -> Cadence:
     >>> waits
     [4000, 4000, 500, 500, 1000]
     """
-    wait = SOON if cadence.proved else min(2 * cadence.wait, LATE) if cadence.member else LATE
-    return msgspec.structs.replace(cadence, wait=wait, member=cause, proved=False)
+    kept = cadence.wait if is_after_alert(cadence) else min(2 * cadence.wait, LATE)
+    wait = SOON if cadence.proved else kept if cadence.member else LATE
+    return msgspec.structs.replace(cadence, wait=wait, member=cause, proved=False, unasked=cadence.unasked + 1)
+
+
+def asked(cadence: Cadence, cause: str) -> Cadence:
+    """After one more member that an alert asked for.
+
+    Examples
+    --------
+    >>> cadence, waits = asked(Cadence(), "a1"), []
+    >>> for place in range(3):
+    ...     proved = weighed(cadence, cadence.member, 0.7)
+    ...     waits.append(floor(proved, Retrain(champion="adaptive")))
+    ...     cadence = joined(proved, f"labels-{place}")
+    >>> waits
+    [1000, 3000, 500]
+    """
+    return msgspec.structs.replace(cadence, member=cause, proved=False, unasked=0)
 
 
 def weighed(cadence: Cadence, member: str, weight: float) -> Cadence:
     """After labels that a pool learnt from: its first member is soon due, and the newest one, of a cause, may have been worth having."""
     if not cadence.member:
         return msgspec.structs.replace(cadence, wait=SOON)
-    return msgspec.structs.replace(cadence, proved=True) if member == cadence.member and weight >= PROOF else cadence
+    earned = member == cadence.member and weight >= PROOF and not is_after_alert(cadence)
+    return msgspec.structs.replace(cadence, proved=True) if earned else cadence

@@ -15,7 +15,7 @@ import msgspec
 
 from detectors.duration import format_duration
 from detectors.settings.retraining import Retrain
-from retrainer.cadence import PROOF, SOON, chosen, ended, is_earned, joined, weighed
+from retrainer.cadence import PROOF, asked, chosen, ended, is_earned, joined, soon, weighed
 from retrainer.messages import (
     AlertOpened,
     AlertResolved,
@@ -286,8 +286,8 @@ def go_on(state: State, event: MemberTrained, retrain: Retrain) -> Decision:
     """The adaptive champion has one member more; later targets still count."""
     assert state.cause is not None  # noqa: S101  of this stage
     new = _told(state, f"v{event.version} has a member more", stage=Stage.VALIDATING, last_cut=event.cut, winner=event.version, spent=with_cost(state, event.at, event.cpu_seconds))
-    if state.cause.kind == "labels":
-        new = msgspec.structs.replace(new, cadence=joined(state.cadence, event.cause))
+    if state.cause.kind not in {"request", "schedule"}:
+        new = msgspec.structs.replace(new, cadence=(joined if state.cause.kind == "labels" else asked)(state.cadence, event.cause))
     return _continue(new, event.at, retrain)
 
 
@@ -298,7 +298,8 @@ def weigh_member(state: State, event: PoolLearnt, retrain: Retrain) -> Decision:
         return state, []
     if not cadence.proved:
         return msgspec.structs.replace(state, cadence=cadence), []
-    why = f"the member of {event.cause} has {event.weight:.0%} of the weight, and {PROOF:.0%} are enough: the next one joins after {SOON} labelled events, not {state.cadence.wait}"
+    after = f"the next one joins after {soon(cadence)} labelled events, not {state.cadence.wait}"
+    why = f"the member of {event.cause} has {event.weight:.0%} of the weight, and {PROOF:.0%} are enough: {after}"
     return _told(state, "a member was worth having", cadence=cadence), [DoNothing(cause=event.cause, reason=why)]
 
 

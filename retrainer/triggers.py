@@ -6,7 +6,7 @@ import msgspec
 
 from detectors.rfc3339 import format_time
 from detectors.settings.retraining import Retrain
-from retrainer.cadence import floor, follow_up, follows_up
+from retrainer.cadence import SOON, floor, follow_up, follows_up, is_after_alert, is_earned
 from retrainer.messages import AlertOpened, Cause, LabelsArrived, RetrainRequested
 from retrainer.stage import LONG_AGO, State, Vote
 
@@ -28,7 +28,7 @@ def alert_cause(event: AlertOpened, retrain: Retrain, name: str) -> Cause:
     """Train on what came after the estimated time of the change, at growing counts of labels, and once on what came before it, too.
 
     Whether a change is for good or a season of a world that comes back cannot be known when it is found: the gate tells which challenger is better. A pool needs no such one, as
-    its members remember.
+    its members remember; nor one of fewer labels than its next member would have, as those that learn row by row are as good by then.
 
     Examples
     --------
@@ -37,6 +37,8 @@ def alert_cause(event: AlertOpened, retrain: Retrain, name: str) -> Cause:
     """
     targets: tuple[int, ...] = retrain.refresh
     both: tuple[int, ...] = ()
+    if retrain.champion == "adaptive" and retrain.online:
+        targets = tuple(count for count in targets if count >= SOON) or targets
     if retrain.earlier and retrain.champion == "single" and len(targets) > EARLIER:
         targets, both = (*targets[: EARLIER + 1], *targets[EARLIER:]), (EARLIER + 1,)
     return Cause(cause=name, kind=event.kind, since=event.change_at, clock="outcome" if event.kind == "performance" else "predicted", targets=targets, with_earlier=both)
@@ -105,7 +107,7 @@ def by_itself(state: State, retrain: Retrain) -> tuple[tuple[int, int], ...]:
         due.append((0, max(next_slot, state.quiet_until)))
     enough = floor(state.cadence, retrain)
     if enough is not None:
-        due.append((enough, state.quiet_until))
+        due.append((enough, LONG_AGO if is_earned(retrain) else state.quiet_until))  # a member's wait is counted in labels
     return tuple(due)
 
 
@@ -115,9 +117,10 @@ def unasked(state: State, event: LabelsArrived, retrain: Retrain) -> tuple[State
     The first slot of a schedule begins when it is first seen: there was a training before it, that of the champion.
     """
     cause = Cause(cause="", kind="schedule", since=None, clock="labelled", targets=(retrain.refresh[0],))
-    if event.at < state.quiet_until:
+    quiet = event.at < state.quiet_until
+    if quiet and not is_earned(retrain):
         return state, None, ""
-    if retrain.schedule is not None and event.at // retrain.schedule * retrain.schedule > state.scheduled:
+    if not quiet and retrain.schedule is not None and event.at // retrain.schedule * retrain.schedule > state.scheduled:
         slot, first = event.at // retrain.schedule * retrain.schedule, state.scheduled == LONG_AGO
         new = msgspec.structs.replace(state, scheduled=slot)
         name = f"schedule-{format_time(slot)}"
@@ -131,5 +134,7 @@ def unasked(state: State, event: LabelsArrived, retrain: Retrain) -> tuple[State
         named = msgspec.structs.replace(cause, cause=f"labels-{format_time(event.at)}", kind="labels")
         if follows_up(state.cadence, retrain):
             named = msgspec.structs.replace(named, since=state.cadence.since, clock="predicted", newest=True, targets=follow_up(retrain))
+        elif is_earned(retrain) and is_after_alert(state.cadence):
+            named = msgspec.structs.replace(named, since=state.finished[-1][1] + 1, clock="outcome")
         return state, named, ""
     return state, None, ""

@@ -96,10 +96,10 @@ class AdaptivePool:
         return found
 
     def answers(self, outputs: Float64, weights: Float64) -> Column:
-        """(n,) class names or numbers of the weighted members."""
-        mixed = np.tensordot(weights, outputs, 1)
+        """(n,) class names of the weighted mean, or the weighted median of numbers: what has the least weighted loss, and no single member can spoil."""
         if self.task == "regression":
-            return np.asarray(mixed[:, 0])
+            return _weighted_median(outputs[:, :, 0], weights)
+        mixed = np.tensordot(weights, outputs, 1)
         return np.asarray(np.array(self.classes, object)[mixed.argmax(axis=1)])
 
     def losses(self, outputs: Float64, label: Column) -> Float64:
@@ -220,6 +220,19 @@ def followed(weights: Float64, losses: Float64, awake: Bool) -> Float64:
             weights = weights * np.where(here, factor, mixed)
             weights = (1 - SHARE) * weights / weights.sum() + SHARE / len(weights)
     return weights
+
+
+def _weighted_median(numbers: Float64, weights: Float64) -> Float64:
+    """(n,) of (m, n) numbers, the lower one of two that will do.
+
+    Examples
+    --------
+    >>> _weighted_median(np.array([[9.0], [1.0], [2.0]]), np.array([0.3, 0.3, 0.4])).tolist()
+    [2.0]
+    """
+    order = np.argsort(numbers, axis=0, kind="stable")
+    below = np.cumsum(weights[order], axis=0) < weights.sum() / 2 - 1e-12
+    return np.asarray(np.take_along_axis(numbers, np.take_along_axis(order, below.sum(axis=0)[None], axis=0), axis=0)[0])
 
 
 @lru_cache(maxsize=64)
