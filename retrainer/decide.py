@@ -120,7 +120,7 @@ def _start(state: State, cause: Cause, said: str = "") -> Decision:
     what = f"{cause.kind} alert {cause.cause}" if alerted else {"request": f"request {cause.cause}", "schedule": "its slot of the schedule", "labels": "new labels"}[cause.kind]
     where = "after the change" if alerted else "to train on"
     collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what}{said}: wait for {cause.targets[0]} labelled events {where}")
-    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, winner="", with_earlier=(), votes=()), [collect]
+    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), votes=()), [collect]
 
 
 def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
@@ -128,7 +128,9 @@ def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) ->
     assert state.cause is not None  # noqa: S101  every caller has one
     cut = state.last_cut if state.last_cut is not None else at
     finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
-    new = _told(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, winner="", with_earlier=(), finished=finished, quiet_until=at + retrain.cooldown)
+    new = _told(
+        state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), finished=finished, quiet_until=at + retrain.cooldown
+    )
     if retrain.champion == "single":
         new = msgspec.structs.replace(new, cadence=ended(state.cadence, at, promoted=state.winner != ""))
     postponed = [Postpone(cause=cause.cause, until=new.quiet_until, reason=f"cooldown after {state.cause.cause}") for cause in new.pending if cause.kind != "request"]
@@ -178,24 +180,32 @@ def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Ret
         told = Collect(cause=moved.cause, target=moved.targets[0], reason=f"alert {event.alert_id} puts the change at {event.change_at}: rows before it are left out")
         return _told(state, cause=moved), [told]
     asked_for_by_nobody = state.cause.newest and state.last_cut is None
-    if reason is None and (asked_for_by_nobody or (state.last_cut is not None and event.change_at > state.last_cut)):
+    if reason is None and (asked_for_by_nobody or _outdates(state, event)):
         return supersede(state, event, retrain)
     return state, [DoNothing(cause=event.alert_id, reason=reason or f"cause {state.cause.cause} is collecting labels, and its training will answer this alert, too")]
 
 
 def answer_alert_while_validating(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
-    """A change after the challengers' training cut makes them obsolete; any other alert is answered by them."""
+    """A change that the challengers have not learnt makes them obsolete; any other alert is answered by them."""
     state, reason = weigh(state, event, retrain)
     assert state.cause is not None  # noqa: S101  of this stage
-    if reason is None and state.last_cut is not None and event.change_at > state.last_cut:
+    if reason is None and _outdates(state, event):
         return supersede(state, event, retrain)
     return state, [DoNothing(cause=event.alert_id, reason=reason or f"challengers of cause {state.cause.cause} are being judged, and answer this alert, too")]
+
+
+def _outdates(state: State, event: AlertOpened) -> bool:
+    """Whether the world changed after the challengers' training cut; of those that no alert asked for, after half of their rows, which were chosen without a word of the change."""
+    assert state.cause is not None  # noqa: S101  every caller has one
+    learnt = state.last_middle if state.cause.newest and state.last_middle is not None else state.last_cut
+    return learnt is not None and event.change_at > learnt
 
 
 def supersede(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     """End the current cause for a newer change; the new one starts at once, as it has nothing to do with the old one's cooldown."""
     assert state.cause is not None  # noqa: S101  every caller has one
-    why = f"superseded by alert {event.alert_id}: the world changed at {event.change_at}, after the training cut"
+    what = "most of what it learnt from" if state.cause.newest else "the training cut"
+    why = f"superseded by alert {event.alert_id}: the world changed at {event.change_at}, after {what}"
     rejects = [Reject(cause=state.cause.cause, version=version, reason=why) for version in state.open]
     name = alert_name(state, event)
     ended, postponed = _end(state, event.at, retrain, *rejects)
@@ -278,14 +288,24 @@ def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decis
     assert state.cause is not None  # noqa: S101  of this stage
     spent = with_cost(state, event.at, event.cpu_seconds)
     known = (*state.with_earlier, event.version) if event.with_earlier else state.with_earlier
-    new = _told(state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), with_earlier=known, last_cut=event.cut, spent=spent)
+    new = _told(
+        state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), with_earlier=known, last_cut=event.cut, last_middle=event.middle, spent=spent
+    )
     return new, [StartGate(cause=event.cause, version=event.version, cut=event.cut, challengers=len(state.cause.targets))]
 
 
 def go_on(state: State, event: MemberTrained, retrain: Retrain) -> Decision:
     """The adaptive champion has one member more; later targets still count."""
     assert state.cause is not None  # noqa: S101  of this stage
-    new = _told(state, f"v{event.version} has a member more", stage=Stage.VALIDATING, last_cut=event.cut, winner=event.version, spent=with_cost(state, event.at, event.cpu_seconds))
+    new = _told(
+        state,
+        f"v{event.version} has a member more",
+        stage=Stage.VALIDATING,
+        last_cut=event.cut,
+        last_middle=event.middle,
+        winner=event.version,
+        spent=with_cost(state, event.at, event.cpu_seconds),
+    )
     if state.cause.kind not in {"request", "schedule"}:
         new = msgspec.structs.replace(new, cadence=(joined if state.cause.kind == "labels" else asked)(state.cadence, event.cause))
     return _continue(new, event.at, retrain)

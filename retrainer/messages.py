@@ -85,11 +85,15 @@ class TimePassed(Message, frozen=True, kw_only=True):
 
 
 class CandidateTrained(Message, frozen=True, kw_only=True):
-    """A training succeeded, and its model is registered as ``version``; it has seen nothing after ``cut``, and ``with_earlier`` what came before the change, too."""
+    """A training succeeded, and its model is registered as ``version``.
+
+    It has seen nothing after ``cut``, half of its rows are from before ``middle``, and ``with_earlier`` it has seen what came before the change, too.
+    """
 
     version: str
     cause: str
     cut: int
+    middle: int
     cpu_seconds: float = 0.0
     with_earlier: bool = False
 

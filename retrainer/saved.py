@@ -20,6 +20,7 @@ class SavedTrial(msgspec.Struct, frozen=True, kw_only=True):
     scale: float
     state: GateState
     served: bool = False
+    before: int = 0
 
 
 class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     open : versions that are being judged.
     canary, canary_until : version that serves a share of the events, "" for none, and when it is taken back without a verdict, epoch milliseconds.
     last_cut : latest training cut of the cause, epoch milliseconds.
+    last_middle : event time that half of the rows of that training came before.
     winner : last version that the cause promoted.
     with_earlier : versions of the cause that were trained on all rows at hand.
     pending : causes that wait for their turn.
@@ -69,6 +70,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     canary: str = ""
     canary_until: int = LONG_AGO
     last_cut: int | None = None
+    last_middle: int | None = None
     winner: str = ""
     with_earlier: tuple[str, ...] = ()
     pending: tuple[Cause, ...] = ()
@@ -117,6 +119,7 @@ def restore(model: str, records: Sequence[Version]) -> State:
         slot=slot,
         open=untold,
         last_cut=int(registered[-1].gate["cut"]) if registered else None,
+        last_middle=registered[-1].gate.get("middle") if registered else None,  # an earlier release did not say it
         winner=winner,
         with_earlier=tuple(record.version for record in mine if record.gate.get("with_earlier", False)),
         finished=tuple(finished.items()),

@@ -67,7 +67,7 @@ def train(
     asked = msgspec.structs.replace(cause, since=None, until=None) if instruction.with_earlier or cause.newest else cause
     chosen = choose(rows, asked, window=most if instruction.with_earlier else retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
     room.keep(chosen, chosen.lineage(room.topic) | {"model": specification.model, "cause": cause.cause, "at": at})
-    why = {"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "scale": scale_before(rows, specification)}
+    why = {"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "middle": chosen.middle, "scale": scale_before(rows, specification)}
     draft = Version(
         model=specification.model,
         version=str(next_number(announced.records)),
@@ -112,7 +112,7 @@ def train(
     registered = announced.register(artifact, draft)
     announced.keep(registered.version, candidate.model)
     trained = messages.CandidateTrained(
-        model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut, cpu_seconds=spent, with_earlier=instruction.with_earlier
+        model=draft.model, at=at, version=draft.version, cause=cause.cause, cut=chosen.cut, middle=chosen.middle, cpu_seconds=spent, with_earlier=instruction.with_earlier
     )
     return [registered], [trained]
 
@@ -120,9 +120,11 @@ def train(
 def _joined(draft: Version, learner: Learner, champion: str, learners: Learners, spent: float) -> tuple[list[Version], list[Event]]:
     """Announce an adaptive champion that has a member more."""
     learner.hold(draft.at)
-    gate = {name: draft.gate[name] for name in ("cause", "slot", "cut")} | {"reason": f"a model trained on {draft.trained_on['rows']} rows joined the pool"}
+    gate = {name: draft.gate[name] for name in ("cause", "slot", "cut", "middle")} | {"reason": f"a model trained on {draft.trained_on['rows']} rows joined the pool"}
     revision = learners.revise(champion, draft.at, cause=draft.cause, trained_on=draft.trained_on, gate=gate, member=draft)
-    return [revision], [messages.MemberTrained(model=draft.model, at=draft.at, version=champion, cause=draft.cause, cut=int(gate["cut"]), cpu_seconds=spent)]
+    return [revision], [
+        messages.MemberTrained(model=draft.model, at=draft.at, version=champion, cause=draft.cause, cut=int(gate["cut"]), middle=int(gate["middle"]), cpu_seconds=spent)
+    ]
 
 
 def _cost(cpu_seconds: float) -> dict[str, float]:

@@ -77,6 +77,11 @@ class TrainingSet:
         return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
     @property
+    def middle(self) -> int:
+        """Time by which half of the rows had come, epoch milliseconds: of a world that changed later, most of them know nothing."""
+        return int(np.median(row_times(self.examples, "outcome"))) if len(self.examples) else self.cut
+
+    @property
     def features(self) -> dict[str, float]:
         """Share of missing values of each feature; empty without rows."""
         return {name: round(float(is_missing(column).mean()), 6) for name, column in self.examples.features.items()} if len(self.examples) else {}

@@ -26,6 +26,7 @@ class Trial:
     challengers : how many share the cause's alpha.
     scale : absolute error that counts as a loss of 1 in a regression.
     served : whether it is judged by what it answered itself, as a canary is, and not in the shadow of the champion.
+    before : labels of the tests of a former champion that ended before this one began.
     state : of the gate.
     """
 
@@ -35,6 +36,7 @@ class Trial:
     challengers: int
     scale: float = 1.0
     served: bool = False
+    before: int = 0
     state: GateState = field(default_factory=GateState)
 
     def step(self, champion_loss: Float64, challenger_loss: Float64, gate: Gate, settled: Bool | None = None) -> tuple[GateState, Verdict]:

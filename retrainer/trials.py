@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import numpy as np
 
 from detectors.event_batch import Column, Int64
 from detectors.rows.examples import Examples
+from detectors.settings.retraining import Gate
 from detectors.specification import MonitorSpecification
 from retrainer import messages
 from retrainer.announced import Announced
@@ -24,6 +26,9 @@ from retrainer.trainers import Model
 from retrainer.training_checks import those_recorded
 from retrainer.trial import Shadow, Trial, scale_before
 from retrainer.versions import Version
+
+HALVED = 2
+"""The tests of a former champion come one after another, and each has half of the alpha that is left: all of them together roll back by chance in a share of ``alpha`` at most."""
 
 
 class Trials:
@@ -62,7 +67,8 @@ class Trials:
     def save(self) -> tuple[SavedTrial, ...]:
         """What `resume` needs."""
         return tuple(
-            SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served) for one in self._trials.values()
+            SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served, before=one.before)
+            for one in self._trials.values()
         )
 
     def resume(self, saved: Iterable[SavedTrial]) -> None:
@@ -70,7 +76,9 @@ class Trials:
         for one in saved:
             model = self._announced.model_of(one.version)
             assert model is not None  # noqa: S101  a version in a trial has an artifact
-            self._trials[one.version] = Trial(version=one.version, model=model, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served)
+            self._trials[one.version] = Trial(
+                version=one.version, model=model, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served, before=one.before
+            )
 
     def keep_warm(self, former: Version | None, promoted_at: int, rows: Examples | None, specification: MonitorSpecification) -> None:
         """Score the former champion in the shadow of the one that took its place."""
@@ -82,7 +90,15 @@ class Trials:
             return
         if model is not None:
             scale = 1.0 if rows is None else scale_before(rows, specification)
-            self._trials[former.version] = Trial(version=former.version, model=model, cut=promoted_at, challengers=1, scale=scale)
+            self._trials[former.version] = Trial(version=former.version, model=model, cut=promoted_at, challengers=HALVED, scale=scale)
+
+    def watch_on(self, trial: Trial, gate: Gate) -> bool:
+        """Judge a former champion that is not better now by what is still to come, unless it was judged by ``max_wait`` labels in all; whether it is judged on."""
+        before = trial.before + trial.state.labels
+        if before >= gate.max_wait:
+            return False
+        self._trials[trial.version] = replace(trial, challengers=HALVED * trial.challengers, before=before, state=GateState())
+        return True
 
     def warm(self, open_versions: Collection[str]) -> list[str]:
         """Versions that served before: they are judged against what took their place."""

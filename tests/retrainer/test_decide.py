@@ -40,8 +40,8 @@ def labels(count: int, at: int = 200) -> LabelsArrived:
     return LabelsArrived(model="churn", at=at, count=count)
 
 
-def trained(version: str, cut: int, cause: str = "a1") -> CandidateTrained:
-    return CandidateTrained(model="churn", at=cut, version=version, cause=cause, cut=cut)
+def trained(version: str, cut: int, cause: str = "a1", middle: int | None = None) -> CandidateTrained:
+    return CandidateTrained(model="churn", at=cut, version=version, cause=cause, cut=cut, middle=cut if middle is None else middle)
 
 
 def passed(version: str, at: int = 900) -> GatePassed:
@@ -99,7 +99,7 @@ def test_a_change_that_is_seen_late_skips_targets_of_the_same_kind_alone() -> No
 @pytest.mark.parametrize(("winner", "later"), [("2", False), ("3", True)])
 def test_once_one_that_knows_the_rows_before_the_change_serves_later_ones_learn_from_them_too(winner: str, later: bool) -> None:
     state, _ = decide(opened(), labels(600), trained("2", 590), labels(600), retrain=BOTH)
-    known = CandidateTrained(model="churn", at=590, version="3", cause="a1", cut=590, with_earlier=True)
+    known = CandidateTrained(model="churn", at=590, version="3", cause="a1", cut=590, middle=300, with_earlier=True)
     _, (train,) = decide(known, passed(winner), labels(1_800), retrain=BOTH, state=state)
     assert (train.slot, train.with_earlier) == (3, later)
 
@@ -231,6 +231,16 @@ def test_a_change_after_the_training_cut_supersedes_the_challengers() -> None:
     assert "the world changed at 400" in instructions[0].reason
     assert state.cause is not None
     assert (state.cause.cause, state.open) == ("a2", ())
+
+
+@pytest.mark.parametrize(("change_at", "superseded"), [(1_800, True), (1_400, False)])
+def test_challengers_that_no_alert_asked_for_answer_one_only_where_most_of_what_they_learnt_from_came_after_the_change(change_at: int, superseded: bool) -> None:
+    once = Retrain.model_validate({"refresh": [200], "cooldown": "0s", "window": 1_000})
+    state, _ = decide(opened(), labels(200, 300), trained("2", 290), passed("2"), labels(1_000, 1_900), labels(1_000, 1_950), retrain=once)
+    assert state.cause is not None
+    state, instructions = decide(trained("3", 1_950, state.cause.cause, middle=1_500), opened("a2", at=2_000, change_at=change_at), retrain=once, state=state)
+    assert names(instructions) == (["Reject", "Collect"] if superseded else ["DoNothing"])
+    assert instructions[0].reason.endswith("the world changed at 1800, after most of what it learnt from" if superseded else "are being judged, and answer this alert, too")
 
 
 def test_another_alert_for_the_same_change_is_answered_by_the_same_challengers() -> None:
@@ -417,7 +427,7 @@ POOL = Retrain.model_validate({"champion": "adaptive", "refresh": [200, 800], "c
 def joins(state: State, count: int) -> State:
     """A member more, after so many labels without an alert."""
     began, (collect,) = decide(labels(count, state.quiet_until + 1), retrain=POOL, state=state)
-    trained_one = MemberTrained(model="churn", at=began.quiet_until + 2, version="1", cause=collect.cause, cut=5)
+    trained_one = MemberTrained(model="churn", at=began.quiet_until + 2, version="1", cause=collect.cause, cut=5, middle=5)
     return decide(labels(count, began.quiet_until + 1), trained_one, retrain=POOL, state=began)[0]
 
 
@@ -449,7 +459,7 @@ def test_what_a_member_was_worth_is_said_once_and_not_of_those_that_an_alert_ask
 
 def test_the_members_of_an_alert_are_followed_by_one_of_what_came_after_them_at_once_if_need_be_within_the_cooldown() -> None:
     slow = Retrain.model_validate({"champion": "adaptive", "refresh": [600]})
-    joined = MemberTrained(model="churn", at=310, version="1", cause="a1", cut=305)
+    joined = MemberTrained(model="churn", at=310, version="1", cause="a1", cut=305, middle=300)
     state, _ = decide(opened(), labels(600, 300), joined, retrain=slow, state=State(model="churn", champion="1"))
     assert state.quiet_until > 320
     assert due(state, slow) == ((1_000, LONG_AGO),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -373,13 +374,7 @@ def test_what_is_better_and_still_fails_a_check_is_refused_with_the_check(tmp_pa
 @pytest.mark.parametrize(("concept", "rolled_back"), [("old", True), ("new", False)])
 def test_a_promoted_version_that_disappoints_is_rolled_back(tmp_path: Path, first: list[Version], model: Model, concept: str, rolled_back: bool) -> None:
     registry = FilesRegistry(tmp_path)
-    draft = Version(model="loans", version="2", status="registered", at=0, parent="1", cause="a1")
-    learnt = TRAINER.train(stream([(1_000, "new")], model), specification(), TrainingContext()).model
-    uri, digest = registry.register(learnt.artifact(), draft)
-    registered = replace_version(draft, uri=uri, digest=digest)
-    records = [*first, registered, replace_version(registered, status="promoted")]
-    loop = RetrainLoop(specification(), TRAINER, registry, records=records)
-    loop.announced.keep("1", model)
+    loop, learnt = promoted_a_moment_ago(registry, first, model)
     told = feed(loop, stream([(1_500, concept)], learnt, version="2"))
     assert versions(told) == ([("2", "rolled_back")] if rolled_back else [])
     assert loop.champion is not None
@@ -390,10 +385,37 @@ def test_a_promoted_version_that_disappoints_is_rolled_back(tmp_path: Path, firs
     if rolled_back:
         back = next(one for one in told if isinstance(one, Version))
         assert (back.cause, back.by, registry.alias("loans", "champion")) == ("a1", "retrainer", "1")
-        assert back.gate["wealth"] >= back.gate["threshold"] == 20
+        assert back.gate["wealth"] >= back.gate["threshold"] == 40, "half of alpha is for the tests to come"
         again = RetrainLoop(specification(), TRAINER, registry, records=loop.records)
         again.announced.keep("1", model)
         assert versions(feed(again, stream([(1_500, concept)], learnt, version="2"))) == []
+
+
+def promoted_a_moment_ago(registry: FilesRegistry, first: list[Version], model: Model, **settings: Any) -> tuple[RetrainLoop, Model]:
+    """Version 2, which has learnt the new concept, in place of version 1, which knows the old one."""
+    draft = Version(model="loans", version="2", status="registered", at=0, parent="1", cause="a1")
+    learnt = TRAINER.train(stream([(1_000, "new")], model), specification(), TrainingContext()).model
+    uri, digest = registry.register(learnt.artifact(), draft)
+    registered = replace_version(draft, uri=uri, digest=digest)
+    loop = RetrainLoop(specification(**settings), TRAINER, registry, records=[*first, registered, replace_version(registered, status="promoted")])
+    loop.announced.keep("1", model)
+    return loop, learnt
+
+
+def test_a_version_that_disappoints_later_is_rolled_back_then(tmp_path: Path, first: list[Version], model: Model) -> None:
+    loop, learnt = promoted_a_moment_ago(FilesRegistry(tmp_path), first, model)
+    told = feed(loop, stream([(700, "new"), (1_500, "old")], learnt, version="2"))
+    stays, back = (one for one in told if isinstance(one, Decision) and one.event.startswith("Gate"))
+    assert (stays.instruction, back.instruction) == ("DoNothing", "RollBack")
+    assert stays.reason.endswith("; it is judged on")
+    assert versions(told) == [("2", "rolled_back")]
+    assert next(one for one in told if isinstance(one, Version)).gate["threshold"] == 80, "a quarter of alpha was for the second test"
+
+
+def test_a_former_champion_is_judged_by_max_wait_labels_at_most(tmp_path: Path, first: list[Version], model: Model) -> None:
+    loop, learnt = promoted_a_moment_ago(FilesRegistry(tmp_path), first, model, gate={"max_wait": 1_000, "min_validation_time": "0s"})
+    told = feed(loop, stream([(2_500, "new")], learnt, version="2"))
+    assert [one.reason.endswith("; it is judged on") for one in told if isinstance(one, Decision) and one.event == "GateRejected"] == [True, False]
 
 
 def test_the_former_champion_is_judged_from_the_promotion_on_and_not_where_rollback_is_never(tmp_path: Path, first: list[Version], model: Model) -> None:
@@ -406,7 +428,7 @@ def test_the_former_champion_is_judged_from_the_promotion_on_and_not_where_rollb
         assert versions(told) == [("2", "registered"), ("2", "promoted")]
         judged.append([one for one in told if isinstance(one, Decision) and one.event == "GateRejected"])
     assert judged[1] == []
-    (stays,) = judged[0]
+    stays, *_ = judged[0]
     promoted = next(one for one in told if isinstance(one, Version) and one.status == "promoted")
     assert (stays.version, stays.instruction) == ("2", "DoNothing")
     assert stays.at >= promoted.at + 500 * SECOND
