@@ -42,12 +42,12 @@ def accuracy(member: OnlineMember, rows: Rows) -> float:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_tells_classes_apart(name: Online) -> None:
-    assert accuracy(learnt(name, plane(600, 1)), plane(300, 2)) > 0.8
+    assert accuracy(learnt(name, plane(400, 1)), plane(200, 2)) > 0.75
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_probabilities_are_told_in_the_order_that_is_asked_for_and_an_unknown_class_has_none(name: Online) -> None:
-    member, (features, _) = learnt(name, plane(300, 1)), plane(50, 2)
+    member, (features, _) = learnt(name, plane(100, 1)), plane(50, 2)
     told = member.probabilities(features, ("yes", "maybe", "no"))
     assert told.shape == (50, 3)
     assert told.sum(axis=1) == pytest.approx(np.ones(50))
@@ -65,7 +65,7 @@ def test_what_has_learnt_nothing_gives_no_class_a_share(name: Online) -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_same_rows_teach_the_same_bytes_however_they_are_batched_and_asked(name: Online) -> None:
-    rows, (features, _) = plane(200, 1), plane(60, 2)
+    rows, (features, _) = plane(120, 1), plane(60, 2)
     one, two = learnt(name, rows), learnt(name, rows, batch=7)
     assert one.artifact() == two.artifact()
     whole = one.probabilities(features, ("no", "yes"))
@@ -75,7 +75,7 @@ def test_the_same_rows_teach_the_same_bytes_however_they_are_batched_and_asked(n
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_member_comes_back_from_its_artifact_and_what_is_frozen_learns_no_more(name: Online) -> None:
-    member, (features, _) = learnt(name, plane(200, 1)), plane(40, 2)
+    member, (features, _) = learnt(name, plane(100, 1)), plane(40, 2)
     then, artifact = member.frozen()
     before = member.probabilities(features, ("no", "yes"))
     member.learn(*plane(100, 3, turned=True))
