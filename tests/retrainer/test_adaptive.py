@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import pickle
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -99,6 +102,22 @@ def test_a_pool_and_a_forest_come_back_from_their_artifacts_as_they_were(pool: A
         assert again.artifact() == model.artifact()
         assert again.predict(features).tolist() == model.predict(features).tolist()
         assert np.array_equal(again.score(features), model.score(features))
+
+
+def test_a_pool_that_an_earlier_release_published_goes_on_with_its_forest() -> None:
+    features, label = table(300, "old", 99)
+    rows, spec = table_examples(features, label, model="loans", at=0), specification(**ADAPTIVE | {"online": ["forest"]})
+    made = started(TRAINER.train(rows, spec, TrainingContext()), rows, spec, cut=0, seed=1).model
+    then = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(made.artifact())) as now, zipfile.ZipFile(then, "w") as packed:
+        for name in now.namelist():
+            content = now.read(name)
+            if name == "pool.json":
+                known = json.loads(content) | {"format": 1}
+                del known["online"]
+                content = json.dumps(known).encode()
+            packed.writestr("online.river" if name == "online/forest" else name, content)
+    assert AdaptivePool.from_artifact(then.getvalue()).artifact() == made.artifact()
 
 
 def test_predictions_and_scores_are_told_by_members_that_are_asked_once(pool: AdaptivePool, monkeypatch: pytest.MonkeyPatch) -> None:
