@@ -123,7 +123,7 @@ def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, 
     >>> rng = np.random.default_rng(1)
     >>> old, new = (rng.random((2, 4_000)) < [[0.30], [0.10]]).astype(float)
     >>> step(GateState(), old, new, gate=Gate())[1].reason
-    'better by 0.203 [0.160, 0.245] on 650 labels: wealth 7.84e+16 of 20, steadiness 9.5 of 6.67'
+    'better by 0.208 [0.157, 0.257] on 500 labels: wealth 5.66e+12 of 20, steadiness 34.8 of 6.67'
     """
     difference = _difference(champion_loss, challenger_loss)
     if state.outcome != "undecided":

@@ -85,7 +85,7 @@ def log_evidence(filters: Float64, wander: float) -> Float64:
     ...     steady = take(steady, np.array(0.05), np.array(0.001), wander=0.05, memory=3)
     ...     swings = take(swings, np.array(0.05 + 0.1 * np.sin(block)), np.array(0.001), wander=0.05, memory=3)
     >>> f"{np.exp(log_evidence(steady, 0.05)):,.0f} {np.exp(log_evidence(swings, 0.05)):.1f}"
-    '934 0.1'
+    '934 0.6'
     """
     _, _, _, precision, pull, likelihood = filters
     worlds = []
