@@ -179,8 +179,7 @@ def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Ret
         moved = msgspec.structs.replace(state.cause, since=cause.since)
         told = Collect(cause=moved.cause, target=moved.targets[0], reason=f"alert {event.alert_id} puts the change at {event.change_at}: rows before it are left out")
         return _told(state, cause=moved), [told]
-    asked_for_by_nobody = state.cause.newest and state.last_cut is None
-    if reason is None and (asked_for_by_nobody or _outdates(state, event)):
+    if reason is None and _outdates(state, event):
         return supersede(state, event, retrain)
     return state, [DoNothing(cause=event.alert_id, reason=reason or f"cause {state.cause.cause} is collecting labels, and its training will answer this alert, too")]
 
@@ -195,10 +194,15 @@ def answer_alert_while_validating(state: State, event: AlertOpened, retrain: Ret
 
 
 def _outdates(state: State, event: AlertOpened) -> bool:
-    """Whether the world changed after the challengers' training cut; of those that no alert asked for, after half of their rows, which were chosen without a word of the change."""
+    """Whether the world changed after the challengers' training cut.
+
+    Of those that no alert asked for, after half of their rows, which were chosen without a word of the change; while none of these is trained yet, an alert need not wait for them.
+    """
     assert state.cause is not None  # noqa: S101  every caller has one
+    if state.last_cut is None:
+        return state.cause.newest
     learnt = state.last_middle if state.cause.newest and state.last_middle is not None else state.last_cut
-    return learnt is not None and event.change_at > learnt
+    return event.change_at > learnt
 
 
 def supersede(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
