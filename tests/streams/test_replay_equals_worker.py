@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +65,12 @@ def final(points: Sequence[Point]) -> dict[tuple[object, ...], dict[str, object]
     return {(point.measurement, tuple(sorted(point.tags.items())), point.time): point.fields for point in kept}
 
 
-def points_until_panes_are_told(stream: DeliveryStream, panes: set[object]) -> list[Point]:
+def points_until_told(stream: DeliveryStream, expected: Set[tuple[object, ...]]) -> list[Point]:
+    """All points of the topic, which holds those of a pane in more than one record."""
     told: list[Point] = []
 
     def complete() -> bool:
-        return {key[-1] for key in final(told) if key[0] == "traffic"} >= panes
+        return final(told).keys() >= expected
 
     for record in stream.records(stream.topics.metrics, until=complete):
         told += decode_points(record.value)
@@ -90,7 +91,7 @@ def test_replay_and_worker_give_the_same_panes_metrics_and_alerts(broker: str, t
         for name in ("w1", "w2"):
             stream.worker(name)
         run("publish", str(live), "--monitor", str(monitor), *COLUMNS, **kafka)
-        told = points_until_panes_are_told(stream, panes={key[-1] for key in replayed if key[0] == "traffic"})
+        told = points_until_told(stream, replayed.keys())
         found = stream.alerts()
 
     worked = final(told)
