@@ -27,7 +27,7 @@ from retrainer.messages import Cause, Event, Instruction
 from retrainer.registry import Registry
 from retrainer.row_buffer import RowBuffer
 from retrainer.saved import MOST_ALERTS, SavedLoop
-from retrainer.stage import LONG_AGO, State, restore
+from retrainer.stage import LONG_AGO, Stage, State, restore
 from retrainer.trainers import Trainer
 from retrainer.training import TrainingRoom, train
 from retrainer.training_set import TrainingSet, row_times, wanted
@@ -79,6 +79,8 @@ class RetrainLoop:
         self._idle = 0  # labelled rows since the last cause ended
         self._clock = LONG_AGO
         self._live = False
+        self._ended = False
+        self._left_out: tuple[Cause | None, int] | None = None  # cause and slot of the training that was told last not to be begun
         for record in records:
             self.on_version(record)
 
@@ -175,6 +177,10 @@ class RetrainLoop:
             start = stop
         return told
 
+    def end(self) -> None:
+        """The last event was predicted, as in a replay: labels may still come, and judge what is under way, but no training begins, as its model could serve no event."""
+        self._ended = True
+
     def save(self) -> SavedLoop:
         """What `resume` needs besides the rows and the announced versions."""
         self._go_live()
@@ -255,6 +261,8 @@ class RetrainLoop:
                 count = self._count()
                 if not any(count >= enough and self._clock >= at for enough, at in due(self.state, self.specification.retrain)):
                     return told
+                if self._is_over():
+                    return told + self._not_trained(count)
                 queue.append(messages.LabelsArrived(model=self.state.model, at=self._clock, count=count))
             event = queue.popleft()
             self.state, instructions = step(self.state, event, self.specification.retrain)
@@ -265,6 +273,20 @@ class RetrainLoop:
                 announced, follows = self._carry_out(instruction, event.at)
                 told += announced
                 queue += follows
+
+    def _is_over(self) -> bool:
+        """Whether what is due would be a training for a stream that has ended; of a canary it is its own end."""
+        return self._ended and self.state.stage is not Stage.CANARY
+
+    def _not_trained(self, count: int) -> list[Told]:
+        """The decision not to train for a stream that has ended; once for each training."""
+        cause, slot = self.state.cause, self.state.slot
+        if self._left_out == (cause, slot):
+            return []
+        self._left_out = (cause, slot)
+        name = "" if cause is None else cause.cause
+        why = f"the stream has ended: {count} labelled events would be enough to train on, but a model of labels that came after the last event could serve none"
+        return [Decision(model=self.state.model, at=self._clock, event="LabelsArrived", stage=self.state.stage.value, instruction="DoNothing", cause=name, reason=why)]
 
     def _count_before(self) -> int:
         """Rows counted for the current cause so far, those of the rows just appended left out."""
@@ -283,7 +305,7 @@ class RetrainLoop:
     def _due_row(self, rows: Examples, clock: Int64, start: int) -> int:
         """End of the rows that can be taken at once: behind the first at which labels are due."""
         pairs = due(self.state, self.specification.retrain)
-        if not pairs:
+        if not pairs or self._is_over():
             return len(rows)
         more = np.ones(len(rows) - start, np.bool_) if self.state.cause is None else wanted(rows.take(slice(start, None)), self.state.cause)
         count = self._count() + np.cumsum(more)

@@ -160,6 +160,8 @@ def replay_with_retraining(
 ) -> Replayed:
     """Run the stages over a file, the loop's champion predicting every row.
 
+    Labels that are still under way after the last row complete metrics, and judge challengers; nothing is trained on them any more.
+
     Parameters
     ----------
     loop : knows its first champion's records.
@@ -186,6 +188,7 @@ def replay_with_retraining(
     replayed.points += points
     replayed.alerts += alerts
     replayed.states = stages.states
+    loop.end()
     _decide(replayed, loop, examples, alerts, now=replayed.last)
     return replayed
 

@@ -269,6 +269,19 @@ def test_a_person_may_ask_for_a_training_on_a_window(tmp_path: Path, first: list
     assert next(one for one in told if isinstance(one, Version)).trained_on["rows"] == 600
 
 
+def test_after_the_end_of_a_stream_labels_judge_but_start_no_training(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (1_500, "new")], model)
+    loop = RetrainLoop(specification(refresh=[200, 600], earlier=False), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop.announced.keep("1", model)
+    assert versions(run(loop, rows.take(slice(0, 1_500)))) == [("2", "registered")]
+    loop.end()
+    late = feed(loop, rows.take(slice(1_500, None)))
+    assert versions(late)[:1] == [("2", "promoted")], "600 labels were reached before that"
+    refused = [one for one in late if isinstance(one, Decision) and "has ended" in one.reason]
+    assert [(one.instruction, one.cause) for one in refused] == [("DoNothing", "a1")]
+    assert "registered" not in dict(versions(late)).values()
+
+
 def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_path: Path, first: list[Version], model: Model) -> None:
     rows = stream([(CHANGE, "old"), (1_000, "new")], model)
     loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=first)
