@@ -111,8 +111,8 @@ class Bench:
 
 
 def changed(row: DetectionRow, seeds: int) -> LabelledStreams:
-    """The streams of a row with a change."""
-    return changed_streams(row.law, streams=seeds, before=BEFORE, after=2 * row.limit, seed=_CHANGED, ramp=row.ramp, reference=row.reference)
+    """The streams of a row with a change, of so many seeds."""
+    return changed_streams(row.law, streams=seeds * row.sets, before=BEFORE, after=2 * row.limit, seed=_CHANGED, ramp=row.ramp, reference=row.reference)
 
 
 def _first(streams: LabelledStreams, count: int) -> LabelledStreams:

@@ -75,6 +75,7 @@ class DetectionRow:
     group : monitors that live on one budget, equally, and whose first alarm is the model's; only false alarms are counted, for each 100,000 events of the model.
     constant : how far the change has come in all events of the null streams: a difference from the reference that lasts, and is within the floor.
     floors : default floors instead of none.
+    sets : of streams with a change; more than one where the median is so near to its target that one set would not tell.
     rivals : whether other detectors are run, too.
     allowed : false alarms per 100,000 events at most.
     """
@@ -93,6 +94,7 @@ class DetectionRow:
     group: int = 1
     constant: float = 0.0
     floors: bool = False
+    sets: int = 1
     rivals: bool = False
     allowed: float = 1.2
 

@@ -55,9 +55,9 @@ ROWS = (
     DetectionRow(name="categories-even", what="5 even categories, .1 of mass moves from one to another", column="categorical", law=Levels((0.2,) * 5, (0.1, 0.2, 0.2, 0.2, 0.3))),
     DetectionRow(name="correlation-three", what="20 columns, correlation 0 -> .3 between any two", column="correlation", law=Correlated(0.0, 0.3), target=60),
     DetectionRow(name="correlation-tenth", what="20 columns, correlation 0 -> .1 between any two", column="correlation", law=Correlated(0.0, 0.1), target=120),
-    _shift("one-of-200-quarter", "one of 200 features, mean + .25 sigma", 0.25, 550, share=1 / FEATURES),
-    _shift("one-of-200-half", "one of 200 features, mean + .5 sigma", 0.5, 130, share=1 / FEATURES),
-    _shift("one-of-200-one", "one of 200 features, mean + 1 sigma", 1.0, 45, share=1 / FEATURES),
+    _shift("one-of-200-quarter", "one of 200 features, mean + .25 sigma", 0.25, 550, share=1 / FEATURES, sets=3),
+    _shift("one-of-200-half", "one of 200 features, mean + .5 sigma", 0.5, 130, share=1 / FEATURES, sets=3),
+    _shift("one-of-200-one", "one of 200 features, mean + 1 sigma", 1.0, 45, share=1 / FEATURES, sets=3),
     DetectionRow(
         name="errors-of-200", what="error rate .1 -> .2 of that model", column="rate", law=Rate(0.1, 0.2), target=1.15, of_row="rate-10-20", share=share_of_errors(), rivals=False
     ),

@@ -56,7 +56,8 @@ class NumericDrift(WindowBank):
         m = len(profiles)
         columns = np.arange(m)
         channels = np.array([[columns, columns], [_FIRST * m + columns, _SECOND * m + columns], [_SECOND * m + columns, _FOURTH * m + columns]]).reshape(3, 2 * m)
-        super().__init__(bank, width=4 * m, channel_sums=channels, channel_monitor=np.concatenate((columns, columns)))
+        of_both = np.concatenate((columns, columns))
+        super().__init__(bank, width=4 * m, channel_sums=channels, channel_monitor=of_both, channel_of_events=of_both)
         self._shift, self._ratio = shift, deviation_ratio
         self._reference = reference = _reference(profiles, blocks) if swing is None else _Reference(profiles, blocks, swing)
         self.profiles, self.blocks = reference.profiles, reference.blocks

@@ -47,7 +47,8 @@ class WeightedBank(WindowBank):
     def __init__(self, within: WindowBank, *, cells: int) -> None:
         channels = len(within.channel_monitor)
         own = 2 * within.width + np.arange(3 * channels).reshape(3, channels)
-        super().__init__(within.bank, width=2 * within.width + 3 * channels, channel_sums=own, channel_monitor=within.channel_monitor)
+        of_monitors, of_events = within.channel_monitor, within.channel_of_events
+        super().__init__(within.bank, width=2 * within.width + 3 * channels, channel_sums=own, channel_monitor=of_monitors, channel_of_events=of_events)
         self._within, self._cells, self._sums = within, cells, within.width
         self._expected = within.expected(within.initial())
         self.one_sided = within.one_sided

@@ -90,6 +90,7 @@ class Panel:
         self._monitors = _slices([len(bank.names) for bank in banks])
         self._events, self._totals, self._squares = np.concatenate([bank.channel_sums + mine.start for bank, mine in zip(banks, self._sums, strict=True)], axis=1)
         self._channel_monitor = np.concatenate([bank.channel_monitor + mine.start for bank, mine in zip(banks, self._monitors, strict=True)])
+        self._channel_of_events = np.concatenate([bank.channel_of_events + mine.start for bank, mine in zip(banks, self._channels, strict=True)])
         self._alarm, self._warning = (np.concatenate(levels) for levels in zip(*(bank.thresholds for bank in banks), strict=True))
         self._own = [place for place, bank in enumerate(banks) if bank.has_own_statistic]
         self._one_sided = np.concatenate([np.full(len(bank.names), bank.one_sided) for bank in banks])
@@ -173,7 +174,7 @@ class Panel:
                 panes.append((start + self._pane - 1, sums[place]))
                 merged += pairs
                 if any(level >= 2 for level, _, _ in pairs):  # every eight panes is often enough, and the first time is when there is enough
-                    dependence, panes, merged = observed().estimated(), [], []
+                    dependence, panes, merged = observed().estimated(self._channel_of_events), [], []
                     fresh.append(np.concatenate((dependence.inflation, dependence.freedom)))
             windows.append(histogram.suffixes())
             noted.append(np.array(histogram.noted, np.int64))

@@ -42,7 +42,7 @@ class WindowBank(OfBank, ABC):
     has_own_statistic = False
     """Whether an alarm is not the scan's, which then tells only where the change began and how large it is, see `own_statistic`."""
 
-    def __init__(self, bank: Bank, *, width: int, channel_sums: Int64, channel_monitor: Int64) -> None:
+    def __init__(self, bank: Bank, *, width: int, channel_sums: Int64, channel_monitor: Int64, channel_of_events: Int64 | None = None) -> None:
         """Say which sums are the channels of the dependence.
 
         Parameters
@@ -51,11 +51,13 @@ class WindowBank(OfBank, ABC):
         width : sums a pane contributes, ``q``.
         channel_sums : (3, c) positions among them of each channel's events, total and sum of squares.
         channel_monitor : (c,) the monitor that each channel belongs to.
+        channel_of_events : (c,) the channel by which the events of each are judged independent, besides itself; see `Dependence.estimated`.
         """
         self.bank = bank
         self.width = width
         self.channel_sums = channel_sums
         self.channel_monitor = channel_monitor
+        self.channel_of_events: Int64 = np.arange(len(channel_monitor)) if channel_of_events is None else channel_of_events
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ A change of level is not dependence, and it is in one contrast of each length on
 
 Independent events are the rule, and an estimate that only ever inflates would find every stream a little dependent. So the inflation is 1 unless a
 test says otherwise, as soon as the test has enough contrasts to find what matters; before, it is what was estimated, with a Student correction.
+Events whose values were found dependent are not presumed independent in their squares, which are less dependent and take the test longer to find out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from detectors.event_batch import Bool, Float64
+from detectors.event_batch import Bool, Float64, Int64
 
 MIN_CONTRASTS = 5  # between blocks of two panes or more
 MIN_FREEDOM = 6.0
@@ -112,8 +113,13 @@ class Dependence:
             np.maximum(of_level[_LARGEST], value, out=of_level[_LARGEST])
         return Dependence(sums, self.within, self.inflation, self.freedom)
 
-    def estimated(self) -> Dependence:
-        """With a fresh estimate in the channels that have enough contrasts; the others keep their last one."""
+    def estimated(self, of_events: Int64 | None = None) -> Dependence:
+        """With a fresh estimate in the channels that have enough contrasts; the others keep their last one.
+
+        Parameters
+        ----------
+        of_events : (c,) the channel by whose test the events of each are dependent, too, besides its own; none but its own where it is not given.
+        """
         count, total, largest = np.moveaxis(self.contrasts, 1, 0)
         panes, events, within = self.within
         used = count >= _FEWEST
@@ -130,6 +136,8 @@ class Dependence:
             judged = free >= MIN_FREEDOM
             dependent = (judged & (variances > of_event * _quantile(free, _HEIGHT))).any(axis=0) | (correlation * np.sqrt(free[0]) > _HEIGHT)
             alone = _of_autoregression(variances[0], within / (events - panes), free[0], events / panes)
+            if of_events is not None:
+                dependent |= dependent[of_events]
             lasts = alone.lasting(correlation)
             differs = np.where(many, alone.differs(correlation, 1 / np.sqrt(count_of_longer[1])), 1.0)
             # Before independence can be tested the correlation counts as one standard error more than it looks.

@@ -7,7 +7,7 @@ from detectors.scans.history import GrowingHistogram
 from detectors.statistics.dependence import INDEPENDENT, Dependence
 
 
-def measured(values: np.ndarray, per_pane: int) -> Dependence:
+def measured(values: np.ndarray, per_pane: int, of_events: np.ndarray | None = None) -> Dependence:
     """After streams (events, c) went through panes of so many events."""
     panes = values.reshape(-1, per_pane, values.shape[1])
     sums = np.stack((np.full(panes.shape[::2], float(per_pane)), panes.sum(axis=1), (panes**2).sum(axis=1)), axis=1)
@@ -19,7 +19,7 @@ def measured(values: np.ndarray, per_pane: int) -> Dependence:
             both = pair.reshape(2, 1, *pane.shape)
             dependence = dependence.with_contrasts([level], both[:, :, 0], both[:, :, 1], np.ones((1, 1), bool))
         if place % 8 == 7:
-            dependence = dependence.estimated()
+            dependence = dependence.estimated(of_events)
     return dependence
 
 
@@ -45,6 +45,15 @@ def test_an_autoregression_is_inflated_by_its_long_run_variance(correlation, per
     assert 0.93 * truth < np.median(dependence.inflation) < 1.15 * truth
     assert (dependence.inflation > 0.6 * truth).all()
     assert (dependence.freedom < 1_500).all()
+
+
+def test_squares_of_events_that_depend_on_each_other_are_not_presumed_independent() -> None:
+    values = autoregressive(np.random.default_rng(7), 0.3, (200 * 10, 100))
+    both, of_values = np.concatenate((values, values**2), axis=1), np.tile(np.arange(100), 2)
+    told, by_themselves = (measured(both, 10, of_events).inflation[100:] for of_events in (of_values, None))
+    assert (by_themselves == 1).mean() > 0.5, "a correlation of .09 is seldom seen in so few panes"
+    assert (told == 1).mean() < 0.2
+    assert 1.1 < np.mean(told) < 1.3, "in the long run it is 1.2"
 
 
 def test_what_the_events_of_a_pane_have_in_common_tells_an_autoregression_more_surely_than_neighbouring_panes_do() -> None:
