@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import numpy as np
 
@@ -12,12 +15,21 @@ from retrainer.messages import Cause
 from retrainer.provenance import provenance
 from retrainer.registry import Registry
 from retrainer.trainers import Trainer, TrainingContext, check
-from retrainer.training_set import choose
+from retrainer.training_set import TABLE, TrainingSet, choose
 from retrainer.versions import Version, digest_of_specification
 
 
 def bootstrap_champion(
-    features: dict[str, Column], label: Column, *, specification: MonitorSpecification, trainer: Trainer, registry: Registry, at: int, by: str = "bootstrap", source: str = "table"
+    features: dict[str, Column],
+    label: Column,
+    *,
+    specification: MonitorSpecification,
+    trainer: Trainer,
+    registry: Registry,
+    at: int,
+    by: str = "bootstrap",
+    source: str = "table",
+    keep: Callable[[TrainingSet, dict[str, Any]], object] = lambda *_: None,
 ) -> list[Version]:
     """Train version 1 on a whole table, and promote it.
 
@@ -27,6 +39,7 @@ def bootstrap_champion(
     label : (n,) class names or numbers.
     at : event time of the promotion, epoch milliseconds.
     source : name of the table, for the lineage.
+    keep : is given the rows with their lineage, before they are trained on: where a retrainer finds them again, its trainings know what came before the first labelled event, too.
 
     Returns
     -------
@@ -37,8 +50,9 @@ def bootstrap_champion(
     TrainingError
         If there is no model of use; without a first champion there is nothing to watch.
     """
-    rows = table_examples(features, label, model=specification.model, at=at)
-    chosen = choose(rows, Cause(cause=by, kind="request", since=at, targets=(1,)), window=len(rows), max_rows=len(rows))
+    rows = table_examples(features, label, model=specification.model, at=at - 1)
+    chosen = choose(rows, Cause(cause=by, kind="request", since=None, targets=(1,)), window=len(rows), max_rows=len(rows))
+    keep(chosen, chosen.lineage(source) | {"model": specification.model, "cause": by, "at": at})
     candidate = trainer.train(chosen.examples, specification, TrainingContext(cause=by))
     check(candidate, chosen.examples, specification)
     if specification.retrain.champion == "adaptive":
@@ -64,15 +78,15 @@ def bootstrap_champion(
 
 
 def table_examples(features: dict[str, Column], label: Column, *, model: str, at: int) -> Examples:
-    """A table as examples, each row its own event at one time."""
+    """A table as examples, each row its own event at one time, and none of a topic."""
     n = len(label)
     rows, text = np.arange(n, dtype=np.int64), np.full(n, "", object)
     return Examples(
         model=model,
-        partition=np.zeros(n, np.int64),
+        partition=np.full(n, TABLE, np.int64),
         offset=rows,
         index=np.zeros(n, np.int64),
-        event_id=rows.astype(np.uint64),
+        event_id=~rows.astype(np.uint64),  # from the largest down: a replay counts its events from 0 up
         predicted_at=np.full(n, at, np.int64),
         labelled_at=np.full(n, at, np.int64),
         version=text,

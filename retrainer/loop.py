@@ -21,6 +21,7 @@ from retrainer.announced import Announced
 from retrainer.canary import end_of
 from retrainer.decide import due, step
 from retrainer.decision import Decision
+from retrainer.first_rows import Kept
 from retrainer.gate import Verdict
 from retrainer.learners import Learners, Learning, due_row, learn, learn_again
 from retrainer.messages import Cause, Event, Instruction
@@ -49,6 +50,7 @@ class RetrainLoop:
     topic : name of the topic that the rows' offsets belong to, for the lineage.
     seed : of every training.
     keep : is given each training set with its lineage, before it is trained on.
+    kept : gives a training set back: that of the first champion is what trainings know of the time before the first row.
     meter : processor seconds used so far; for quotas, and told with each version. Default: not measured.
     provenance : tells, for the name of a trainer, the code and the environment that versions are made with.
     """
@@ -63,6 +65,7 @@ class RetrainLoop:
         topic: str = "inference.events",
         seed: int = 0,
         keep: Callable[[TrainingSet, dict[str, Any]], None] = lambda *_: None,
+        kept: Kept = lambda *_: None,
         meter: Callable[[], float] = lambda: 0.0,
         provenance: Callable[[str], Mapping[str, Any]] = lambda _: {},
     ) -> None:
@@ -70,7 +73,7 @@ class RetrainLoop:
         self.announced = Announced(specification.model, registry)
         self.state = State(model=specification.model)
         self._trainer = trainer
-        self._room = TrainingRoom(topic=topic, seed=seed, keep=keep, meter=meter, provenance=provenance)
+        self._room = TrainingRoom(topic=topic, seed=seed, keep=keep, kept=kept, meter=meter, provenance=provenance)
         self._buffer = RowBuffer(specification.retrain.quotas.max_rows)
         self._learners = Learners(self.announced, topic)
         self._trials = Trials(self.announced, self._learners)

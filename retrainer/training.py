@@ -13,6 +13,7 @@ from detectors.specification import MonitorSpecification
 from retrainer import messages
 from retrainer.adaptive import Learner, learnt_until, member, started
 from retrainer.announced import Announced
+from retrainer.first_rows import Kept, first_rows
 from retrainer.learners import Learners
 from retrainer.messages import Event
 from retrainer.trainers import Trainer, TrainingContext, TrainingError, check
@@ -32,6 +33,7 @@ class TrainingRoom:
     topic : name of the topic that the rows' offsets belong to, for the lineage.
     seed : of every training.
     keep : is given each training set with its lineage, before it is trained on.
+    kept : gives a training set back; the first champion's is the beginning of what is chosen from.
     meter : processor seconds used so far; for quotas, and told with each version. Default: not measured.
     provenance : tells, for the name of a trainer, the code and the environment that versions are made with.
     """
@@ -39,6 +41,7 @@ class TrainingRoom:
     topic: str = "inference.events"
     seed: int = 0
     keep: Callable[[TrainingSet, dict[str, Any]], None] = field(default=lambda *_: None)
+    kept: Kept = field(default=lambda *_: None)
     meter: Callable[[], float] = field(default=lambda: 0.0)
     provenance: Callable[[str], Mapping[str, Any]] = field(default=lambda _: {})
 
@@ -59,14 +62,17 @@ def train(
 
     Parameters
     ----------
-    rows : the newest at hand; the training set is chosen of them.
+    rows : the newest at hand; the training set is chosen of them, and of those that the first champion was trained on.
     champion : the version in service, "" where none is known.
     """
     retrain, cause = specification.retrain, instruction.cause
     most = retrain.quotas.rows(len(rows.features) + 1)
     asked = msgspec.structs.replace(cause, since=None, until=None) if instruction.with_earlier or cause.newest else cause
-    chosen = choose(rows, asked, window=most if instruction.with_earlier else retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
-    room.keep(chosen, chosen.lineage(room.topic) | {"model": specification.model, "cause": cause.cause, "at": at})
+    first = first_rows(announced.records, room.kept, rows)
+    at_hand = first.before(rows, retrain.quotas.max_rows)
+    chosen = choose(at_hand, asked, window=most if instruction.with_earlier else retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
+    lineage = first.lineage(chosen, room.topic)
+    room.keep(chosen, lineage | {"model": specification.model, "cause": cause.cause, "at": at})
     why = {"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "middle": chosen.middle, "scale": scale_before(rows, specification)}
     draft = Version(
         model=specification.model,
@@ -75,7 +81,7 @@ def train(
         at=at,
         parent=champion,
         cause=cause.cause,
-        trained_on=chosen.lineage(room.topic),
+        trained_on=lineage,
         gate=why | ({"with_earlier": True} if instruction.with_earlier else {}),
         provenance={"seed": room.seed, "specification": digest_of_specification(specification), **room.provenance(retrain.trainer)},
     )

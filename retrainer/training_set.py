@@ -19,6 +19,9 @@ from detectors.rows.examples import Examples
 from retrainer.leakage import known_before, told_by_one
 from retrainer.messages import Cause, Clock
 
+TABLE = -1
+"""Partition of the rows of a table, which no topic holds."""
+
 _MIXED = np.uint64(0x9E3779B97F4A7C15)  # an odd number whose multiples spread, so that a sample by id is one by chance
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class DatasetFiles:
 
     def keep(self, chosen: TrainingSet, lineage: dict[str, Any]) -> Path:
         """Write a training set, unless it is there."""
-        path = self.root / _folder(str(lineage["model"])) / f"{chosen.digest.removeprefix('sha256:')[:_DIGITS]}.parquet"
+        path = self._path(str(lineage["model"]), chosen.digest)
         if not path.exists():
             table = table_of(chosen.examples)
             buffer = io.BytesIO()
@@ -91,6 +91,20 @@ class DatasetFiles:
             there = ", ".join(sorted(dataset.digest.removeprefix("sha256:")[:_DIGITS] for dataset in (found or self))) or "none"
             raise SettingsError(f"{'no' if not found else 'more than one'} training set in {self.root} has a digest that begins with {wanted!r}; there are: {there}")
         return found[0]
+
+    def rows_of(self, model: str, trained_on: Mapping[str, Any]) -> Examples | None:
+        """The rows that a version of a model was trained on; None where they are not here.
+
+        Raises
+        ------
+        DriftwardenError
+            If they are not what was announced.
+        """
+        path = self._path(model, str(trained_on["digest"]))
+        return Dataset(path=path, lineage={"model": model, "digest": trained_on["digest"]}).examples() if path.exists() else None
+
+    def _path(self, model: str, announced: str) -> Path:
+        return self.root / _folder(model) / f"{announced.removeprefix('sha256:')[:_DIGITS]}.parquet"
 
     def __iter__(self) -> Iterator[Dataset]:
         for path in sorted(self.root.glob("*/*.parquet")):

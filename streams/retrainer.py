@@ -11,7 +11,7 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -332,6 +332,7 @@ class Acting:
                 topic=self._names.inference_events,
                 seed=self._seed,
                 keep=self._keep,
+                kept=self._rows_kept,
                 meter=processor_seconds,
                 provenance=provenance,
             )
@@ -340,6 +341,9 @@ class Acting:
     def _keep(self, chosen: TrainingSet, lineage: dict[str, Any]) -> None:
         if self._datasets is not None:
             self._datasets.keep(chosen, lineage)
+
+    def _rows_kept(self, model: str, trained_on: Mapping[str, Any]) -> Examples | None:
+        return None if self._datasets is None else self._datasets.rows_of(model, trained_on)
 
     def _announce(self, told: Iterable[Decision | Version], *, only_if_told: bool = False) -> None:
         """Versions, every decision with its reason, and the state that follows from them, written before anything else is read."""

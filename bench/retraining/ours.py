@@ -11,6 +11,7 @@ from bench.retraining.streams import LABEL, Stream
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
+from retrainer.first_rows import HeldRows
 from retrainer.loop import RetrainLoop
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import Candidate, Trainer, TrainingContext
@@ -80,9 +81,9 @@ def run(stream: Stream, delay: int, specification: MonitorSpecification, trainer
     specification = with_measured_performance(specification, reference, names, trainer)
     features, label = input_columns(specification, reference), outcome_column(specification, reference, LABEL)
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
-        registry = FilesRegistry(Path(folder))
-        records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=0, source=stream.name)
+        registry, first = FilesRegistry(Path(folder)), HeldRows()
+        records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=0, source=stream.name, keep=first.keep)
         counting = CountingTrainer(trainer)
-        loop = RetrainLoop(specification, counting, registry, records=records, topic=stream.name)
+        loop = RetrainLoop(specification, counting, registry, records=records, topic=stream.name, kept=first.rows_of)
         rest = replace(stream.part(slice(stream.known, None)), first_row=0)
         return replay_with_retraining([rest], specification, names, loop, registry, metrics=False), counting.fits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.table import Table as Shown
 from detectors.errors import SettingsError
 from detectors.rfc3339 import format_time
 from detectors.rows.examples import Examples
+from retrainer.training_set import TABLE
 from retrainer.versions import history
 from streams.cli.options import Bootstrap, Json, Prefix, print_json, results
 from streams.connection import connect
@@ -68,7 +70,8 @@ def show(digest: Digest, datasets: Folder = _DEFAULT, json: Json = False) -> Non
     out.print(f"  predicted {_span(rows)['predicted'][0]} to {_span(rows)['predicted'][1]}; for cause {escape(told['cause'])}")
     chosen = ", ".join(f"{name} {value}" for name, value in selection.items() if value is not None)
     out.print(f"  chosen by {escape(chosen)}")
-    out.print("  offsets " + "; ".join(f"{partition}: {first} to {last}" for partition, (first, last) in told["offsets"].items()) + f" of {escape(told['topic'])}")
+    for place in _places(told):
+        out.print(f"  {escape(place)}")
     for warning in told.get("warnings", ()):
         out.print(f"  [yellow]{escape(warning)}[/yellow]")
     table = Shown()
@@ -123,7 +126,7 @@ def rebuild(
     record = history(models[model])[number][0]
     if "digest" not in record.trained_on:
         raise SettingsError(f"version {number} of '{model}' was trained on a table, or on rows that are not recorded; there is nothing to choose again")
-    chosen = training_set_of(connection, model, record.trained_on)
+    chosen = training_set_of(connection, model, record.trained_on, kept=DatasetFiles(datasets).rows_of)
     same = chosen.digest == record.trained_on["digest"]
     path = DatasetFiles(datasets).keep(chosen, record.trained_on | {"model": model, "cause": record.cause, "at": record.at}) if same else None
     if json:
@@ -143,6 +146,16 @@ def _told(one: Dataset) -> dict[str, Any]:
 
 def _short(one: Dataset) -> str:
     return one.digest.removeprefix("sha256:")[:12]
+
+
+def _places(told: dict[str, Any]) -> Iterator[str]:
+    """Where its rows are: in a topic, in the table that the first champion was trained on, or in both."""
+    of_topic = "; ".join(f"{partition}: {first} to {last}" for partition, (first, last) in told["offsets"].items() if partition != str(TABLE))
+    if of_topic:
+        yield f"offsets {of_topic} of {told['topic']}"
+    if str(TABLE) in told["offsets"]:
+        first, last = told["offsets"][str(TABLE)]
+        yield f"rows {first} to {last} of {told.get('before', told)['topic']}, which the first champion was trained on"
 
 
 def _span(rows: Examples) -> dict[str, list[str]]:

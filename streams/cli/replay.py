@@ -19,6 +19,7 @@ from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion
+from retrainer.first_rows import HeldRows
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
 from retrainer.registry.files import FilesRegistry
@@ -141,16 +142,16 @@ def _reference(given: Path | None, specification: MonitorSpecification, monitor:
 
 
 def _retrained(tables: Iterator[Table], specification: MonitorSpecification, names: ColumnNames, reference: Table, root: Path, *, metrics: bool, told: Told) -> Replayed:
-    trainer, registry = trainer_named(specification.retrain.trainer), FilesRegistry(root)
+    trainer, registry, first = trainer_named(specification.retrain.trainer), FilesRegistry(root), HeldRows()
     try:
         specification = with_measured_performance(specification, reference, names, trainer)
         rows = labelled_rows(specification, reference, names)
         at = 0 if names.time is None else int(rows.times(names.time, names.time_format)[-1])
         features, label = input_columns(specification, rows), outcome_column(specification, rows, names.label)
-        records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=at, source=reference.source)
+        records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=at, source=reference.source, keep=first.keep)
     except TrainingError as error:
         raise SettingsError(f"no first champion can be trained on {reference.source}: {error}") from error
-    loop = RetrainLoop(specification, trainer, registry, records=records, topic="replay", provenance=provenance)
+    loop = RetrainLoop(specification, trainer, registry, records=records, topic="replay", provenance=provenance, kept=first.rows_of)
     return replay_with_retraining(tables, specification, names, loop, registry, metrics=metrics, progress=told)
 
 

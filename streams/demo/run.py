@@ -25,6 +25,7 @@ from retrainer.versions import Request
 from streams import Publisher
 from streams.broker import free_port, running_broker
 from streams.connection import KafkaConnection, connect
+from streams.dataset_files import DatasetFiles
 from streams.demo.observer import Observer
 from streams.demo.open_page import open_page
 from streams.demo.outcome import Check, Counts, Ledger, checks, row_of, stretches
@@ -81,6 +82,7 @@ class Demonstration:
         self._influx = influx
         self._stay = stay
         self._registry = FilesRegistry(folder / "models")
+        self._datasets = folder / "datasets"
         self._trainer = trainer_named("scikit-learn")
         specification = with_measured_performance(story.specification, story.reference, ColumnNames(label=story.target), self._trainer)
         self._story = Story(**{**vars(story), "specification": specification})
@@ -124,7 +126,8 @@ class Demonstration:
         story = self._story
         at = int(story.time[0])
         features, label = input_columns(story.specification, story.reference), outcome_column(story.specification, story.reference, story.target)
-        records = bootstrap_champion(features, label, specification=story.specification, trainer=self._trainer, registry=self._registry, at=at)
+        keep = DatasetFiles(self._datasets).keep
+        records = bootstrap_champion(features, label, specification=story.specification, trainer=self._trainer, registry=self._registry, at=at, keep=keep)
         producer = KafkaProducer(**connection.client_arguments(), acks="all")
         topics, model = connection.topics, story.specification.model
         producer.send(topics.monitors, key=monitor_key(model, 1), value=encode_monitor(Monitor(specification=story.specification)))
@@ -135,9 +138,7 @@ class Demonstration:
 
     @contextmanager
     def _processes(self, bootstrap: str, port: int) -> Iterator[Processes]:
-        processes = Processes(
-            self._folder, {"DRIFTWARDEN_BOOTSTRAP": bootstrap, "DRIFTWARDEN_REGISTRY": str(self._folder / "models"), "DRIFTWARDEN_DATASETS": str(self._folder / "datasets")}
-        )
+        processes = Processes(self._folder, {"DRIFTWARDEN_BOOTSTRAP": bootstrap, "DRIFTWARDEN_REGISTRY": str(self._folder / "models"), "DRIFTWARDEN_DATASETS": str(self._datasets)})
         try:
             for name in WORKERS:
                 processes.start(name, "streams.cli", "worker", "--name", name)

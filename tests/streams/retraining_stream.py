@@ -23,6 +23,7 @@ from retrainer.versions import Version
 from streams.announcements import Announcements, Record
 from streams.asking import read_decisions
 from streams.connection import KafkaConnection
+from streams.dataset_files import DatasetFiles
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.retrainer import RetrainerProcess
 from streams.topics import Topics
@@ -44,7 +45,8 @@ class RetrainingStream:
         self.connection = KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix)
         self.registry = FilesRegistry(folder / "models")
         self.specification = specification(**{"trainer": tree_trainer.NAME, "refresh": [200], "gate": {"min_validation_time": "5m"}, **retrain})
-        self.first = bootstrap_champion(*table(2_000, "old", 99), specification=self.specification, trainer=trainer_named(tree_trainer.NAME), registry=self.registry, at=0)
+        self.datasets, trainer = DatasetFiles(folder / "datasets"), trainer_named(tree_trainer.NAME)
+        self.first = bootstrap_champion(*table(2_000, "old", 99), specification=self.specification, trainer=trainer, registry=self.registry, at=0, keep=self.datasets.keep)
         self.model = self.registry.fetch(self.first[-1].uri, self.first[-1].digest)
         tree_trainer.fits, tree_trainer.deadly = folder / "fits", False
         self._producer = KafkaProducer(bootstrap_servers=broker, acks="all")
@@ -93,7 +95,7 @@ class RetrainingStream:
     def run_until(self, happened: Callable[[], bool], *, name: str = "r0") -> None:
         """Run a retrainer in this process until something has happened."""
         stopping = threading.Event()
-        thread = threading.Thread(target=RetrainerProcess(self.connection, self.registry, name=name).run, args=(stopping,))
+        thread = threading.Thread(target=RetrainerProcess(self.connection, self.registry, datasets=self.datasets, name=name).run, args=(stopping,))
         thread.start()
         try:
             eventually(happened)

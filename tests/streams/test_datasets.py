@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.rows.examples import Examples
-from retrainer.training_set import TrainingSet, choose, digest
+from retrainer.training_set import TABLE, TrainingSet, choose, digest
 from retrainer.versions import Version
 from streams.connection import KafkaConnection
 from streams.dataset_files import DatasetFiles
@@ -87,10 +88,22 @@ def test_a_training_set_is_the_same_again_from_its_offsets_on_the_topic(broker: 
         mine = table.take(table.partition == partition)
         for part in (mine.take(slice(0, 30)), mine.take(slice(20, None))):  # some rows are delivered twice
             producer.send(topics.examples, partition=partition, value=record_of(part))
-    producer.send(topics.versions, key=b"churn", value=encode_version(record))
+    table_rows = choose(replace(rows(30), partition=np.full(30, TABLE), offset=np.arange(30), event_id=~rows(30).event_id), cause(None), window=30, max_rows=30)
+    both = choose(Examples.concatenate([table_rows.examples, table.take(slice(0, 120))]), cause(None), window=1_000, max_rows=1_000)
+    before = {"version": "1", "topic": "churn.csv", "digest": table_rows.digest, "rows": 30}
+    later = Version(model="churn", version="3", status="registered", at=119, cause="a2", trained_on=both.lineage(topics.inference_events) | {"before": before})
+    for one in (record, later):
+        producer.send(topics.versions, key=b"churn", value=encode_version(one))
     producer.close()
     assert training_set_of(KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix), "churn", record.trained_on).digest == chosen.digest
     options = ("--datasets", tmp_path, "--bootstrap", broker, "--prefix", topics.prefix, "--json")
     rebuilt = run("datasets", "rebuild", "churn@2", *options)
     assert (rebuilt.exit_code, json.loads(rebuilt.stdout)["same"]) == (0, True)
     assert digest(DatasetFiles(tmp_path).find(chosen.digest).examples()) == chosen.digest
+    refused = run("datasets", "rebuild", "churn@3", *options)
+    assert "which version 1 of 'churn' was trained on and no topic holds" in str(refused.exception)
+    DatasetFiles(tmp_path).keep(table_rows, table_rows.lineage("churn.csv") | {"model": "churn", "cause": "bootstrap", "at": 0})
+    rebuilt = run("datasets", "rebuild", "churn@3", *options)
+    assert (rebuilt.exit_code, json.loads(rebuilt.stdout)["same"]) == (0, True)
+    shown = run("datasets", "show", both.digest, "--datasets", tmp_path).stdout
+    assert "rows 0 to 29 of churn.csv, which the first champion was trained on" in shown

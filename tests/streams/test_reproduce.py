@@ -16,6 +16,7 @@ from detectors.rows.examples import Examples
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import digest_of_source, provenance, source_archive
+from retrainer.registry import digest_of
 from retrainer.registry.files import FilesRegistry
 from retrainer.reproduction import packed, task_of, train_again, unpacked
 from retrainer.trainers import TrainingContext
@@ -23,6 +24,7 @@ from retrainer.trainers.online_forest import OnlineTrainer
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.training_set import digest
 from retrainer.versions import Request, Version
+from streams.dataset_files import DatasetFiles
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.reproduce import reproduce
 from streams.topics import Topics
@@ -68,6 +70,16 @@ def test_a_version_is_the_same_again_in_another_process_and_from_its_own_copy_of
     other = msgspec.structs.replace(record, digest="sha256:" + "0" * 64)
     (tmp_path / "task.msgpack").unlink()
     assert not reproduce(other, task, folder=tmp_path).same
+
+
+def test_the_first_champion_is_the_same_again_where_its_rows_were_kept(tmp_path: Path) -> None:
+    files, trainer = DatasetFiles(tmp_path / "sets"), ScikitLearnTrainer(iterations=5)
+    record = bootstrap_champion(*table(300, "old", 1), specification=SPECIFICATION, trainer=trainer, registry=FilesRegistry(tmp_path / "models"), at=0, keep=files.keep)[0]
+    rows = files.rows_of("loans", record.trained_on)
+    assert rows is not None
+    artifact, _ = train_again(task_of(record, rows, SPECIFICATION), trainer=trainer)
+    assert digest_of(artifact) == record.digest
+    assert files.rows_of("loans", {"digest": "sha256:00"}) is None
 
 
 def test_rows_that_are_not_those_of_the_training_and_versions_without_provenance_are_refused(made: tuple[FilesRegistry, list[Version], Examples]) -> None:

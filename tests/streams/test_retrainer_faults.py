@@ -111,4 +111,5 @@ def test_labels_that_are_flipped_for_an_hour_promote_nothing(broker: str, topics
     finally:
         stream.close()
     assert sorted((one.version, one.status) for one in stream.versions()) == [(version, status) for version in "234" for status in ("registered", "rejected")]
+    assert {one.version for one in stream.versions() if "before" in one.trained_on} == {"4"}, "what learns from all rows at hand begins with those of the first champion"
     assert stream.registry.alias("loans", "champion") == "1"
