@@ -177,13 +177,20 @@ def started(candidate: Candidate, rows: Examples, specification: MonitorSpecific
     pool = AdaptivePool(
         members=tuple(members),
         online=online,
-        weights=np.full(len(members) + len(online), 1 / (len(members) + len(online))),
+        weights=_first_weights(len(members), len(online)),
         task=task,
         classes=classes,
         positive=batch.positive,
         scale=1.0 if task == "classification" else fixed_scale(np.full(len(rows), np.median(np.asarray(rows.label, np.float64))), rows.label),
     )
     return Candidate(model=pool, parameters=candidate.parameters | {"champion": "adaptive", "online": [one.name for one in online]}, metrics=candidate.metrics)
+
+
+def _first_weights(members: int, online: int) -> Float64:
+    """(members + online,) weights of a new pool: its own batch model has as much as one that joins later, and the others share the rest alike."""
+    weights = np.full(members + online, (1 - JOINING) / max(1, members + online - 1))
+    weights[members - 1] = JOINING
+    return np.asarray(weights / weights.sum())
 
 
 def member(name: str, candidate: Candidate, cut: int) -> Member:

@@ -223,16 +223,20 @@ def followed(weights: Float64, losses: Float64, awake: Bool) -> Float64:
 
 
 def _weighted_median(numbers: Float64, weights: Float64) -> Float64:
-    """(n,) of (m, n) numbers, the lower one of two that will do.
+    """(n,) of (m, n) numbers, the mean of two that will do: a member that has just joined has half of all weight, and would else be answered for by its neighbour below.
 
     Examples
     --------
     >>> _weighted_median(np.array([[9.0], [1.0], [2.0]]), np.array([0.3, 0.3, 0.4])).tolist()
     [2.0]
+    >>> _weighted_median(np.array([[9.0], [1.0], [2.0]]), np.array([0.5, 0.25, 0.25])).tolist()
+    [5.5]
     """
     order = np.argsort(numbers, axis=0, kind="stable")
-    below = np.cumsum(weights[order], axis=0) < weights.sum() / 2 - 1e-12
-    return np.asarray(np.take_along_axis(numbers, np.take_along_axis(order, below.sum(axis=0)[None], axis=0), axis=0)[0])
+    below, half = np.cumsum(weights[order], axis=0), weights.sum() / 2
+    places = [np.minimum((below < half + least).sum(axis=0), len(numbers) - 1) for least in (-1e-12, 1e-12)]
+    lower, upper = (np.take_along_axis(numbers, np.take_along_axis(order, place[None], axis=0), axis=0)[0] for place in places)
+    return np.asarray((lower + upper) / 2)
 
 
 @lru_cache(maxsize=64)

@@ -176,6 +176,11 @@ def test_any_cut_of_the_log_teaches_the_same(pool: AdaptivePool) -> None:
     assert artifacts[0] == artifacts[1]
 
 
+def test_a_new_pool_trusts_its_batch_model_as_much_as_all_others_together(pool: AdaptivePool) -> None:
+    assert pool.weights[0] == pytest.approx(0.5)
+    assert pool.weights[1:] == pytest.approx(0.5 / len(pool.online))
+
+
 def test_a_late_label_counts_for_the_revision_that_was_in_force(pool: AdaptivePool) -> None:
     learner = Learner(new_pool(), since=0, learnt={}, update_every=150, most_members=6)
     rows = stream([(300, "new")], pool)
