@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from detectors.rows.near_numbers import NearNumbers
 
 NEAR = st.integers(1_700_000_000_000, 1_700_000_000_000 + 10**7)
+POSITIONS = st.integers(0, 2**26).map(lambda record: record << 20)
 ANY = st.integers(-(2**63), 2**63 - 1)
 
 
-@given(st.lists(st.tuples(st.lists(st.one_of(NEAR, ANY), max_size=80), st.integers(1, 4)), max_size=8))
+@given(st.one_of(*(st.lists(st.tuples(st.lists(some, max_size=80), st.integers(1, 4)), max_size=8) for some in (POSITIONS, POSITIONS | NEAR, NEAR | ANY))))
 def test_numbers_are_told_as_they_came_whatever_was_kept_and_however_far_they_lie_apart(batches) -> None:
     near, known = NearNumbers(), np.empty(0, np.int64)
     for numbers, each in batches:
@@ -35,3 +36,13 @@ def test_they_take_four_bytes_each_again_when_the_one_that_lay_far_away_is_gone(
     near.append(np.array([2**40 - 2**31 + 1, 2**40 + 2**31 - 1]))
     assert near.nbytes == 5 * 4
     assert near.all().tolist() == [2**40, 2**40 + 5, 2**40 + 7, 2**40 - 2**31 + 1, 2**40 + 2**31 - 1]
+
+
+def test_positions_of_records_of_one_event_take_four_bytes_each_until_a_record_holds_another() -> None:
+    near, records = NearNumbers(), np.arange(100_000) << 20
+    near.append(records)
+    assert near.nbytes == 4 * len(records)
+    near.keep(np.arange(0, len(records), 2))
+    near.append(records[-1:] + 3)
+    assert near.nbytes == 8 * len(near)
+    assert near.all().tolist() == [*records[::2].tolist(), int(records[-1]) + 3]
