@@ -18,6 +18,7 @@ from scipy.optimize import nnls
 
 from bench.figure import readable
 from bench.workload import PANE, Workload
+from detectors.detection.shared_pieces import BUCKETS as BUCKETS_OF_DETECTION
 from detectors.event_batch import Float64
 from detectors.monitor import Monitor, Monitors
 from detectors.panes.window_pieces import BUCKETS
@@ -112,21 +113,22 @@ def _absorb(stage: _Stage, ends: list[int], number: int, values: list[bytes], ti
 TERMS = ("P^2", "P", "M", "T", "M P", "B P")
 
 
-def terms(models: int, partitions: int) -> Float64:
+def terms(models: int, partitions: int, *, judged: bool = False) -> Float64:
     """What everything that is written grows with.
 
     P^2 bundles, P manifests, M models, T models that are told in a second since an event of theirs came; and in each partition M models,
-    and B buckets of models that share a record.
+    and B buckets of models that share a record: of those that are counted there, or, in the state of detect, of those that are ``judged`` there.
     """
     told = models * -np.expm1(-RATE * partitions)
-    buckets = BUCKETS * (1 - (1 - 1 / BUCKETS) ** models)
+    most, held = (BUCKETS_OF_DETECTION, models / partitions) if judged else (BUCKETS, models)
+    buckets = most * (1 - (1 - 1 / most) ** held)
     return np.array([partitions**2, partitions, models, told, models * partitions, buckets * partitions], np.float64)
 
 
-def fit(sizes: tuple[tuple[int, int], ...], figures: list[float]) -> Float64:
+def fit(sizes: tuple[tuple[int, int], ...], figures: list[float], *, judged: bool = False) -> Float64:
     """Constants of the terms, none below 0; sizes count alike whatever their scale."""
     weights = 1 / np.maximum(np.array(figures), 1)
-    constants, _ = nnls(np.array([terms(*size) for size in sizes]) * weights[:, None], np.array(figures) * weights)
+    constants, _ = nnls(np.array([terms(*size, judged=judged) for size in sizes]) * weights[:, None], np.array(figures) * weights)
     return np.asarray(constants)
 
 
@@ -141,10 +143,11 @@ def main() -> int:
         table.add_column(heading)
     worst = 0.0
     for topic, unit in sorted({key for one in seen.values() for key in one}):
-        constants = fit(FITTED, [float(seen[size][topic, unit]) for size in FITTED])
-        ratios = [float(terms(*size) @ constants) / max(seen[size][topic, unit], 1) for size in HELD]
+        judged = topic == Topics().state_of(Topics().summaries)
+        constants = fit(FITTED, [float(seen[size][topic, unit]) for size in FITTED], judged=judged)
+        ratios = [float(terms(*size, judged=judged) @ constants) / max(seen[size][topic, unit], 1) for size in HELD]
         worst = max(worst, *(abs(ratio - 1) for ratio in ratios))
-        figure = float(terms(MODELS, PARTITIONS) @ constants)
+        figure = float(terms(MODELS, PARTITIONS, judged=judged) @ constants)
         table.add_row(topic, unit, *map(readable, constants.tolist()), f"{figure / 1e6:,.1f} MB" if unit == "bytes" else readable(figure), *(f"{ratio:.2f}" for ratio in ratios))
     Console(width=200).print(table)
     if worst > TOLERANCE:

@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.detection.model_detection import Detected, ModelDetection
+from detectors.detection.shared_pieces import SharedPieces, name_of
 from detectors.detection.window_points import window_points
 from detectors.event_batch import NO_TIME
 from detectors.metrics.metric_points import SourceCounts, cohort_points, monitor_points, source_counts, source_points
 from detectors.monitor import Monitors
 from detectors.panes.gaps import Gaps
+from detectors.panes.packed_counts import PackedCounts
 from detectors.piece import Piece
 from detectors.point import Point
 from detectors.scans.panels import Panels
@@ -52,6 +54,7 @@ class Detect:
         self._monitors = monitors
         self._metrics = metrics
         self._models: dict[tuple[str, int], ModelDetection] = {}
+        self._shared = SharedPieces()
         self._panels = Panels()
         self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
         self._reached = NO_TIME
@@ -126,6 +129,7 @@ class Detect:
         self._tell_source(bundle)
         self._gaps[bundle.partition] = Gaps(bundle.gaps)
         self._unheard.discard(bundle.partition)
+        packed = dict(zip(map(id, bundle.summaries), PackedCounts.of_all([summary.counts for summary in bundle.summaries]), strict=True))
         summaries, cohorts = _by_revision(bundle.summaries), _by_revision(bundle.cohorts)
         for key in sorted(summaries.keys() | cohorts.keys()):
             detection = self._detection(*key)
@@ -133,7 +137,7 @@ class Detect:
                 mine = summaries.get(key, [])
                 if bundle.generation == owner and not repeating:  # a new owner says again what it recovered and what it reads again, closed or not
                     detection.count_late(mine, offset)
-                detection.absorb(bundle, mine, cohorts.get(key, []))
+                detection.absorb(bundle.partition, [(summary, packed[id(summary)]) for summary in mine], cohorts.get(key, []))
         self._reached = max(self._reached, self._time())
         if not self._unheard:
             self._own_gaps = self._own_gaps.closed(max(time for _, _, time, _ in self._sources.values()))
@@ -142,7 +146,9 @@ class Detect:
             for (model, _), detection in self._models.items() if self._monitors.acknowledgements else ():
                 detection.acknowledge(self._monitors.acknowledgements.get(model, {}).values())
             gaps = Gaps(tuple(span for one in (self._own_gaps, *self._gaps.values()) for span in one.spans))
-            self._panels.walk_together(detection.advance(self._reached, gaps) for detection in self._models.values())
+            for detection in self._models.values():
+                detection.gaps = gaps
+            self._panels.walk_together(detection.advance(self._reached) for detection in self._models.values() if detection.is_due(self._reached))
 
     def _tell_source(self, bundle: Bundle) -> None:
         if self._metrics:
@@ -161,6 +167,7 @@ class Detect:
             return None  # deleted: nothing retained needs it
         if (model, revision) not in self._models:
             self._models[model, revision] = ModelDetection(monitor, metrics=self._metrics, reached=self._reached)
+            self._shared.enter(self._models[model, revision])
         return self._models[model, revision]
 
     def _tell_replaced(self) -> None:
@@ -179,7 +186,11 @@ class Detect:
         sources, self._points = self._points, []
         pieces, self._deletions = list(self._deletions), []
         covered = self.covered
-        found = [detection.flush(self._end) for detection in self._models.values()]
+        models = list(self._models.values())
+        found = [detection.flush(self._end) for detection in models]
+        told = list(zip(models, found, strict=True))
+        pieces += self._shared.changed([(model, name) for model, one in told for name in one.changed], covered)
+        self._deletions += self._shared.gone([(model, name) for model, one in told for name in one.gone])
         for one in found:
             pieces += one.pieces
             self._deletions += one.deletions
@@ -211,14 +222,25 @@ class Detect:
             for partition, model, counters in manifest["told"]:
                 self._told[partition] = {**self._told.get(partition, {}), model: counters}
         for piece in pieces:
-            detection = self._detection(str(piece.key[1]), int(piece.key[2]))
-            if detection is None:
+            if not self._restored(piece):
                 self._deletions.append(Piece(piece.key, piece.covered, None))
-            else:
-                detection.restore(piece)
         for detection in self._models.values():
             detection.recovered()
         return self._end
+
+    def _restored(self, piece: Piece) -> bool:
+        """Give a saved piece to its models; False where nobody needs it."""
+        name = name_of(piece.key)
+        if name is None:
+            detection = self._detection(str(piece.key[1]), int(piece.key[2]))
+            if detection is not None:
+                detection.restore(piece)
+            return detection is not None
+        members = [(self._detection(str(model), int(revision)), state) for model, revision, state in piece.value]
+        for detection, state in members:
+            if detection is not None:
+                detection.restore_shared(name, state)
+        return any(detection is not None for detection, _ in members)
 
 
 def _points(found: list[Detected]) -> Iterator[Point]:

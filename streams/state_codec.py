@@ -16,7 +16,7 @@ import pyarrow as pa
 from streams.checksums import checksum
 from streams.packed_arrays import AnyArray, Buffer, PackedArray, pack, unpack
 
-FORMAT = 14
+FORMAT = 15
 """Of every piece, manifest and bundle: one more with each change of what they hold, so that a release refuses what it would misread."""
 
 _WORTHWHILE = 1_024  # bytes from which on a value is compressed; for fewer it would save little, and take most of the time
@@ -41,11 +41,11 @@ def encode_state(value: Any) -> bytes:
 
 def encode_buffers(value: Any) -> list[Buffer]:
     """Bytes of a state value where they lie: checksum, format, lengths, MessagePack, which is compressed where that is worth the time, and large arrays behind it."""
-    buffers: list[Buffer] = []
-    plain: bytes = _ENCODER.encode(_plain(value, buffers))
+    writer = _Writer()
+    plain = writer.encode(value)
     compressed = len(plain) >= _WORTHWHILE
     content = _CODEC.compress(plain, asbytes=True) if compressed else plain
-    parts = [_HEAD.pack(FORMAT, compressed, len(plain), len(content)), content, *buffers]
+    parts = [_HEAD.pack(FORMAT, compressed, len(plain), len(content)), content, *writer.buffers]
     return [_CHECKSUM.pack(checksum(parts)), *parts]
 
 
@@ -66,65 +66,63 @@ def decode_state(data: bytes, name: str) -> Any:
         raise FormatError(f"{name}: format {packed[0]}, expected {FORMAT}; another release of Driftwarden wrote it")
     _, compressed, size, stored = _HEAD.unpack_from(packed)
     content, arrays = packed[_HEAD.size : _HEAD.size + stored], packed[_HEAD.size + stored :]
-    return _restored(_DECODER.decode(_CODEC.decompress(content, decompressed_size=size, asbytes=True) if compressed else content), arrays)
+    return _Reader(arrays).decode(_CODEC.decompress(content, decompressed_size=size, asbytes=True) if compressed else content)
 
 
-def _plain(value: Any, buffers: list[Buffer]) -> Any:
-    if isinstance(value, np.ndarray):
-        return _plain_array(value, buffers)
-    if isinstance(value, dict):
-        items = {key: _plain(item, buffers) for key, item in value.items()}
-        return {"__array__": "dict", "items": list(items.items())} if "__array__" in items else items  # names come from users: a model may be called so
-    if isinstance(value, list | tuple):
-        return value if _SIMPLE.issuperset(map(type, value)) else [_plain(item, buffers) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value
+class _Writer:
+    """Encodes one value; what MessagePack has no form for comes by `_extended`, so that all else is walked through by the encoder itself."""
+
+    def __init__(self) -> None:
+        self.buffers: list[Buffer] = []
+        self.encode = msgspec.msgpack.Encoder(enc_hook=self._extended).encode
+
+    def _extended(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return self._text(value) if value.dtype == object else self._array(value)
+        if isinstance(value, np.generic):
+            return value.item()
+        raise TypeError(f"a {type(value).__name__} has no form in state")
+
+    def _array(self, array: AnyArray) -> msgspec.msgpack.Ext:
+        if array.nbytes < _LARGE:
+            return msgspec.msgpack.Ext(_ARRAY, _ENCODER.encode((array.dtype.str, array.shape, array.tobytes())))
+        packed, first = pack(array), sum(map(len, self.buffers))
+        self.buffers += packed.buffers
+        sizes = [len(buffer) for buffer in packed.buffers]
+        return msgspec.msgpack.Ext(_LARGE_ARRAY, _ENCODER.encode((array.dtype.str, array.shape, packed.form, packed.how, first, sizes)))
+
+    def _text(self, column: AnyArray) -> msgspec.msgpack.Ext:
+        levels: dict[str | None, int] = {}
+        codes = np.fromiter((levels.setdefault(value, len(levels)) for value in column.ravel()), np.int32, column.size)
+        return msgspec.msgpack.Ext(_TEXT, self.encode((column.shape, list(levels), codes)))
 
 
-def _plain_array(array: AnyArray, buffers: list[Buffer]) -> dict[str, Any]:
-    shape = list(array.shape)
-    if array.dtype == object:
-        levels, codes = _dictionary(array)
-        return {"__array__": "text", "levels": levels, "codes": _plain_array(codes, buffers), "shape": shape}
-    if array.nbytes < _LARGE:
-        return {"__array__": array.dtype.str, "data": np.ascontiguousarray(array).tobytes(), "shape": shape}
-    packed, first = pack(array), sum(map(len, buffers))
-    buffers += packed.buffers
-    return {"__array__": array.dtype.str, "form": packed.form, "how": packed.how, "first": first, "sizes": [len(buffer) for buffer in packed.buffers], "shape": shape}
+class _Reader:
+    """Decodes one value, whose large arrays lie in a buffer of their own."""
+
+    def __init__(self, arrays: memoryview) -> None:
+        self._arrays = arrays
+        self.decode = msgspec.msgpack.Decoder(ext_hook=self._of_extended).decode
+
+    def _of_extended(self, code: int, data: memoryview) -> AnyArray:
+        if code == _ARRAY:
+            kind, shape, content = _OF_ARRAY.decode(data)
+            return np.frombuffer(content, kind).reshape(shape)
+        if code == _LARGE_ARRAY:
+            kind, shape, form, how, first, sizes = _OF_LARGE_ARRAY.decode(data)
+            ends = first + np.cumsum([0, *sizes])
+            buffers: list[Buffer] = [self._arrays[begin:end] for begin, end in pairwise(ends.tolist())]
+            return unpack(PackedArray(form, how, buffers), np.dtype(kind), shape)
+        shape, names, codes = self.decode(data)
+        levels = np.empty(len(names), dtype=object)
+        levels[:] = names
+        column: AnyArray = levels[codes].reshape(shape)
+        return column
 
 
-def _dictionary(column: np.ndarray[Any, np.dtype[np.object_]]) -> tuple[list[str | None], np.ndarray[Any, np.dtype[np.int32]]]:
-    levels: dict[str | None, int] = {}
-    codes = np.fromiter((levels.setdefault(value, len(levels)) for value in column.ravel()), np.int32, column.size)
-    return list(levels), codes
+_ARRAY, _LARGE_ARRAY, _TEXT = 1, 2, 3
+"""Codes of MessagePack's extensions: arrays in their place, arrays behind the others, and columns of text."""
 
-
-def _restored(value: Any, arrays: memoryview) -> Any:
-    if isinstance(value, dict):
-        kind = value.get("__array__")
-        if kind == "text":
-            levels = np.empty(len(value["levels"]), dtype=object)
-            levels[:] = value["levels"]
-            return levels[_restored(value["codes"], arrays)].reshape(value["shape"])
-        if kind == "dict":
-            return {key: _restored(item, arrays) for key, item in value["items"]}
-        if kind is not None:
-            return _array(value, np.dtype(kind), arrays)
-        return {key: _restored(item, arrays) for key, item in value.items()}
-    if isinstance(value, list):
-        return value if _SIMPLE.issuperset(map(type, value)) else [_restored(item, arrays) for item in value]
-    return value
-
-
-def _array(value: dict[str, Any], dtype: np.dtype[Any], arrays: memoryview) -> AnyArray:
-    if "data" in value:
-        return np.frombuffer(value["data"], dtype).reshape(value["shape"])
-    ends = value["first"] + np.cumsum([0, *value["sizes"]])
-    buffers: list[Buffer] = [arrays[first:end] for first, end in pairwise(ends.tolist())]
-    return unpack(PackedArray(value["form"], value["how"], buffers), dtype, value["shape"])
-
-
-_SIMPLE = {str, int, float, bool, type(None)}  # thousands of names are looked at by their types alone
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder()
+_OF_ARRAY = msgspec.msgpack.Decoder(tuple[str, list[int], bytes])
+_OF_LARGE_ARRAY = msgspec.msgpack.Decoder(tuple[str, list[int], str, list[Any], int, list[int]])

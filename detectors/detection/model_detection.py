@@ -10,8 +10,9 @@ import numpy as np
 
 from detectors.acknowledgement import Acknowledgement
 from detectors.alerts.alert import Alert
-from detectors.bundle import Bundle, Cohort, Summary
+from detectors.bundle import Cohort, Summary
 from detectors.detection.closed_pane import ClosedPane, Group
+from detectors.detection.shared_pieces import Name
 from detectors.detection.watch import Judged, Watch
 from detectors.detection.window_points import RolledWindow, WindowMeasures
 from detectors.duration import format_duration
@@ -52,8 +53,10 @@ class Detected:
     windows: list[RolledWindow] = field(default_factory=list)  # whose points are measured together with other models'
     cohorts: list[RestatedCohort] = field(default_factory=list)  # as well
     alerts: list[Alert] = field(default_factory=list)
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)  # of the model alone
     deletions: list[Piece] = field(default_factory=list)
+    changed: list[Name] = field(default_factory=list)  # what is saved with other models'
+    gone: list[Name] = field(default_factory=list)  # and what need not be any more
     refused: list[str] = field(default_factory=list)
 
 
@@ -65,10 +68,15 @@ class ModelDetection:
     monitor : the revision.
     metrics : whether to compute metric points; a replay that nobody charts can do without.
     reached : event time that all source partitions have passed, before lateness is taken off; panes that ended before are closed, whether or not they were ever heard of.
+
+    Attributes
+    ----------
+    monitor : the revision.
+    gaps : spans of event time whose records expired before they were read; panes that they touch are not complete.
     """
 
     def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
-        self._monitor = monitor
+        self.monitor = monitor
         self._specification = monitor.specification
         self._digest = monitor.digest
         self._refused: set[str] = set()
@@ -87,7 +95,8 @@ class ModelDetection:
         self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
         self._heard = HeardPartitions(monitor.specification.pane) if TRAFFIC_MONITOR in monitor.specification.service.monitors else None
         self._late_after_close = 0
-        self._gaps = Gaps()
+        self.gaps = Gaps()
+        self._passed: tuple[Any, ...] | None = None
         self._found = Detected()
         self._changed_panes: set[int] = set()
         self._unsqueezed: set[int] = set()
@@ -97,21 +106,27 @@ class ModelDetection:
         self._said: tuple[Acknowledgement, ...] = ()
         self.covered = 0
 
-    def absorb(self, bundle: Bundle, summaries: Iterable[Summary], cohorts: Iterable[Cohort]) -> None:
-        """Take what a bundle says of this revision; cumulative, so it replaces what its partition said before. Counts by another specification are refused."""
-        for summary in summaries:
-            if self._is_refused(summary, bundle.partition):
+    def absorb(self, partition: int, summaries: Iterable[tuple[Summary, PackedCounts]], cohorts: Iterable[Cohort]) -> None:
+        """Take what a source partition says of this revision, panes with their packed counts; cumulative, so it replaces what was said before.
+
+        Counts by another specification are refused.
+        """
+        for summary, packed in summaries:
+            if self._is_refused(summary, partition):
                 continue
             if summary.start >= self._closed_until:
                 if summary.start in self._waiting:
                     self._reopen(summary.start)
-                self._panes.setdefault(summary.start, {}).setdefault(bundle.partition, {})[summary.version, summary.segment] = PackedCounts.of(summary.counts)
+                self._panes.setdefault(summary.start, {}).setdefault(partition, {})[summary.version, summary.segment] = packed
                 self._changed_panes.add(summary.start)
         for cohort in cohorts:
-            if self._is_refused(cohort, bundle.partition):
+            if self._is_refused(cohort, partition):
                 continue
-            self._cohorts.setdefault((cohort.start, cohort.version), {})[bundle.partition] = cohort.counts
-            self._changed_cohorts.add((cohort.start, cohort.version))
+            key = cohort.start, cohort.version
+            if key not in self._cohorts:
+                self._cohorts[key], self._passed = {}, None  # it may be too old already
+            self._cohorts[key][partition] = cohort.counts
+            self._changed_cohorts.add(key)
 
     def _is_refused(self, counted: Summary | Cohort, partition: int) -> bool:
         """Whether the bins are others, so that nothing can be added; told once."""
@@ -133,15 +148,19 @@ class ModelDetection:
             self._late_after_close += late
             self._stepped = True
 
-    def advance(self, time: int, gaps: Gaps = Gaps()) -> Walking[None]:  # noqa: B008  frozen
-        """Close the panes that every source partition has passed by a time, before lateness is taken off; those that gaps touch are not complete."""
-        self._gaps = gaps
+    def is_due(self, time: int) -> bool:
+        """Whether `advance` may find anything to do that it did not at the last time: most times are in the same pane as the one before."""
+        horizon = self._horizon(time - self._specification.lateness)
+        return self._passed != (self._closed_at(time), horizon // COHORT, self._replaced_from, self._said)
+
+    def advance(self, time: int) -> Walking[None]:
+        """Close the panes that every source partition has passed by a time, before lateness is taken off."""
         watermark = time - self._specification.lateness
         length = self._specification.pane
         closing = sorted(start for start in (*self._panes, *self._waiting) if start + length <= watermark)
         if closing:
             yield from self._close([self._taken(start) for start in closing])
-            self._found.deletions += [Piece(self._key("pane", start), 0, None) for start in closing]
+            self._found.gone += [("pane", start) for start in closing]
             self._changed_panes.difference_update(closing)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
@@ -151,11 +170,16 @@ class ModelDetection:
             resolved = self._watch.close(self._replaced_from)
             self._found.alerts += resolved
             self._stepped |= bool(resolved)
-        horizon = watermark - COHORT - self._specification.labels.timeout
+        horizon = self._horizon(watermark)
         for key in [key for key in self._cohorts if key[0] <= horizon]:
             del self._cohorts[key]
             self._changed_cohorts.discard(key)
-            self._found.deletions.append(Piece(self._key("cohort", *key), 0, None))
+            self._found.gone.append(("cohort", *key))
+        self._passed = self._closed_at(time), horizon // COHORT, self._replaced_from, self._said
+
+    def _horizon(self, watermark: int) -> int:
+        """Cohorts that begin then or before get no more labels."""
+        return watermark - COHORT - self._specification.labels.timeout
 
     def _closed_at(self, time: int) -> int:
         return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
@@ -217,7 +241,7 @@ class ModelDetection:
         return None if estimates is None else estimates.supporting(worth_of_columns(self._layout, parts.total()))
 
     def _is_complete(self, start: int) -> bool:
-        return not self._gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
+        return not self.gaps.touch(start, start + self._specification.pane, lateness=self._specification.lateness)
 
     @property
     def untold(self) -> int:
@@ -235,15 +259,14 @@ class ModelDetection:
         self.covered = max(self.covered, covered)
         for start in sorted(self._changed_panes):
             partitions = self._panes[start]
-            found.pieces.append(Piece(self._key("pane", start), covered, [[partition, _table(groups)] for partition, groups in sorted(partitions.items())]))
+            found.changed.append(("pane", start))
             if self._metrics:
                 for (version, segment), counts in sorted(_merged(partitions).items()):
                     found.points.append(pane_point(self._layout, start, version, segment, counts, final=False, complete=self._is_complete(start)))
         for key in sorted(self._changed_cohorts):
-            by_partition = sorted(self._cohorts[key].items())
-            found.pieces.append(Piece(self._key("cohort", *key), covered, [[partition, counts] for partition, counts in by_partition]))
+            found.changed.append(("cohort", *key))
             if self._metrics:
-                counts = np.asarray(sum(counts for _, counts in by_partition))
+                counts = np.asarray(sum(counts for _, counts in sorted(self._cohorts[key].items())))
                 found.cohorts.append(RestatedCohort(layout=self._layout, start=key[0], version=key[1], counts=counts))
         for length, window in self._windows.items():
             whole, gone = window.changes()
@@ -290,7 +313,7 @@ class ModelDetection:
         self._said = tuple(said)
 
     def _key(self, kind: str, *rest: str | int) -> tuple[str | int, ...]:
-        return (kind, self._specification.model, self._monitor.revision, *rest)
+        return (kind, self._specification.model, self.monitor.revision, *rest)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -303,15 +326,33 @@ class ModelDetection:
             "watch": self._watch.state(),
         } | ({} if self._heard is None else {"partitions": self._heard.state()})
 
+    def shared_state(self, name: Name) -> list[list[Any]] | dict[str, Any] | None:
+        """A pane or a cohort as it is saved, by source partition, or as it waits; None where it has closed."""
+        kind, start, *rest = name
+        if kind == "cohort":
+            by_partition = self._cohorts.get((int(start), str(rest[0])))
+            return None if by_partition is None else [[partition, counts] for partition, counts in sorted(by_partition.items())]
+        if (waiting := self._waiting.get(int(start))) is not None:
+            return {"keys": waiting.keys, "counts": waiting.counts.as_state()}
+        partitions = self._panes.get(int(start))
+        return None if partitions is None else [[partition, _table(groups)] for partition, groups in sorted(partitions.items())]
+
+    def restore_shared(self, name: Name, state: Any) -> None:
+        """Take what `shared_state` gave."""
+        kind, start, *rest = name
+        if kind == "cohort":
+            self._cohorts[int(start), str(rest[0])] = dict(state)
+        elif isinstance(state, dict):
+            keys = tuple((partition, (version, segment)) for partition, (version, segment) in state["keys"])
+            self._waiting[int(start)] = PackedTable(keys, PackedCounts.of_state(state["counts"]))
+        else:
+            self._unsqueezed.add(int(start))
+            self._panes[int(start)] = {partition: {(of[0], of[1]): PackedCounts.of_state(packed) for of, packed in groups} for partition, groups in state}
+
     def restore(self, piece: Piece) -> None:
-        """Take a saved piece."""
+        """Take a saved piece of the model alone."""
         kind, rest, value = piece.key[0], piece.key[3:], piece.value
-        if kind == "pane":
-            self._unsqueezed.add(int(rest[0]))
-            self._panes[int(rest[0])] = {partition: {(name[0], name[1]): PackedCounts.of_state(packed) for name, packed in groups} for partition, groups in value}
-        elif kind == "cohort":
-            self._cohorts[int(rest[0]), str(rest[1])] = dict(value)
-        elif kind == "window":
+        if kind == "window":
             self._windows[int(rest[0])].restore_part(int(rest[1]), value)
         else:
             self.covered = piece.covered
@@ -332,9 +373,10 @@ class ModelDetection:
         """All pieces have been restored: those that the model's own state has gone beyond, or not come to yet, are left out."""
         for window in self._windows.values():
             window.restored()
-        for start in [start for start in self._panes if start < self._closed_until]:
-            del self._panes[start]
-            self._found.deletions.append(Piece(self._key("pane", start), 0, None))
+        for panes in (self._panes, self._waiting):
+            for start in [start for start in panes if start < self._closed_until]:
+                del panes[start]
+                self._found.gone.append(("pane", start))
 
 
 def _merged(partitions: dict[int, dict[Group, PackedCounts]]) -> dict[Group, Float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from detectors.event_batch import Float64
+from detectors.panes.packed_counts import VECTORS_AT_ONCE
 from detectors.panes.packed_table import PackedTable
 from detectors.rows.row_groups import GroupKey
 
@@ -13,9 +14,6 @@ Group = tuple[str, str]
 
 OTHER = "(other)"
 """Stands for the versions and segments of a window that came after the first `max_groups`."""
-
-WINDOWS_AT_ONCE = 64
-"""Are packed together, so that they stay in the processor's cache."""
 
 _Begun = tuple[GroupKey, Float64, int]
 """A group that a batch may have begun, what its rows add, (size,), and the position in the log of their first."""
@@ -85,8 +83,8 @@ class GroupTables:
             one._just_packed = list(one._open)
             one.changed = set()
             opened += [(one, start) for start in one._open]
-        for first in range(0, len(opened), WINDOWS_AT_ONCE):
-            some = opened[first : first + WINDOWS_AT_ONCE]
+        for first in range(0, len(opened), VECTORS_AT_ONCE):
+            some = opened[first : first + VECTORS_AT_ONCE]
             packed = PackedTable.of_each([one._open.pop(start) for one, start in some], like=some[0][0]._like)
             for (one, start), table in zip(some, packed, strict=True):
                 one._waiting[start] = one._like = table

@@ -11,9 +11,9 @@ from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle, Summary
 from detectors.detect import Detect
 from detectors.detection.model_detection import ModelDetection
-from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor, Monitors
 from detectors.panes.layout import Layout
+from detectors.panes.packed_counts import PackedCounts
 from detectors.point import Point
 from detectors.profile import PerformanceProfile
 from detectors.scans.panels import Panels
@@ -187,7 +187,7 @@ def test_windows_know_which_version_served_at_their_end_however_many_panes_close
                 )
                 for pane in panes
             ]
-            detection.absorb(Bundle(partition=0, partitions=1, generation=1, epoch=panes[-1], high=NO_TIME, covered=0, summaries=()), summaries, ())
+            detection.absorb(0, [(summary, PackedCounts.of(summary.counts)) for summary in summaries], ())
             panels.walk_together([detection.advance((panes[-1] + 1) * PANE + 5_000)])
             measured |= {window.at: window.measured for window in detection.flush(0).windows}
         return measured
