@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,7 +30,6 @@ Entry = tuple[bytes, bytes | None]
 MANIFEST: PieceKey = ("manifest",)
 _SINGLE = 0  # slot of a piece that fits one part: one record, so its overwrite is atomic by itself
 _SPLIT_SLOTS = (1, 2)
-_OWN: tuple[bytes, ...] = ()  # instead of the keys of a piece that this owner wrote in one record, as nearly all are: its key can be made again
 
 _Version = tuple[int, int, int, int, int]
 """Generation, epoch, covered offset, owner, slot; the largest is the newest."""
@@ -63,6 +62,15 @@ class _Stored(msgspec.Struct, array_like=True):
     data: list[memoryview]  # pieces of a large value are not put together before they are sent
 
 
+class _Written(NamedTuple):
+    """Where a piece lies: what its keys say beside its name, from which they are made again when they are needed; thousands of pieces share one."""
+
+    generation: int
+    owner: int
+    slot: int
+    parts: int
+
+
 @dataclass(frozen=True)
 class Recovered:
     """What a state topic's partition held."""
@@ -84,8 +92,10 @@ class PieceStore:
     owner: int = 0
     generation: int = 0
     epoch: int = 0
-    _keys: dict[PieceKey, tuple[bytes, ...]] = field(default_factory=dict)
+    _written: dict[PieceKey, _Written] = field(default_factory=dict)
+    _same: dict[_Written, _Written] = field(default_factory=dict)
     _slots: dict[PieceKey, int] = field(default_factory=dict)  # of split pieces
+    _old_manifests: set[bytes] = field(default_factory=set)  # keys, until another one is written
     _obsolete: set[bytes] = field(default_factory=set)
 
     def recover(self, entries: Iterable[tuple[bytes, bytes]], name: str) -> Recovered:
@@ -98,8 +108,10 @@ class PieceStore:
         """
         versions: dict[PieceKey, dict[_Version, list[_Stored]]] = {}
         keys: dict[PieceKey, dict[_Version, set[bytes]]] = {}
+        same: dict[str | int, str | int] = {}
         for key, value in entries:
             piece, generation, owner, slot = _read_key(key, name)
+            piece = tuple(same.setdefault(part, part) for part in piece)  # names and times that thousands of pieces have
             stored = _read_value(value, f"{name} {piece}")
             version = (generation, stored.epoch, stored.covered, owner, slot)
             versions.setdefault(piece, {}).setdefault(version, []).append(stored)
@@ -115,15 +127,16 @@ class PieceStore:
                     f"state piece {name} {piece}: the manifest names it, but no version is complete (found {sorted(versions.get(piece, {}))}); "
                     "the state topic lost records: is it compacted, not deleted?"
                 )
-        if MANIFEST in keys:
-            self._keys[MANIFEST] = tuple(set().union(*keys.pop(MANIFEST).values()))
+        self._old_manifests.update(*keys.pop(MANIFEST, {}).values())
         pieces = []
         for piece, found in newest.items():
             parts = versions[piece][found] if found is not None else []
             forgotten = ended is not None and found is not None and found[:2] <= ended[:2] and piece not in named
             if found is not None and not (len(parts) > 1 and forgotten):
                 pieces.append(Piece(piece, parts[0].covered, _decoded(parts, f"{name} {piece}")))
-                self._keep(piece, tuple(keys[piece].pop(found)), found[-1])
+                del keys[piece][found]
+                generation, _, _, owner, slot = found
+                self._keep(piece, _Written(generation, owner, slot, len(parts)))
             self._obsolete.update(*keys[piece].values())
         self.epoch = 0 if manifest is None else int(manifest["epoch"])
         return Recovered(self.generation, self.epoch, manifest, tuple(pieces))
@@ -143,11 +156,13 @@ class PieceStore:
         """The record that ends an epoch, and makes its pieces count."""
         split = [list(piece) for piece in self._slots]
         ((key, value),) = self._write(Piece(MANIFEST, content["covered"], {**content, "epoch": self.epoch, "split": split}))
+        self._obsolete |= self._old_manifests - {key}
+        self._old_manifests = set()
         return key, value
 
     def _delete(self, piece: PieceKey) -> list[Entry]:
         keys = self._keys_of(piece)
-        self._keys.pop(piece, None)
+        self._written.pop(piece, None)
         if self._slots.pop(piece, _SINGLE) != _SINGLE:
             self._obsolete.update(keys)  # several records do not go at once: the manifest forgets them first
             return []
@@ -167,31 +182,33 @@ class PieceStore:
         slot = _SINGLE
         if len(chunks) > 1:
             slot = _SPLIT_SLOTS[self._slots.get(piece.key) == _SPLIT_SLOTS[0]]
+        written = _Written(self.generation, self.owner, slot, len(chunks))
         entries = []
         for part, chunk in enumerate(chunks):
             stored = _Stored(self.generation, self.epoch, piece.covered, part, len(chunks), chunk)
-            entries.append((self._key(piece.key, slot, part), msgspec.msgpack.encode(stored)))
+            entries.append((_key(piece.key, written, part), msgspec.msgpack.encode(stored)))
         now = {key for key, _ in entries}
         self._obsolete.update(set(self._keys_of(piece.key)) - now)
         self._obsolete -= now
-        self._keep(piece.key, _OWN if slot == _SINGLE else tuple(now), slot)
+        self._keep(piece.key, written)
         return entries
 
-    def _key(self, piece: PieceKey, slot: int, part: int) -> bytes:
-        return msgspec.msgpack.encode([list(piece), self.generation, self.owner, slot, part])
-
-    def _keys_of(self, piece: PieceKey) -> tuple[bytes, ...]:
+    def _keys_of(self, piece: PieceKey) -> list[bytes]:
         """Under which a piece lies."""
-        keys = self._keys.get(piece)
-        return () if keys is None else keys or (self._key(piece, _SINGLE, 0),)
+        written = self._written.get(piece)
+        return [] if written is None else [_key(piece, written, part) for part in range(written.parts)]
 
-    def _keep(self, piece: PieceKey, keys: tuple[bytes, ...], slot: int) -> None:
+    def _keep(self, piece: PieceKey, written: _Written) -> None:
         """Remember where a piece lies: there are many, nearly all of them in one record."""
-        self._keys[piece] = keys
-        if slot != _SINGLE:
-            self._slots[piece] = slot
+        self._written[piece] = self._same.setdefault(written, written)
+        if written.slot != _SINGLE:
+            self._slots[piece] = written.slot
         else:
             self._slots.pop(piece, None)
+
+
+def _key(piece: PieceKey, written: _Written, part: int) -> bytes:
+    return msgspec.msgpack.encode([list(piece), written.generation, written.owner, written.slot, part])
 
 
 def _chunks(buffers: Iterable[Buffer], size: int) -> list[list[memoryview]]:

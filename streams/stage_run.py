@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from detectors.piece import Piece
 from streams.piece_store import Entry, PieceStore
@@ -19,6 +20,8 @@ from streams.state_codec import StateError
 from streams.telemetry.figures import FigureCounts
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 MOST_UNDER_WAY = 4 * 1024 * 1024
 """Bytes of outputs that wait for their acknowledgement: several batches of a partition, so that the broker has always something to do."""
@@ -216,6 +219,7 @@ class StageRun:
             covered, outputs = epoch.covered, epoch.outputs
             del epoch  # while acknowledgements are awaited, its pieces would take a multiple of what they were encoded to
             await self._put_out(outputs)
+            del outputs
             await self._write(entries)
             await self._write([manifest])
             return covered
@@ -226,22 +230,26 @@ class StageRun:
             self._settled = True
             self._room.set()
 
+    async def _write(self, entries: list[Entry]) -> None:
+        await self._put_out(Output(topic=self._state_topic, key=key, value=value, partition=self._partition) for key, value in given_away(entries))
+
     async def _put_out(self, outputs: Iterable[Output]) -> None:
-        """Send records; those that are under way at a time take a bounded memory, however many there are."""
-        pending: list[Awaitable[Any]] = []
+        """Send records, until all are acknowledged; those that are under way at a time take a bounded memory, however many there are."""
+        under_way: deque[tuple[Awaitable[Any], int]] = deque()
         size = 0
         for output in outputs:
-            pending.append(await self._send(output))
-            size += len(output.value or b"")
-            if size >= MOST_UNDER_WAY:
-                await self._acknowledged(pending)
-                pending, size = [], 0
-        await self._acknowledged(pending)
+            acknowledged, own = await self._send(output), len(output.value or b"")
+            under_way.append((acknowledged, own))
+            size += own
+            while size > MOST_UNDER_WAY:
+                acknowledged, own = under_way.popleft()
+                await acknowledged
+                size -= own
+        await asyncio.gather(*(acknowledged for acknowledged, _ in under_way))
 
-    async def _write(self, entries: Iterable[Entry]) -> None:
-        await self._acknowledged([await self._send(Output(topic=self._state_topic, key=key, value=value, partition=self._partition)) for key, value in entries])
 
-    @staticmethod
-    async def _acknowledged(pending: list[Awaitable[Any]]) -> None:
-        if pending:
-            await asyncio.gather(*pending)
+def given_away(items: list[Item]) -> Iterator[Item]:
+    """Items in their order, of which the list lets go as they are taken: what was sent need not wait for what is to be sent."""
+    items.reverse()
+    while items:
+        yield items.pop()

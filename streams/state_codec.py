@@ -74,7 +74,10 @@ class _Writer:
 
     def __init__(self) -> None:
         self.buffers: list[Buffer] = []
-        self.encode = msgspec.msgpack.Encoder(enc_hook=self._extended).encode
+
+    def encode(self, value: Any) -> bytes:
+        """Bytes of a value, without its large arrays."""
+        return msgspec.msgpack.encode(value, enc_hook=self._extended)  # an encoder kept here would refer to it, and large arrays wait for the garbage collector
 
     def _extended(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):
@@ -102,7 +105,10 @@ class _Reader:
 
     def __init__(self, arrays: memoryview) -> None:
         self._arrays = arrays
-        self.decode = msgspec.msgpack.Decoder(ext_hook=self._of_extended).decode
+
+    def decode(self, data: Buffer) -> Any:
+        """What was encoded."""
+        return msgspec.msgpack.decode(data, ext_hook=self._of_extended)  # without a decoder that would refer to it, as above
 
     def _of_extended(self, code: int, data: memoryview) -> AnyArray:
         if code == _ARRAY:

@@ -18,7 +18,7 @@ from streams.formats.placement import Placement
 from streams.formats.v1 import Decoder
 from streams.partitioner import partition_of
 from streams.source_records import SourceRecords
-from streams.stage_run import Epoch, Output
+from streams.stage_run import Epoch, Output, given_away
 from streams.telemetry.dead_letter_reasons import reason_of
 from streams.telemetry.figures import FigureCounts
 from streams.topics import Topics
@@ -104,7 +104,7 @@ class SummariseDriver:
         flushed = self._stage.flush()
         outputs = [*self._bundles(flushed, generation, epoch, idle), *self._examples(flushed), *self._dead_letters()]  # somebody waits for what bundles say
         self._dead = []
-        return Epoch(covered=flushed.covered, outputs=outputs, pieces=flushed.pieces, manifest=self._stage.manifest())
+        return Epoch(covered=flushed.covered, outputs=given_away(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())
 
     def _bundles(self, flushed: Flushed, generation: int, epoch: int, idle: int) -> Iterable[Output]:
         summaries: dict[int, list[Summary]] = {}

@@ -26,6 +26,7 @@ from typing_extensions import override
 from detectors.errors import SettingsError
 from detectors.monitor import Monitors
 from streams.absence import Absence
+from streams.arrow_alone import without_pandas
 from streams.connection import KafkaConnection
 from streams.detect_driver import DetectDriver
 from streams.epoch_pace import EpochPace
@@ -386,6 +387,7 @@ def _end_now() -> None:
 def run_worker(connection: KafkaConnection, settings: WorkerSettings, metrics: MetricsSettings, *, log_level: str = "INFO") -> None:
     """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
     threadpool_limits(limits=1, user_api="blas")  # a product of two long columns wakes a thread for each core, and those that wait spin: more than half of the CPU that it took
+    without_pandas()
     gc.set_threshold(50_000, 20, 100)  # by default every fetch of a thousand models looks through all that is held for them, a quarter of the time it takes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -12,7 +12,7 @@ vary more from one stretch of time to another than those of independent rows, as
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.metric import Z
@@ -127,7 +127,11 @@ def _isotonic(right: Float64, rows: Float64, *, rising: bool) -> tuple[Float64, 
     used = np.flatnonzero(rows > 0)
     if not len(used):
         return np.full(len(rows), 0.5), np.zeros(len(rows), np.int64)
-    found = optimize.isotonic_regression(right[used] / rows[used], weights=rows[used], increasing=rising)
-    pool = np.repeat(used[found.blocks[:-1]], np.diff(found.blocks))
+    share, pool = right[used] / rows[used], used
+    if len(used) > 1:
+        from scipy import optimize  # noqa: PLC0415  20 MiB of a worker, which only scores need
+
+        found = optimize.isotonic_regression(share, weights=rows[used], increasing=rising)
+        share, pool = found.x, np.repeat(used[found.blocks[:-1]], np.diff(found.blocks))
     nearest = np.abs(np.arange(len(rows))[:, None] - used).argmin(axis=1)
-    return found.x[nearest], pool[nearest]
+    return share[nearest], pool[nearest]

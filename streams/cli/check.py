@@ -16,7 +16,8 @@ from rich.table import Table as Shown
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.verdict import Effect
 from streams.check import Checked, Finding, check_tables
-from streams.cli.options import Ignore, Json, Label, Prediction, Score, Time, TimeFormat, columns, messages, print_json, results, written
+from streams.cli.file_options import Ignore, Label, Prediction, Score, Time, TimeFormat, columns
+from streams.cli.options import Json, messages, print_json, results, written
 from streams.monitor_file import format_specification
 from streams.tables import read_table
 from streams.whole_file import MEANINGS

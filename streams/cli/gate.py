@@ -13,7 +13,8 @@ from rich.table import Table as Shown
 
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.specification import MonitorSpecification
-from streams.cli.options import Json, Label, messages, print_json, results
+from streams.cli.file_options import Label
+from streams.cli.options import Json, messages, print_json, results
 
 if TYPE_CHECKING:
     from retrainer.held_out import HeldOutVerdict  # scipy.stats takes half a second to import, which --help need not wait for

@@ -16,7 +16,8 @@ from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
 from streams.apply import Applied, Threshold, apply_monitor, checked, thresholds_of
-from streams.cli.options import Bootstrap, Ignore, Json, Label, Prediction, Prefix, SamplingFraction, Score, Time, TimeFormat, messages, moment, print_json, results, written
+from streams.cli.file_options import Ignore, Label, Prediction, SamplingFraction, Score, Time, TimeFormat, moment
+from streams.cli.options import Bootstrap, Json, Prefix, messages, print_json, results, written
 from streams.connection import connect
 from streams.file_settings import FILE_BUDGET, changed
 from streams.infer import QUALITY, state_bytes

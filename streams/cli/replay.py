@@ -25,7 +25,8 @@ from retrainer.provenance import provenance
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import TrainingError, trainer_named
 from retrainer.versions import Version
-from streams.cli.options import Json, Label, Prediction, SamplingFraction, Score, Time, TimeFormat, alert_json, columns, messages, moment, print_json, results, written
+from streams.cli.file_options import Label, Prediction, SamplingFraction, Score, Time, TimeFormat, columns, moment
+from streams.cli.options import Json, alert_json, messages, print_json, results, written
 from streams.file_events import ColumnNames, input_columns, outcome_column
 from streams.file_settings import for_file
 from streams.measured_reference import labelled_rows, with_measured_performance

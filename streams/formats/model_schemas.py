@@ -47,10 +47,7 @@ class ModelSchemas:
         """Whether it does not matter of which revision's time an event is."""
         furthest = int(self._limits.max())
         self._schemas = [
-            ModelSchema(
-                readers[-1].specification.model_copy(update={"max_ahead": furthest}),  # how far ahead it may be is seen to below, by each revision's own limit
-                revisions=() if len(views) == 1 else tuple(monitor.revision for monitor in readers),
-            )
+            ModelSchema(_reaching(readers[-1].specification, furthest), revisions=() if len(views) == 1 else tuple(monitor.revision for monitor in readers))
             for readers in views.values()
         ]
         places = {view: place for place, view in enumerate(views)}
@@ -93,6 +90,11 @@ class ModelSchemas:
     def readers_of(self, label: Any) -> list[ModelSchema]:
         """The schemas that can read a label."""
         return [schema for schema in self._schemas if _reads(schema.specification, label)]
+
+
+def _reaching(specification: MonitorSpecification, furthest: int) -> MonitorSpecification:
+    """A specification that takes events as far ahead as any revision's; by how much one may be is seen to afterwards, by its own revision's limit."""
+    return specification if specification.max_ahead == furthest else specification.model_copy(update={"max_ahead": furthest})
 
 
 def _reads(specification: MonitorSpecification, event: Any) -> bool:

@@ -11,7 +11,7 @@ HEAVY = {"faust", "mode", "aiokafka", "pandas", "sklearn", "scipy", "river", "py
 
 
 def _modules_after(statement: str) -> set[str]:
-    program = f"{statement}\nimport sys\nprint(' '.join(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    program = f"{statement}\nimport sys\nprint(' '.join(sys.modules))"
     return set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
 
 
@@ -22,6 +22,16 @@ def test_importing_streams_alone_imports_no_kafka_client_either() -> None:
 @pytest.mark.parametrize("name", ["Publisher", "AlertSubscriber", "ModelWatcher"])
 def test_the_sdk_never_imports_the_worker_or_a_training_library(name: str) -> None:
     assert not _modules_after(f"from streams import {name}") & HEAVY
+
+
+def test_a_worker_never_imports_what_only_files_trainings_and_scores_need() -> None:
+    worker = "import streams.cli.worker, streams.worker, pyarrow; from streams.arrow_alone import without_pandas; without_pandas(); pyarrow.array(['a', None])"
+    assert not _modules_after(worker) & {"pandas", "sklearn", "river", "mlflow", "skops", "scipy.optimize", "scipy.stats"}
+
+
+def test_arrow_makes_data_frames_for_whoever_imports_pandas_after_all() -> None:
+    frame = "import pyarrow; from streams.arrow_alone import without_pandas; without_pandas(); pyarrow.table({'a': pyarrow.array([1])}).to_pandas()"
+    assert "pandas" in _modules_after(frame)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -148,3 +148,13 @@ def test_records_of_another_program_are_refused():
 def test_limits_that_hold_nothing_are_refused(part: int, piece: int):
     with pytest.raises(ValueError, match="a piece is made of one or more parts"):
         StateLimits(part_bytes=part, piece_bytes=piece)
+
+
+def test_pieces_that_were_recovered_share_their_names_and_times():
+    topic: Topic = {}
+    first = Owner(topic, 1)
+    first.store.epoch += 1
+    write(topic, first.store.entries([Piece(("window", model, 3_600_000, 1_700_000_000_000), 1, 0) for model in ("loans", "churn")]))
+    write(topic, [first.store.manifest({"covered": 1})])
+    one, other = (piece.key for piece in Owner(topic, 2).recovered.pieces)
+    assert [mine is theirs for mine, theirs in zip(one, other, strict=True)] == [True, False, True, True]

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from aiokafka.structs import ConsumerRecord
+from typing_extensions import override
 
 from detectors.panes.layout import Layout
 from streams.piece_store import PieceStore
 from streams.source_records import SourceRecords
-from streams.stage_run import Output, StageRun
+from streams.stage_run import MOST_UNDER_WAY, Epoch, Output, StageRun, given_away
 from streams.state_codec import StateError
 from streams.summarise_driver import SummariseDriver
 from streams.topics import Topics
@@ -175,3 +176,39 @@ def test_a_partition_that_is_taken_away_lets_go_of_who_waits_for_room():
         await asyncio.wait_for(waiting, 1)
 
     asyncio.run(wait())
+
+
+def test_an_output_waits_for_the_first_of_those_under_way_and_not_for_all_of_them():
+    async def happened() -> list[str]:
+        said, waiting = list[str](), list[asyncio.Future[None]]()
+
+        async def send(output: Output) -> Awaitable[Any]:
+            said.append(f"sent {output.key!r}" if output.topic == "metrics" else "saved")
+            waiting.append(asyncio.get_running_loop().create_future())
+            return waiting[-1]
+
+        class Told(SummariseDriver):
+            @override
+            def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch:
+                outputs = given_away([Output(topic="metrics", key=b"%d" % number, value=bytes(MOST_UNDER_WAY // 2)) for number in range(5)])
+                return Epoch(covered=0, outputs=outputs, pieces=(), manifest=self.manifest())
+
+        driver = Told(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
+        run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=send)
+        epoch = asyncio.ensure_future(run.epoch(at_end=True))
+        for _ in range(7):
+            await asyncio.sleep(0.01)
+            if waiting:
+                waiting.pop(0).set_result(None)
+                said.append("acknowledged")
+        await epoch
+        return said
+
+    said = asyncio.run(happened())
+    assert said[:6] == ["sent b'0'", "sent b'1'", "sent b'2'", "acknowledged", "sent b'3'", "acknowledged"]
+    assert said[-3:] == ["acknowledged", "saved", "acknowledged"]
+
+
+def test_what_was_given_away_is_no_longer_held():
+    items = ["a", "b", "c"]
+    assert [(item, list(items)) for item in given_away(items)] == [("a", ["c", "b"]), ("b", ["c"]), ("c", [])]

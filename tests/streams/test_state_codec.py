@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,14 @@ def test_what_another_release_wrote_is_refused_by_its_format_before_anything_of_
 def test_too_few_bytes_are_damaged_whatever_their_checksum(data: bytes):
     with pytest.raises(StateError, match="damaged"):
         decode_state(data, "piece")
+
+
+def test_no_bytes_wait_for_the_garbage_collector_when_they_were_used():
+    value = {"large": np.arange(20_000, dtype=np.uint64), "texts": np.array(["a", None], dtype=object)}
+    gc.collect()
+    gc.disable()
+    try:
+        assert decode_state(encode_state(value), "piece")["texts"].tolist() == ["a", None]
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -49,10 +49,10 @@ def test_what_was_refused_and_what_nobody_monitors_becomes_one_metric_point_each
     driver.absorb(SourceRecords.of([received(b"no JSON"), received(unmonitored, offset=1)]), 2)
     epoch = driver.flush(generation=1, epoch=1, at_end=False, idle=0)
     assert epoch is not None
-    points = []
+    points, outputs = [], list(epoch.outputs)
     for target in range(3):
         detect = DetectDriver(partition=target, monitors=monitors(), topics=TOPICS)
-        detect.absorb(SourceRecords.of(received(output.value) for output in epoch.outputs if output.topic == TOPICS.summaries and output.partition == target), 1)
+        detect.absorb(SourceRecords.of(received(output.value) for output in outputs if output.topic == TOPICS.summaries and output.partition == target), 1)
         told = detect.flush(generation=1, epoch=1, at_end=False, idle=0)
         assert told is not None
         points += [(output.key, point) for output in told.outputs if output.topic == TOPICS.metrics for point in decode_points(output.value or b"")]
