@@ -17,6 +17,7 @@ import numpy.typing as npt
 from detectors.coded_text import CodedText
 
 Int32 = npt.NDArray[np.int32]
+UInt16 = npt.NDArray[np.uint16]
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
 UInt8 = npt.NDArray[np.uint8]

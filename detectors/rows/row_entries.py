@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.event_batch import Bool, Int32, Int64, UInt64
+from detectors.event_batch import Bool, Int32, Int64, UInt16, UInt64
 from detectors.rows.growing_array import GrowingArray
 from detectors.rows.near_numbers import NearNumbers
+
+_FEW = 2**16  # owners, whose numbers take two bytes
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Entries:
     """
 
     def __init__(self) -> None:
-        self._ids, self._owner = GrowingArray(np.uint64), GrowingArray(np.int32)
+        self._ids, self._owner = GrowingArray(np.uint64), GrowingArray(np.uint16)
         self._row: GrowingArray | None = None
         self.positions, self.timestamps = NearNumbers(), NearNumbers()
 
@@ -58,7 +60,7 @@ class Entries:
         return self._ids.values
 
     @property
-    def owner(self) -> Int32:
+    def owner(self) -> Int32 | UInt16:
         """(n,) whose rows they are."""
         return self._owner.values
 
@@ -80,6 +82,9 @@ class Entries:
     def append(self, keys: RowKeys, row: Int64 | None) -> None:
         """Add rows; their entries have the next numbers."""
         self._ids.append(keys.ids)
+        if self._owner.values.dtype == np.uint16 and int(keys.owner.max(initial=0)) >= _FEW:
+            few, self._owner = self._owner.values, GrowingArray(np.int32)
+            self._owner.append(few)
         self._owner.append(keys.owner)
         if row is not None:
             self._row = self._row or GrowingArray(np.int64)

@@ -197,3 +197,13 @@ def test_what_is_kept_of_many_rows_is_found_with_what_comes_behind(kept: int):
     again = index.find(Wanted(position.astype(np.uint64), nothing + 2_000))
     assert (again.position == position + 1_000).all()
     assert (again.row == position * 10 + 1).all()
+
+
+def test_owners_take_two_bytes_until_there_are_more_than_those_can_count():
+    entries, widths = Entries(), []
+    for owners in ([3, 65_535], [65_536, 4], [70_000, 5]):
+        one = keys([(0, 0, 0)] * len(owners))
+        entries.append(RowKeys(one.ids, np.array(owners, np.int32), one.position, one.timestamp), None)
+        widths.append(entries.owner.itemsize)
+    entries.keep(np.array([1, 2, 3, 4]))
+    assert (entries.owner.tolist(), widths) == ([65_535, 65_536, 4, 70_000], [2, 4, 4])
