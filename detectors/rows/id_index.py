@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.event_batch import NO_TIME, Bool, Int32, Int64, UInt64
+from detectors.event_batch import NO_TIME, Bool, Int32, Int64, UInt16, UInt64
 from detectors.rows.crowded_ids import CrowdedIds
 from detectors.rows.id_chains import NONE, IdChains
 from detectors.rows.row_entries import Entries, RowKeys
@@ -31,7 +31,7 @@ class Floor:
         """(n,) which rows do not count."""
         return np.asarray((timestamp < self.timestamp) | ((timestamp == self.timestamp) & (position <= self.position)))
 
-    def take(self, rows: Int64 | Int32) -> Floor:
+    def take(self, rows: Int64 | Int32 | UInt16) -> Floor:
         """The floors of some rows."""
         return Floor(self.timestamp[rows], self.position[rows])
 
