@@ -55,8 +55,7 @@ class ColumnDistances:
             if isinstance(profile, NumericProfile):
                 gaps[column, : len(of_column) - 1] = np.diff(profile.scores)
         self.reference, self.gaps, self._cells = shared(reference), shared(gaps), shared(cells)
-        names = _OF_NUMBERS if self.ordered else _OF_CATEGORIES
-        self.fields = (*names, *(f"{name}_{part}" for part in ("low", "high", "by_chance") for name in names), "n")
+        self.fields = _fields(_OF_NUMBERS if self.ordered else _OF_CATEGORIES)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -65,6 +64,11 @@ class ColumnDistances:
         """(c, B) counts of each column in a summary vector (size,)."""
         held: Float64 = np.append(counts, 0.0)[self._cells]
         return held
+
+
+@cache
+def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*names, *(f"{name}_{part}" for part in ("low", "high", "by_chance") for name in names), "n")
 
 
 def reference_counts(profile: ColumnProfile) -> Float64:

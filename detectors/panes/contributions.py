@@ -16,6 +16,7 @@ from detectors.coded_text import CodedText
 from detectors.columns.anomaly_scores import AnomalyScores
 from detectors.columns.binning import ColumnBins
 from detectors.columns.grid_bins import cells_together, grid_bins
+from detectors.columns.shared_arrays import shared
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.panes.correlation_sums import CorrelationSums, scores_of
 from detectors.panes.irregular_counts import IrregularCounts
@@ -69,9 +70,9 @@ class Contributions:
         self._categorical = [(name, layout.bins[name], layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items() if profile.kind == "categorical"]
         limits = [(layout.features[name].minimum, layout.features[name].maximum) for name in numeric]
         self._is_limited = any(limit != (None, None) for limit in limits)
-        self._minimum = np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64)
-        self._maximum = np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64)
-        self._outside = np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64)
+        self._minimum = shared(np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64))
+        self._maximum = shared(np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64))
+        self._outside = shared(np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64))
         self._sketched = layout.sketched
         self._coded = layout.coded
         quality, places = layout.specification.quality, {name: place for place, name in enumerate(layout.specification.features)}

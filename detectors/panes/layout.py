@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -105,8 +105,7 @@ class Layout:
             sizes["saturation"] = 2
         if self.specification.correlation:
             sizes["correlation"] = block_size(len(self.specification.correlation))
-        ends = np.cumsum(list(sizes.values())).tolist()
-        return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+        return _one_after_another(tuple(sizes.items()))
 
     @cached_property
     def columns(self) -> dict[str, ColumnProfile]:
@@ -184,3 +183,10 @@ class Layout:
 def column_size(profile: ColumnProfile) -> int:
     """Cells that a column takes in a summary vector."""
     return (len(profile.scores) if profile.kind == "numeric" else len(profile.levels)) + 2
+
+
+@lru_cache(maxsize=256)
+def _one_after_another(sizes: tuple[tuple[str, int], ...]) -> dict[str, slice]:
+    """Blocks of these sizes; one object for all models that are alike, who only look into it."""
+    ends = np.cumsum([size for _, size in sizes]).tolist()
+    return {name: slice(end - size, end) for (name, size), end in zip(sizes, ends, strict=True)}

@@ -67,7 +67,8 @@ class RowGroups:
             place = np.empty(number, np.int64)
             place[of] = np.arange(n)  # some row of each group
             rows = place
-        starts = pane_start(timestamp[rows], length).tolist()
+        same: dict[int, int] = {}
+        starts = [same.setdefault(start, start) for start in pane_start(timestamp[rows], length).tolist()]  # by which each of a thousand models holds its windows
         return cls(list(zip(starts, _texts(version, rows), [""] * len(rows) if segment is None else _texts(segment, rows), strict=True)), of, n)
 
     @property
