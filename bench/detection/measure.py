@@ -14,6 +14,7 @@ from bench.detection.rivals import RIVALS, Rival
 from bench.detection.row import BUDGET, LENGTH, DetectionRow, Size
 from bench.installation import BenchError
 from detectors.evaluation import (
+    BeyondFloor,
     Delays,
     FalseAlarms,
     LabelledStreams,
@@ -26,8 +27,8 @@ from detectors.evaluation import (
     oracle_at,
 )
 
-Part = Literal["ours", "floors", "oracle", "rivals"]
-PARTS: tuple[Part, ...] = ("ours", "floors", "oracle", "rivals")
+Part = Literal["ours", "floors", "oracle", "floors-oracle", "rivals"]
+PARTS: tuple[Part, ...] = ("ours", "floors", "oracle", "floors-oracle", "rivals")
 BEFORE = 10_000
 ORACLE_EVENTS = 20_000_000
 _CHANGED, _NULL, _LOOKED_FOR, _CONFIRMED, _ORACLE = range(101, 106)  # seeds
@@ -59,6 +60,8 @@ class Bench:
                 found[part] = self.ours(row, floors=True)
             elif part == "oracle" and not row.only_false_alarms:
                 found[part] = self.oracle(row)
+            elif part == "floors-oracle" and not row.only_false_alarms and (floor := row.within_floor()) < 1:
+                found[part] = self.oracle(row, floor=floor)
             elif part == "rivals" and row.rivals:
                 beside = (self.rival(rival, row) for rival in self._rivals if row.column in rival.columns)
                 found[part] = [one for one in beside if one is not None]
@@ -78,12 +81,12 @@ class Bench:
             watched = row.monitor(floors=floors).watch(streams)
             return found | _delay(delays_of(watched, streams.change), row.limit) | {"learning": int(watched.learning.max())}
 
-    def oracle(self, row: DetectionRow) -> dict[str, Any]:
-        """The CUSUM that knows both laws, with the same share of the budget."""
-        with _timed(f"{row.name}, oracle"):
+    def oracle(self, row: DetectionRow, *, floor: float = 0.0) -> dict[str, Any]:
+        """The CUSUM that knows both laws, with the same share of the budget; it must not alarm for a part of the change that is within the floor."""
+        with _timed(f"{row.name}, oracle{' with default floors' if floor else ''}"):
             events = min(ORACLE_EVENTS, 10 * self._size.null_events)
             streams = changed(row, self._size.seeds)
-            oracle = oracle_at(row.law, budget=BUDGET / row.share, events=events, seed=_ORACLE)
+            oracle = oracle_at(BeyondFloor(row.law, floor) if floor else row.law, budget=BUDGET / row.share, events=events, seed=_ORACLE)
             return _delay(delays_of(oracle.watch(streams), streams.change), row.limit) | {"height": oracle.height}
 
     def rival(self, rival: Rival, row: DetectionRow) -> dict[str, Any] | None:

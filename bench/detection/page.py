@@ -147,11 +147,12 @@ def _missed(row: DetectionRow, results: Results) -> str:
 
 def floors(results: Results) -> str:
     """Delays with the default floors."""
-    lines = ["| row | median delay without floors | with the default floors | found | false alarms |", "|---|---|---|---|---|"]
+    lines = ["| row | median delay without floors | with the default floors | found | oracle | it finds | false alarms |", "|---|---|---|---|---|---|---|"]
     for row in ROWS:
-        without, found = (results.get(row.name, {}).get(part) for part in ("ours", "floors"))
+        without, found, oracle = (results.get(row.name, {}).get(part) for part in ("ours", "floors", "floors-oracle"))
         if without is not None and found is not None:
-            lines.append(line([f"`{row.name}`", events(without["median"]), events(found["median"]), share(found["found"]), rate(found)]))
+            limit = ["", ""] if oracle is None else [events(oracle["median"]), share(oracle["found"])]
+            lines.append(line([f"`{row.name}`", events(without["median"]), events(found["median"]), share(found["found"]), *limit, rate(found)]))
     return _rows(lines)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.evaluation import CategoricalMonitor, CorrelationMonitor, FalseAlarms, Law, Levels, NumericMonitor, RateMonitor, Watcher
+import numpy as np
+
+from detectors.evaluation import CategoricalMonitor, CorrelationMonitor, FalseAlarms, Law, Levels, Moved, NumericMonitor, RateMonitor, Watcher
 from detectors.evaluation.false_alarms import false_alarms_of
 from detectors.evaluation.labelled_streams import null_batches
 from detectors.settings.watching import Floors
@@ -115,6 +117,27 @@ class DetectionRow:
             return CorrelationMonitor(budget=budget, floor=least.correlation)
         levels = len(self.law.before) if isinstance(self.law, Levels) else 0
         return CategoricalMonitor(budget=budget, floor=least.categories, levels=levels)
+
+    def within_floor(self) -> float:
+        """Share of the change that is as large as the default floor; 1 and more where the whole change is within it.
+
+        Examples
+        --------
+        >>> from detectors.evaluation import Rate
+        >>> round(DetectionRow(name="", what="", column="rate", law=Rate(0.1, 0.2)).within_floor(), 2)
+        0.2
+        """
+        if isinstance(self.law, Moved) and self.law.scale != 1:
+            return (DEFAULT_FLOORS.deviation_ratio - 1) / abs(self.law.scale - 1)
+        if self.column == "categorical" and isinstance(self.law, Levels):
+            return DEFAULT_FLOORS.categories / (0.5 * float(np.abs(np.subtract(self.law.after, self.law.before)).sum()))
+        streams = 1 if self.column == "correlation" else 20
+        before, after = (self.law.draw(np.random.default_rng(1), np.full((10_000, streams), weight)) for weight in (0.0, 1.0))
+        if self.column == "correlation":
+            pairs = np.corrcoef(after.T) - np.corrcoef(before.T)
+            return DEFAULT_FLOORS.correlation / float(np.abs(pairs[np.triu_indices(len(pairs), 1)]).mean())
+        moved = abs(float(after.mean() - before.mean()))
+        return DEFAULT_FLOORS.rate / moved if self.column == "rate" else DEFAULT_FLOORS.shift * float(before.std()) / moved
 
     def false_alarms(self, events: int, seed: int, *, floors: bool = False) -> FalseAlarms:
         """Of ours on null streams, in so many events of the monitor (of the model, where monitors live on one budget)."""

@@ -18,6 +18,7 @@ True
 True
 """
 
+from detectors.evaluation.beyond_floor import BeyondFloor
 from detectors.evaluation.correlated import Correlated, CorrelationMonitor
 from detectors.evaluation.delay import Delays, delays_of
 from detectors.evaluation.equal_rate import Tuned, at_rate, false_alarms_on
@@ -32,6 +33,7 @@ from detectors.evaluation.watched import Watched, Watcher
 
 __all__ = [
     "Autoregressive",
+    "BeyondFloor",
     "CategoricalMonitor",
     "Common",
     "Correlated",

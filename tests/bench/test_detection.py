@@ -63,6 +63,17 @@ def test_what_rows_have_in_common_is_measured_once() -> None:
     assert len(bench._ours) == 3
 
 
+def test_an_oracle_that_must_not_alarm_within_the_floor_is_later_than_one_that_may() -> None:
+    within = {name: OF[name].within_floor() for name in ("rate-10-20", "rare", "mean-half", "sigma", "categories", "integers", "correlation-tenth")}
+    assert within == pytest.approx(
+        {"rate-10-20": 0.2, "rare": 2.5, "mean-half": 0.2, "sigma": 0.3, "categories": 0.5, "integers": 0.1 * np.sqrt(1.2) / 0.4, "correlation-tenth": 0.5}, rel=0.15
+    )
+    bench = Bench(Size(seeds=40, null_events=100_000))
+    found = bench.measured(OF["mean-half"], ("oracle", "floors-oracle"))
+    assert found["floors-oracle"]["median"] > 1.2 * found["oracle"]["median"]
+    assert bench.measured(OF["rare"], ("floors-oracle",)) == {}
+
+
 def test_a_ramp_and_a_reference_are_those_of_the_row() -> None:
     assert changed(OF["small-reference"], 3).reference.shape == (500, 3)
     streams = changed(OF["ramp-20-35"], 50)
@@ -154,6 +165,7 @@ RESULTS = {
         "ours": FOUND,
         "floors": FOUND | {"median": 190.0},
         "oracle": FOUND | {"median": 131.0},
+        "floors-oracle": FOUND | {"median": 170.0},
         "rivals": [RIVAL, RIVAL | {"name": "river ADWIN, default", "setting": None}],
     },
     "errors-of-200": {"ours": FOUND | {"median": 173.0, "rate": 1.3}},
@@ -183,7 +195,7 @@ def test_the_tables_show_what_was_found_and_leave_out_what_was_not_run() -> None
     assert table(RESULTS).count("\n") == 2 + 2
     assert "**late, too many false alarms** |" in table(RESULTS)
     assert only_false_alarms(RESULTS).splitlines()[2:] == ["| `features-200` | 200 independent features with the whole budget | 1.5 | .75 (.67 to .84) | 40,000,000 | |"]
-    assert floors(RESULTS).splitlines()[2:] == ["| `rate-10-20` | 150 | 190 | 100 % | .75 (.67 to .84) |"]
+    assert floors(RESULTS).splitlines()[2:] == ["| `rate-10-20` | 150 | 190 | 100 % | 170 | 100 % | .75 (.67 to .84) |"]
     assert {told({}) for told in (table, only_false_alarms, floors, slow_drift, beside)} == {"Not run yet.\n"}
     names = [line.split("|")[1].strip() for line in beside(RESULTS).splitlines() if line.startswith("| ")]
     assert names == ["detector", "*oracle*", "**Driftwarden**", "river ADWIN, tuned, 7.1", "river ADWIN, default"]

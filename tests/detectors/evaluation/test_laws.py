@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detectors.evaluation import Autoregressive, Common, Cycle, Law, Levels, ManyZeros, Moved, Normal, Rate, Student, changed_streams, null_batches, null_streams
+from detectors.evaluation import Autoregressive, BeyondFloor, Common, Cycle, Law, Levels, ManyZeros, Moved, Normal, Rate, Student, changed_streams, null_batches, null_streams
 
 LAWS: list[Law] = [
     Rate(0.1, 0.3),
@@ -16,6 +16,7 @@ LAWS: list[Law] = [
     Levels((0.5, 0.3, 0.2), (0.2, 0.3, 0.5), values=(1, 2, 7)),
     ManyZeros(0.6, 0.4),
 ]
+LAWS += [BeyondFloor(law, 0.3) for law in (LAWS[0], LAWS[1], LAWS[6], LAWS[7])]
 named = pytest.mark.parametrize("law", LAWS, ids=lambda law: f"{type(law).__name__}-{type(getattr(law, 'noise', None)).__name__}")
 
 
