@@ -66,7 +66,8 @@ def estimated(reference: Table, later: Table, names: ColumnNames, *, chunk: int)
     right = np.array(later.texts(names.prediction or "")) == np.array(later.texts(names.label or ""))
     true = right[: chunks * chunk].reshape(chunks, chunk).mean(axis=1)
     cells = np.array([[float(found[place].get(f"estimated_accuracy{end}", np.nan)) for end in ("", "_low", "_high")] for place in range(1, chunks + 1)])
-    return Estimated(*cells.T, true)
+    accuracy, low, high = cells.T
+    return Estimated(accuracy, low, high, true)
 
 
 def main(arguments: list[str] | None = None) -> int:

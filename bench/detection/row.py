@@ -134,7 +134,7 @@ class DetectionRow:
         streams = 1 if self.column == "correlation" else 20
         before, after = (self.law.draw(np.random.default_rng(1), np.full((10_000, streams), weight)) for weight in (0.0, 1.0))
         if self.column == "correlation":
-            pairs = np.corrcoef(after.T) - np.corrcoef(before.T)
+            pairs = np.asarray(np.corrcoef(after.T)) - np.asarray(np.corrcoef(before.T))
             return DEFAULT_FLOORS.correlation / float(np.abs(pairs[np.triu_indices(len(pairs), 1)]).mean())
         moved = abs(float(after.mean() - before.mean()))
         return DEFAULT_FLOORS.rate / moved if self.column == "rate" else DEFAULT_FLOORS.shift * float(before.std()) / moved
