@@ -17,12 +17,12 @@ from detectors.columns.slice_cells import SliceCells
 from detectors.duration import Duration, format_duration, parse_duration
 from detectors.profile import Frozen, NumericProfile
 from detectors.settings.feature import DERIVED, OF_EMBEDDINGS, Feature, is_readable
+from detectors.settings.function_path import is_function_path
 from detectors.settings.retraining import Retrain
 from detectors.settings.watching import Alerts, Detectors, Labels, Objective, Quality, Reference, Service, Slices
 from detectors.shared_settings import Shared
 
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
 
 Task = Literal["classification", "regression"]
 
@@ -118,7 +118,7 @@ class MonitorSpecification(Frozen):
         for name, path in metrics.items():
             if not _METRIC_NAME.fullmatch(name) or name.endswith(("_low", "_high", "_n")):
                 raise ValueError(f"a metric is named in small letters, digits and underscores, and not as an interval's end (_low, _high, _n), got {name!r}")
-            if not _FUNCTION.fullmatch(path):
+            if not is_function_path(path):
                 raise ValueError(f"metrics.{name} must be 'module:function', such as 'acme.metrics:profit', got {path!r}")
         return metrics
 

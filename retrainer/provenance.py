@@ -116,7 +116,7 @@ def _named_files(command: str) -> list[Path]:
 def _file_of_module(module: str) -> list[Path]:
     try:
         found = importlib.util.find_spec(module)
-    except ImportError:
+    except (Exception, SystemExit):  # the package around it is imported, and may raise whatever it likes
         found = None
     return [Path(found.origin)] if found is not None and found.origin is not None and Path(found.origin).is_file() else []
 

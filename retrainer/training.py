@@ -105,7 +105,7 @@ def train(
             candidate = started(candidate, chosen.examples, specification, cut=chosen.cut, seed=room.seed, champion=serving)
             draft = msgspec.structs.replace(draft, trained_on=draft.trained_on | {"learnt": learnt_until(rows)})
         artifact = candidate.model.artifact() if joining is None else b""
-    except Exception as error:  # whatever a trainer does, the champion stays
+    except (Exception, SystemExit) as error:  # whatever a trainer does, the champion stays
         reason = str(error) if isinstance(error, TrainingError) else f"{type(error).__name__}: {error}"
         spent = room.meter() - spent
         announced.failed(msgspec.structs.replace(draft, metrics=_cost(spent)))

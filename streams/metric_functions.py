@@ -21,6 +21,7 @@ from detectors.metrics.performance import performance
 from detectors.metrics.user_metrics import Function
 from detectors.panes.layout import REGRESSION, Layout
 from detectors.specification import MonitorSpecification
+from streams.allowed_modules import is_allowed
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +34,8 @@ class MetricSettings(BaseSettings):
     metric_modules: str = Field(default="", description="modules whose functions monitors may name as metrics, separated by commas")
 
     def allows(self, module: str) -> bool:
-        """Whether a module is one of them, or inside of one.
-
-        Examples
-        --------
-        >>> settings = MetricSettings(metric_modules="acme.metrics, fraud")
-        >>> [settings.allows(module) for module in ("acme.metrics.profit", "acme", "fraudulent", "fraud")]
-        [True, False, False, True]
-        """
-        listed = [name.strip() for name in self.metric_modules.split(",") if name.strip()]
-        return any(module == name or module.startswith(f"{name}.") for name in listed)
+        """Whether a module is one of them, or inside of one."""
+        return is_allowed(module, self.metric_modules)
 
 
 def functions_of(specification: MonitorSpecification, settings: MetricSettings | None = None) -> dict[str, Function]:

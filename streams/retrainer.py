@@ -29,9 +29,9 @@ from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
 from retrainer.registry import Registry
-from retrainer.trainers import trainer_named
 from retrainer.training_set import TrainingSet, row_times
 from retrainer.versions import Request, Version
+from streams.allowed_trainers import TrainerSettings, trainer_for
 from streams.announcements import Announcements, Record
 from streams.connection import KafkaConnection
 from streams.dataset_files import DatasetFiles
@@ -63,6 +63,7 @@ class RetrainerProcess:
     name : of this retrainer, see `Turn`.
     seed : of every training.
     figures : take what it tells of itself; default: nobody looks at them.
+    trainers : which of the users' own may be run; default: as the environment says.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class RetrainerProcess:
         name: str | None = None,
         seed: int = 0,
         figures: Figures | None = None,
+        trainers: TrainerSettings | None = None,
     ) -> None:
         self._connection, self._registry, self._datasets, self._seed = connection, registry, datasets, seed
+        self._trainers = trainers or TrainerSettings()
         self._figures = figures or Figures("retrainer", name or socket.gethostname())
         self._turn = Turn(connection, name)
 
@@ -93,7 +96,7 @@ class RetrainerProcess:
     def _act(self, stopping: threading.Event) -> None:
         self._figures.waits_for = "it takes up where the retrainer before it left off"
         patient, announcements = PatientRegistry(self._registry, stopping), Announcements(self._connection)
-        acting = Acting(self._connection, patient, announcements, figures=self._figures, datasets=self._datasets, seed=self._seed)
+        acting = Acting(self._connection, patient, announcements, figures=self._figures, trainers=self._trainers, datasets=self._datasets, seed=self._seed)
         try:
             acting.take_up()
             self._figures.waits_for = ""
@@ -112,14 +115,22 @@ class Acting:
 
     Parameters
     ----------
-    connection, registry, figures, datasets, seed : as of `RetrainerProcess`.
+    connection, registry, figures, trainers, datasets, seed : as of `RetrainerProcess`.
     announcements : takes what is to be written.
     """
 
     def __init__(
-        self, connection: KafkaConnection, registry: Registry, announcements: Announcements, *, figures: Figures, datasets: DatasetFiles | None = None, seed: int = 0
+        self,
+        connection: KafkaConnection,
+        registry: Registry,
+        announcements: Announcements,
+        *,
+        figures: Figures,
+        trainers: TrainerSettings,
+        datasets: DatasetFiles | None = None,
+        seed: int = 0,
     ) -> None:
-        self._names = connection.topics
+        self._names, self._trainers = connection.topics, trainers
         self._figures = figures
         self._registry, self._announcements, self._datasets, self._seed = registry, announcements, datasets, seed
         self._specifications: dict[str, MonitorSpecification] = {}
@@ -275,7 +286,7 @@ class Acting:
         specification = monitor.specification
         self._specifications[specification.model] = specification
         if specification.model in self._loops:
-            self._loops[specification.model].follow(specification, trainer_named(specification.retrain.trainer))
+            self._loops[specification.model].follow(specification, trainer_for(specification, self._trainers))
 
     def _on_version(self, version: Version, record: Any) -> None:
         self._records.setdefault(version.model, []).append(version)
@@ -323,10 +334,9 @@ class Acting:
         if specification is None:
             return None
         if model not in self._loops:
-            trainer = trainer_named(specification.retrain.trainer)
             self._loops[model] = RetrainLoop(
                 specification,
-                trainer,
+                trainer_for(specification, self._trainers),
                 self._registry,
                 records=self._records.get(model, ()),
                 topic=self._names.inference_events,
@@ -334,9 +344,12 @@ class Acting:
                 keep=self._keep,
                 kept=self._rows_kept,
                 meter=processor_seconds,
-                provenance=provenance,
+                provenance=self._provenance,
             )
         return self._loops[model]
+
+    def _provenance(self, trainer: str) -> dict[str, Any]:
+        return provenance("" if self._trainers.refusal(trainer) else trainer)  # to find a module is to import the package around it
 
     def _keep(self, chosen: TrainingSet, lineage: dict[str, Any]) -> None:
         if self._datasets is not None:

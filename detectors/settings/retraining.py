@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from detectors.duration import Duration, parse_duration
 from detectors.profile import Frozen
+from detectors.settings.function_path import is_function_path
 
 
 class Gate(Frozen):
@@ -77,6 +80,10 @@ Online = Literal["forest", "linear", "bayes", "neighbours"]
 """Families of models that learn row by row in the pool of an adaptive champion."""
 
 
+TRAINERS = ("scikit-learn", "search", "river")
+"""Trainers that Driftwarden brings; others are a user's own."""
+
+
 class Retrain(Frozen):
     """When to retrain, with what, and how the result is judged."""
 
@@ -108,6 +115,23 @@ class Retrain(Frozen):
     canary: Canary = Canary()
     quotas: Quotas = Quotas()
     limits: TrainingLimits = TrainingLimits()
+
+    @field_validator("trainer")
+    @classmethod
+    def _there_is_such_a_trainer(cls, name: str) -> str:
+        if name.startswith("command:"):
+            try:
+                words = shlex.split(name.removeprefix("command:"))
+            except ValueError as error:
+                raise ValueError(f"trainer: the command cannot be taken apart, {str(error).lower()}, got {name!r}; write it as for a shell") from None
+            if not words:
+                raise ValueError(f"trainer {name!r} names no program; write such as 'command: python train.py'")
+        elif name not in TRAINERS and not is_function_path(name):
+            near = difflib.get_close_matches(name, TRAINERS, n=1)
+            raise ValueError(
+                f"trainer must be {', '.join(map(repr, TRAINERS))}, 'module:function' or 'command: PROGRAM', got {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        return name
 
     @field_validator("refresh")
     @classmethod

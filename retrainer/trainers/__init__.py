@@ -70,13 +70,19 @@ class Trainer(Protocol):
         """Fit a model on all rows of ``examples``."""
 
 
-def trainer_named(name: str) -> Trainer:
+def trainer_named(name: str, *, variables: tuple[str, ...] = ()) -> Trainer:
     """The trainer of a specification: ``scikit-learn``, ``search``, ``river``, ``module:function`` that returns a fitted scikit-learn estimator, or ``command: PROGRAM ARGUMENTS``.
+
+    Loading one runs a user's code; of a name that others may write, ask whoever runs this process first.
+
+    Parameters
+    ----------
+    variables : of the environment that a command is given besides those that every program needs.
 
     Raises
     ------
     SettingsError
-        If there is no such trainer.
+        If there is no such trainer, or its module cannot be imported, whatever it raises.
     """
     from retrainer.trainers.scikit_learn import FunctionTrainer, ScikitLearnTrainer  # noqa: PLC0415  scikit-learn takes a second to import; the protocol should not
 
@@ -96,14 +102,15 @@ def trainer_named(name: str) -> Trainer:
         command = name.removeprefix("command:").strip()
         if not command:
             raise SettingsError("retrain.trainer 'command:' names no program; write such as 'command: python train.py'")
-        return CommandTrainer(command=command)
+        return CommandTrainer(command=command, variables=variables)
     module, colon, function = name.partition(":")
     if not colon:
         raise SettingsError(f"retrain.trainer must be 'scikit-learn', 'search', 'river', 'module:function' or 'command: PROGRAM', got {name!r}")
     try:
         return FunctionTrainer(name=name, function=getattr(importlib.import_module(module), function))
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(f"retrain.trainer {name!r} cannot be imported: {error}; the module has to be on the Python path of the retrainer") from error
+    except (Exception, SystemExit) as error:  # a module may raise whatever it likes while it is imported
+        why = f"{type(error).__name__}: {error}"
+        raise SettingsError(f"retrain.trainer {name!r} cannot be imported: {why}; the module has to be on the Python path of the retrainer") from error
 
 
 def answered(model: Model, features: dict[str, Column]) -> tuple[Column, Float64]:

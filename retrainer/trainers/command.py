@@ -6,7 +6,8 @@ The command runs where the retrainer does. In the folder that the environment va
 - ``context.json``: ``task``, ``features``, ``levels``, ``classes``, ``seed``, ``cause``, ``mode``;
 
 and leaves ``model.skops``: a fitted estimator of scikit-learn with ``predict`` on those columns, written by ``skops.io.dump``. It may write ``metrics.json``, numbers by name.
-What it prints last on standard error is the reason that is told when it fails.
+What it prints last on standard error is the reason that is told when it fails. Of the retrainer's environment, which may hold secrets, it is given what every program needs
+(`KEPT`) and what it was said to need besides.
 
 Use it for code that is not trusted not to crash or to hang, and for training in another language or environment. A process takes a second to start.
 """
@@ -38,6 +39,8 @@ from retrainer.trainers.scikit_learn import finish, prepare
 
 PREFIX = "command: "
 FOLDER = "DRIFTWARDEN_TRAINING"
+KEPT = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TMP", "TEMP", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV"})
+"""Of the environment, besides ``PYTHON...``: what an interpreter needs to start, and no more."""
 _LAUNCHER = Path(__file__).with_name("limited.py")
 _SAID = 300  # characters of standard error in a reason
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # threads count against the limit of memory, and the cores belong to the workers
@@ -50,9 +53,11 @@ class CommandTrainer:
     Parameters
     ----------
     command : as a shell would split it; no shell runs.
+    variables : names of the environment that it is given besides those of `KEPT`.
     """
 
     command: str
+    variables: tuple[str, ...] = ()
 
     def train(self, examples: Examples, specification: MonitorSpecification, context: TrainingContext) -> Candidate:
         """Run the command on all rows.
@@ -75,7 +80,8 @@ class CommandTrainer:
 
     def _run(self, folder: Path, limits: TrainingLimits) -> None:
         started = [sys.executable, str(_LAUNCHER), str(limits.seconds), str(limits.megabytes), *shlex.split(self.command)]
-        environment = os.environ | _ONE_THREAD | {FOLDER: str(folder)}
+        kept = {name: value for name, value in os.environ.items() if name.upper() in KEPT or name.startswith("PYTHON") or name in self.variables}
+        environment = _ONE_THREAD | kept | {FOLDER: str(folder)}
         with (folder / ".said").open("wb") as said:
             process = subprocess.Popen(started, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, env=environment, start_new_session=True)  # noqa: S603  what the monitor's owner asked for
             try:

@@ -25,6 +25,7 @@ from retrainer.provenance import provenance
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import TrainingError, trainer_named
 from retrainer.versions import Version
+from streams.allowed_trainers import TrainerSettings
 from streams.cli.file_options import Label, Prediction, SamplingFraction, Score, Time, TimeFormat, columns, moment
 from streams.cli.options import Json, alert_json, messages, print_json, results, written
 from streams.file_events import ColumnNames, input_columns, outcome_column
@@ -143,7 +144,7 @@ def _reference(given: Path | None, specification: MonitorSpecification, monitor:
 
 
 def _retrained(tables: Iterator[Table], specification: MonitorSpecification, names: ColumnNames, reference: Table, root: Path, *, metrics: bool, told: Told) -> Replayed:
-    trainer, registry, first = trainer_named(specification.retrain.trainer), FilesRegistry(root), HeldRows()
+    trainer, registry, first = trainer_named(specification.retrain.trainer, variables=TrainerSettings().variables), FilesRegistry(root), HeldRows()
     try:
         specification = with_measured_performance(specification, reference, names, trainer)
         rows = labelled_rows(specification, reference, names)

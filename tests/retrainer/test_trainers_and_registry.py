@@ -111,8 +111,11 @@ def test_a_function_of_the_user_trains_and_is_stored(tmp_path: Path) -> None:
     assert candidate.parameters["trainer"].endswith(":logistic")
 
 
-@pytest.mark.parametrize("name", ["xgboost", "no.such.module:train", f"{__name__}:no_such_function"])
-def test_a_trainer_that_does_not_exist_is_the_operators_fault(name: str) -> None:
+@pytest.mark.parametrize("name", ["xgboost", "no.such.module:train", f"{__name__}:no_such_function", "ends_python:train", "divides_by_zero:train"])
+def test_a_trainer_that_does_not_exist_or_cannot_be_imported_is_the_operators_fault(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ends_python.py").write_text("raise SystemExit(3)")
+    (tmp_path / "divides_by_zero.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SettingsError, match=r"retrain\.trainer"):
         trainer_named(name)
 

@@ -96,6 +96,19 @@ def test_a_command_that_cannot_be_started_is_told() -> None:
         trainer_named("command:")
 
 
+def test_a_command_is_given_no_secret_of_the_retrainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTWARDEN_INFLUX_TOKEN", "secret")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    program = tmp_path / "tell.py"
+    program.write_text("import os; print(*sorted(os.environ), file=__import__('sys').stderr); raise SystemExit(1)")
+    trainer = trainer_named(f"command: {shlex.join([sys.executable, str(program)])}", variables=("CUDA_VISIBLE_DEVICES",))
+    with pytest.raises(TrainingError) as told:
+        trainer.train(rows_of(60), specification(), TrainingContext())
+    names = str(told.value).split()
+    assert {"PATH", "CUDA_VISIBLE_DEVICES", "DRIFTWARDEN_TRAINING"} <= set(names)
+    assert "DRIFTWARDEN_INFLUX_TOKEN" not in names
+
+
 def _ends(pid: int) -> bool:
     """Whether a process that was killed is gone, or waits to be reaped, within ten seconds."""
     for _ in range(100):

@@ -20,6 +20,7 @@ from retrainer.decision import Decision
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named
 from retrainer.versions import Version
+from streams.allowed_trainers import TrainerSettings
 from streams.announcements import Announcements, Record
 from streams.asking import read_decisions
 from streams.connection import KafkaConnection
@@ -35,6 +36,7 @@ from tests.streams.test_datasets import record_of
 from tests.waiting import PATIENCE, eventually
 
 CHANGE = 600
+TRAINERS = TrainerSettings(modules="tests.streams.tree_trainer")
 
 
 class RetrainingStream:
@@ -95,7 +97,7 @@ class RetrainingStream:
     def run_until(self, happened: Callable[[], bool], *, name: str = "r0") -> None:
         """Run a retrainer in this process until something has happened."""
         stopping = threading.Event()
-        thread = threading.Thread(target=RetrainerProcess(self.connection, self.registry, datasets=self.datasets, name=name).run, args=(stopping,))
+        thread = threading.Thread(target=RetrainerProcess(self.connection, self.registry, datasets=self.datasets, name=name, trainers=TRAINERS).run, args=(stopping,))
         thread.start()
         try:
             eventually(happened)
@@ -142,4 +144,4 @@ def _retrain(connection: KafkaConnection, registry: FilesRegistry, name: str, de
         tree_trainer.deadly = death[0] == "during"
         DeadlyAnnouncements.death = death
         module.Announcements = DeadlyAnnouncements  # type: ignore[misc]
-    RetrainerProcess(connection, registry, name=name).run(threading.Event())
+    RetrainerProcess(connection, registry, name=name, trainers=TRAINERS).run(threading.Event())

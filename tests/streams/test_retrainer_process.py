@@ -4,47 +4,53 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
 from detectors.monitor import Monitor
 from retrainer.decision import Decision
 from retrainer.registry.files import FilesRegistry
 from retrainer.versions import Request, Version
-from streams.asking import Asking
+from streams.allowed_trainers import TrainerSettings
+from streams.asking import Asking, read_decisions
 from streams.connection import KafkaConnection
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.retrainer import RetrainerProcess
 from streams.topics import Topics
-from streams.wire import decode_points, encode_decision, encode_request, encode_version
+from streams.wire import encode_decision, encode_request, encode_version
 from tests.retrainer.concepts import specification
 from tests.streams.command_line import run
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 
-def test_records_that_cannot_be_read_are_left_out_and_named(broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_records_that_cannot_be_read_and_a_trainer_that_cannot_be_loaded_are_named_and_stop_no_other_model(
+    broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     producer = KafkaProducer(bootstrap_servers=broker)
     garbage = [topics.monitors, topics.versions, topics.alerts, topics.examples, topics.requests]
     for topic in garbage:
         producer.send(topic, key=b"loans", value=b'{"what": "is this"}')
-    producer.send(topics.monitors, key=monitor_key("loans", 1), value=encode_monitor(Monitor(specification=specification())))
-    producer.send(topics.requests, key=b"loans", value=encode_request(Request(request_id="r1", model="loans", requested_at=0)))
+    broken = specification(trainer="no.such.module:fit").model_copy(update={"model": "broken"})
+    for monitor in (broken, specification()):
+        producer.send(topics.monitors, key=monitor_key(monitor.model, 1), value=encode_monitor(Monitor(specification=monitor)))
+        producer.send(topics.requests, key=b"loans", value=encode_request(Request(request_id=f"of {monitor.model}", model=monitor.model, requested_at=0)))
     producer.flush()
     producer.close()
 
     stopping = threading.Event()
-    process = RetrainerProcess(KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix), FilesRegistry(tmp_path))
+    connection = KafkaConnection(bootstrap=broker, topic_prefix=topics.prefix)
+    process = RetrainerProcess(connection, FilesRegistry(tmp_path), trainers=TrainerSettings(modules="no"))
     thread = threading.Thread(target=process.run, args=(stopping,))
     thread.start()
     try:
-        decided = first_points(broker, topics)
+        eventually(lambda: {one.model for one in read_decisions(connection)} == {"broken", "loans"} or not thread.is_alive(), "a decision on each model")
     finally:
         stopping.set()
         thread.join(PATIENCE)
-    assert [(point.measurement, point.fields["cause"]) for point in decided] == [("retraining", "r1")]
+    assert sorted((one.model, one.cause) for one in read_decisions(connection)) == [("broken", "of broken"), ("loans", "of loans")]
+    assert [message for message in map(str, caplog.messages) if "'no.such.module:fit' cannot be imported: ModuleNotFoundError" in message]
     left_out = [record.getMessage() for record in caplog.records if "cannot be read is left out" in record.getMessage()]
     assert sorted(message.split("[")[0] for message in left_out) == sorted(garbage)
 
@@ -87,16 +93,3 @@ def test_without_a_retrainer_nothing_is_said_to_go_on(broker: str, topics: Topic
     asked = run("retrain", "request", "loans", "--wait", "1", "--json", *options)
     assert asked.exit_code == 2
     assert "no retrainer answered within 1 s; is one running?" in json.loads(asked.stdout)["reason"]
-
-
-def first_points(broker: str, topics: Topics) -> list[object]:
-    consumer = KafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest")
-    consumer.assign([TopicPartition(topics.metrics, partition) for partition in sorted(consumer.partitions_for_topic(topics.metrics) or ())])
-    deadline = time.monotonic() + 60
-    try:
-        while time.monotonic() < deadline:
-            for records in consumer.poll(timeout_ms=200).values():
-                return decode_points(records[0].value)
-    finally:
-        consumer.close()
-    raise AssertionError("the retrainer decided nothing within 60 s")

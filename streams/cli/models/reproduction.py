@@ -38,6 +38,7 @@ def reproduce_version(
     """
     from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which the other commands need not wait for
     from retrainer.reproduction import announced_model, task_of, trained  # noqa: PLC0415  as above
+    from streams.allowed_trainers import TrainerSettings  # noqa: PLC0415  as above
     from streams.reproduce import needs_kept_source, reproduce  # noqa: PLC0415  as above
 
     connection = connect(bootstrap, topic_prefix=prefix)
@@ -48,6 +49,9 @@ def reproduce_version(
     specification = specification_of(connection, record)
     if specification is None:
         raise SettingsError(f"no applied monitor of '{model}' has the digest {record.provenance.get('specification')}, under which version {number} was trained")
+    refusal = TrainerSettings().refusal(specification.retrain.trainer)
+    if refusal:
+        raise SettingsError(f"the monitor that version {number} was trained under came by Kafka, and its {refusal}")
     place = None if registry is None else registry_at(registry)
     source = None if place is None else place.source(record)
     if source is None and needs_kept_source(record):
