@@ -24,7 +24,9 @@ class HeldOutVerdict(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     outcome : "promoted": better, and no check forbids it; "rejected": not better by ``min_gain``, or a check failed; "inconclusive": neither is proven.
-    n : rows with a label and a prediction of both.
+    n : rows with a label and a prediction of the champion.
+    silent_champion, silent_challenger : rows with a label that the champion gave no prediction for, which are left out; those of ``n`` that the challenger gave none for,
+        which count as a loss of 1.
     champion_loss, challenger_loss : means.
     difference : champion minus challenger; positive is better. nan without rows.
     interval : 95 %.
@@ -45,9 +47,13 @@ class HeldOutVerdict(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float
     checks: tuple[Check, ...]
     reason: str
+    silent_champion: int = 0
+    silent_challenger: int = 0
 
 
-def compare(champion_loss: Float64, challenger_loss: Float64, *, gate: Gate, challengers: int = 1, checks: Sequence[Check] = ()) -> HeldOutVerdict:
+def compare(
+    champion_loss: Float64, challenger_loss: Float64, *, gate: Gate, challengers: int = 1, checks: Sequence[Check] = (), silent: tuple[int, int] = (0, 0)
+) -> HeldOutVerdict:
     """Judge a challenger by rows that neither model was trained on.
 
     For losses of 0 and 1 "better" is McNemar's exact test, else Student's on the paired differences. Rows are taken for independent.
@@ -58,6 +64,7 @@ def compare(champion_loss: Float64, challenger_loss: Float64, *, gate: Gate, cha
     gate : ``alpha`` and ``min_gain`` count.
     challengers : how many are compared with the champion on this table; they share alpha.
     checks : made on the same rows.
+    silent : rows that the champion did not answer, which are not among these, and rows of these that the challenger did not.
 
     Examples
     --------
@@ -89,8 +96,22 @@ def compare(champion_loss: Float64, challenger_loss: Float64, *, gate: Gate, cha
         not_better=not_better,
         alpha=alpha,
         checks=tuple(checks),
-        reason=f"{forbidden} (difference {told})" if forbidden else reason,
+        reason=(f"{forbidden} (difference {told})" if forbidden else reason) + _of_the_silent(*silent),
+        silent_champion=silent[0],
+        silent_challenger=silent[1],
     )
+
+
+def _of_the_silent(champion: int, challenger: int) -> str:
+    """What is said of rows without an answer.
+
+    Examples
+    --------
+    >>> _of_the_silent(0, 0), _of_the_silent(0, 12), _of_the_silent(3, 0)
+    ('', '; the challenger gave no answer to 12 of them, which count as a loss of 1', '; 3 more rows that the champion gave no answer to are left out')
+    """
+    said = f"; the challenger gave no answer to {challenger} of them, which count as a loss of 1" if challenger else ""
+    return said + (f"; {champion} more rows that the champion gave no answer to are left out" if champion else "")
 
 
 def _p_values(difference: Float64, min_gain: float) -> tuple[float, float]:

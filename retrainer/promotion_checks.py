@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from detectors.columns.class_names import class_names
-from detectors.event_batch import Column, Float64
+from detectors.event_batch import Bool, Column, Float64
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer.checks import Check, calibration_check, limit_check, segment_checks
 from retrainer.trainers import Model
 from retrainer.training_set import latest_rows
-from retrainer.trial import Shadow
+from retrainer.trial import Shadow, silence_counts
 
 MEGABYTE = 1_000_000
 
@@ -40,14 +40,33 @@ def checks_of(
 
     Parameters
     ----------
-    losses : in [0, 1].
+    losses : in [0, 1]; 1 where the challenger gave no answer.
     """
     gate = specification.retrain.gate
     positive = specification.positive_class
-    unit = "mean absolute error" if specification.task == "regression" else "error rate"
-    calibrated = None if positive is None else calibration_check(*scores, np.asarray(class_names(label) == positive), gate)
-    found = (limit_check("loss", mean_loss(predictions[1], label, specification), gate.max_loss, unit, len(label)), *segment_checks(*losses, segment, gate), calibrated)
+    calibrated = None
+    if positive is not None:
+        truth = np.asarray(class_names(label) == positive)
+        calibrated = calibration_check(scores[0], _silence_is_wrong(scores[1], predictions[1], truth), truth, gate)
+    found = (_loss_check(predictions[1], label, specification), *segment_checks(*losses, segment, gate), calibrated)
     return tuple(check for check in found if check is not None)
+
+
+def _loss_check(predictions: Column, label: Column, specification: MonitorSpecification) -> Check | None:
+    """The floor of the loss; where a regression's challenger gave no number it has no mean error, and is not below any floor."""
+    limit, n = specification.retrain.gate.max_loss, len(label)
+    regression = specification.task == "regression"
+    silent = int(np.isnan(np.asarray(predictions, np.float64)).sum()) if regression else 0
+    if silent and limit is not None:
+        reason = f"loss: the challenger gave no number for {silent} of {n} rows, so it has no mean absolute error; at most {limit:g} is allowed"
+        return Check(name="loss", state="failed", value=math.nan, limit=limit, n=n, reason=reason)
+    return limit_check("loss", mean_loss(predictions, label, specification), limit, "mean absolute error" if regression else "error rate", n)
+
+
+def _silence_is_wrong(score: Float64, predictions: Column, positive: Bool) -> Float64:
+    """(n,) scores of a challenger, as far from the truth as can be where it gave no answer; as they are of one that never tells any."""
+    silent = np.array([name is None for name in class_names(predictions).tolist()], np.bool_)
+    return np.where(silent, np.where(positive, 0.0, 1.0), score) if np.isfinite(score).any() else score
 
 
 def promotion_checks(rows: Examples, *, serving: str, champion: Model | None, challenger: Model, cut: int, scale: float, specification: MonitorSpecification) -> tuple[Check, ...]:
@@ -65,8 +84,8 @@ def promotion_checks(rows: Examples, *, serving: str, champion: Model | None, ch
     own = judged.version == serving if serving else np.ones(len(judged), np.bool_)
     asked = None if own.all() else champion  # of what another version answered
     old, new = shadow.champion(serving, None if asked is None else shadow.predicted(serving, asked)), shadow.predicted("challenger", challenger)
-    losses = shadow.losses(old, scale), shadow.losses(new, scale)
-    known = np.flatnonzero(np.isfinite(losses[0]) & np.isfinite(losses[1]))
+    losses = shadow.losses(old, scale), silence_counts(shadow.losses(new, scale))
+    known = np.flatnonzero(np.isfinite(losses[0]))  # as the gate judges
     elsewhere = np.full(len(judged), np.nan) if asked is None else asked.score(judged.features)
     scores = np.where(own, judged.score, elsewhere), challenger.score(judged.features)
     limit = specification.retrain.gate.max_megabytes

@@ -116,6 +116,17 @@ def losses(predictions: Column, label: Column, task: Task, scale: float) -> Floa
     return np.asarray(np.where(names == None, np.nan, (names != class_names(label)).astype(np.float64)))  # noqa: E711  elementwise
 
 
+def silence_counts(loss: Float64) -> Float64:
+    """(n,) losses of a challenger: 1 where it gave no answer, or it would be judged by the rows that it likes to answer.
+
+    Examples
+    --------
+    >>> silence_counts(np.array([0.0, np.nan])).tolist()
+    [0.0, 1.0]
+    """
+    return np.where(np.isfinite(loss), loss, 1.0)
+
+
 def fixed_scale(predictions: Column, label: Column) -> float:
     """Scale of a regression's losses: the 95 % quantile of the champion's absolute errors before the test; 1 where there are none."""
     errors = np.abs(np.asarray(predictions, np.float64) - np.asarray(label, np.float64))

@@ -24,7 +24,7 @@ from retrainer.registry import RegistryError
 from retrainer.saved import SavedTrial
 from retrainer.trainers import Model
 from retrainer.training_checks import those_recorded
-from retrainer.trial import Shadow, Trial, scale_before
+from retrainer.trial import Shadow, Trial, scale_before, silence_counts
 from retrainer.versions import Version
 
 HALVED = 2
@@ -121,7 +121,7 @@ class Trials:
             old, new = shadow.losses(current, trial.scale), shadow.losses(answers, trial.scale)
             judged = shadow.served_by(version) if trial.served else shadow.judged(trial.cut)
             usable = judged & np.isfinite(old)
-            pairs[version] = (np.flatnonzero(usable), old, np.where(np.isfinite(new), new, 1.0))
+            pairs[version] = (np.flatnonzero(usable), old, silence_counts(new))
 
         def advance(end: int) -> list[tuple[Trial, GateState, Verdict, Int64]]:
             stepped = []

@@ -19,7 +19,7 @@ from retrainer.checks import limit_check
 from retrainer.held_out import HeldOutVerdict, compare
 from retrainer.promotion_checks import MEGABYTE, checks_of
 from retrainer.registry import load_model, verified
-from retrainer.trial import fixed_scale, losses
+from retrainer.trial import fixed_scale, losses, silence_counts
 from streams.tables import Table
 
 
@@ -103,7 +103,7 @@ def task_of(table: Table, label: str) -> Task:
 def compared(
     champion: Answers, challenger: Answers, table: Table, label: str, specification: MonitorSpecification, *, segments: tuple[str, ...] = (), challengers: int = 1
 ) -> HeldOutVerdict:
-    """The verdict on rows with a label and both predictions.
+    """The verdict on rows with a label and a prediction of the champion, by the rule of the live gate: where the challenger gives none, it is wrong.
 
     Parameters
     ----------
@@ -118,8 +118,10 @@ def compared(
             _answers_classes(model, truth, table.source)
     scale = fixed_scale(champion.prediction, truth) if specification.task == "regression" else 1.0
     found = [losses(model.prediction, truth, specification.task, scale) for model in (champion, challenger)]
-    known = np.flatnonzero(np.isfinite(found[0]) & np.isfinite(found[1]) & _present(truth))
-    old, new = found[0][known], found[1][known]
+    labelled, answered = _present(truth), np.isfinite(found[0])
+    known = np.flatnonzero(labelled & answered)
+    old, new = found[0][known], silence_counts(found[1][known])
+    silent = int((labelled & ~answered).sum()), int(np.isnan(found[1][known]).sum())
     predictions, scores = ((champion.prediction[known], challenger.prediction[known]), (champion.score[known], challenger.score[known]))
     gate = specification.retrain.gate
     checks = [check for name in segments or ("",) for check in checks_of(predictions, (old, new), scores, truth[known], _segment(name, table)[known], specification)]
@@ -128,7 +130,7 @@ def compared(
         limit_check("latency", challenger.milliseconds, gate.max_milliseconds, "ms for 1,000 rows", len(table)),
     )
     unique = list({check.name: check for check in (*checks, *limits) if check is not None}.values())
-    return compare(old, new, gate=gate, challengers=challengers, checks=unique)
+    return compare(old, new, gate=gate, challengers=challengers, checks=unique, silent=silent)
 
 
 def _answers_classes(model: Answers, truth: Column, source: str) -> None:

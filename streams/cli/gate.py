@@ -79,7 +79,13 @@ def _judged(
         specification = MonitorSpecification(model=data.stem, task=task or task_of(table, truth))
     else:
         specification = load_specification(monitor)
-        segments = segments or tuple(name for name in specification.segments if name in table.columns)
+        missing = [] if segments else [name for name in specification.segments if name not in table.columns]
+        if missing:
+            raise SettingsError(
+                f"{data} has no column {missing[0]!r}, which {monitor} names among its segments; there are: {', '.join(table.columns)}. "
+                "Give the data that column, or say with --segment which columns are to be judged"
+            )
+        segments = segments or specification.segments
     specification = with_classes(specification, table, truth)
     old, new = (answers(name, table, specification.task) for name in (champion, challenger))
     return compared(old, new, table, truth, specification, segments=segments, challengers=challengers)
@@ -96,6 +102,8 @@ def _show(verdict: HeldOutVerdict, champion: str, challenger: str, data: Path) -
         table.add_column(heading, justify="right" if heading in {"found", "at most", "rows"} else "left")
     table.add_row("loss of the champion", "", _number(verdict.champion_loss), "", f"{verdict.n:,}")
     table.add_row("loss of the challenger", "", _number(verdict.challenger_loss), "", f"{verdict.n:,}")
+    if verdict.silent_challenger:
+        table.add_row("  of them without an answer", "", "", "", f"{verdict.silent_challenger:,}")
     for check in verdict.checks:
         table.add_row(check.name, check.state, _number(check.value), _number(check.limit), f"{check.n:,}" if check.n else "", style=_STYLES[check.state])
     out.print(table)

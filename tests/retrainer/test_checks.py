@@ -13,6 +13,7 @@ from detectors.specification import MonitorSpecification
 from retrainer.checks import Check, calibration_check, failed, limit_check, proven_worse, segment_checks
 from retrainer.held_out import compare
 from retrainer.promotion_checks import checks_of
+from retrainer.trial import silence_counts
 
 
 def losses(seed: int, n: int, *, gain: float, disagreement: float = 0.2) -> tuple[Float64, Float64]:
@@ -53,6 +54,21 @@ def test_a_floor_forbids_what_is_better_and_still_too_bad() -> None:
     spec = MonitorSpecification.model_validate({"model": "loans", "retrain": {"gate": {"max_loss": 0.5}}})
     (check,) = checks_of((old, new), (np.ones(10), (new != label).astype(float)), (nothing, nothing), label, np.full(10, "", object), spec)
     assert (check.name, check.state, check.value) == ("loss", "failed", 0.6)
+
+
+def test_no_answer_is_a_wrong_answer_to_every_check() -> None:
+    n = 400
+    label = np.array(["yes", "no"] * (n // 2), object)
+    shy = np.where(np.arange(n) % 4 == 0, None, label)
+    spec = MonitorSpecification.model_validate({"model": "loans", "positive": "yes", "retrain": {"gate": {"max_loss": 0.1}}})
+    sure = (label == "yes").astype(float)
+    losses = (np.zeros(n), silence_counts(np.where(shy == None, np.nan, 0.0)))  # noqa: E711  elementwise
+    found = checks_of((label, shy), losses, (sure, sure), label, np.full(n, "city=Ulm", object), spec)
+    assert {check.name: check.state for check in found} == {"loss": "failed", "segment city=Ulm": "failed", "calibration": "failed"}
+    numbers = MonitorSpecification.model_validate({"model": "price", "task": "regression", "retrain": {"gate": {"max_loss": 5}}})
+    nothing, price = np.full(4, np.nan), np.arange(4.0)
+    (check,) = checks_of((price, np.array([0, 1, 2, np.nan])), (np.zeros(4), np.array([0.0, 0, 0, 1])), (nothing, nothing), price, np.full(4, "", object), numbers)
+    assert (check.state, check.reason[:55]) == ("failed", "loss: the challenger gave no number for 1 of 4 rows, so")
 
 
 def test_what_is_not_known_is_no_failure() -> None:

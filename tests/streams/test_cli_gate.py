@@ -75,6 +75,39 @@ def test_artifacts_answer_for_themselves(tmp_path: Path) -> None:
     assert refused.exit_code == 3
 
 
+def test_a_challenger_that_does_not_answer_what_is_hard_is_not_better(rows: Path, tmp_path: Path) -> None:
+    held_out = pd.read_csv(rows)
+    held_out["shy"] = held_out["bad"].where(held_out["bad"] == held_out["label"])
+    held_out.loc[:9, "usual"] = None
+    rng = np.random.default_rng(2)
+    held_out["price"] = rng.normal(size=len(held_out))
+    held_out["near"] = held_out["price"] + rng.normal(scale=0.5, size=len(held_out))
+    far = held_out["price"] + rng.normal(size=len(held_out))
+    held_out["shy_number"] = far.where((far - held_out["price"]).abs() < 0.3)
+    path = tmp_path / "shy.csv"
+    held_out.to_csv(path, index=False)
+    shy = int(held_out["shy"][10:].isna().sum())
+    found = run("gate", "--champion", "usual", "--challenger", "shy", "--data", path, "--json")
+    told = json.loads(found.stdout)
+    assert (found.exit_code, told["verdict"], told["n"], told["silent_champion"], told["silent_challenger"]) == (1, "rejected", 2_990, 10, shy)
+    assert told["challenger_loss"] == pytest.approx(shy / 2_990)
+    shown = run("gate", "--champion", "usual", "--challenger", "shy", "--data", path)
+    assert f"the challenger gave no answer to {shy} of them, which count as a loss of 1; 10 more rows that the champion gave no answer to are left out" in shown.stdout
+    numbers = run("gate", "--champion", "near", "--challenger", "shy_number", "--data", path, "--label", "price")
+    assert numbers.exit_code == 1
+
+
+def test_a_segment_of_the_monitor_that_the_data_do_not_have_is_refused_unless_others_are_named(rows: Path, tmp_path: Path) -> None:
+    monitor = tmp_path / "monitor.yaml"
+    monitor.write_text("model: loans\nsegments: [city, country]\n")
+    arguments = ("gate", "--champion", "bad", "--challenger", "unfair", "--data", rows, "--monitor", monitor)
+    refused = run(*arguments)
+    assert refused.exit_code == 3
+    assert "has no column 'country'" in refused.stderr
+    assert "--segment" in refused.stderr
+    assert run(*arguments, "--segment", "city").exit_code == 1
+
+
 @pytest.mark.parametrize("arguments", [("--champion", "usual", "--challenger", "nobody"), ("--champion", "usual", "--challenger", "good", "--label", "truth")])
 def test_what_cannot_be_judged_is_neither_verdict(rows: Path, arguments: tuple[str, ...]) -> None:
     found = run("gate", *arguments, "--data", rows)
