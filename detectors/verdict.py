@@ -12,7 +12,7 @@ import numpy as np
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.event_batch import UInt8 as Codes
 
-AlertKind = Literal["drift", "performance", "quality", "service", "labels", "watchdog", "label shift"]
+AlertKind = Literal["drift", "performance", "quality", "service", "label shift"]
 Group = Literal["performance", "features", "quality", "service"]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from detectors.errors import DriftwardenError
 from detectors.event_batch import Column
 from detectors.rows.examples import Examples
+from detectors.settings.stored import STORED
 from detectors.specification import MonitorSpecification
 from retrainer.provenance import provenance
 from retrainer.registry import digest_of, load_model
@@ -152,7 +153,7 @@ def train_again(task: Task, *, trainer: Trainer | None = None) -> tuple[bytes, d
     rows = unpacked(task.rows)
     if digest(rows) != task.rows_digest:
         raise DriftwardenError(f"the rows of the task have the digest {digest(rows)}, but {task.rows_digest} was written down: the file was changed")
-    specification = MonitorSpecification.model_validate(task.specification)
+    specification = MonitorSpecification.model_validate(task.specification, context=STORED)
     champion = load_model(task.champion) if task.champion else None
     parent = champion if task.mode == "online" else None
     context = TrainingContext(seed=task.seed, cause=task.cause, mode=task.mode, parent=parent)  # type: ignore[arg-type]  # one of the two modes, as announced

@@ -66,7 +66,11 @@ class TrainerSettings(BaseSettings):
         if not colon:
             return ""
         if kind == "command":
-            may = any(_is_listed(shlex.split(rest), shlex.split(listed)) for listed in self.commands.split(";"))
+            try:
+                words = shlex.split(rest)
+            except ValueError as error:
+                return f"retrain.trainer {trainer!r} cannot be taken apart: {str(error).lower()}"
+            may = any(_is_listed(words, shlex.split(listed)) for listed in self.commands.split(";"))
             return "" if may else f"retrain.trainer {trainer!r} may not be run here; set DRIFTWARDEN_TRAINER_COMMANDS='{rest.strip()}' for this process, if you trust the program"
         may = is_allowed(kind, self.modules)
         return "" if may else f"retrain.trainer {trainer!r} may not be imported here; set DRIFTWARDEN_TRAINER_MODULES={kind} for this process, if you trust its code"

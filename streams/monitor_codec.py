@@ -11,6 +11,7 @@ import msgspec
 from detectors.acknowledgement import Acknowledgement
 from detectors.monitor import Monitor, Monitors
 from detectors.profile import Profile
+from detectors.settings.stored import STORED
 from detectors.specification import MonitorSpecification
 
 
@@ -31,7 +32,7 @@ def decode_monitor(data: bytes) -> Monitor:
     if "reference" in stored.specification:
         reference = _REFERENCE.decode(stored.specification["reference"])
         plain["reference"] = {name: _profile(value) if name == "profile" else msgspec.json.decode(value) for name, value in reference.items()}
-    return Monitor(specification=MonitorSpecification.model_validate(plain), revision=stored.revision, effective_from=stored.effective_from)
+    return Monitor(specification=MonitorSpecification.model_validate(plain, context=STORED), revision=stored.revision, effective_from=stored.effective_from)
 
 
 def _profile(data: msgspec.Raw) -> Profile | None:

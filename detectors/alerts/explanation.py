@@ -22,8 +22,6 @@ _NEXT = {
     "quality": "Mend the pipeline that fills the columns named above; a training on such rows would learn the fault.",
     "label shift": "Classes became more or less frequent, and each looks as it did: set the model's thresholds, or its prior, for their shares; no training is needed for that.",
     "service": "Look at the service's own logs since the change.",
-    "labels": "Ask whoever sends the labels; figures of performance since the change rest on what came.",
-    "watchdog": "Look at the workers' logs: while they are behind, nothing else is watched.",
 }
 
 

@@ -6,11 +6,12 @@ import difflib
 import shlex
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.duration import Duration, parse_duration
 from detectors.profile import Frozen
 from detectors.settings.function_path import is_function_path
+from detectors.settings.stored import is_stored
 
 
 class Gate(Frozen):
@@ -30,6 +31,15 @@ class Gate(Frozen):
     max_loss: float | None = Field(default=None, gt=0, description="largest error rate (or mean absolute error) of a challenger that is promoted")
     max_megabytes: float | None = Field(default=None, gt=0, description="largest artifact of a challenger that is promoted")
     max_milliseconds: float | None = Field(default=None, gt=0, description="longest time that a challenger may take for 1,000 rows; for `driftwarden gate`")
+
+    @model_validator(mode="after")
+    def _there_is_time_for_a_verdict(self, info: ValidationInfo) -> Gate:
+        if self.max_wait < self.min_evidence and not is_stored(info):
+            raise ValueError(
+                f"max_wait must be at least min_evidence, got {self.max_wait} and {self.min_evidence}; "
+                "each trial would end as inconclusive before it may be judged: raise max_wait, or lower min_evidence"
+            )
+        return self
 
 
 Trigger = Literal["performance", "drift", "label shift"]
@@ -118,7 +128,9 @@ class Retrain(Frozen):
 
     @field_validator("trainer")
     @classmethod
-    def _there_is_such_a_trainer(cls, name: str) -> str:
+    def _there_is_such_a_trainer(cls, name: str, info: ValidationInfo) -> str:
+        if is_stored(info):
+            return name  # its trainings are rejected with the reason
         if name.startswith("command:"):
             try:
                 words = shlex.split(name.removeprefix("command:"))
@@ -146,6 +158,12 @@ class Retrain(Frozen):
         if len(set(names)) < len(names):
             raise ValueError(f"online must name each family once, got {list(names)}; two of the same would say the same")
         return names
+
+    @model_validator(mode="after")
+    def _never_has_no_votes(self, info: ValidationInfo) -> Retrain:
+        if self.policy == "never" and self.votes and not is_stored(info):
+            raise ValueError(f"votes start trainings by alerts, which policy: never rules out, got {', '.join(self.votes)}; leave votes out, or the policy")
+        return self
 
     @model_validator(mode="after")
     def _a_canary_asks_nobody(self) -> Retrain:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+from typing import Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.duration import Duration, format_duration, parse_duration
 from detectors.profile import Frozen, Profile
+from detectors.settings.stored import is_stored
+from detectors.verdict import AlertKind
 
 
 class Labels(Frozen):
     """When labels come, and how long a prediction waits for its own."""
 
-    delay: Duration = Field(default=0, description="typical time from prediction to label")
+    delay: Duration = Field(default=0, ge=0, description="typical time from prediction to label")
     timeout: Duration = Field(default=parse_duration("7d"), gt=0, description="a prediction without a label after this long is given up")
     corrections: bool = Field(default=False, description="whether a label that came with its prediction may be corrected later; labels that came by themselves always may")
     max_waiting: int = Field(default=1_000_000, gt=0, description="predictions that may wait for labels in one source partition; then the oldest are given up, and counted")
+
+    @model_validator(mode="after")
+    def _labels_come_in_time(self, info: ValidationInfo) -> Labels:
+        if self.delay > self.timeout and not is_stored(info):
+            got = f"{format_duration(self.delay)} and {format_duration(self.timeout)}"
+            raise ValueError(f"delay must be at most labels.timeout, got {got}; a prediction would be given up before its label comes: raise the timeout")
+        return self
 
 
 class Reference(Frozen):
@@ -144,8 +154,18 @@ class Alerts(Frozen):
 
     floors: Floors = Floors()
     severity: dict[str, Literal["warning", "critical"]] = Field(default_factory=_SEVERITY.copy, description="by alert kind; default warning")
-    cooldown: Duration = Field(default=parse_duration("1h"), description="for this long after its resolution an alert is opened again by a change that began before")
+    cooldown: Duration = Field(default=parse_duration("1h"), ge=0, description="for this long after its resolution an alert is opened again by a change that began before")
     resolve_after: Duration = Field(default=parse_duration("10m"), gt=0, description="an alert is resolved when the effect stayed below half its floor for this long")
+
+    @field_validator("severity")
+    @classmethod
+    def _alerts_have_such_kinds(cls, severity: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        kinds = get_args(AlertKind)
+        strange = [kind for kind in severity if kind not in kinds]
+        if strange and not is_stored(info):
+            near = difflib.get_close_matches(strange[0], kinds, n=1)
+            raise ValueError(f"severity is by kind of alert ({', '.join(kinds)}), got {strange[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return severity
 
 
 class Objective(Frozen):

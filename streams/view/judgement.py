@@ -15,7 +15,7 @@ from streams.view.evidence import AlertView
 from streams.view.wording import Clock, number, share
 
 State = Literal["healthy", "recovered", "changed", "unhealthy", "not judged", "not proven"]
-_FIRST = {"performance": 0, "watchdog": 1, "service": 2, "quality": 3, "labels": 4, "label shift": 5, "drift": 6}
+_FIRST = {"performance": 0, "service": 1, "quality": 2, "label shift": 3, "drift": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Judgement:
 
     Attributes
     ----------
-    state : ``unhealthy`` with an open alert on performance, service, quality, labels or the watch itself; ``changed`` with open drift alone; ``not proven``
+    state : ``unhealthy`` with an open alert on performance, service or quality; ``changed`` with open drift or a label shift alone; ``not proven``
         where a check found columns that moved, but no alert.
     sentence : for people.
     since : when the change that made the model unhealthy or changed began, of a healthy one when it was so again; epoch milliseconds, None where nothing happened.

@@ -152,7 +152,7 @@ def test_a_promotion_earns_challengers_of_the_newest_rows_and_a_cause_without_on
     assert (state.stage, due(state, once)) == (Stage.SERVING, ())
 
 
-@pytest.mark.parametrize("settings", [{"follow_up": False}, {"policy": "never", "votes": {"performance": 1.0}}, {"champion": "adaptive", "new_labels": 9_000}])
+@pytest.mark.parametrize("settings", [{"follow_up": False}, {"champion": "adaptive", "new_labels": 9_000}])
 def test_a_promotion_earns_nothing_where_it_is_not_asked_for(settings: dict[str, object]) -> None:
     once = Retrain.model_validate({"refresh": [200]} | settings)
     state, _ = decide(opened(), labels(200, 300), trained("2", 290), passed("2"), retrain=once)
@@ -178,7 +178,7 @@ def test_targets_that_were_passed_while_nobody_looked_are_trained_once() -> None
         ("performance", "drift", "DoNothing"),
         ("any", "drift", "Collect"),
         ("any", "quality", "DoNothing"),
-        ("any", "watchdog", "DoNothing"),
+        ("any", "service", "DoNothing"),
     ],
 )
 def test_the_policy_says_which_alerts_start_a_training(policy: str, kind: str, instruction: str) -> None:

@@ -154,7 +154,12 @@ def test_the_floor_and_the_schedule_fall_at_the_same_rows_however_they_were_batc
     rows = stream([(2_600, "old")], model)
     said = []
     for batch in (90, 2_600):
-        loop = RetrainLoop(specification(policy="never", new_labels=900, schedule="30m", refresh=[200], gate={"max_wait": 300}), TRAINER, FilesRegistry(tmp_path), records=first)
+        loop = RetrainLoop(
+            specification(policy="never", new_labels=900, schedule="30m", refresh=[200], gate={"max_wait": 300, "min_evidence": 300}),
+            TRAINER,
+            FilesRegistry(tmp_path),
+            records=first,
+        )
         loop.announced.keep("1", model)
         said.append(feed(loop, rows, batch=batch))
     assert said[0] == said[1]

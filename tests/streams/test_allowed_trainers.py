@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from detectors.errors import SettingsError
+from detectors.settings.stored import STORED
+from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion, table_examples
 from retrainer.loop import RetrainLoop
 from retrainer.registry.files import FilesRegistry
@@ -64,8 +66,18 @@ def test_what_is_listed_is_the_trainer_and_what_cannot_be_loaded_fails_each_trai
     settings = TrainerSettings(commands="python train.py --depth 3; Rscript train.R *", environment="CUDA_VISIBLE_DEVICES")
     for name in ("tests.streams.tree_trainer:fit", "command: python  'train.py' --depth 3", "scikit-learn"):
         assert trainer_for(specification(trainer=name), settings) == trainer_named(name, variables=("CUDA_VISIBLE_DEVICES",))
-    for name in ("missing:fit", "tests.streams.retraining_stream:fit", "command: python train.py --depth 4", "command: Rscript other.R", "command: python"):
-        trainer = trainer_for(specification(trainer=name), settings)
+    for name in (
+        "missing:fit",
+        "tests.streams.retraining_stream:fit",
+        "command: python train.py --depth 4",
+        "command: Rscript other.R",
+        "command: python",
+        "sckit-learn",
+        "command:",
+        "command: '",
+    ):
+        applied_before = MonitorSpecification.model_validate({"model": "loans", "retrain": {"trainer": name}}, context=STORED)
+        trainer = trainer_for(applied_before, settings)
         assert isinstance(trainer, RefusedTrainer)
         with pytest.raises(TrainingError, match=r"retrain\.trainer"):
             trainer.train(NO_ROWS, specification(), TrainingContext())

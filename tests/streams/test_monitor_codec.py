@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from detectors.monitor import Monitor
@@ -34,3 +36,18 @@ def test_models_with_one_reference_share_its_profile_and_others_do_not() -> None
     assert first is second
     assert other is not None
     assert other != first
+
+
+def test_a_monitor_that_was_applied_before_there_was_a_rule_against_its_settings_is_read_as_it_was() -> None:
+    settings: dict[str, dict[str, object]] = {
+        "retrain": {"trainer": "sckit-learn", "policy": "never", "votes": {"drift": 1}, "gate": {"max_wait": 400}},
+        "labels": {"delay": "9d"},
+        "alerts": {"severity": {"watchdog": "critical"}},
+    }
+    stored = json.loads(encode_monitor(monitor("churn")))
+    for name, content in settings.items():
+        with pytest.raises(ValueError, match=name):
+            MonitorSpecification.model_validate({"model": "churn", name: content})
+        stored["specification"][name] = content
+    found = decode_monitor(json.dumps(stored).encode()).specification
+    assert (found.retrain.trainer, found.retrain.gate.max_wait, found.labels.delay, found.alerts.severity) == ("sckit-learn", 400, 777_600_000, {"watchdog": "critical"})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from detectors.errors import SettingsError
 from detectors.references.reference import profile_of
@@ -63,6 +64,28 @@ def test_a_duration_without_a_unit_is_refused_because_it_would_be_milliseconds()
         parse_specification("model: m\npane: 10\nwindows: [10m,\n  60]\nlabels:\n  delay: 2\nlateness: 0\n")
     told = [line.partition(": a duration is a number and a unit")[0] for line in str(caught.value).splitlines()]
     assert told == ["monitor.yaml:2: pane", "monitor.yaml:4: windows.1", "monitor.yaml:6: labels.delay"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "told"),
+    [
+        ("retrain:\n  gate: {max_wait: 400}", 3, "max_wait must be at least min_evidence, got 400 and 500"),
+        ("retrain:\n  policy: never\n  votes: {drift: 1}", 4, "votes start trainings by alerts, which policy: never rules out, got drift"),
+        ("labels:\n  delay: 9d", 3, "delay must be at most labels.timeout, got 9d and 7d"),
+        ("alerts:\n  severity: {performnce: critical}", 3, "got 'performnce'; did you mean 'performance'?"),
+    ],
+)
+def test_settings_that_cannot_be_meant_together_are_refused(content: str, line: int, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse_specification(f"model: m\n{content}\n")
+    assert str(refused.value).startswith(f"monitor.yaml:{line}: ")
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [{"labels": {"delay": -5}}, {"alerts": {"cooldown": -1}}])
+def test_a_duration_before_nothing_is_refused_where_it_is_a_number(content: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        MonitorSpecification.model_validate({"model": "m", **content})
 
 
 def test_a_file_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
