@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -38,9 +39,12 @@ PANES = 500
 """Looks at a file: enough to say where it changed, few enough that a small pane still holds a few rows."""
 
 CHECKS_PER_FALSE_ALARM = 100
+
+Verdict = Literal["drift", "no proven change", "no material change", "too little data"]
 LARGE_ERRORS = 0.1
 """Share of a regression's rows, those with the largest errors, that count as wrong where slices are looked for."""
 
+_JUDGED = {"ok", "warning"}
 _WINDOWS = 8  # a chart's window is an eighth of the file; shorter ones cost more than all the detectors
 
 
@@ -97,6 +101,15 @@ class Checked:
     def moved(self) -> tuple[Finding, ...]:
         """Findings with a difference beyond the floor that is not proven."""
         return tuple(finding for finding in self.findings if finding.moved)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the whole file; ``too little data`` where no monitor has seen enough to say anything, which is not the same as no change."""
+        if self.drifted:
+            return "drift"
+        if self.moved:
+            return "no proven change"
+        return "no material change" if any(finding.state in _JUDGED for finding in self.findings) else "too little data"
 
 
 def known_columns(reference: Table, live: Table, names: ColumnNames, tell: Callable[[str], None]) -> ColumnNames:

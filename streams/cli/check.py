@@ -15,14 +15,15 @@ from rich.table import Table as Shown
 
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.verdict import Effect
-from streams.check import Checked, Finding, check_tables
+from streams.check import Checked, Finding, Verdict, check_tables
 from streams.cli.file_options import Ignore, Label, Prediction, Score, Time, TimeFormat, columns
 from streams.cli.options import Json, messages, print_json, results, written
 from streams.monitor_file import format_specification
 from streams.tables import read_table
 from streams.whole_file import MEANINGS
 
-_DRIFT, _ERROR = 1, 2
+_DRIFT, _UNTOLD = 1, 2
+_EXIT_CODES: dict[Verdict, int] = {"drift": _DRIFT, "no proven change": 0, "no material change": 0, "too little data": _UNTOLD}
 _WIDE = 110  # characters; in less, distances and counts would push the verdict off the screen
 _PSI = "PSI (by chance,\nrows independent)"
 _ONLY_WIDE = (_PSI, "n")
@@ -64,7 +65,7 @@ def command(
 ) -> None:
     """Compare a file with the one that a model was trained on; no Kafka, one line.
 
-    Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters, or none that is proven; 1: there is one; 2: it could not be told.
+    Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters, or none that is proven; 1: there is one; 2: it could not be told, as there is too little data, or for an error.
     A file in which nothing changed is called changed once in a hundred checks. Intervals allow for rows that resemble their neighbours.
     A column further off than its floor is "moved, within its noise" where its interval reaches the floor, "moved, unproven" where it does not, but is not far enough for an alarm.
     Columns of label, prediction and score are found by usual names (label, target, y, prediction, y_pred, score, ...).
@@ -75,9 +76,9 @@ def command(
         raise
     except Exception as error:  # Python's own exit code would be 1, which means drift here
         messages().print_exception()
-        raise typer.Exit(_ERROR) from error
-    if checked.drifted:
-        raise typer.Exit(_DRIFT)
+        raise typer.Exit(_UNTOLD) from error
+    if code := _EXIT_CODES[checked.verdict]:
+        raise typer.Exit(code)
 
 
 def _checked(
@@ -107,7 +108,7 @@ def _checked(
     if json:
         print_json(
             {
-                "verdict": "drift" if checked.drifted else "no proven change" if checked.moved else "no material change",
+                "verdict": checked.verdict,
                 "rows_reference": len(reference),
                 "rows": checked.replayed.rows,
                 "findings": [asdict(finding) for finding in checked.findings],
@@ -143,7 +144,7 @@ def _show(checked: Checked, train: Path, live: Path, rows_reference: int) -> Non
         out.print(
             f"no proven change, but {_named(checked.moved)} moved by more than {'its floor' if len(checked.moved) == 1 else 'their floors'}", style="bold yellow", soft_wrap=True
         )
-    elif any(finding.state in {"ok", "warning"} for finding in checked.findings):
+    elif checked.verdict == "no material change":
         out.print("no change that matters", style="bold green")
     else:
         out.print("no change was found, but there is too little data to tell", style="bold yellow")

@@ -54,6 +54,14 @@ def test_a_file_like_the_reference_is_exit_code_0_and_the_monitor_can_be_applied
     assert "<html" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_three_rows_are_too_few_to_tell_and_the_exit_code_is_2(train: Path, tmp_path: Path) -> None:
+    _frame(3, 2).to_csv(tmp_path / "live.csv", index=False)
+    done = run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--json")
+    assert done.exit_code == 2, done.output
+    assert json.loads(done.stdout)["verdict"] == "too little data"
+    assert "too little data to tell" in run("check", train, tmp_path / "live.csv", "--out", tmp_path).stdout
+
+
 def test_what_changed_is_named_with_its_effect_and_the_row_and_the_exit_code_is_1(train: Path, tmp_path: Path) -> None:
     _frame(6_000, 2, shift_from=3_000).to_csv(tmp_path / "live.csv", index=False)
     done = run("check", train, tmp_path / "live.csv", "--out", tmp_path, "--json")
