@@ -79,7 +79,7 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One monitor's part of an alert; every figure can be recomputed from ``reference``, ``current`` and ``basis``, see `detectors.recomputation`."""
+    """One monitor's part of an alert; every figure can be recomputed from ``reference``, ``current`` and ``basis``, see `detectors.alerts.recomputation`."""
 
     name: str  # "feature:salary", "prediction", "error_rate", "missing:age", ...
     statistic: str
@@ -91,3 +91,8 @@ class Evidence:
     reference: dict[str, object] = field(default_factory=dict)  # bins or counts
     current: dict[str, object] = field(default_factory=dict)
     basis: dict[str, object] = field(default_factory=dict)  # budget share, sums of the window, what was known of the events' dependence
+
+    @property
+    def left_out(self) -> bool:
+        """Whether ``reference``, ``current`` and ``basis`` were left out because the alert's record would have been too large."""
+        return self.basis.get("left_out") == "size"

@@ -26,7 +26,7 @@ POINTS_PER_RECORD = 500
 TRAFFIC_FIGURES = {"predictions": "predictions", "labels": "labels", "duplicates": "duplicate_events", "late": "late_events", "given_up": "state_given_up"}
 """Which figure a field of closed panes' traffic is counted by."""
 
-MAX_ALERT_BYTES = 900_000  # below Kafka's default limit; more bins than those of some 150 columns would stop the worker
+MAX_ALERT_BYTES = 900_000  # below Kafka's default limit of a record; the bins of more than some 150 columns would stop the worker
 
 
 class DetectDriver:

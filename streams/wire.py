@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal, TypeVar
@@ -24,6 +23,7 @@ from detectors.rfc3339 import format_time, parse_time
 from detectors.verdict import Evidence
 from retrainer.decision import Decision
 from retrainer.versions import Request, Version
+from streams.alert_size import fitted
 
 _Record = TypeVar("_Record", Alert, Decision, Request, Version, Point)
 SchemaName = Literal["prediction", "features", "label", "alert", "request", "decision", "version", "point"]
@@ -45,31 +45,17 @@ def encode_alert(alert: Alert, *, max_bytes: int | None = None) -> bytes:
 
     Parameters
     ----------
-    max_bytes : where it would be more, the edges of current bins are left out, which are the reference's; then the bins of the weakest monitors, whose figures cannot be
-        computed again.
+    max_bytes : where it would be more, evidence and then names of the weakest monitors are left out, see `streams.alert_size.fitted`.
     """
-    encoded = _encode(_with_times(alert, _ALERT_TIMES))
-    if max_bytes is None or len(encoded) <= max_bytes:
-        return encoded
-    alert = msgspec.structs.replace(alert, monitors=tuple(_without_edges_twice(evidence) for evidence in alert.monitors))
-    encoded = _encode(_with_times(alert, _ALERT_TIMES))
-    if len(encoded) <= max_bytes:
-        return encoded
-    bare = [replace(evidence, reference={}, current={}, basis={}) for evidence in alert.monitors]
-    costs = [len(_encode(whole)) - len(_encode(small)) for whole, small in zip(alert.monitors, bare, strict=True)]
-    left = max_bytes - len(encoded) + sum(costs)
-    for place in sorted(range(len(bare)), key=lambda place: -alert.monitors[place].value / alert.monitors[place].threshold):
-        left -= costs[place]
-        if left < 0:
-            break
-        bare[place] = alert.monitors[place]
-    return _encode(_with_times(msgspec.structs.replace(alert, monitors=tuple(bare)), _ALERT_TIMES))
+    return _encode(_alert_as_plain(alert if max_bytes is None else fitted(alert, max_bytes, _size)))
 
 
-def _without_edges_twice(evidence: Evidence) -> Evidence:
-    if evidence.current.get("edges") != evidence.reference.get("edges"):
-        return evidence
-    return replace(evidence, current={name: value for name, value in evidence.current.items() if name != "edges"})
+def _size(part: Alert | Evidence) -> int:
+    return len(_encode(_alert_as_plain(part) if isinstance(part, Alert) else part))
+
+
+def _alert_as_plain(alert: Alert) -> dict[str, Any]:
+    return _with_times(alert, _ALERT_TIMES)
 
 
 def decode_alert(value: bytes | str) -> Alert:

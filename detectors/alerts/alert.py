@@ -1,4 +1,4 @@
-"""An alert: one change, told once, with the evidence from which it can be recomputed (`detectors.recomputation`).
+"""An alert: one change, told once, with the evidence from which it can be recomputed (`detectors.alerts.recomputation`).
 
 The records of one alert share an ``alert_id`` and count up in ``sequence``; a reader skips what it has seen. Times are event times in
 epoch milliseconds here, RFC 3339 on the wire.
@@ -41,6 +41,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     monitors: tuple[Evidence, ...]
     budget: str
+    more_monitors: int = 0  # weaker ones that the record does not name, as it would be too large
     events_per_pane: float | None = None  # by which a budget in events becomes one in panes
     causes: tuple[str, ...] = ()
     incident: str = ""  # alert_id of the first alert, of whatever kind, that may be of the same change

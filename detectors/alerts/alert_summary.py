@@ -12,10 +12,10 @@ from detectors.rfc3339 import format_time
 from detectors.verdict import Evidence
 
 
-def summary_of(model: str, monitors: Sequence[Evidence], change_at: int) -> str:
-    """One sentence that names the strongest change, how sure it is, and when it began."""
-    first = monitors[0]
-    others = f", and {len(monitors) - 1} more" if len(monitors) > 1 else ""
+def summary_of(model: str, monitors: Sequence[Evidence], change_at: int, *, more: int = 0) -> str:
+    """One sentence that names the strongest change, how sure it is, and when it began; ``more`` monitors changed that are not given."""
+    first, more = monitors[0], len(monitors) - 1 + more
+    others = f", and {more} more" if more else ""
     if first.basis.get("detector") == SILENT:
         known = "as the monitor states" if first.basis.get("stated_minutes") is not None else f"n {first.n_reference:,.0f} pauses before"
         return f"{model}: no predictions for {first.value:.4g} minutes (told after {first.threshold:.4g}, {known}){others}, since {format_time(change_at)}"

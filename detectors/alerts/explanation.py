@@ -1,6 +1,6 @@
 """An alert in words: what changed, since when, how surely, against what budget, what was ruled out, what else happened, and what to do next.
 
-Whatever is said is computed again from what the alert carries; figures that cannot be reproduced are named, see `detectors.recomputation`.
+Whatever is said is computed again from what the alert carries; figures that cannot be reproduced are named, see `detectors.alerts.recomputation`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Explanation:
     ----------
     headline : model, kind, state and since when.
     life : what became of it, a sentence a record.
-    figures : all that it states, with what they come to.
+    figures : all that it states, with what they come to; of monitors in ``left_out`` there are none.
+    left_out : monitors whose evidence some record lacks, as it would have been too large.
+    more_monitors : how many weaker ones the largest record does not even name.
     """
 
     alert_id: str
@@ -53,11 +55,34 @@ class Explanation:
     happened: tuple[str, ...]
     next: tuple[str, ...]
     figures: tuple[Figure, ...]
+    left_out: tuple[str, ...] = ()
+    more_monitors: int = 0
 
     @property
     def wrong(self) -> tuple[Figure, ...]:
         """Figures that could not be reproduced."""
         return tuple(figure for figure in self.figures if not figure.agrees)
+
+    @property
+    def undefined(self) -> tuple[Figure, ...]:
+        """Figures that are not finite, neither as stated nor as computed from the evidence."""
+        return tuple(figure for figure in self.figures if figure.state == "undefined")
+
+    @property
+    def reservations(self) -> tuple[str, ...]:
+        """What is not proven by computing figures again though none is wrong, a sentence each."""
+        found = []
+        if self.undefined:
+            names = _some([f"{figure.monitor}: {figure.name}" if figure.monitor else figure.name for figure in self.undefined])
+            found.append(f"{len(self.undefined)} more figures are undefined, as stated and as the evidence says: {names}")
+        if self.left_out:
+            found.append(
+                f"of {len(self.left_out)} monitors the evidence was left out, as the record would have been too large; "
+                f"what is stated of them cannot be computed again: {_some(self.left_out)}"
+            )
+        if self.more_monitors:
+            found.append(f"{self.more_monitors} monitors, the weakest, are not even named in the record, which would have been too large")
+        return tuple(found)
 
 
 def explain(records: Sequence[Alert], others: Iterable[Alert] = (), *, recomputed: bool = True) -> Explanation:
@@ -87,6 +112,8 @@ def explain(records: Sequence[Alert], others: Iterable[Alert] = (), *, recompute
         happened=(*last.happened, *_of_the_same_change(last, others)),
         next=tuple(_what_next(last)),
         figures=figures(life) if recomputed else (),
+        left_out=tuple(dict.fromkeys(evidence.name for record in life for evidence in record.monitors if evidence.left_out)),
+        more_monitors=max(record.more_monitors for record in life),
     )
 
 
@@ -102,11 +129,15 @@ def _of_the_same_change(last: Alert, others: Iterable[Alert]) -> list[str]:
 
 def _headline(last: Alert) -> str:
     state = "resolved" if last.status == "resolved" else "open"
-    names = [evidence.name for evidence in last.monitors]
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    shown = _some([evidence.name for evidence in last.monitors], more=last.more_monitors)
     since = "an unknown time" if last.change_at == NO_TIME else format_time(last.change_at)
     version = f", version {last.model_version}" if last.model_version else ""
     return f"{last.model}{version}: {last.kind} alert ({last.severity}, {state}) on {shown}; the change began about {since}"
+
+
+def _some(names: Sequence[str], *, more: int = 0) -> str:
+    more += max(0, len(names) - 3)
+    return ", ".join(names[:3]) + (f" and {more} more" if more else "")
 
 
 def _event(record: Alert) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -48,27 +48,40 @@ TOLERANCE = 1e-9
 """Of a figure, relative to its size; sums in another order differ by less."""
 
 
+FigureState = Literal["as stated", "undefined", "differs", "missing"]
+"""``undefined``: not finite, and not finite either when it is computed from evidence that is there; ``missing``: there is not evidence enough to compute it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A number that an alert states, and what it comes to when it is computed again; nan where that cannot be done."""
+    """A number that an alert states, and what it comes to when it is computed again; None where the alert does not carry what that takes."""
 
     monitor: str
     name: str
     stated: float
-    recomputed: float
+    recomputed: float | None
 
     @property
-    def agrees(self) -> bool:
-        """Whether both are the same; JSON has one word for all that is not finite.
+    def state(self) -> FigureState:
+        """What the two say together; JSON has one word for all that is not finite.
 
         Examples
         --------
-        >>> Figure(monitor="error_rate", name="value", stated=5.0, recomputed=5.1).agrees
-        False
+        >>> nan = math.nan
+        >>> [Figure(monitor="error_rate", name="value", stated=stated, recomputed=again).state for stated, again in ((5.0, 5.0), (5.0, 5.1), (nan, nan), (nan, None))]
+        ['as stated', 'differs', 'undefined', 'missing']
         """
-        if not (math.isfinite(self.stated) and math.isfinite(self.recomputed)):
-            return math.isfinite(self.stated) == math.isfinite(self.recomputed)
-        return math.isclose(self.stated, self.recomputed, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        if self.recomputed is None:
+            return "missing"
+        finite = math.isfinite(self.stated), math.isfinite(self.recomputed)
+        if not any(finite):
+            return "undefined"
+        return "as stated" if all(finite) and math.isclose(self.stated, self.recomputed, rel_tol=TOLERANCE, abs_tol=TOLERANCE) else "differs"
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the alert says what its evidence says, be it that a figure is undefined."""
+        return self.state in {"as stated", "undefined"}
 
 
 class MissingEvidenceError(ValueError):
@@ -76,7 +89,7 @@ class MissingEvidenceError(ValueError):
 
 
 def figures(life: Sequence[Alert]) -> tuple[Figure, ...]:
-    """All figures of an alert, beside what they come to.
+    """All figures of an alert, beside what they come to; none of monitors whose evidence was left out as the record would have been too large.
 
     Parameters
     ----------
@@ -86,6 +99,8 @@ def figures(life: Sequence[Alert]) -> tuple[Figure, ...]:
     seen: set[bytes] = set()
     for record in life:
         for evidence in record.monitors:
+            if evidence.left_out:
+                continue
             content = msgspec.json.encode((evidence, record.budget, record.events_per_pane), enc_hook=float)
             if content not in seen:
                 seen.add(content)
@@ -120,7 +135,7 @@ def detector_of(evidence: Evidence, *, looks: float | None = None) -> WindowBank
         )
     try:
         return make(evidence, _bank(evidence, {} if looks is None else {"looks": looks}))
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise _incomplete(evidence, error) from error
 
 
@@ -145,7 +160,7 @@ def recompute(evidence: Evidence) -> Evidence:
     if basis.get("detector") in _BY_TIMES:
         try:
             return _BY_TIMES[str(basis["detector"])](evidence, _bank(evidence, {}))
-        except (EventError, KeyError, TypeError, ValueError) as error:
+        except (EventError, LookupError, TypeError, ValueError) as error:
             raise _incomplete(evidence, error) from error
     bank = detector_of(evidence)
     try:
@@ -158,17 +173,17 @@ def recompute(evidence: Evidence) -> Evidence:
         cells = [narrow(counts_of(evidence.current))] if basis["detector"] == "numbers" else []
         window = {"sizes": [int(_number(basis["panes"]))], "starts": begins, "sums": row, "labels": labels, "cells": cells}
         return bank.evidence(bank.initial() | window | bank.state_of(basis), 0)
-    except (EventError, KeyError, TypeError, ValueError) as error:
+    except (EventError, LookupError, TypeError, ValueError) as error:
         raise _incomplete(evidence, error) from error
 
 
 def _of_record(record: Alert) -> Iterator[Figure]:
     """What a record says of all of its monitors together."""
-    if record.status == "opened" and record.monitors:
-        began = _or_nan(lambda: min(parse_time(one.basis["since"]) for one in record.monitors))
+    if record.status == "opened" and record.monitors and not record.more_monitors:  # the earliest may be one of those that are not named
+        began = _or_none(lambda: min(parse_time(one.basis["since"]) for one in record.monitors))
         yield Figure(monitor="", name="time of the change", stated=float(record.change_at), recomputed=began)
     if record.status != "resolved" and record.monitors and math.isfinite(record.monitors[0].effect.value):  # JSON has no infinity, of which the sentence speaks
-        says = summary_of(record.model, record.monitors, record.change_at) == record.summary
+        says = summary_of(record.model, record.monitors, record.change_at, more=record.more_monitors) == record.summary
         yield Figure(monitor="", name="summary that says the figures (1: it does)", stated=1.0, recomputed=float(says))
 
 
@@ -179,7 +194,7 @@ def _of_detector(evidence: Evidence) -> Iterator[Figure]:
     except MissingEvidenceError:
         found = {}
     for name, stated in _stated(evidence):
-        yield Figure(monitor=evidence.name, name=name, stated=stated, recomputed=found.get(name, math.nan))
+        yield Figure(monitor=evidence.name, name=name, stated=stated, recomputed=found.get(name))
 
 
 def _stated(evidence: Evidence) -> Iterator[tuple[str, float]]:
@@ -200,7 +215,7 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
     basis: Mapping[str, Any] = evidence.basis
 
     def figure(name: str, stated: Callable[[], float], recomputed: Callable[[], float]) -> Figure:
-        return Figure(monitor=evidence.name, name=name, stated=_or_nan(stated), recomputed=_or_nan(recomputed))
+        return Figure(monitor=evidence.name, name=name, stated=_or_nan(stated), recomputed=_or_none(recomputed))
 
     kind = basis.get("detector")
     if kind in {"rate", "e-detector", "river"}:
@@ -210,8 +225,11 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
             lambda: _number(current["count"]) / _number(current["of"]) - _number(reference["count"]) / _number(reference["of"]),
         )
     if kind == TRAFFIC_MONITOR:
-        ratio = _or_nan(lambda: _number(current["predictions_a_pane"]) / _number(reference["predictions_a_pane"]))
-        yield figure("logarithm of the two means' ratio", lambda: evidence.effect.value, lambda: math.log(ratio))
+        yield figure(
+            "logarithm of the two means' ratio",
+            lambda: evidence.effect.value,
+            lambda: float(np.log(_number(current["predictions_a_pane"]) / _number(reference["predictions_a_pane"]))),
+        )
     elif kind == "e-detector":
         yield figure(
             "highest rate that is tolerated",
@@ -238,8 +256,7 @@ def _of_counts(evidence: Evidence) -> Iterator[Figure]:
     if kind == "numbers" and not basis.get("cycles") and not basis.get("hours"):  # a cycle is taken off pane by pane, which bins do not tell
         stated, bins = (_or_none(lambda: numbers_of(basis["totals"])), _or_none(lambda: counts_of(current) @ numbers_of(basis["scores"])[:, None] ** np.array([1, 2])))
         for power, name in enumerate(("sum of scores", "sum of squared scores")):
-            sums = [math.nan if side is None else float(side[power]) for side in (stated, bins)]
-            yield Figure(monitor=evidence.name, name=name, stated=sums[0], recomputed=sums[1])
+            yield Figure(monitor=evidence.name, name=name, stated=_at(stated, power, math.nan), recomputed=_at(bins, power, None))
 
 
 def _of_label_shift(evidence: Evidence) -> Iterator[Figure]:
@@ -248,12 +265,11 @@ def _of_label_shift(evidence: Evidence) -> Iterator[Figure]:
     current = evidence.current
     stated, priors = (_or_none(lambda: numbers_of(basis["priors"])), _or_none(lambda: priors_of(np.array(basis["confusion"], np.float64), counts_of(current)[:-1])))
     for place, name in enumerate(list(current)[:-1]):
-        sides = [math.nan if side is None else float(side[place]) for side in (stated, priors)]
-        yield Figure(monitor=evidence.name, name=f"share of the class {name}", stated=sides[0], recomputed=sides[1])
+        yield Figure(monitor=evidence.name, name=f"share of the class {name}", stated=_at(stated, place, math.nan), recomputed=_at(priors, place, None))
     columns = basis.get("columns", {})
     for name, column in columns.items():
         expected, found = (lambda: _number(column["expected"])), (lambda: float(numbers_of(column["by_class"]) @ priors[basis["known"]]))  # noqa: B023  used at once
-        yield Figure(monitor=evidence.name, name=f"mean of {name} that they let expect", stated=_or_nan(expected), recomputed=_or_nan(found))
+        yield Figure(monitor=evidence.name, name=f"mean of {name} that they let expect", stated=_or_nan(expected), recomputed=_or_none(found))
 
 
 def _of_budget(alert: Alert, evidence: Evidence) -> Iterator[Figure]:
@@ -265,7 +281,7 @@ def _of_budget(alert: Alert, evidence: Evidence) -> Iterator[Figure]:
 
     if basis.get("detector") == "river":
         return  # outside of the budget
-    yield Figure(monitor=evidence.name, name="panes between false alarms", stated=_or_nan(lambda: _number(basis["looks"])), recomputed=_or_nan(looks))
+    yield Figure(monitor=evidence.name, name="panes between false alarms", stated=_or_nan(lambda: _number(basis["looks"])), recomputed=_or_none(looks))
 
 
 def _rate(evidence: Evidence, bank: Bank) -> WindowBank:
@@ -385,6 +401,13 @@ def counts_of(side: Mapping[str, Any]) -> Float64:
     return numbers_of(counts)
 
 
+_Otherwise = TypeVar("_Otherwise", float, None)
+
+
+def _at(values: Float64 | None, place: int, otherwise: _Otherwise) -> float | _Otherwise:
+    return otherwise if values is None or place >= len(values) else float(values[place])
+
+
 def _or_nan(figure: Callable[[], float]) -> float:
     found = _or_none(figure)
     return math.nan if found is None else float(found)
@@ -395,5 +418,7 @@ def _or_none(figure: Callable[[], Any]) -> Any:
     try:
         with np.errstate(all="ignore"):
             return figure()
-    except (EventError, KeyError, TypeError, ValueError, ZeroDivisionError):
+    except ZeroDivisionError:  # such as a rate of no events: the evidence is there, and says that it is undefined
+        return math.nan
+    except (EventError, LookupError, TypeError, ValueError):
         return None

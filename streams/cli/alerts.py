@@ -69,7 +69,10 @@ def explain(
     prefix: Prefix = None,
     json: Json = False,
 ) -> None:
-    """Say an alert in words, and compute every figure of it again from what it carries. Exit code 1: some figure could not be reproduced."""
+    """Say an alert in words, and compute every figure of it again from what it carries. Exit code 1: some figure could not be reproduced.
+
+    Undefined figures are counted apart, and so are monitors whose evidence was left out of a record that would have been too large; neither is an error.
+    """
     alerts = _kept(connect(bootstrap, topic_prefix=prefix)) if file is None else _of_file(file)
     explanation = explain_alert(records_of_alert(alerts, alert_id, source=str(file) if file is not None else "the topic of alerts"), alerts)
     if json:
@@ -169,8 +172,11 @@ def _content(explanation: Explanation) -> dict[str, Any]:
         "happened": list(explanation.happened),
         "next": list(explanation.next),
         "reproduced": not explanation.wrong,
+        "reservations": list(explanation.reservations),
+        "left_out": list(explanation.left_out),
+        "more_monitors": explanation.more_monitors,
         "figures": [
-            {"monitor": figure.monitor, "name": figure.name, "stated": figure.stated, "recomputed": figure.recomputed, "agrees": figure.agrees} for figure in explanation.figures
+            {"monitor": one.monitor, "name": one.name, "stated": one.stated, "recomputed": one.recomputed, "state": one.state, "agrees": one.agrees} for one in explanation.figures
         ],
     }
 
@@ -195,12 +201,17 @@ def _tell(explanation: Explanation) -> None:
     tell("")
     wrong = explanation.wrong
     if not wrong:
-        tell(f"all {len(explanation.figures)} figures were computed again from what the alert carries, and are as stated", style="green")
+        counted = len(explanation.figures) - len(explanation.undefined)
+        tell(f"{'' if explanation.reservations else 'all '}{counted} figures were computed again from what the alert carries, and are as stated", style="green")
+    for reservation in explanation.reservations:
+        tell(reservation, style="yellow")
+    if not wrong:
         return
     tell(f"{len(wrong)} of {len(explanation.figures)} figures could not be reproduced from what the alert carries:", style="bold red")
     for figure in wrong:
         name = f"{figure.monitor}: {figure.name}" if figure.monitor else figure.name
-        tell(f"{name}: stated {figure.stated:.10g}, recomputed {figure.recomputed:.10g}", indent=2, style="red")
+        again = "not possible, as the evidence is not there" if figure.recomputed is None else f"{figure.recomputed:.10g}"
+        tell(f"{name}: stated {figure.stated:.10g}, recomputed {again}", indent=2, style="red")
 
 
 def _section(tell: Any, heading: str, sentences: Iterable[str], *, indent: int) -> None:

@@ -65,7 +65,8 @@ def command(
 ) -> None:
     """Compare a file with the one that a model was trained on; no Kafka, one line.
 
-    Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters, or none that is proven; 1: there is one; 2: it could not be told, as there is too little data, or for an error.
+    Prints a verdict on each column, writes report.html and monitor.yaml. Exit code 0: no change that matters, or none that is proven; 1: there is one;
+    2: it could not be told, as there is too little data, or for an error.
     A file in which nothing changed is called changed once in a hundred checks. Intervals allow for rows that resemble their neighbours.
     A column further off than its floor is "moved, within its noise" where its interval reaches the floor, "moved, unproven" where it does not, but is not far enough for an alarm.
     Columns of label, prediction and score are found by usual names (label, target, y, prediction, y_pred, score, ...).

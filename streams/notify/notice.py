@@ -142,7 +142,7 @@ def alert_notice(alert: Alert, *, owner: str = "", page_address: str | None = No
         opened_at=alert.opened_at,
         change_at=alert.change_at,
         findings=tuple(_finding(evidence, alert.budget) for evidence in alert.monitors[:SHOWN_MONITORS]),
-        more_findings=max(0, len(alert.monitors) - SHOWN_MONITORS),
+        more_findings=max(0, len(alert.monitors) - SHOWN_MONITORS) + alert.more_monitors,
         budget=alert.budget,
         causes=alert.happened,
         acknowledged=alert.acknowledged,

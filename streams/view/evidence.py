@@ -118,7 +118,7 @@ def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> A
         causes=tuple(clock.told(cause) for cause in last.happened),
         action=what_was_done(last.alert_id, versions, clock),
         monitors=tuple(_monitor(evidence) for evidence in last.monitors[:MOST_MONITORS]),
-        more_monitors=max(0, len(last.monitors) - MOST_MONITORS),
+        more_monitors=max(0, len(last.monitors) - MOST_MONITORS) + last.more_monitors,
     )
 
 

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from detectors.alerts.explanation import Explanation
-from detectors.alerts.recomputation import Figure
 from streams.view.curves import Curve, Heat
 from streams.view.evidence import AlertView
 from streams.view.lineage import VersionView
@@ -130,20 +129,22 @@ def alert_story(alert: AlertView, explanation: Explanation, clock: Clock) -> Sec
             }
             for monitor in alert.monitors
         ],
-        "more_monitors": f"{alert.more_monitors} weaker monitors of this alert are left out here; its record names them." if alert.more_monitors else "",
-        "figures": _proof(explanation.figures),
+        "more_monitors": f"{alert.more_monitors} weaker monitors of this alert are left out here." if alert.more_monitors else "",
+        "figures": _proof(explanation),
     }
 
 
-def _proof(figures: Sequence[Figure]) -> Sections:
+def _proof(explanation: Explanation) -> Sections:
     """Whether the figures of an alert are what they come to when they are computed again, and those that are not."""
-    wrong = [figure for figure in figures if not figure.agrees]
+    figures, wrong, reservations = explanation.figures, explanation.wrong, explanation.reservations
     if not figures:
         told = "No figure of it was computed again here; 'driftwarden alerts explain' does so."
     elif wrong:
         told = f"{len(wrong)} of {len(figures)} figures could not be reproduced from what the alert carries:"
     else:
-        told = f"All {len(figures)} figures were computed again from what the alert carries, and are as stated."
+        told = f"{'' if reservations else 'All '}{len(figures) - len(explanation.undefined)} figures were computed again from what the alert carries, and are as stated."
+    if figures:
+        told = " ".join((told, *(f"{one}." for one in reservations)))
     return {
         "state": "wrong" if wrong else "right" if figures else "open",
         "told": told,
@@ -152,9 +153,9 @@ def _proof(figures: Sequence[Figure]) -> Sections:
     }
 
 
-def _exactly(value: float) -> str:
+def _exactly(value: float | None) -> str:
     """Six significant digits, all of a whole number such as a time; two figures that differ look different."""
-    if not math.isfinite(value):
+    if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -188,6 +189,45 @@ def test_an_alert_of_an_earlier_release_cannot_be_reproduced_and_says_so_without
     explanation = explain([bare])
     assert {figure.name for figure in explanation.wrong} >= {"statistic", "threshold"}
     assert explanation.monitors[0].changed.startswith(alert.monitors[0].effect.name)
+
+
+def nulled(content: Any) -> Any:
+    """All numbers that a reader takes as nan."""
+    effect = content["effect"] | {"value": None, "interval": [None, None], "floor": None}
+    return content | {"value": None, "threshold": None, "n_reference": None, "n_current": None, "effect": effect}
+
+
+@pytest.mark.parametrize("side", ["reference", "current", "basis"])
+@pytest.mark.parametrize("name", ["feature:even", "feature:city", "error_rate", "missing:even"])
+def test_undefined_figures_whose_evidence_is_gone_are_not_reproduced(name: str, side: str) -> None:
+    alert, place = next((alert, place) for alert in ALERTS for place, evidence in enumerate(alert.monitors) if evidence.name == name)
+    alone = msgspec.structs.replace(alert, monitors=(alert.monitors[place],), status="resolved")
+    explanation = explain([touched(alone, "monitors.0", lambda content: nulled(content) | {side: {}})])
+    assert "missing" in {figure.state for figure in explanation.wrong}
+
+
+def test_undefined_figures_are_counted_apart_where_the_evidence_says_that_they_are() -> None:
+    """A rate of no events since is 0 / 0."""
+    alert, evidence = next((alert, one) for alert in ALERTS for one in alert.monitors if one.name == "error_rate")
+    nothing = replace(evidence, effect=replace(evidence.effect, value=math.nan), current={"count": 0.0, "of": 0.0})
+    explanation = explain([msgspec.structs.replace(alert, monitors=(nothing,), status="resolved")])
+    assert [(figure.name, figure.agrees) for figure in explanation.undefined] == [("difference of the two rates", True)]
+    assert explanation.reservations == ("1 more figures are undefined, as stated and as the evidence says: error_rate: difference of the two rates",)
+
+
+def test_monitors_whose_evidence_was_left_out_for_size_are_named_and_the_rest_is_reproduced() -> None:
+    opened = max(ALERTS, key=lambda alert: (alert.status != "resolved", len(alert.monitors)))
+    size = len(encode_alert(opened))
+    small = decode_alert(encode_alert(opened, max_bytes=2 * size // 3))
+    explanation = explain([small])
+    assert (small.monitors[0].left_out, small.more_monitors, explanation.wrong) == (False, 0, ())
+    assert explanation.left_out == tuple(evidence.name for evidence in small.monitors if evidence.left_out)
+    assert f"of {len(explanation.left_out)} monitors the evidence was left out" in explanation.reservations[0]
+    assert {figure.monitor for figure in explanation.figures} == {"", *(evidence.name for evidence in opened.monitors)} - set(explanation.left_out)
+    smaller = explain([decode_alert(encode_alert(opened, max_bytes=size // 3))])
+    assert smaller.wrong == ()
+    assert f"{smaller.more_monitors} monitors, the weakest, are not even named" in smaller.reservations[-1]
+    assert f"on {opened.monitors[0].name} and {smaller.more_monitors} more" in smaller.headline
 
 
 def test_the_words_hold_the_counts_the_budget_and_the_floor() -> None:

@@ -129,6 +129,17 @@ def test_a_figure_that_cannot_be_reproduced_is_marked_and_the_exit_code_is_1(tmp
     assert f"threshold: stated 4, recomputed {alert.monitors[0].threshold:.10g}" in told.stdout
 
 
+def test_evidence_that_was_left_out_for_size_is_said_and_is_no_error(tmp_path: Path) -> None:
+    opened = max(ALERTS, key=lambda alert: (alert.status != "resolved", len(alert.monitors)))
+    path = tmp_path / "alerts.jsonl"
+    path.write_bytes(encode_alert(opened, max_bytes=2 * len(encode_alert(opened)) // 3))
+    told = run("alerts", "explain", opened.alert_id, "--file", path)
+    assert told.exit_code == 0, told.output
+    assert "the evidence was left out, as the record would have been too large" in told.stdout
+    assert "all " not in told.stdout.splitlines()[-2]
+    assert json.loads(run("alerts", "explain", opened.alert_id, "--file", path, "--json").stdout)["left_out"]
+
+
 @pytest.mark.parametrize(("alert_id", "reason"), [("unheard-of", "no alert 'unheard-of' in"), ("", "no alert '' in")])
 def test_an_alert_that_is_not_there_is_told(tmp_path: Path, alert_id: str, reason: str) -> None:
     error = run("alerts", "explain", alert_id, "--file", _file(tmp_path, ALERTS)).exception

@@ -211,7 +211,7 @@ def test_without_scripts_the_facts_can_be_read_as_text(page: Page) -> None:
 def test_without_scripts_it_is_said_how_many_monitors_are_left_out() -> None:
     evidence = alert().monitors[0]
     many = msgspec.structs.replace(alert(), monitors=tuple(replace(evidence, name=f"monitor {place}") for place in range(MOST_MONITORS + 2)))
-    assert "2 weaker monitors of this alert are left out here; its record names them." in Page(page_of(view(alerts=[many]))).text
+    assert "2 weaker monitors of this alert are left out here." in Page(page_of(view(alerts=[many]))).text
     assert "left out here" not in Page(page_of(full())).text
 
 

@@ -20,6 +20,7 @@ from detectors.rfc3339 import format_time, parse_time
 from detectors.verdict import Effect, Evidence
 from retrainer.decision import Decision
 from retrainer.versions import Request, Version
+from streams.detect_driver import MAX_ALERT_BYTES
 from streams.wire import (
     decode_alert,
     decode_decision,
@@ -204,14 +205,35 @@ def test_every_schema_is_a_schema_and_refuses_the_empty_object(name: Any) -> Non
         Draft202012Validator(schema(name)).validate({})
 
 
-@pytest.mark.parametrize("max_bytes", [4_000, 7_000, 10_000, 20_000])
-def test_an_alert_that_would_be_too_large_keeps_the_evidence_of_its_strongest_monitors(max_bytes: int) -> None:
-    (weak,) = _an_alert().monitors
-    bins = {"edges": list(range(99)), "counts": list(range(100))}
-    monitors = tuple(Evidence(**{**vars(weak), "name": f"feature:{place}", "value": 6.0 + place, "reference": bins, "current": bins}) for place in range(12))
-    encoded = encode_alert(_an_alert(monitors=monitors), max_bytes=max_bytes)
-    told = decode_alert(encoded).monitors
-    kept = [bool(evidence.reference) for evidence in told]
+def _many_monitors(count: int, *, n_bins: int = 100) -> Alert:
+    """Of the first monitor all the others are weaker, each than the one before."""
+    (one,) = _an_alert().monitors
+    bins = {"edges": list(range(n_bins - 1)), "counts": list(range(n_bins))}
+    basis = {"detector": "numbers", "since": "2026-03-01T00:00:00.000Z"}
+    changes = ({"name": f"feature:{place}", "value": 6.0 + count - place, "reference": bins, "current": bins, "basis": basis} for place in range(count))
+    return _an_alert(monitors=tuple(Evidence(**{**vars(one), **change}) for change in changes))
+
+
+@pytest.mark.parametrize(("max_bytes", "whole", "edges_twice"), [(1_500, 0, False), (4_000, 2, False), (8_000, 4, False), (14_000, 11, False), (20_000, 12, True)])
+def test_an_alert_that_would_be_too_large_keeps_the_evidence_of_its_strongest_monitors(max_bytes: int, whole: int, edges_twice: bool) -> None:
+    encoded = encode_alert(_many_monitors(12), max_bytes=max_bytes)
+    told = decode_alert(encoded)
+    _validate("alert", encoded)
     assert len(encoded) <= max_bytes
-    assert kept == sorted(kept)
-    assert (sum(kept), "edges" in told[-1].current) == {4_000: (1, False), 7_000: (4, False), 10_000: (7, False), 20_000: (12, True)}[max_bytes]
+    assert [not evidence.left_out for evidence in told.monitors] == [True] * whole + [False] * (len(told.monitors) - whole)
+    assert all(bool(evidence.reference) is not evidence.left_out for evidence in told.monitors)
+    assert len(told.monitors) + told.more_monitors == 12
+    assert {"edges" in evidence.current for evidence in told.monitors} == {edges_twice}
+
+
+@pytest.mark.parametrize("count", [2_000, 20_000])
+def test_an_alert_on_thousands_of_columns_is_a_record_that_kafka_takes(count: int) -> None:
+    alert = _many_monitors(count, n_bins=30)
+    encoded = encode_alert(alert, max_bytes=MAX_ALERT_BYTES)
+    told = decode_alert(encoded)
+    assert 0.95 * MAX_ALERT_BYTES < len(encoded) <= MAX_ALERT_BYTES
+    assert [evidence.name for evidence in told.monitors] == [evidence.name for evidence in alert.monitors[: len(told.monitors)]]
+    assert len(told.monitors) > 1_000
+    assert told.more_monitors == count - len(told.monitors) > 0
+    assert sum(not evidence.left_out for evidence in told.monitors) > 100
+    assert {str(evidence.basis["since"]) for evidence in told.monitors} == {"2026-03-01T00:00:00.000Z"}
