@@ -76,7 +76,7 @@ def check_psi(drift: dict[tuple[int, str], Point], specification: MonitorSpecifi
 
 
 def psi(profile: NumericProfile, values: Float64) -> float:
-    """Population stability index of values against a profile, half a row added to each bin; written apart from `detectors.distances`.
+    """Population stability index of values against a profile, half a row added to each bin; written apart from `detectors.metrics.distances`.
 
     Examples
     --------

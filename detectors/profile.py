@@ -1,6 +1,6 @@
 """What a reference looked like: bins and counts of every column, small enough to travel inside a monitor's specification.
 
-A profile is made once from the training table (`detectors.reference`), and is all that a worker needs to know of it.
+A profile is made once from the training table (`detectors.references.reference`), and is all that a worker needs to know of it.
 """
 
 from typing import Annotated, Any, Literal
@@ -84,7 +84,7 @@ class NumericProfile(_WithHours):
 
 
 class OtherLevels(Frozen):
-    """Levels that are counted together, because there are too many; see `detectors.other_levels`.
+    """Levels that are counted together, because there are too many; see `detectors.columns.other_levels`.
 
     ``hashes`` are theirs, ascending 32-bit integers in base64; "" where even these were too many.
     """
@@ -126,7 +126,7 @@ class PerformanceProfile(Frozen):
 class OutcomeProfile(Frozen):
     """What the labels of the reference were, by what the model said: what performance is estimated by where there are no labels.
 
-    ``labels``, ``cells`` and ``counts`` name the cells that have rows: place of the label among the classes, output cell (`detectors.output_cells`), number of rows.
+    ``labels``, ``cells`` and ``counts`` name the cells that have rows: place of the label among the classes, output cell (`detectors.panes.output_cells`), number of rows.
     ``dispersion`` is by how much whether the model is right varies more, from one of ``blocks`` stretches of the reference to another, than it would between independent rows.
     ``means`` and ``deviations`` are those of each numeric column's standard score, by the class of the label; None where a class has fewer than two rows.
     ``witnesses`` are the columns whose means differ most between classes, with ``covariances`` of their standard scores: the upper triangle, row by row.
@@ -145,7 +145,7 @@ class OutcomeProfile(Frozen):
 
 
 class CorrelationProfile(Frozen):
-    """How columns go together: correlations of their normal scores, on the rows that lack none of them; see `detectors.correlation_reference`.
+    """How columns go together: correlations of their normal scores, on the rows that lack none of them; see `detectors.references.correlation_reference`.
 
     ``correlations`` and ``deviations`` are (P,) of the pairs ``(0, 1), (0, 2), ... (1, 2), ...``; a correlation of n rows has the standard error
     ``deviation / sqrt(n)``. Divided by these errors they have a correlation matrix of their own, of which ``traces`` are those of its square and of its cube (P each

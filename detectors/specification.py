@@ -74,7 +74,7 @@ class MonitorSpecification(Frozen):
     false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
     events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
     features: dict[str, Shared[Feature]] = Field(default_factory=dict)
-    correlation: tuple[str, ...] = Field(default=(), description="numeric features whose correlations are watched; they need a reference, see `detectors.correlation_reference`")
+    correlation: tuple[str, ...] = Field(default=(), description="numeric features whose correlations are watched; see `detectors.references.correlation_reference`")
     segments: tuple[str, ...] = ()
     sampling: Literal["ignored", "weighted"] = Field(
         default="ignored", description="whether an event of the sampling_fraction f counts as 1 / f events, see `detectors.statistics.sampling`"
@@ -324,7 +324,7 @@ class MonitorSpecification(Frozen):
 
     @property
     def columns(self) -> dict[str, Feature]:
-        """Columns that are watched: the features, but what stands for a text or an embedding in its place; see `detectors.watched_columns`."""
+        """Columns that are watched: the features, but what stands for a text or an embedding in its place; see `detectors.columns.watched_columns`."""
         if not self.derives:
             return self.features
         return {column: part for name, feature in self.features.items() for column, part in feature.columns(name).items()}

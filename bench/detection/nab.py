@@ -1,6 +1,6 @@
 """``python -m bench.detection.nab PATH``: the Numenta Anomaly Benchmark, scored by its standard profile, for a copy of its repository (https://github.com/numenta/NAB).
 
-Every series is streamed through `detectors.novelty` with its own first part, the benchmark's probation, to learn from; one setting for all of them, and
+Every series is streamed through `detectors.monitors.novelty` with its own first part, the benchmark's probation, to learn from; one setting for all of them, and
 a threshold that follows from a chance of false alarms and from no score.
 """
 

@@ -1,7 +1,7 @@
 """What else changed when an alert began: the columns by how far they drifted and how much the model leans on them, faults of the inputs, and the traffic.
 
 The alarm says when the change began, so every monitor of the inputs is asked about that one window, and no scan has to be paid for: named are those that differ by
-more than their floors, at a false discovery rate of `FALSE_CAUSES` however columns depend on each other (`detectors.false_discoveries`), and did not differ
+more than their floors, at a false discovery rate of `FALSE_CAUSES` however columns depend on each other (`detectors.alerts.false_discoveries`), and did not differ
 as much for long before. It is no proof that they are the reason: it is where to look first.
 """
 

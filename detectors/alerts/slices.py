@@ -2,7 +2,7 @@
 
 A slice is one part of a column (a level, or a fifth of the reference) or two parts of two columns at once. One part is told where more rows are wrong than among all; two parts
 where more are than in either of them alone, so that no condition is told that adds nothing. Hundreds are looked at and they overlap, so those told are by e-BH: a share of
-`FALSE_SLICES` is told falsely at most, however they overlap (`detectors.false_discoveries`). Rows are taken as independent of each other.
+`FALSE_SLICES` is told falsely at most, however they overlap (`detectors.alerts.false_discoveries`). Rows are taken as independent of each other.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class ColumnBins:
     Attributes
     ----------
     missing : the cell of a missing value.
-    size : cells of the column's block, see `detectors.layout.column_size`.
+    size : cells of the column's block, see `detectors.panes.layout.column_size`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The distances of `detectors.distances` of many columns from their references at once."""
+"""The distances of `detectors.metrics.distances` of many columns from their references at once."""
 
 from __future__ import annotations
 

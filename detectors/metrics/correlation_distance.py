@@ -17,7 +17,7 @@ class CorrelationDistance:
     Parameters
     ----------
     profile : of the correlations.
-    block : where `detectors.correlation_sums` stand in a summary vector.
+    block : where `detectors.panes.correlation_sums` stand in a summary vector.
     """
 
     def __init__(self, profile: CorrelationProfile, block: slice) -> None:

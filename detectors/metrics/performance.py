@@ -38,7 +38,7 @@ def performances(asked: Sequence[tuple[Layout, Float64]]) -> list[Performance]:
 
     Returns
     -------
-    Classification: those of `outcomes`; with a score also ``log_loss`` (nats), ``brier`` and `detectors.score_metrics.OF_SCORES`.
+    Classification: those of `outcomes`; with a score also ``log_loss`` (nats), ``brier`` and `detectors.metrics.score_metrics.OF_SCORES`.
     Regression: those of `regression`. Both: ``coverage``.
     """
     found = outcomes([(layout, *both(layout, vector, "performance")) for layout, vector in asked])
@@ -81,7 +81,7 @@ def outcomes(asked: Sequence[tuple[Layout, Float64, Float64 | None]]) -> list[Pe
 
     Returns
     -------
-    Classification: `detectors.confusion.OVERALL`; for two classes also ``precision``, ``recall``, ``f1`` of the positive one; with costs also ``cost``; and the three of every
+    Classification: `detectors.metrics.confusion.OVERALL`; for two classes also ``precision``, ``recall``, ``f1`` of the positive one; with costs ``cost``; and the three of every
     class.
     Regression: those of `regression`. Both: the metrics of a user's own, whose functions the layout has.
     """
@@ -149,7 +149,7 @@ def labelled_share(labels: float, predictions: float) -> Metric:
 
 
 def regression(sums: dict[str, float], quantile: float | None = None, weighed: dict[str, float] | None = None) -> tuple[Metric, ...]:
-    """Metrics of the sums `detectors.layout.REGRESSION`: ``rows``, ``mae``, ``rmse``, ``bias`` in the label's unit, ``r2``, whose interval holds the variance of the labels fixed.
+    """Metrics of the sums `detectors.panes.layout.REGRESSION`: ``rows``, ``mae``, ``rmse``, ``bias`` in the label's unit, ``r2``, whose interval holds the labels' variance fixed.
 
     For a model of a quantile q of its label also ``pinball``, the mean of ``q (y - p)`` where the label y is above the prediction p and ``(1 - q) (p - y)`` elsewhere
     (Koenker & Bassett 1978), in the label's unit: with the error e = p - y that is ``|e| / 2 + (1 - 2 q) e / 2``, a sum of sums.

@@ -22,7 +22,7 @@ def score_metrics(block: Float64) -> Float64:
 
     Parameters
     ----------
-    block : (m, SIZE) of `detectors.score_bins`.
+    block : (m, SIZE) of `detectors.panes.score_bins`.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from detectors.metric import UNDEFINED, Metric, Z
 from detectors.panes.layout import REGRESSION
 
 Function = Callable[..., Any]
-"""``f(confusion, classes)`` with (K, K) counts, row = label, column = prediction, and the K names; or ``f(sums)`` with `detectors.layout.REGRESSION` by name."""
+"""``f(confusion, classes)`` with (K, K) counts, row = label, column = prediction, and the K names; or ``f(sums)`` with `detectors.panes.layout.REGRESSION` by name."""
 
 MOST_CELLS = 400
 """Cells with counts in them up to which an interval is found, by one call for each; twenty classes."""
@@ -66,7 +66,7 @@ def of_sums(name: str, function: Function, block: Float64) -> Metric:
 
     Parameters
     ----------
-    block : the sums `detectors.layout.REGRESSION`.
+    block : the sums `detectors.panes.layout.REGRESSION`.
 
     Examples
     --------

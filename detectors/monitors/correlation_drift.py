@@ -3,7 +3,7 @@
 Correlations of normal scores in recent windows are compared with the reference's. A window's correlations are taken about its own means and spreads, so a column
 that moves or widens by itself is told by its own monitor and not here. Three questions are put to each window, under one threshold:
 
-all      have the correlations risen or fallen on the whole? The sum of all pairs, with the tails that its law has in the reference (`detectors.large_deviation`);
+all      have the correlations risen or fallen on the whole? The sum of all pairs, with the tails that its law has in the reference (`detectors.statistics.large_deviation`);
          of the sum of influences, whose law that is, and the sum of correlations the one that says less, as spreads that changed move the former
 many     have many of them changed, whichever way? The sum of the pairs' likelihood ratios, a chi-square of as many degrees as pairs are independent
 one      has one of them changed by much? The largest of the likelihood ratios, with Bonferroni's allowance for their number
@@ -48,7 +48,7 @@ class CorrelationDrift(WindowBank):
     ----------
     bank : name, budget and times.
     profile : of the correlations.
-    block : where `detectors.correlation_sums` stand in a summary vector.
+    block : where `detectors.panes.correlation_sums` stand in a summary vector.
     floor : of the mean absolute difference.
     reference : rows, correlations (P,) and mean sum of influences that are compared with, instead of the profile's; see `acknowledged`.
     """

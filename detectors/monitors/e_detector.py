@@ -5,7 +5,7 @@ on each pane since a start, has become by now is an e-value; the sum over all st
 panes, so that it passes a height on average not before as many panes: ARL >= looks, without a table, for any number of events a pane (their Proposition 2.3).
 
 One bettor would have to know how much the rate has risen, so there are `RISES`, and their mean is the statistic. Bets on a 0 or 1 multiply to what the counts alone
-tell. Not for the earliest alarm: a guarantee costs a third to two thirds more events than the scan needs (`detectors.rate_change`), which is calibrated by simulation.
+tell. Not for the earliest alarm: a guarantee costs a third to two thirds more events than the scan needs (`detectors.monitors.rate_change`), which is calibrated by simulation.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class LossChange(WindowBank):
     Parameters
     ----------
     bank : name, budget and times.
-    block : where the sums `detectors.layout.REGRESSION` stand in a summary vector.
+    block : where the sums `detectors.panes.layout.REGRESSION` stand in a summary vector.
     reference : declared, or None to learn it from the first `LEARN_EVENTS` labelled events.
     relative : floor of the relative change.
     """

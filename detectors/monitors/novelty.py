@@ -7,7 +7,7 @@ and as the nearest of many earlier values is nearer than that of few, alarms bec
 for single values in place of stretches of a series.
 
 For spikes and jumps of single series. Not for what stays within the range of the past: a slow drift, a flat line where there was a cycle, a mean
-that moves by half a sigma. Those are for the scans (`detectors.numeric_drift`), which need a reference and tell how sure they are.
+that moves by half a sigma. Those are for the scans (`detectors.monitors.numeric_drift`), which need a reference and tell how sure they are.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The statistic is the signed root of the binomial likelihood ratio of a window against the reference's rate plus the floor, shrunk by the
 reference's own error; where fewer than five hits are expected, or fewer than five misses seen, the exact binomial tail takes its place. Without a
-declared reference the first `LEARN_EVENTS` events become one, which grows (`detectors.learnt_reference`). Not for rates of correlated events in
+declared reference the first `LEARN_EVENTS` events become one, which grows (`detectors.references.learnt_reference`). Not for rates of correlated events in
 fewer than a few hundred panes: dependence is measured first.
 """
 

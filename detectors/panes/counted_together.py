@@ -20,7 +20,7 @@ from detectors.rows.row_groups import RowGroups
 MODELS_AT_ONCE, ROWS_AT_ONCE = 64, 16_384  # of one pass; its vectors stay in the processor's cache
 
 Fill = Callable[[Contributions, Float64, RowGroups, Any, Members | None], None]
-"""Adds what some rows contribute to (groups, width) sums; see `detectors.contributions` for members."""
+"""Adds what some rows contribute to (groups, width) sums; see `detectors.panes.contributions` for members."""
 
 
 @dataclass(frozen=True)

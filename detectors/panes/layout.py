@@ -53,20 +53,20 @@ class Layout:
     ``delay``              histogram of label delays over `DELAY_EDGES`
     ``feature:NAME``       numeric: a count for each bin, then ``missing``, ``out_of_range`` (which is also binned);
                            categorical: a count for each level, then ``unseen``, ``missing``
-    ``sketches``           `detectors.quantile_sketch.SIZE` cells for each of the columns `sketched`, where there are any
+    ``sketches``           `detectors.panes.quantile_sketch.SIZE` cells for each of the columns `sketched`, where there are any
     ``prediction``         the same for the model's output
     ``performance``        classification: confusion counts, ``(K + 1) x (K + 1)`` row-major, row = label, column = prediction, last = classes unknown to the reference;
                            regression: the sums `REGRESSION`
     ``probability``        classification: the sums `PROBABILITY`
-    ``score``              classification with a positive class: counts of its probability, see `detectors.score_bins`
-    ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.output_cells`
+    ``score``              classification with a positive class: counts of its probability, see `detectors.panes.score_bins`
+    ``outputs``            where performance is estimated from scores: a count for each output cell, see `detectors.panes.output_cells`
     ``labelled_outputs``   the same of predictions whose label has come, in the pane of their outcome
     ``codes``              where constant or stale columns are watched: sums of codes of the columns `Layout.coded`, see `detectors.panes.value_codes`
     ``slices``             where slices are asked for: labelled rows of each slice, what they lose (wrong answers, or absolute errors), and of a regression its squares
     ``irregular``          where types or the schema are watched: see `detectors.panes.irregular_counts`, of the features as they are declared
     ``anomalies``          where single events are judged: those with features, and those whose score is above the reference's threshold
     ``saturation``         where it is watched: values of its feature, and those above the limit
-    ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.correlation_sums`
+    ``correlation``        where correlations are watched: rows, sums of normal scores and of their products, see `detectors.panes.correlation_sums`
 
     Where events are weighed (``sampling: weighted``) all of this stands there twice: sums of weights first, and behind them, cell by cell, sums of their squares, see
     `detectors.statistics.sampling`. The blocks are places in either half.

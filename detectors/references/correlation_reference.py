@@ -25,7 +25,7 @@ LARGEST = 0.999
 """Correlations count as at most this: those of a column and its copy would have no error."""
 
 _POINTS = 64  # of the law of the sum, evenly spaced on the scale of a normal, so that its tails are told in detail
-_ROWS_OF_POINT = 4  # at least; `detectors.large_deviation` counts each point once more, in case that it was seen too seldom
+_ROWS_OF_POINT = 4  # at least; `detectors.statistics.large_deviation` counts each point once more, in case that it was seen too seldom
 _ROWS_AT_ONCE = 4_096
 
 

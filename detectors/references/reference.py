@@ -87,7 +87,7 @@ def profile_of(
 
 
 def correlations_of(columns: Mapping[str, Column], profiles: Mapping[str, ColumnProfile]) -> CorrelationProfile:
-    """Reference of how features go together, see `detectors.correlation_reference`.
+    """Reference of how features go together, see `detectors.references.correlation_reference`.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def categorical_profile(values: Column, max_levels: int = 64, max_known_levels: 
     ----------
     values : (n,) object array of str, None is missing.
     max_levels : most levels that are counted one by one. They are sorted: numbers by value, then texts by their letters.
-    max_known_levels : most others, which are counted together as one level and told from those that are unseen (`detectors.other_levels`). With 0, as for
+    max_known_levels : most others, which are counted together as one level and told from those that are unseen (`detectors.columns.other_levels`). With 0, as for
         classes, whatever is not counted is the reference's own ``unseen``, so that its usual rate is known.
 
     Examples

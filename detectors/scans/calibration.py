@@ -1,7 +1,7 @@
 """Thresholds that keep a false-alarm budget: ``h(ARL)`` for a scan over all windows of the history.
 
 The average run length (ARL) is the mean number of looks (closed panes with events) until a scan alarms although nothing changed. The shipped
-table was simulated by `detectors.calibration_simulation` on the very histogram that the banks use, for standard normal looks against a
+table was simulated by `detectors.scans.calibration_simulation` on the very histogram that the banks use, for standard normal looks against a
 known reference; up to about 10^6 looks it is counted, beyond that it follows ``log ARL = a + h^2 / 2 - b log h``, fitted to the counted part.
 A second axis is the smallest window: one that holds too few events says nothing, and what is not looked at needs no budget.
 

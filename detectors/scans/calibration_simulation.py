@@ -1,6 +1,6 @@
 """Makes `calibration_table.json`: ``python -m detectors.calibration_simulation`` (a minute on one core; seeded).
 
-Streams of standard normal looks run side by side through the exponential histogram of `detectors.history`; the largest square of a suffix
+Streams of standard normal looks run side by side through the exponential histogram of `detectors.scans.history`; the largest square of a suffix
 statistic ``S_w / sqrt(w)`` less the price of its window is noted of each at several lengths, over all windows and over those of so many panes at
 least: where a pane has few events, the shortest windows are not looked at, and a lower threshold does. The chance to stay below ``h`` for ``T``
 looks gives the run length ``-T / log chance``.

@@ -1,4 +1,4 @@
-"""What all banks share: how windows are scored and what is told of them; `detectors.panel` walks banks through panes.
+"""What all banks share: how windows are scored and what is told of them; `detectors.scans.panel` walks banks through panes.
 
 Every window of the history (from a bucket's start until now) is compared with the reference; the statistic of a monitor is the largest
 ``(|effect| - floor) / standard error`` over windows, clipped at 0, of which short windows pay a price (`detectors.scans.calibration.price`), and the start

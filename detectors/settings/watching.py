@@ -61,7 +61,7 @@ class Detectors(Frozen):
     )
     rates: Literal["scan", "e-detector"] = Field(default="scan", description="how rates are watched (errors, missing, out-of-range and unseen values)")
     max_levels: int = Field(default=64, ge=1, le=1_000, description="levels of a categorical feature that are counted one by one, the most frequent first")
-    quantiles: bool = Field(default=False, description="whether numeric columns without a profile are sketched, see `detectors.quantile_sketch`")
+    quantiles: bool = Field(default=False, description="whether numeric columns without a profile are sketched, see `detectors.panes.quantile_sketch`")
     max_known_levels: int = Field(default=20_000, ge=1, le=100_000, description="other levels that are told from unseen ones; with more, none is unseen")
 
 
@@ -169,7 +169,7 @@ class Alerts(Frozen):
 
 
 class Objective(Frozen):
-    """Which share of events is to be good over a period; see `detectors.objectives`."""
+    """Which share of events is to be good over a period; see `detectors.metrics.objectives`."""
 
     metric: Literal["accuracy", "precision", "recall", "answered", "latency"]
     target: float = Field(gt=0, lt=1, description="share of good events")

@@ -2,7 +2,7 @@
 
 Given its class, an event's output has the law that it had in the reference. So the outputs of a window are a mixture of the reference's, class by class, and the weights are
 the classes' shares: the likeliest ones are found by expectation maximisation (Saerens, Latinne & Decaestecker 2002; on output cells with one calibrated probability, which
-say the same of every class). Whether that is what has happened is another question, see `detectors.label_shift`.
+say the same of every class). Whether that is what has happened is another question, see `detectors.unlabelled.label_shift`.
 """
 
 from __future__ import annotations

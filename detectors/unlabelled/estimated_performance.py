@@ -2,8 +2,8 @@
 
 How often a class was right when it was predicted with a certain score is learnt from the reference's labelled rows, by isotonic regression over the bins of the score. A
 window's outputs, counted by the same cells, then say how many of them are right. It holds as long as outputs mean what they meant: not when the relation of
-inputs and label changes (what `calibration_error` and its monitor show once labels come), nor for inputs that the reference does not have (`detectors.support`). Where
-priors of classes have moved `detectors.label_shift` takes its place.
+inputs and label changes (what `calibration_error` and its monitor show once labels come), nor for inputs that the reference does not have (`detectors.unlabelled.support`). Where
+priors of classes have moved `detectors.unlabelled.label_shift` takes its place.
 
 An interval is of what will be measured when the labels come. It holds the chance of single outcomes, the calibration's own error, and that both
 vary more from one stretch of time to another than those of independent rows, as they did in the reference.
@@ -35,7 +35,7 @@ class Calibration:
 
     Attributes
     ----------
-    rows : (J,) labelled rows of the reference in each output cell, see `detectors.output_cells`.
+    rows : (J,) labelled rows of the reference in each output cell, see `detectors.panes.output_cells`.
     right : (J,) share of them that is right, calibrated; one half where nothing is known of a predicted class, 0 for predictions of unknown classes.
     spread : (J,) ``right (1 - right)``.
     pool : (J,) the same for cells that have one share.
