@@ -6,6 +6,7 @@ Every key but ``model`` has a default. Thresholds are not among the keys: they f
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from typing import Any, Literal
 
@@ -188,6 +189,9 @@ class MonitorSpecification(Frozen):
 
     @model_validator(mode="after")
     def _costs_are_of_classes(self) -> MonitorSpecification:
+        endless = [f"costs.{label}.{prediction}" for label, costs in self.costs.items() for prediction, cost in costs.items() if not math.isfinite(cost)]
+        if endless:
+            raise ValueError(f"a cost is a finite number, got another for {', '.join(endless)}; the mean cost would be undefined for ever")
         named = {*self.costs, *(prediction for costs in self.costs.values() for prediction in costs)}
         strange = sorted(named.difference(self.classes))
         if strange:

@@ -126,7 +126,8 @@ def known_columns(reference: Table, live: Table, names: ColumnNames, tell: Calla
     for what, given, candidates in (("label", names.label, LABELS), ("prediction", names.prediction, PREDICTIONS), ("score", names.score, SCORES)):
         found[what] = given
         if given is None:
-            by_name = {column.lower(): column for column in reversed([*live.columns, *reference.columns])}
+            known = reference.columns if what == "score" else [*live.columns, *reference.columns]  # without a reference a score says nothing of a change
+            by_name = {column.lower(): column for column in reversed([*known])}
             found[what] = next((by_name[name] for name in candidates if name in by_name), None)
             if found[what] is not None:
                 tell(f"the column {found[what]!r} is taken for the {what}; name another with --{what}")

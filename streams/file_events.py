@@ -178,13 +178,26 @@ def rows_of(table: Table, specification: MonitorSpecification, names: ColumnName
         time=time,
         features=feature_columns(specification, table),
         prediction=outcome_column(specification, table, names.prediction),
-        score=np.full(n, np.nan) if names.score is None else table.numbers(names.score),
+        score=np.full(n, np.nan) if names.score is None else _scores_of(table, names.score, specification),
         label=outcome_column(specification, table, names.label),
         version=np.full(n, "", dtype=object) if names.version is None else class_names(table.column(names.version)),
         segment=segment,
         irregular=_irregular(specification, table, names),
         fraction=np.full(n, np.nan) if names.sampling_fraction is None else fractions_of(table, names.sampling_fraction),
     )
+
+
+def _scores_of(table: Table, name: str, specification: MonitorSpecification) -> Float64:
+    """(n,) a column of probabilities of the positive class; nan where there is none. A regression has no use for it, whatever it holds."""
+    found = table.numbers(name)
+    unfit = np.flatnonzero((found < 0) | (found > 1))
+    if len(unfit) and specification.task == "classification":
+        place = int(unfit[0])
+        raise SettingsError(
+            f"{table.source}: column {name!r}, row {table.first_row + place + 1}: the score is a probability, from 0 to 1, got {found[place]:g}; "
+            "name the column of the positive class's probability, or leave --score out"
+        )
+    return found
 
 
 def fractions_of(table: Table, name: str) -> Float64:

@@ -26,7 +26,19 @@ def explained(connection: KafkaConnection) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
-        raise DriftwardenError(f"no Kafka answers on {connection.bootstrap} ({type(error).__name__}); start one with: driftwarden broker start") from error
+        raise DriftwardenError(f"no Kafka answers on {connection.bootstrap} ({type(error).__name__}); {_what_to_do(connection)}") from error
+
+
+def _what_to_do(connection: KafkaConnection) -> str:
+    """A cluster that lets nobody in looks to a client much like one that is away."""
+    if connection.sasl_username is not None:
+        return (
+            f"it may be away, or not let in the user {connection.sasl_username!r} by {connection.security_protocol} and {connection.sasl_mechanism}: "
+            "see DRIFTWARDEN_SASL_USERNAME, DRIFTWARDEN_SASL_PASSWORD and the other settings in docs/settings.md"
+        )
+    if connection.uses_tls:
+        return "it may be away, or not trust these certificates, or not be trusted: see DRIFTWARDEN_SSL_CAFILE and the other settings in docs/settings.md"
+    return "start one with: driftwarden broker start; where it asks for TLS or a password, set DRIFTWARDEN_SECURITY_PROTOCOL, see docs/settings.md"
 
 
 def records_of(connection: KafkaConnection, topic: str) -> list[Any]:

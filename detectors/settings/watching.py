@@ -64,6 +64,13 @@ class Detectors(Frozen):
     quantiles: bool = Field(default=False, description="whether numeric columns without a profile are sketched, see `detectors.panes.quantile_sketch`")
     max_known_levels: int = Field(default=20_000, ge=1, le=100_000, description="other levels that are told from unseen ones; with more, none is unseen")
 
+    @field_validator("cycles")
+    @classmethod
+    def _cycles_last(cls, cycles: tuple[int, ...]) -> tuple[int, ...]:
+        if cycles and min(cycles) <= 0:
+            raise ValueError(f"cycles must be durations > 0, got {', '.join(map(format_duration, cycles))}; what comes again after no time is no cycle")
+        return cycles
+
 
 class Floors(Frozen):
     """The smallest effects that matter. A smaller one is never an alarm, however long it lasts."""

@@ -53,6 +53,16 @@ def test_a_fault_is_told_with_its_line_and_path(text: str, story: str) -> None:
     assert str(caught.value).startswith(story)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("detectors:\n  cycles: [1d, 0s]", "cycles must be durations > 0, got 1d, 0s"), ("costs: {yes: {no: .nan}}", "a cost is a finite number, got another for costs.yes.no")],
+)
+def test_numbers_that_mean_nothing_are_refused(content: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse_specification(f"model: m\n{content}\n")
+    assert told in str(refused.value)
+
+
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         parse_specification("model: ''\npane: 0s\n")
