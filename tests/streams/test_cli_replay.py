@@ -137,7 +137,7 @@ def test_on_a_terminal_of_80_columns_times_are_whole(specification: MonitorSpeci
 def test_a_score_that_is_no_probability_is_refused_with_its_row(specification: MonitorSpecification) -> None:
     table = _table(10, 1)
     table = Table(source="table.csv", columns={**table.columns, "percent": np.array([0.5, *[50.0] * 9])})
-    with pytest.raises(SettingsError, match=r"column 'percent', row 3: the score is a probability, from 0 to 1, got 50"):
+    with pytest.raises(SettingsError, match=r"column 'percent', row 2: the score is a probability, from 0 to 1, got 50"):
         rows_of(table, specification, ColumnNames(prediction="said", score="percent"))
 
 
