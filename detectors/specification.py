@@ -52,6 +52,14 @@ def _without_correlation(content: dict[str, Any]) -> None:
         del content["reference"]["profile"]["correlation"]
 
 
+def _of_expected(specification: MonitorSpecification) -> dict[str, Any]:
+    """What only models have of which something is counted that their profile has no bins for."""
+    profile = specification.reference.profile
+    bare = profile is None or not specification.columns.keys() <= profile.features.keys()
+    categories = {name: feature.categories for name, feature in specification.features.items() if feature.categories is not None}
+    return {"expected": categories} if categories or (bare and specification.features) else {}
+
+
 class MonitorSpecification(Frozen):
     """Everything that Driftwarden is told about one model.
 
@@ -301,7 +309,7 @@ class MonitorSpecification(Frozen):
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("owner", "alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
-        parts: Any = {"features": {"__all__": {"importance", "stale_after", *OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
+        parts: Any = {"features": {"__all__": {"importance", "stale_after", "categories", *OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
         content = self.model_dump(mode="json", exclude={**others, **parts})
         if self.detectors.quantiles:
             content["detectors"]["quantiles"] = True
@@ -309,6 +317,7 @@ class MonitorSpecification(Frozen):
             if feature.type == "embedding":
                 content["features"][name] |= feature.model_dump(include=OF_EMBEDDINGS)
         profile = self.reference.profile
+        content |= _of_expected(self)
         if profile is not None and profile.outcomes is None:
             del content["reference"]["profile"]["outcomes"]
         for seldom in ("error_hours", "given_others"):

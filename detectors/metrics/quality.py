@@ -13,7 +13,7 @@ from detectors.statistics.sampling import effective_rate
 
 
 def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
-    """``missing:NAME`` for each watched feature, ``unseen:NAME`` for a categorical one, ``out_of_range:NAME`` where a range is declared.
+    """``missing:NAME`` for each watched feature, ``unseen:NAME`` for a categorical one with a reference or declared categories, ``out_of_range:NAME`` where a range is declared.
 
     ``missing`` is a share of all rows; the others are shares of the rows that have a value. Where they are asked for, ``type:NAME``, ``undeclared:`` and ``anomalous:`` (of no
     feature) are shares of all rows, too.
@@ -30,6 +30,7 @@ def quality(layout: Layout, vector: Float64) -> tuple[Metric, ...]:
 def _shares(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[float, float]]]:
     """Names of the rates, and the hits and rows of each; of half a vector where events are weighed."""
     names, shares = _irregular(layout, vector)
+    _add_expected(layout, vector, names, shares)
     if not layout.columns:
         return names, shares
     blocks = [layout.blocks[f"feature:{name}"] for name in layout.columns]
@@ -38,17 +39,30 @@ def _shares(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[floa
     for (name, profile), (valued, last_but_one, last) in zip(layout.columns.items(), counted, strict=True):
         if profile.kind == "numeric":
             present, missing, flagged = valued, last_but_one, last
-            feature = layout.features[name]
-            watched, kind = feature.minimum is not None or feature.maximum is not None, "out_of_range"
+            watched, kind = layout.features[name].has_range, "out_of_range"
         else:
             present, missing, flagged = valued + last_but_one, last, last_but_one
-            watched, kind = unseen_reference(profile) is not None, "unseen"
+            watched, kind = layout.features[name].categories is None and unseen_reference(profile) is not None, "unseen"
         names.append(f"missing:{name}")
         shares.append((missing, present + missing))
         if watched:
             names.append(f"{kind}:{name}")
             shares.append((flagged, present))
     return names, shares
+
+
+def _add_expected(layout: Layout, vector: Float64, names: list[str], shares: list[tuple[float, float]]) -> None:
+    """What is missing of columns without a profile, and what breaks a range or categories that were declared."""
+    if not layout.expected:
+        return
+    counted = vector[layout.blocks["expected"]].reshape(len(layout.expected), -1).tolist()
+    for (name, feature), (values, missing, broken) in zip(layout.expected.items(), counted, strict=True):
+        if name not in layout.columns:
+            names.append(f"missing:{name}")
+            shares.append((missing, values + missing))
+        if feature.has_range or feature.categories is not None:
+            names.append(f"{'unseen' if feature.categories is not None else 'out_of_range'}:{name}")
+            shares.append((broken, values))
 
 
 def _irregular(layout: Layout, vector: Float64) -> tuple[list[str], list[tuple[float, float]]]:

@@ -33,6 +33,7 @@ from detectors.monitors.stale_columns import StaleColumns
 from detectors.monitors.traffic import TRAFFIC_MONITOR, TrafficChange
 from detectors.monitors.undeclared_columns import UndeclaredColumns
 from detectors.monitors.weighted_bank import WeightedBank
+from detectors.panes.expected_values import CELLS as EXPECTED_CELLS
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, OutcomeProfile, PerformanceProfile
 from detectors.references.hour_tables import has_hours
@@ -67,7 +68,7 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
 
     Parameters
     ----------
-    specification : of the model; without a profile only a regression's loss is watched.
+    specification : of the model; without a profile a regression's loss, the service, and what is expected of the features are watched.
     performance : of the version that is watched, where it is another than the profile's; without either the stream's first labels become it.
     acknowledged : by monitor, what is compared with instead of what the specification declares.
 
@@ -88,7 +89,8 @@ def detectors_of(specification: MonitorSpecification, *, performance: Performanc
 def hourly_monitors(specification: MonitorSpecification) -> tuple[str, ...]:
     """Names of the monitors that compare windows with their hours of the week, where these are asked for."""
     found = [detector for detector in detectors_of(specification) if type(detector) in _COMPARE_HOURS and detector.group != "service"]
-    return tuple(name for detector in found for name in detector.names if not name.startswith(WITHOUT_HOURS))
+    of_no_profile = _expected(Layout(specification))
+    return tuple(name for detector in found for name in detector.names if not name.startswith(WITHOUT_HOURS) and name not in of_no_profile)
 
 
 def silence_of(specification: MonitorSpecification) -> Silence | None:
@@ -349,17 +351,17 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
         last = block.stop - 1
         if isinstance(profile, NumericProfile):
             bins, missing, values = list(range(block.start, last - 1)), last - 1, sum(profile.counts)
-            if feature.minimum is not None or feature.maximum is not None:
+            if feature.has_range:
                 rates[f"out_of_range:{name}"] = Rate(hits=[last], events=bins, reference=(profile.out_of_range, values))
         else:
             bins, missing, values = list(range(block.start, last)), last, sum(profile.counts) + profile.unseen
-            if (unseen := unseen_reference(profile)) is not None:
+            if feature.categories is None and (unseen := unseen_reference(profile)) is not None:
                 rates[f"unseen:{name}"] = Rate(hits=[last - 1], events=bins, reference=unseen)
         stated = feature.max_missing
         reference = (profile.missing, values + profile.missing) if stated is None else (stated * KNOWN, KNOWN)
         if stated != 1:  # which cannot rise
             rates[f"missing:{name}"] = Rate(hits=[missing], events=[*bins, missing], reference=reference)
-    rates |= _types(specification, layout) | _anomalies(specification, layout)
+    rates |= _expected(layout) | _types(specification, layout) | _anomalies(specification, layout)
     floor = specification.alerts.floors.rate
     watched = [replace(rate, reference=rate_reference(rate.reference, acknowledged.get(name))) for name, rate in rates.items()]
 
@@ -370,6 +372,23 @@ def _quality(specification: MonitorSpecification, layout: Layout, acknowledged: 
         return _OF_RATES[specification.detectors.rates](bank, rates=watched, floor=floor)
 
     return [_Planned(tuple(rates), "quality", "quality", make)] if rates else []
+
+
+def _expected(layout: Layout) -> dict[str, Rate]:
+    """Of columns without a profile: missing values, compared with the stated share or that of the stream's first values; and of all, values that are declared not to come."""
+    if not layout.expected:
+        return {}
+    rates, none = {}, (0.0, KNOWN)
+    firsts = range(layout.blocks["expected"].start, layout.blocks["expected"].stop, EXPECTED_CELLS)
+    for (name, feature), values in zip(layout.expected.items(), firsts, strict=True):
+        missing, broken, stated = values + 1, values + 2, feature.max_missing
+        if name not in layout.columns and stated != 1:
+            rates[f"missing:{name}"] = Rate(hits=[missing], events=[values, missing], reference=None if stated is None else (stated * KNOWN, KNOWN))
+        if feature.categories is not None:
+            rates[f"unseen:{name}"] = Rate(hits=[broken], events=[values], reference=none)
+        elif feature.has_range:
+            rates[f"out_of_range:{name}"] = Rate(hits=[broken], events=[values], reference=none)
+    return rates
 
 
 def _stale_columns(specification: MonitorSpecification, layout: Layout) -> list[_Planned]:

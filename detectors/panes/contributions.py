@@ -19,6 +19,7 @@ from detectors.columns.grid_bins import cells_together, grid_bins
 from detectors.columns.shared_arrays import shared
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.panes.correlation_sums import CorrelationSums, scores_of
+from detectors.panes.expected_values import ExpectedValues
 from detectors.panes.irregular_counts import IrregularCounts
 from detectors.panes.layout import DELAY_EDGES, LATENCY_EDGES, PROBABILITY, TRAFFIC, Layout, column_size
 from detectors.panes.output_cells import output_cells
@@ -73,6 +74,7 @@ class Contributions:
         self._minimum = shared(np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64))
         self._maximum = shared(np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64))
         self._outside = shared(np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64))
+        self._expected = ExpectedValues(layout.expected) if layout.expected else None
         self._sketched = layout.sketched
         self._coded = layout.coded
         quality, places = layout.specification.quality, {name: place for place, name in enumerate(layout.specification.features)}
@@ -98,6 +100,9 @@ class Contributions:
             self._out_of_range(sums, groups, matrix, members)
         for name, bins, block in self._categorical:
             _add_coded(sums[:, block], groups, batch.categorical[name], bins)
+        if self._expected is not None:
+            of = None if members is None else ([one._expected for one in members.of if one._expected is not None], members.owner)
+            self._expected.add(sums[:, self._blocks["expected"]], groups, batch, of)
         if self._sketched:
             add_sketches(sums[:, self._blocks["sketches"]], groups, batch.numeric[:, [batch.numeric_names.index(name) for name in self._sketched]])
         if self._saturation is not None:
@@ -269,8 +274,9 @@ def _alike(layout: Layout) -> str:
     features = [(name, feature.type) for name, feature in layout.features.items()]
     levels = {name: (profile.levels, profile.other) for name, profile in layout.columns.items() if profile.kind == "categorical"}
     predicted = None if layout.prediction is None else (layout.prediction.kind, layout.prediction.levels if layout.prediction.kind == "categorical" else ())
+    expected = [(name, feature.categories) for name, feature in layout.expected.items()]
     told = (specification.task, specification.classes, specification.positive_class, features, list(layout.blocks.items()), levels, predicted, specification.correlation)
-    return hashlib.blake2b(repr((*told, specification.sampling, specification.service.saturation, specification.slices)).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(repr((*told, expected, specification.sampling, specification.service.saturation, specification.slices)).encode(), digest_size=16).hexdigest()
 
 
 def _correlation(layout: Layout, numeric: Mapping[str, NumericProfile], starts: Sequence[int], size: int) -> CorrelationSums | None:

@@ -72,7 +72,7 @@ class FamilySummariser:
         performance = first.layout.blocks["performance"]
         of_cohort = np.array([first.layout.blocks["traffic"].start + TRAFFIC.index("predictions"), *range(performance.start, performance.stop)])
         self._of_cohort = np.concatenate([of_cohort, of_cohort + first.layout.cells]) if first.layout.weighs else of_cohort
-        self._has_columns = bool(first.layout.columns or first.layout.sketched or {"irregular", "saturation"}.intersection(first.layout.blocks))
+        self._has_columns = bool(first.layout.columns or first.layout.sketched or {"expected", "irregular", "saturation"}.intersection(first.layout.blocks))
         self._name = hashlib.blake2b(repr(family_of(first)).encode(), digest_size=8).hexdigest()
         self.models: list[ModelSummariser] = []
         self._panes: list[GroupTables] = []

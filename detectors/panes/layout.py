@@ -17,6 +17,7 @@ from detectors.columns.binning import ColumnBins
 from detectors.columns.slice_cells import SliceCells
 from detectors.event_batch import Float64
 from detectors.panes.correlation_sums import block_size
+from detectors.panes.expected_values import CELLS as EXPECTED_CELLS
 from detectors.panes.irregular_counts import block_size as irregular_size
 from detectors.panes.output_cells import number_of_cells
 from detectors.panes.quantile_sketch import SIZE as SKETCH_SIZE
@@ -54,6 +55,7 @@ class Layout:
     ``feature:NAME``       numeric: a count for each bin, then ``missing``, ``out_of_range`` (which is also binned);
                            categorical: a count for each level, then ``unseen``, ``missing``
     ``sketches``           `detectors.panes.quantile_sketch.SIZE` cells for each of the columns `sketched`, where there are any
+    ``expected``           `detectors.panes.expected_values.CELLS` cells for each of the columns `expected`, where there are any
     ``prediction``         the same for the model's output
     ``performance``        classification: confusion counts, ``(K + 1) x (K + 1)`` row-major, row = label, column = prediction, last = classes unknown to the reference;
                            regression: the sums `REGRESSION`
@@ -80,8 +82,8 @@ class Layout:
         """Name to slice."""
         sizes = {"traffic": len(TRAFFIC), "latency": len(LATENCY_EDGES) + 1, "delay": len(DELAY_EDGES) + 1}
         sizes |= {f"feature:{name}": column_size(profile) for name, profile in self.columns.items()}
-        if self.sketched:
-            sizes["sketches"] = SKETCH_SIZE * len(self.sketched)
+        without_bins = {"sketches": SKETCH_SIZE * len(self.sketched), "expected": EXPECTED_CELLS * len(self.expected)}
+        sizes |= {name: size for name, size in without_bins.items() if size}
         if self.prediction is not None:
             sizes["prediction"] = column_size(self.prediction)
         if self.specification.task == "regression":
@@ -109,7 +111,7 @@ class Layout:
 
     @cached_property
     def columns(self) -> dict[str, ColumnProfile]:
-        """Profiles of the declared columns that have one; one without a profile is not watched for drift."""
+        """Profiles of the declared columns that have one; one without a profile is not watched for drift, but for what is `expected` of it."""
         profile = self.specification.reference.profile
         return {} if profile is None else {name: profile.features[name] for name in self.features if name in profile.features}
 
@@ -117,6 +119,12 @@ class Layout:
     def features(self) -> dict[str, Feature]:
         """What is declared of each column, see `MonitorSpecification.columns`."""
         return self.specification.columns
+
+    @cached_property
+    def expected(self) -> dict[str, Feature]:
+        """Columns without a profile of which something may be expected: a share of missing values, a range; and all with declared categories."""
+        bare = {name for name, feature in self.features.items() if name not in self.columns and (feature.max_missing != 1 or feature.has_range)}
+        return {name: feature for name, feature in self.features.items() if name in bare or feature.categories is not None}
 
     @cached_property
     def sketched(self) -> tuple[str, ...]:

@@ -78,8 +78,8 @@ def categorical_hours(profiles: Sequence[CategoricalProfile]) -> HoursOfWeek:
 
 
 def quality_hours(columns: Mapping[str, ColumnProfile], rates: Sequence[str], stated: Collection[str]) -> HoursOfWeek:
-    """Of the rates ``missing:NAME``, ``out_of_range:NAME`` and ``unseen:NAME``; what was ``stated``, or no row of the reference had, has no hours."""
-    whole = [rate in stated or rate.startswith(WITHOUT_HOURS) for rate in rates]
+    """Of the rates ``missing:NAME``, ``out_of_range:NAME`` and ``unseen:NAME``; what was ``stated``, is in no row of the reference, or has no profile, has no hours."""
+    whole = [rate in stated or rate.startswith(WITHOUT_HOURS) or rate.partition(":")[2] not in columns for rate in rates]
     return _together([None if is_whole else _quality(rate, columns[rate.partition(":")[2]]) for rate, is_whole in zip(rates, whole, strict=True)], [1] * len(rates))
 
 

@@ -21,7 +21,8 @@ class Feature(Frozen):
     type: Literal["numeric", "categorical", "text", "embedding"] = "numeric"
     minimum: float | None = Field(default=None, description="smaller values count as out of range")
     maximum: float | None = Field(default=None, description="larger values count as out of range")
-    max_missing: float | None = Field(default=None, ge=0, le=1, description="expected share of missing values; default: the reference's")
+    max_missing: float | None = Field(default=None, ge=0, le=1, description="expected share of missing values; default: the reference's, or that of the stream's first values")
+    categories: tuple[str, ...] | None = Field(default=None, min_length=1, description="other values of a categorical column count as unseen; default: the reference's")
     importance: float | None = Field(default=None, ge=0, description="how much the model leans on the column, in any unit; by it the causes of an alert are ranked")
     stale_after: Duration | None = Field(default=None, gt=0, description="told after this long without a change; default: by the times before")
     dimension: int | None = Field(default=None, ge=2, le=10_000, description="numbers of an embedding")
@@ -32,9 +33,18 @@ class Feature(Frozen):
     def _keys_fit_the_type(self) -> Feature:
         if (self.type == "embedding") != (self.dimension is not None):
             raise ValueError(f"dimension is that of an embedding and of no other type, got type {self.type!r} and dimension {self.dimension}; give both or neither")
-        if self.type in DERIVED and (self.minimum is not None or self.maximum is not None):
+        if self.type in DERIVED and self.has_range:
             raise ValueError(f"a {self.type} has no range; leave out minimum and maximum")
+        if self.type != "categorical" and self.categories is not None:
+            raise ValueError(f"categories are those of a categorical column, got {', '.join(self.categories)} with type {self.type!r}; set type: categorical, or leave them out")
+        if self.categories is not None and len(set(self.categories)) < len(self.categories):
+            raise ValueError(f"categories must name each value once, got {', '.join(self.categories)}")
         return self
+
+    @property
+    def has_range(self) -> bool:
+        """Whether values may be out of range."""
+        return self.minimum is not None or self.maximum is not None
 
     def columns(self, name: str) -> dict[str, Feature]:
         """What is watched of the column, by name: itself, or what stands for a text or an embedding.
