@@ -7,7 +7,8 @@ labels knows more than it could have known. Rows are learnt in the order of thei
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from detectors.event_batch import Bool, Column, Float64, Int64
 from detectors.rows.examples import Examples
 from detectors.rows.row_store import position_of
 from detectors.specification import MonitorSpecification
-from retrainer.trainers import Candidate, Model, TrainingError
+from retrainer.trainers import Candidate, Model, TrainingError, recalibration
 from retrainer.trainers.adaptive_pool import JOINING, AdaptivePool, Member, followed
 from retrainer.trainers.online_member import OnlineMember, fresh
 from retrainer.trainers.scikit_learn import ScikitLearnModel
@@ -37,13 +38,23 @@ class Held:
     Attributes
     ----------
     since : epoch milliseconds from which on it was in force.
-    members, weights, online : of the pool at that time.
+    members, weights, sums, online : of the pool at that time.
     """
 
     since: int
     members: tuple[Member, ...]
     weights: Float64
+    sums: Float64
     online: tuple[OnlineMember, ...]
+
+    def sums_of(self, members: Sequence[Member]) -> Float64:
+        """(m, 5) what labels had told of some members' numbers by then; nothing of those that joined later."""
+        place = {member.name: place for place, member in enumerate(self.members)}
+        found = recalibration.nothing(len(members))
+        for mine, member in enumerate(members):
+            if member.name in place:
+                found[mine] = self.sums[place[member.name]]
+        return found
 
 
 class Learner:
@@ -84,7 +95,7 @@ class Learner:
         self._labels = 0
         frozen = [one.frozen() for one in self.pool.online]
         self._artifacts = [artifact for _, artifact in frozen]
-        self._held.append(Held(since=since, members=self.pool.members, weights=self.pool.weights, online=tuple(then for then, _ in frozen)))
+        self._held.append(Held(since=since, members=self.pool.members, weights=self.pool.weights, sums=self.pool.sums, online=tuple(then for then, _ in frozen)))
 
     def artifact(self) -> bytes:
         """The pool as it was held last."""
@@ -95,9 +106,7 @@ class Learner:
         answers = np.full(len(rows), np.nan if self.pool.task == "regression" else None, np.float64 if self.pool.task == "regression" else object)
         for place, mine in self._in_force(rows):
             held, part = self._held[place], rows.take(mine)
-            then = AdaptivePool(
-                members=held.members, online=held.online, weights=held.weights, task=self.pool.task, classes=self.pool.classes, positive=self.pool.positive, scale=self.pool.scale
-            )
+            then = replace(self.pool, members=held.members, online=held.online, weights=held.weights, sums=held.sums)
             answers[mine] = then.predict(part.features)
         return answers
 
@@ -108,17 +117,21 @@ class Learner:
         pool = self.pool
         if pool.task == "classification":
             pool.classes = tuple(sorted({*pool.classes, *class_names(rows.label).tolist()}))
-        outputs = pool.outputs(rows.features, online=self._held[-1].online)
-        batch = len(pool.members)
+        said, batch = pool.said([member.model for member in pool.members], rows.features), len(pool.members)
+        outputs = np.concatenate([said, pool.said(self._held[-1].online, rows.features)])
         awake = np.zeros((len(outputs), len(rows)), np.bool_)
         for place, member in enumerate(pool.members):
             awake[place] = rows.predicted_at > member.cut
         for place, mine in self._in_force(rows):
+            held = self._held[place]
             awake[batch:, mine] = True
+            outputs[:batch, mine] = pool.recalibrated(said[:, mine], held.sums_of(pool.members))
             if place < len(self._held) - 1:
-                outputs[batch:, mine] = pool.said(self._held[place].online, rows.take(mine).features)
+                outputs[batch:, mine] = pool.said(held.online, rows.take(mine).features)
         losses = pool.losses(outputs, rows.label)
         pool.weights = followed(pool.weights, np.where(np.isfinite(losses), losses, 1.0), awake)
+        if pool.task == "regression":
+            pool.sums = recalibration.learnt(pool.sums, said[:, :, 0], np.asarray(rows.label, np.float64), awake[:batch], scale=pool.scale)
         for one in pool.online:
             one.learn(rows.features, rows.label)
         self._labels += len(rows)
@@ -130,11 +143,11 @@ class Learner:
         if pool.task == "classification":
             pool.classes = tuple(sorted({*pool.classes, *class_names(np.asarray(member.model.estimator.classes_)).tolist()}))
         weights = np.insert(pool.weights * (1 - JOINING), len(pool.members), JOINING)
-        members = (*pool.members, member)
+        members, sums = (*pool.members, member), np.concatenate([pool.sums, recalibration.nothing(1)])
         if len(members) > self._most:
             least = int(np.argmin(weights[: len(members) - 1]))
-            members, weights = members[:least] + members[least + 1 :], np.delete(weights, least)
-        pool.members, pool.weights = members, weights / weights.sum()
+            members, weights, sums = members[:least] + members[least + 1 :], np.delete(weights, least), np.delete(sums, least, axis=0)
+        pool.members, pool.weights, pool.sums = members, weights / weights.sum(), sums
 
     def _in_force(self, rows: Examples) -> list[tuple[int, Int64]]:
         """Held revisions and the rows that they were in force for; rows before the first are in none."""
@@ -178,6 +191,7 @@ def started(candidate: Candidate, rows: Examples, specification: MonitorSpecific
         members=tuple(members),
         online=online,
         weights=_first_weights(len(members), len(online)),
+        sums=recalibration.nothing(len(members)),
         task=task,
         classes=classes,
         positive=batch.positive,

@@ -2,7 +2,8 @@
 
 Weights are those of exponentially weighted averages with fixed share (Herbster & Warmuth 1998): each label multiplies a member's weight by exp(-rate x loss), and a small share of
 all weight is dealt out anew, so that a member that was bad before a change can come back. A member that was not there when a row was predicted, or that was trained on it,
-sleeps through its label (Freund et al. 1997). Losses lie in [0, 1]: Brier's score of a classifier, the absolute error of a regression in units of a fixed scale.
+sleeps through its label (Freund et al. 1997). Losses lie in [0, 1]: Brier's score of a classifier, the absolute error of a regression in units of a fixed scale. What batch models
+say of a number is recalibrated by the labels since (`retrainer.trainers.recalibration`).
 
 Do not use it where every served answer has to come from one model that a person has approved: its answers change with each revision.
 """
@@ -22,6 +23,7 @@ from detectors.columns.class_names import class_names
 from detectors.event_batch import Bool, Column, Float64
 from detectors.specification import Task
 from retrainer import skops_artifact
+from retrainer.trainers import recalibration
 from retrainer.trainers.online_member import OnlineMember, from_artifact
 from retrainer.trainers.scikit_learn import ScikitLearnModel
 
@@ -34,8 +36,11 @@ SHARE = 0.002
 JOINING = 0.5
 """Of all weight that a new member gets: as much as all others together, as it alone has seen the newest rows."""
 
+MIDDLE = 0.5
+"""Share of the weight, in the middle of what members say of a number, whose mean is the answer: nearly as steady as that of all, and a quarter of the weight cannot spoil it."""
+
 _TABLE = "pool.json"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,7 @@ class AdaptivePool:
     members : batch models.
     online : models that learn from every label.
     weights : (m + o,) of the members and, behind them, of the online ones; they sum to 1.
+    sums : (m, 5) what labels have told of the members' numbers, see `retrainer.trainers.recalibration`; zeros of classes.
     classes : that were seen so far; none for a regression.
     positive : class that the score speaks of, None where there is none.
     scale : absolute error that counts as a loss of 1.
@@ -77,6 +83,7 @@ class AdaptivePool:
     members: tuple[Member, ...]
     online: tuple[OnlineMember, ...]
     weights: Float64
+    sums: Float64
     task: Task
     classes: tuple[str, ...] = ()
     positive: str | None = None
@@ -85,7 +92,8 @@ class AdaptivePool:
     def outputs(self, features: dict[str, Column], *, online: Sequence[OnlineMember] | None = None) -> Float64:
         """(m + o, n, k) what each member says: probabilities of ``classes``, or with k = 1 numbers. ``online`` stands in for the online ones."""
         online = self.online if online is None else online
-        return np.concatenate([self.said([member.model for member in self.members], features), self.said(online, features)])
+        said = self.said([member.model for member in self.members], features)
+        return np.concatenate([self.recalibrated(said, self.sums), self.said(online, features)])
 
     def said(self, models: Sequence[ScikitLearnModel | OnlineMember], features: dict[str, Column]) -> Float64:
         """(m, n, k) what some models say, as in `outputs`."""
@@ -95,10 +103,17 @@ class AdaptivePool:
             told[:] = np.asarray(model.predict(features), np.float64)[:, None] if self.task == "regression" else model.probabilities(features, self.classes)
         return found
 
+    def recalibrated(self, said: Float64, sums: Float64) -> Float64:
+        """(m, n, k) what batch models say by the lines that labels have told; probabilities as they are."""
+        if self.task == "classification":
+            return said
+        level, slope = recalibration.lines(sums, self.scale).T
+        return np.asarray(level[:, None, None] + slope[:, None, None] * said)
+
     def answers(self, outputs: Float64, weights: Float64) -> Column:
-        """(n,) class names of the weighted mean, or the weighted median of numbers: what has the least weighted loss, and no single member can spoil."""
+        """(n,) class names of the weighted mean, or the mean of the middle half of numbers, by weight, which no single member can spoil."""
         if self.task == "regression":
-            return _weighted_median(outputs[:, :, 0], weights)
+            return _middle(outputs[:, :, 0], weights)
         mixed = np.tensordot(weights, outputs, 1)
         return np.asarray(np.array(self.classes, object)[mixed.argmax(axis=1)])
 
@@ -138,6 +153,7 @@ class AdaptivePool:
             "positive": self.positive,
             "scale": self.scale,
             "weights": self.weights.tolist(),
+            "sums": self.sums.tolist(),
             "members": [{"name": member.name, "cut": member.cut} for member in self.members],
             "online": [one.name for one in self.online],
         }
@@ -175,6 +191,7 @@ class AdaptivePool:
             members=members,
             online=online,
             weights=np.array(told["weights"], np.float64),
+            sums=np.array(told["sums"], np.float64) if "sums" in told else recalibration.nothing(len(members)),  # they came with format 3
             task=told["task"],
             classes=tuple(told["classes"]),
             positive=told["positive"],
@@ -222,21 +239,25 @@ def followed(weights: Float64, losses: Float64, awake: Bool) -> Float64:
     return weights
 
 
-def _weighted_median(numbers: Float64, weights: Float64) -> Float64:
-    """(n,) of (m, n) numbers, the mean of two that will do: a member that has just joined has half of all weight, and would else be answered for by its neighbour below.
+def _middle(numbers: Float64, weights: Float64) -> Float64:
+    """(n,) of (m, n) numbers, the mean of those that have the middle half of the weight; what is no number counts for nothing.
 
     Examples
     --------
-    >>> _weighted_median(np.array([[9.0], [1.0], [2.0]]), np.array([0.3, 0.3, 0.4])).tolist()
+    >>> _middle(np.array([[9.0], [1.0], [2.0]]), np.array([0.2, 0.2, 0.6])).tolist()
     [2.0]
-    >>> _weighted_median(np.array([[9.0], [1.0], [2.0]]), np.array([0.5, 0.25, 0.25])).tolist()
-    [5.5]
+    >>> _middle(np.array([[9.0], [1.0], [np.nan]]), np.array([0.25, 0.25, 0.5])).tolist()
+    [5.0]
     """
+    weight = np.where(np.isfinite(numbers), weights[:, None], 0.0)
     order = np.argsort(numbers, axis=0, kind="stable")
-    below, half = np.cumsum(weights[order], axis=0), weights.sum() / 2
-    places = [np.minimum((below < half + least).sum(axis=0), len(numbers) - 1) for least in (-1e-12, 1e-12)]
-    lower, upper = (np.take_along_axis(numbers, np.take_along_axis(order, place[None], axis=0), axis=0)[0] for place in places)
-    return np.asarray((lower + upper) / 2)
+    numbers, weight = np.take_along_axis(numbers, order, axis=0), np.take_along_axis(weight, order, axis=0)
+    upto, whole = np.cumsum(weight, axis=0), weight.sum(axis=0)
+    edge = whole * (1 - MIDDLE) / 2
+    inside = np.maximum(np.minimum(upto, whole - edge) - np.maximum(upto - weight, edge), 0.0)
+    told = np.full(numbers.shape[1], np.nan)
+    np.divide(np.where(inside > 0, numbers * inside, 0.0).sum(axis=0), inside.sum(axis=0), out=told, where=whole > 0)
+    return told
 
 
 @lru_cache(maxsize=64)
