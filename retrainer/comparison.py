@@ -57,7 +57,7 @@ def _sections(records: Sequence[Version]) -> dict[str, dict[str, Any]]:
         "parameters": first.parameters,
         "metrics": first.metrics,
         "verdict": {"status": last.status.replace("_", " "), "at": format_time(last.at), "by": last.by, "digest": last.digest}
-        | {key: value for key, value in last.gate.items() if key not in {"cause", "slot", "cut", "middle", "scale", "with_earlier"}},
+        | {key: value for key, value in last.gate.items() if key not in {"cause", "slot", "cut", "judged_after", "middle", "scale", "with_earlier"}},
         "code and environment": environment,
         "packages": first.provenance.get("packages", {}),
     }

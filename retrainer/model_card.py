@@ -58,7 +58,7 @@ def model_card(records: Sequence[Version], version: str, *, specification: Monit
     }
 
 
-_TIMES = {"at", "cut", "middle", "since", "until"}
+_TIMES = {"at", "cut", "judged_after", "middle", "since", "until"}
 """Keys of evidence and of training rows whose values are epoch milliseconds."""
 
 

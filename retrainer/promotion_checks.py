@@ -69,17 +69,19 @@ def _silence_is_wrong(score: Float64, predictions: Column, positive: Bool) -> Fl
     return np.where(silent, np.where(positive, 0.0, 1.0), score) if np.isfinite(score).any() else score
 
 
-def promotion_checks(rows: Examples, *, serving: str, champion: Model | None, challenger: Model, cut: int, scale: float, specification: MonitorSpecification) -> tuple[Check, ...]:
+def promotion_checks(
+    rows: Examples, *, serving: str, champion: Model | None, challenger: Model, after: int, scale: float, specification: MonitorSpecification
+) -> tuple[Check, ...]:
     """What a challenger has to pass when the gate has found it better.
 
     Parameters
     ----------
-    rows : those at hand, in the order in which they came; the ones predicted after ``cut`` count, each event once.
+    rows : those at hand, in the order in which they came; the ones predicted after a time, that of the last event which the challenger learnt from, count, each event once.
     serving, champion : version in service, and its model where it is known.
     scale : absolute error that counts as a loss of 1 in a regression.
     """
     judged = rows.take(latest_rows(rows))
-    judged = judged.take(judged.predicted_at > cut)
+    judged = judged.take(judged.predicted_at > after)
     shadow = Shadow(judged, np.ones(len(judged), np.bool_), specification.task)
     own = judged.version == serving if serving else np.ones(len(judged), np.bool_)
     asked = None if own.all() else champion  # of what another version answered

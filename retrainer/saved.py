@@ -21,6 +21,7 @@ class SavedTrial(msgspec.Struct, frozen=True, kw_only=True):
     state: GateState
     served: bool = False
     before: int = 0
+    after: int | None = None  # an earlier release did not say it
 
 
 class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,7 +73,10 @@ def train(
     chosen = choose(at_hand, asked, window=most if instruction.with_earlier else retrain.window, max_rows=most, min_per_class=retrain.min_per_class, replay=retrain.replay)
     lineage = first.lineage(chosen, room.topic)
     room.keep(chosen, lineage | {"model": specification.model, "cause": cause.cause, "at": at})
-    why = {"cause": msgspec.to_builtins(cause), "slot": instruction.slot, "cut": chosen.cut, "middle": chosen.middle, "scale": scale_before(rows, specification)}
+    pooled = retrain.champion == "adaptive"
+    after = chosen.cut if pooled else chosen.last_event  # a pool answers by its revisions, and has none before its training
+    times = {"cut": chosen.cut, "judged_after": after, "middle": chosen.middle}
+    why = {"cause": msgspec.to_builtins(cause), "slot": instruction.slot, **times, "scale": scale_before(rows, specification)}
     draft = Version(
         model=specification.model,
         version=str(next_number(announced.records)),
@@ -85,7 +88,6 @@ def train(
         gate=why | ({"with_earlier": True} if instruction.with_earlier else {}),
         provenance={"seed": room.seed, "specification": digest_of_specification(specification), **room.provenance(retrain.trainer)},
     )
-    pooled = retrain.champion == "adaptive"
     learner = learners.of(champion, retrain) if pooled else None
     serving = announced.model_of(champion) if pooled and learner is None else None
     parent = announced.model_of(champion) if cause.mode == "online" and champion else None

@@ -55,7 +55,7 @@ class TrainingSet:
     selection : how they were chosen.
     offsets : source partition to first and last offset, both inclusive, of what has to be at hand to choose the same rows again.
     last_index : source partition to the place in the record of the last offset up to which rows were at hand.
-    cut : latest time of the rows, epoch milliseconds. What was predicted after it is unknown to the model.
+    cut : latest time of the rows, epoch milliseconds: that of the last label. What was predicted after it is unknown to the model.
     added : rows from before the interval.
     warnings : what should make a reader doubt, a sentence each.
     told_by : features that alone tell the label of every row.
@@ -78,6 +78,11 @@ class TrainingSet:
             return {}
         names, counts = np.unique(class_names(self.examples.label).astype(str), return_counts=True)
         return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+    @property
+    def last_event(self) -> int:
+        """Time of the last event that is in it, epoch milliseconds: what was predicted later cannot be, whenever its label came."""
+        return int(self.examples.predicted_at.max()) if len(self.examples) else self.cut
 
     @property
     def middle(self) -> int:

@@ -1,4 +1,8 @@
-"""A trial: one challenger in the shadow of the champion, on events that were predicted after its training cut."""
+"""A trial: one challenger in the shadow of the champion, on events that were predicted after those it learnt from.
+
+Their labels come after its training, too. Where labels are late, many of these events were predicted before the training, by the champion of that time: waiting for those that
+are predicted after it would cost the labels' delay once more, and say nothing more of a model that knows none of them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from detectors.settings.retraining import Gate
 from detectors.specification import MonitorSpecification, Task
 from retrainer.gate import GateState, Verdict, step
 from retrainer.trainers import Model
+from retrainer.training_set import row_times
 
 
 @dataclass(kw_only=True)
@@ -22,7 +27,8 @@ class Trial:
     Attributes
     ----------
     version, model : the challenger.
-    cut : epoch milliseconds; only events predicted later are judged.
+    cut : of its training, epoch milliseconds: the time of the last label that it learnt from.
+    after : epoch milliseconds; only events predicted later are judged.
     challengers : how many share the cause's alpha.
     scale : absolute error that counts as a loss of 1 in a regression.
     served : whether it is judged by what it answered itself, as a canary is, and not in the shadow of the champion.
@@ -33,6 +39,7 @@ class Trial:
     version: str
     model: Model
     cut: int
+    after: int
     challengers: int
     scale: float = 1.0
     served: bool = False
@@ -83,21 +90,24 @@ class Shadow:
         """(n,) losses in [0, 1], nan where there is no prediction."""
         return losses(predictions, self.rows.label, self._task, scale)
 
-    def judged(self, cut: int) -> Bool:
-        """(n,) True for rows that a challenger with this training cut may be judged by."""
-        return self._first_sight & (self.rows.predicted_at > cut)
+    def judged(self, after: int) -> Bool:
+        """(n,) True for rows that a challenger may be judged by which learnt from events up to a time: their labels come, and came first, after its training."""
+        return self._first_sight & (self.rows.predicted_at > after)
 
     def served_by(self, version: str) -> Bool:
         """(n,) True for rows that a version answered itself."""
         return self._first_sight & np.asarray(self.rows.version == version, np.bool_)
 
-    def settled(self, cut: int, specification: MonitorSpecification) -> Bool:
-        """(n,) True for rows that a promotion may rest on: from ``min_validation_time`` after the training cut on.
+    def settled(self, cut: int, after: int, specification: MonitorSpecification) -> Bool:
+        """(n,) True for rows that a promotion may rest on: predicted ``min_validation_time`` after the last event of the training, and labelled so long after its last label.
 
-        What was wrong with the labels of the training rows may go on for a while, and then speaks for the challenger. A budget in events says that there is no clock to wait by.
+        What was wrong with the labels of the training rows may go on for a while, be it by the time of the events or of the labels, and then speaks for the challenger. A budget
+        in events says that there is no clock to wait by.
         """
-        clock = specification.false_alarms.duration is not None
-        return np.asarray(self.rows.predicted_at >= cut + (specification.retrain.gate.min_validation_time if clock else 0))
+        if specification.false_alarms.duration is None:
+            return np.ones(len(self.rows), np.bool_)
+        wait = specification.retrain.gate.min_validation_time
+        return np.asarray((self.rows.predicted_at >= after + wait) & (row_times(self.rows, "outcome") >= cut + wait))
 
 
 def losses(predictions: Column, label: Column, task: Task, scale: float) -> Float64:

@@ -45,16 +45,17 @@ class Trials:
         return len(self._trials)
 
     def begin(self, version: str, *, cut: int, challengers: int) -> None:
-        """Score a challenger from its training cut on."""
+        """Score a challenger on labels that are still to come, of events that were predicted after those it learnt from."""
         model = self._announced.model_of(version)
         assert model is not None  # noqa: S101  a registered version has an artifact
-        scale = float(self._announced.registered(version).gate["scale"])
-        self._trials[version] = Trial(version=version, model=model, cut=cut, challengers=challengers, scale=scale)
+        told = self._announced.registered(version).gate
+        after = int(told.get("judged_after", cut))  # an earlier release did not say it
+        self._trials[version] = Trial(version=version, model=model, cut=cut, after=after, challengers=challengers, scale=float(told["scale"]))
 
     def begin_canary(self, version: str, *, at: int) -> None:
         """Judge a challenger by what it answers itself from now on."""
         self.begin(version, cut=at, challengers=1)
-        self._trials[version].served = True
+        self._trials[version].served, self._trials[version].after = True, at
 
     def is_under_way(self, trial: Trial) -> bool:
         """Whether a trial is the one that its version is judged by: it may have ended, or begun anew."""
@@ -67,7 +68,7 @@ class Trials:
     def save(self) -> tuple[SavedTrial, ...]:
         """What `resume` needs."""
         return tuple(
-            SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served, before=one.before)
+            SavedTrial(version=one.version, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served, before=one.before, after=one.after)
             for one in self._trials.values()
         )
 
@@ -77,7 +78,15 @@ class Trials:
             model = self._announced.model_of(one.version)
             assert model is not None  # noqa: S101  a version in a trial has an artifact
             self._trials[one.version] = Trial(
-                version=one.version, model=model, cut=one.cut, challengers=one.challengers, scale=one.scale, state=one.state, served=one.served, before=one.before
+                version=one.version,
+                model=model,
+                cut=one.cut,
+                after=one.cut if one.after is None else one.after,
+                challengers=one.challengers,
+                scale=one.scale,
+                state=one.state,
+                served=one.served,
+                before=one.before,
             )
 
     def keep_warm(self, former: Version | None, promoted_at: int, rows: Examples | None, specification: MonitorSpecification) -> None:
@@ -90,7 +99,7 @@ class Trials:
             return
         if model is not None:
             scale = 1.0 if rows is None else scale_before(rows, specification)
-            self._trials[former.version] = Trial(version=former.version, model=model, cut=promoted_at, challengers=HALVED, scale=scale)
+            self._trials[former.version] = Trial(version=former.version, model=model, cut=promoted_at, after=promoted_at, challengers=HALVED, scale=scale)
 
     def watch_on(self, trial: Trial, gate: Gate) -> bool:
         """Judge a former champion that is not better now by what is still to come, unless it was judged by ``max_wait`` labels in all; whether it is judged on."""
@@ -119,7 +128,7 @@ class Trials:
         for version, trial in self._trials.items():
             answers = shadow.answered(version) if trial.served else self._scored(shadow, version, trial.model, start, stop, specification)
             old, new = shadow.losses(current, trial.scale), shadow.losses(answers, trial.scale)
-            judged = shadow.served_by(version) if trial.served else shadow.judged(trial.cut)
+            judged = shadow.served_by(version) if trial.served else shadow.judged(trial.after)
             usable = judged & np.isfinite(old)
             pairs[version] = (np.flatnonzero(usable), old, silence_counts(new))
 
@@ -128,7 +137,7 @@ class Trials:
             for version, trial in self._trials.items():
                 usable, old, new = pairs[version]
                 judged = usable[(usable >= start) & (usable < end)]
-                stepped.append((trial, *trial.step(old[judged], new[judged], gate, shadow.settled(trial.cut, specification)[judged]), judged))
+                stepped.append((trial, *trial.step(old[judged], new[judged], gate, shadow.settled(trial.cut, trial.after, specification)[judged]), judged))
             return stepped
 
         stepped = advance(stop)
@@ -165,7 +174,7 @@ class Trials:
         if trial.version in self._learners:
             return found
         champion = self._announced.model_of(serving) if serving and serving not in self._learners else None
-        judged = promotion_checks(rows, serving=serving, champion=champion, challenger=trial.model, cut=trial.cut, scale=trial.scale, specification=specification)
+        judged = promotion_checks(rows, serving=serving, champion=champion, challenger=trial.model, after=trial.after, scale=trial.scale, specification=specification)
         return (*found, *judged)
 
     def _scored(self, shadow: Shadow, version: str, model: Model, start: int, stop: int, specification: MonitorSpecification) -> Column:

@@ -22,6 +22,7 @@ from retrainer.registry.files import FilesRegistry
 from retrainer.saved import SavedLoop
 from retrainer.trainers import Candidate, Model, TrainingContext
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from retrainer.trial import Shadow
 from retrainer.versions import Request, Version
 from tests.retrainer.concepts import SECOND, alert, specification, stream, table
 
@@ -250,16 +251,27 @@ def test_what_a_training_costs_is_told_and_counts(tmp_path: Path, first: list[Ve
     assert [one.reason for one in told if isinstance(one, Decision) and one.instruction == "Postpone"] == ["quota: 20 CPU seconds in a day of 15 allowed"]
 
 
-def test_a_challenger_is_never_judged_on_events_predicted_before_its_cut(tmp_path: Path, first: list[Version], model: Model) -> None:
+def test_where_labels_are_late_a_challenger_is_judged_by_the_first_that_come_after_its_training(tmp_path: Path, first: list[Version], model: Model) -> None:
+    """They are of events that were predicted before it was trained, and after those that it learnt from."""
     delay = 700 * SECOND
     rows = stream([(CHANGE, "old"), (2_500, "new")], model, delay=delay)
     loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=first)
     loop.announced.keep("1", model)
     told = [one for one in run(loop, rows) if isinstance(one, Version)]
     assert [one.status for one in told] == ["registered", "promoted"]
-    cut = told[0].gate["cut"]
-    first_judged = int(np.flatnonzero(rows.predicted_at > cut)[0])
+    after = told[0].gate["judged_after"]
+    assert told[0].gate["cut"] - after == delay
+    first_judged = int(np.flatnonzero(rows.predicted_at > after)[0])
+    assert rows.predicted_at[first_judged] < told[0].at < rows.labelled_at[first_judged]
     assert told[1].at == rows.labelled_at[first_judged + told[1].gate["labels"] - 1]
+
+
+def test_a_promotion_rests_on_events_and_labels_that_both_came_some_time_after_those_of_the_training(model: Model) -> None:
+    spec = specification(gate={"min_validation_time": "100s"})
+    rows = stream([(400, "new")], model, delay=50 * SECOND)
+    settled = Shadow(rows, np.ones(len(rows), np.bool_), spec.task).settled(cut=250 * SECOND, after=150 * SECOND, specification=spec)
+    assert rows.predicted_at[settled][0] == 300 * SECOND, "event 250 is late enough, and its label is not"
+    assert settled[299:].all()
 
 
 def test_a_person_may_ask_for_a_training_on_a_window(tmp_path: Path, first: list[Version], model: Model) -> None:
@@ -361,7 +373,7 @@ def test_a_retrainer_that_died_before_it_announced_a_version_trains_it_again_fro
 
 @pytest.mark.parametrize(("least", "promoted"), [("1h", False), ("0s", True)])
 def test_labels_that_were_flipped_for_an_hour_promote_nothing(tmp_path: Path, first: list[Version], model: Model, least: str, promoted: bool) -> None:
-    """Rows come every 5 s; the flip covers the training rows and the first 589 of the 720 rows that validate for an hour."""
+    """Rows come every 5 s; the flip covers the training rows and the first 619 of the 720 rows that validate for an hour."""
     rows = stream([(1_800, "old")], model)
     flipped = (np.arange(1_800) >= 100) & (np.arange(1_800) < 820)
     other = np.where(rows.label == "yes", "no", "yes").astype(object)
