@@ -25,7 +25,7 @@ SAID = Path(__file__).parent / "said_before.json"
 PANES, EVENTS = 200, 20_000
 CHANGED, BACK, PROMOTED = 90, 130, 160  # panes: everything changes, is as before, and another version serves
 INPUTS = ("feature:", "missing:", "unseen:", "out_of_range:", "traffic:")  # causes that tests/detectors/test_causes.py looks at
-EXPLAINED_ELSEWHERE = ("events_per_pane", "incident", "acknowledged", "slices")  # of an alert, and the basis of its monitors: tests/detectors/test_explanation.py computes by them
+EXPLAINED_ELSEWHERE = ("events_per_pane", "incident", "acknowledged", "slices", "more_monitors")  # of alerts, and their monitors' basis, which other tests hold
 _EVERY = 29  # panes whose points are kept, in the file
 
 

@@ -200,7 +200,7 @@ def test_without_scripts_the_facts_can_be_read_as_text(page: Page) -> None:
         "40 %",
         "evidence 30 of 20 needed",
         "Changed about 2023-11-14 22:18:20 UTC, reported 2023-11-14 22:20:00 UTC, 100s later. Done: version 2",
-        "11 of 12 figures could not be reproduced from what the alert carries:",
+        "12 of 12 figures could not be reproduced from what the alert carries:",
         "error_ratelower end of its interval0.2–",
         "time of the change1700000300000–",
         "Jensen-Shannon (by chance up to)",
