@@ -49,9 +49,9 @@ def test_state_larger_than_a_record_is_split_and_survives_a_kill(broker: str, to
     with delivery_stream(broker, topics, tmp_path) as stream:
         stream.apply()
         for count in (4, 25):
-            worker = stream.worker("w0", "SIGKILL", "state.inference.events", "piece", str(count), part_bytes="1000")
+            worker = stream.worker("w0", "SIGKILL", "state.inference.events", "piece", str(count), part_bytes="1150")
             stream.publish_while(lambda worker=worker: worker.running, f"record {count} of the state")
-        stream.worker("w0", part_bytes="1000")
+        stream.worker("w0", part_bytes="1150")
         stream.publish(1_000)
         stream.finish()
         assert stream.counted() == (stream.predictions, stream.labels)
