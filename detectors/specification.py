@@ -20,6 +20,7 @@ from detectors.profile import Frozen, NumericProfile
 from detectors.settings.feature import DERIVED, OF_EMBEDDINGS, Feature, is_readable
 from detectors.settings.function_path import is_function_path
 from detectors.settings.retraining import Retrain
+from detectors.settings.stored import is_stored
 from detectors.settings.watching import Alerts, Detectors, Labels, Objective, Quality, Reference, Service, Slices
 from detectors.shared_settings import Shared
 
@@ -136,6 +137,8 @@ class MonitorSpecification(Frozen):
     def _windows_hold_panes(cls, windows: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if not windows or min(windows) <= 0:
             raise ValueError("windows must be one or more durations > 0; without one there is no rolling metric")
+        if len(set(windows)) < len(windows) and not is_stored(info):
+            raise ValueError(f"windows must be named once each, got {', '.join(map(format_duration, windows))}; the same points would be told twice")
         pane = info.data.get("pane", 1)  # not there where it was refused itself
         unfit = [window for window in windows if window % pane]
         if unfit:
@@ -143,6 +146,13 @@ class MonitorSpecification(Frozen):
             got, fit = (", ".join(map(format_duration, lengths)) for lengths in (unfit, nearest))
             raise ValueError(f"windows must be whole numbers of panes ({format_duration(pane)} each), got {got}; a window is a sum of panes: the nearest that are one: {fit}")
         return tuple(sorted(windows))
+
+    @field_validator("segments")
+    @classmethod
+    def _segments_differ(cls, segments: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if len(set(segments)) < len(segments) and not is_stored(info):
+            raise ValueError(f"segments must be named once each, got {', '.join(segments)}; each group of events would have a value twice in its name")
+        return segments
 
     @model_validator(mode="after")
     def _river_watches_errors(self) -> MonitorSpecification:

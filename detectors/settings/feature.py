@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from detectors.duration import Duration
 from detectors.profile import Frozen
+from detectors.settings.stored import is_stored
 
 DERIVED = frozenset({"text", "embedding"})
 """Types of which other columns are watched in the column's place."""
@@ -30,11 +31,13 @@ class Feature(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**32, description="of these directions")
 
     @model_validator(mode="after")
-    def _keys_fit_the_type(self) -> Feature:
+    def _keys_fit_the_type(self, info: ValidationInfo) -> Feature:
         if (self.type == "embedding") != (self.dimension is not None):
             raise ValueError(f"dimension is that of an embedding and of no other type, got type {self.type!r} and dimension {self.dimension}; give both or neither")
-        if self.type in DERIVED and self.has_range:
-            raise ValueError(f"a {self.type} has no range; leave out minimum and maximum")
+        if self.has_range and self.type != "numeric" and not (self.type == "categorical" and is_stored(info)):
+            key = "maximum" if self.minimum is None else "minimum"
+            instead = "set type: numeric, or name its values under categories" if self.type == "categorical" else "leave it out"
+            raise ValueError(f"{key} is that of numbers, and a {self.type} has no range: no value would ever be out of it; {instead}")
         if self.type != "categorical" and self.categories is not None:
             raise ValueError(f"categories are those of a categorical column, got {', '.join(self.categories)} with type {self.type!r}; set type: categorical, or leave them out")
         if self.categories is not None and len(set(self.categories)) < len(self.categories):

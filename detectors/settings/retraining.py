@@ -34,10 +34,11 @@ class Gate(Frozen):
 
     @model_validator(mode="after")
     def _there_is_time_for_a_verdict(self, info: ValidationInfo) -> Gate:
-        if self.max_wait < self.min_evidence and not is_stored(info):
+        looks = self.block * max(1, -(-self.min_evidence // self.block))
+        if self.max_wait < looks and not is_stored(info):
             raise ValueError(
-                f"max_wait must be at least min_evidence, got {self.max_wait} and {self.min_evidence}; "
-                "each trial would end as inconclusive before it may be judged: raise max_wait, or lower min_evidence"
+                f"max_wait must be at least min_evidence in whole blocks, got {self.max_wait}, {self.min_evidence} and a block of {self.block}: the first look is after {looks}; "
+                "each trial would end as inconclusive before it may be judged: raise max_wait, or lower min_evidence and block"
             )
         return self
 

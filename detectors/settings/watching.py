@@ -66,10 +66,18 @@ class Detectors(Frozen):
 
     @field_validator("cycles")
     @classmethod
-    def _cycles_last(cls, cycles: tuple[int, ...]) -> tuple[int, ...]:
+    def _cycles_last(cls, cycles: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         if cycles and min(cycles) <= 0:
             raise ValueError(f"cycles must be durations > 0, got {', '.join(map(format_duration, cycles))}; what comes again after no time is no cycle")
+        if len(set(cycles)) < len(cycles) and not is_stored(info):
+            raise ValueError(
+                f"cycles must be named once each, got {', '.join(map(format_duration, cycles))}; two that are the same cannot be told apart, so that neither would be removed"
+            )
         return cycles
+
+
+_LARGEST = {"rate": 1.0, "categories": 1.0, "correlation": 2.0, "latency": 1.0}
+"""Changes of rates and shares, of total variation and of correlations, from -1 to 1: none is larger."""
 
 
 class Floors(Frozen):
@@ -84,6 +92,14 @@ class Floors(Frozen):
     latency: float = Field(default=0.05, ge=0, description="absolute rise of the share of predictions slower than the learnt 95 % quantile")
     traffic: float = Field(default=1.5, ge=1, description="ratio of predictions to what is usual, up or down")
     silence: Duration = Field(default=parse_duration("5m"), ge=0, description="time without predictions, or without a change of a column")
+
+    @field_validator(*_LARGEST)
+    @classmethod
+    def _changes_can_be_as_large(cls, floor: float, info: ValidationInfo) -> float:
+        largest = _LARGEST[str(info.field_name)]
+        if floor > largest and not is_stored(info):
+            raise ValueError(f"{info.field_name} must be at most {largest:g}, got {floor:g}; no change is larger, so none would ever be told (5 % is 0.05)")
+        return floor
 
 
 _SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical"}

@@ -39,10 +39,14 @@ def test_models_with_one_reference_share_its_profile_and_others_do_not() -> None
 
 
 def test_a_monitor_that_was_applied_before_there_was_a_rule_against_its_settings_is_read_as_it_was() -> None:
-    settings: dict[str, dict[str, object]] = {
-        "retrain": {"trainer": "sckit-learn", "policy": "never", "votes": {"drift": 1}, "gate": {"max_wait": 400}},
+    settings: dict[str, object] = {
+        "retrain": {"trainer": "sckit-learn", "policy": "never", "votes": {"drift": 1}, "gate": {"block": 600, "max_wait": 550}},
         "labels": {"delay": "9d"},
-        "alerts": {"severity": {"watchdog": "critical"}},
+        "alerts": {"severity": {"watchdog": "critical"}, "floors": {"rate": 2.0}},
+        "features": {"city": {"type": "categorical", "minimum": 1.0}},
+        "detectors": {"cycles": ["1d", "1d"]},
+        "windows": ["10m", "10m"],
+        "segments": ["region", "region"],
     }
     stored = json.loads(encode_monitor(monitor("churn")))
     for name, content in settings.items():
@@ -50,4 +54,5 @@ def test_a_monitor_that_was_applied_before_there_was_a_rule_against_its_settings
             MonitorSpecification.model_validate({"model": "churn", name: content})
         stored["specification"][name] = content
     found = decode_monitor(json.dumps(stored).encode()).specification
-    assert (found.retrain.trainer, found.retrain.gate.max_wait, found.labels.delay, found.alerts.severity) == ("sckit-learn", 400, 777_600_000, {"watchdog": "critical"})
+    assert (found.retrain.trainer, found.retrain.gate.max_wait, found.labels.delay, found.alerts.severity) == ("sckit-learn", 550, 777_600_000, {"watchdog": "critical"})
+    assert (found.alerts.floors.rate, found.features["city"].minimum, found.windows, found.segments) == (2.0, 1.0, (600_000, 600_000), ("region", "region"))

@@ -79,7 +79,14 @@ def test_a_duration_without_a_unit_is_refused_because_it_would_be_milliseconds()
 @pytest.mark.parametrize(
     ("content", "line", "told"),
     [
-        ("retrain:\n  gate: {max_wait: 400}", 3, "max_wait must be at least min_evidence, got 400 and 500"),
+        ("retrain:\n  gate: {max_wait: 400}", 3, "max_wait must be at least min_evidence in whole blocks, got 400, 500 and a block of 50: the first look is after 500"),
+        ("retrain:\n  gate: {block: 600, max_wait: 1100, min_evidence: 700}", 3, "got 1100, 700 and a block of 600: the first look is after 1200"),
+        ("windows: [1h, 600s, 10m]", 2, "windows must be named once each, got 1h, 10m, 10m"),
+        ("segments: [region, region]", 2, "segments must be named once each, got region, region"),
+        ("detectors:\n  cycles: [1d, 24h]", 3, "cycles must be named once each, got 1d, 1d"),
+        ("features:\n  city: {type: categorical,\n    maximum: 3}", 4, "maximum is that of numbers, and a categorical has no range"),
+        ("alerts:\n  floors:\n    latency: 5", 4, "latency must be at most 1, got 5; no change is larger, so none would ever be told (5 % is 0.05)"),
+        ("alerts:\n  floors: {correlation: 2.1}", 3, "correlation must be at most 2, got 2.1"),
         ("retrain:\n  policy: never\n  votes: {drift: 1}", 4, "votes start trainings by alerts, which policy: never rules out, got drift"),
         ("labels:\n  delay: 9d", 3, "delay must be at most labels.timeout, got 9d and 7d"),
         ("alerts:\n  severity: {performnce: critical}", 3, "got 'performnce'; did you mean 'performance'?"),
