@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -16,24 +16,31 @@ _PROSE_SHARE = 0.5  # distinct texts of several words among those that are there
 _IDENTIFIER_SHARE = 0.95  # distinct words among those that are there; past it they name rows. Surnames or places of which half come once describe them
 
 
-def features_of(table: Table, *, leave_out: set[str | None], tell: Callable[[str], None]) -> dict[str, Feature]:
+def features_of(table: Table, *, leave_out: set[str | None], declared: Mapping[str, Feature], tell: Callable[[str], None]) -> dict[str, Feature]:
     """The columns of a table that describe its rows, with their types.
 
     Parameters
     ----------
     table : as it was read.
     leave_out : names of columns that are something else.
+    declared : what a person said of columns before, which is kept as it is.
     tell : hears of each column that is not watched, and why.
     """
     features: dict[str, Feature] = {}
     for name, column in table.columns.items():
         if name in leave_out:
             continue
+        if name in declared:
+            features[name] = declared[name]
+            continue
         reason = _not_watched(column) if is_readable(name) else "its name holds a quote, a backslash or a control character, which events cannot carry; rename it"
         if reason is not None:
             tell(f"column {name!r} is not watched: {reason}")
             continue
         features[name] = _feature(column)
+    gone = [name for name in declared if name not in features]
+    if gone:
+        tell(f"declared before, but no feature in this table, so no longer watched: {', '.join(gone)}")
     return features
 
 

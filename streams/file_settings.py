@@ -12,7 +12,7 @@ from detectors.settings.retraining import Retrain
 from detectors.specification import MonitorSpecification, whole_panes
 from streams.file_events import ColumnNames
 from streams.infer import events_per_pane
-from streams.settings_file import faults_of
+from streams.settings_file import stories_of
 from streams.tables import ROW_LENGTH, Table
 
 FILE_BUDGET = "1 per 100000 events"
@@ -42,9 +42,7 @@ def changed(specification: MonitorSpecification, **settings: Any) -> MonitorSpec
         fitted = MonitorSpecification.model_validate(current | given)
     except ValidationError as error:
         named = {name: f"--{name.replace('_', '-')}" for name in given}  # what was not given is the monitor's own, and does not go with what was
-        faults = [(fault["loc"][:1], fault.get("ctx", {}).get("error", fault["msg"])) for fault in faults_of(error)]  # without a place where settings do not go together
-        stories = (": ".join([*(named.get(str(key), str(key)) for key in place), str(story)]) for place, story in faults)
-        raise SettingsError("; ".join(stories)) from None
+        raise SettingsError(stories_of(error, named)) from None
     return fitted if "windows" in given else fitted.model_copy(update={"windows": whole_panes(specification.windows, fitted.pane)})
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
+from pydantic import ValidationError
 
 from detectors.columns.class_names import class_names
 from detectors.columns.text_columns import vocabularies
@@ -25,12 +26,13 @@ from detectors.references.reference_outcomes import outcome_profile
 from detectors.references.repetitions import with_repetitions
 from detectors.scans.window_bank import MIN_REFERENCE
 from detectors.settings.feature import Feature
-from detectors.settings.watching import Quality, QualityMonitor, Reference, Service, ServiceMonitor
+from detectors.settings.watching import Detectors, Quality, QualityMonitor, Service, ServiceMonitor
 from detectors.specification import MOST_CORRELATED, MonitorSpecification, Task
 from detectors.statistics.sampling import by_hash
 from detectors.unlabelled.class_shares import FEWEST
 from streams.feature_types import features_of
 from streams.file_events import fractions_of, table_columns
+from streams.settings_file import stories_of
 from streams.tables import Table
 
 _MOST_CLASSES = 20  # a whole-numbered target with more distinct values is a quantity
@@ -86,13 +88,14 @@ def infer(
     anomalies : whether single events are judged, by how unlike the table's rows they are.
     hours : whether every hour of the week has a reference of its own; needs a time column.
     sampling_fraction : column with the share of the traffic that each row is of; the profile is then of `plain_sample`, and events will be weighed by theirs.
-    base : a specification whose other settings (pane, budget, floors, ...) are kept; without one the pane is 10 s, or longer where events are rarer.
+    base : a specification whose other settings are kept: pane, budget, floors, and what it declares of features, their types too. Without one the pane is 10 s, or longer where
+        events are rarer. Its segments, cycles and correlations are those that are not given here.
     tell : gets a sentence for each decision that a person should know of: columns left out, a task that was guessed.
 
     Raises
     ------
     SettingsError
-        If a named column does not exist or does not hold what it should; the message says which columns there are.
+        If a named column does not exist or does not hold what it should; the message says which columns there are. If what is asked for does not go together.
     """
     for name in (label, prediction, score, time, *ignore, *segments):
         if name is not None:
@@ -105,11 +108,12 @@ def infer(
     chosen = task or ("classification" if target is None else _task(table.column(target)))
     if task is None and target is not None:
         tell(f"task: {chosen}, by the {len(np.unique(class_names(table.column(target)).astype(str)))} distinct values of {target!r}")
-    features = features_of(table, leave_out={label, prediction, score, time, *ignore}, tell=tell)
+    features = features_of(table, leave_out={label, prediction, score, time, *ignore}, declared={} if base is None else base.features, tell=tell)
     outcomes, outputs = (None if name is None else table.texts(name) if chosen == "classification" else table.numbers(name) for name in (label, prediction))
     start = base or _with_pane(MonitorSpecification(model=model, service=Service(monitors=SERVICE), quality=QUALITY), times, tell)
     if sampling_fraction is not None:
         start = start.model_copy(update={"sampling": "weighted"})
+    periods, correlation, segments = periods or start.detectors.cycles, correlation or start.correlation, segments or start.segments
     columns, features_watched = table_columns(features, table), MonitorSpecification(model=model, features=features).columns
     profile = profile_of(
         columns,
@@ -145,25 +149,32 @@ def infer(
         profile, quality = _with_anomalies(profile, columns, quality)
     settings = {name: getattr(start, name) for name in MonitorSpecification.model_fields}
     probability = None if score is None or chosen == "regression" else _probabilities(table, score)
-    profile, estimate = (profile, False) if hours else _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start, tell)
+    reference = start.reference.model_copy(update={"source": table.source} | ({"kind": "hour_of_week"} if hours else {}))
+    hourly = reference.kind == "hour_of_week"
+    profile, estimate = (profile, False) if hourly else _with_outcomes(profile, (outputs, outcomes, probability), columns, times, positive or start.positive, start, tell)
     if estimate:
         tell("performance is estimated where labels are missing (estimate_performance: true)")
-    return MonitorSpecification(
-        **settings
-        | {
-            "model": model,
-            "task": chosen,
-            "positive": positive or start.positive,
-            "events_per_pane": start.events_per_pane if times is None else events_per_pane(times, start.pane),
-            "features": features,
-            "correlation": together,
-            "segments": tuple(segments) or start.segments,
-            "estimate_performance": estimate,
-            "reference": Reference(source=table.source, profile=profile, kind="hour_of_week" if hours else "declared"),
-            "quality": quality,
-            "detectors": start.detectors.model_copy(update={"cycles": tuple(periods)}) if periods else start.detectors,
-        }
-    )
+    settings |= {
+        "model": model,
+        "task": chosen,
+        "positive": positive or start.positive,
+        "events_per_pane": start.events_per_pane if times is None else events_per_pane(times, start.pane),
+        "features": features,
+        "correlation": together,
+        "segments": tuple(segments),
+        "estimate_performance": estimate,
+        "reference": reference.model_copy(update={"profile": profile}),
+        "quality": quality,
+    }
+    return _checked(settings, start.detectors, tuple(periods))
+
+
+def _checked(settings: dict[str, Any], detectors: Detectors, cycles: tuple[int, ...]) -> MonitorSpecification:
+    """The specification, as a file that said the same would be read."""
+    try:
+        return MonitorSpecification(**settings | {"detectors": Detectors(**dict(detectors) | {"cycles": cycles})})
+    except ValidationError as error:
+        raise SettingsError(stories_of(error)) from None
 
 
 def _with_anomalies(profile: Profile, columns: Mapping[str, Column], quality: Quality) -> tuple[Profile, Quality]:

@@ -79,6 +79,17 @@ def faults_of(error: ValidationError) -> list[ErrorDetails]:
     return [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
 
 
+def stories_of(error: ValidationError, called: Mapping[str, str] | None = None) -> str:
+    """What is wrong with settings that are in no file, on one line; without a place where settings do not go together.
+
+    Parameters
+    ----------
+    called : names of settings where they were given, such as an option's.
+    """
+    faults = [(fault["loc"][:1], fault.get("ctx", {}).get("error", fault["msg"])) for fault in faults_of(error)]
+    return "; ".join(": ".join([*((called or {}).get(str(key), str(key)) for key in place), str(story)]) for place, story in faults)
+
+
 def _value(node: yaml.Node, loader: Any, source: str) -> Any:
     """The value of a node. A key is its text: a feature may be called ``on`` or ``1``, which YAML would read as something else."""
     if isinstance(node, yaml.MappingNode):

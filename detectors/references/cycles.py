@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from detectors.event_batch import Float64, Int64
 from detectors.profile import Cycle
 
 HARMONICS = 2  # a day's morning and evening peaks; more would learn noise from two cycles
+_COMMON = {order / other for order in range(1, HARMONICS + 1) for other in range(1, HARMONICS + 1)}  # ratios of periods of which a harmonic is the same
 _ROWS_PER_COEFFICIENT = 20
 
 
@@ -54,7 +56,7 @@ def learn_cycles(standard: Float64, time: Int64, periods: Sequence[int], *, span
     Raises
     ------
     SettingsError
-        If the reference does not hold two whole cycles of a period.
+        If the reference does not hold two whole cycles of a period, or two periods have a wave in common, as a day and half a day have.
     """
     for period in periods:
         if period <= 0:
@@ -63,6 +65,12 @@ def learn_cycles(standard: Float64, time: Int64, periods: Sequence[int], *, span
             raise SettingsError(
                 f"a cycle of {format_duration(period)} is learnt from at least two, so from {format_duration(2 * period)}, but the reference holds "
                 f"{math.floor(100 * span / period) / 100:.3g} of them; give a longer reference or leave this period out"
+            )
+    for shorter, longer in combinations(sorted(periods), 2):
+        if longer / shorter in _COMMON:
+            raise SettingsError(
+                f"cycles of {format_duration(longer)} and {format_duration(shorter)} have a wave in common, so that neither could be told from the other; "
+                f"a cycle of {format_duration(longer)} holds its half, too: leave {format_duration(shorter)} out"
             )
     width = 2 * HARMONICS
     design = np.column_stack([np.ones(len(time)), *(angles(time, period) for period in periods)])

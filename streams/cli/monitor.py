@@ -47,10 +47,17 @@ def infer(
     correlation: Annotated[list[str] | None, typer.Option(help="A numeric column whose correlations are watched; may be given again, or be 'all'.")] = None,
     anomalies: Annotated[bool, typer.Option("--anomalies", help="Judge single events, too, by how unlike the table's rows they are.")] = False,
     hours: Annotated[bool, typer.Option("--hours", help="Compare every hour of the week with its own rows of the table; needs --time.")] = False,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="A monitor.yaml whose settings are kept, and what it declares of features; the profile and new columns come from the table.", show_default=False),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     json: Json = False,
 ) -> None:
-    """Write a specification from a training table: types, bins, classes, performance. It can be applied as it is."""
+    """Write a specification from a training table: types, bins, classes, performance. It can be applied as it is.
+
+    With --base, one that is there gets a new reference, and what a person wrote in it stays.
+    """
     if output.exists() and not force:
         raise SettingsError(f"{output} is there already; pass --force to replace it, or another name with -o")
     notes: list[str] = []
@@ -59,12 +66,12 @@ def infer(
         notes.append(note)
         messages().print(f"note: {note}", style="dim")
 
-    name = model or file.name.partition(".")[0]
-    base = None
-    if time is None:
+    start = None if base is None else load_specification(base)
+    name, chosen = (model or file.name.partition(".")[0], task) if start is None else (model or start.model, task or start.task)
+    if start is None and time is None:
         tell(f"without --time a row counts as a second: lateness 0, and a budget of {FILE_BUDGET}")
-        base = MonitorSpecification(model=name, quality=QUALITY)
-        base = changed(base, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=base.pane / ROW_LENGTH)
+        start = MonitorSpecification(model=name, quality=QUALITY)
+        start = changed(start, lateness=0, false_alarms=FILE_BUDGET, events_per_pane=start.pane / ROW_LENGTH)
     table = read_table(file)
     specification = infer_specification(
         table,
@@ -77,12 +84,12 @@ def infer(
         ignore=ignore or (),
         segments=segment or (),
         periods=[_period(text, rows=time is None) for text in period or ()],
-        task=task,
+        task=chosen,
         correlation=correlation or (),
         anomalies=anomalies,
         hours=hours,
         sampling_fraction=sampling_fraction,
-        base=base,
+        base=start,
         tell=tell,
     )
     written(output, format_specification(specification))

@@ -82,6 +82,16 @@ def test_validate_says_that_a_file_can_be_applied_or_where_it_is_wrong(training:
     assert f"{path.name}:2: quantile: " in str(run("monitor", "validate", path).exception)
 
 
+def test_infer_keeps_what_a_person_wrote_in_a_base(training: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text("model: loans\nowner: risk\nlateness: 7m\nfeatures:\n  salary: {minimum: 0}\n")
+    done = run("monitor", "infer", training, "-o", tmp_path / "monitor.yaml", "--label", "truth", "--ignore", "at", "--base", base)
+    assert done.exit_code == 0, done.output
+    found = load_specification(tmp_path / "monitor.yaml")
+    assert (found.model, found.owner, found.lateness, str(found.false_alarms), found.features["salary"].minimum) == ("loans", "risk", 420_000, "1 per 30d", 0)
+    assert found.reference.profile is not None
+
+
 def test_infer_does_not_replace_a_file_unless_told_to(training: Path, tmp_path: Path) -> None:
     path = tmp_path / "monitor.yaml"
     path.write_text("model: mine\n")

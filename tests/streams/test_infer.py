@@ -191,6 +191,30 @@ def test_settings_of_a_base_specification_are_kept() -> None:
     assert found.events_per_pane == pytest.approx(60_000 * 100 / DAY, rel=1e-4)
 
 
+def test_what_a_base_declares_of_features_is_kept_and_the_rest_comes_from_the_table() -> None:
+    base = parse_specification(
+        "model: loans\nsegments: [city]\nreference: {kind: previous_period, period: 7d}\nfeatures:\n"
+        "  salary: {minimum: 0, max_missing: 0.1, importance: 3}\n  age: {type: categorical, categories: [adult]}\n  row: {}\n  gone: {maximum: 5}\n"
+    )
+    notes: list[str] = []
+    found = infer(loans(), model="loans", label="approved", base=base, tell=notes.append)
+    assert {name: found.features[name] for name in ("salary", "age", "row")} == {name: base.features[name] for name in ("salary", "age", "row")}
+    assert found.features["employed"].type == "categorical"
+    assert "gone" not in found.features
+    assert "declared before, but no feature in this table, so no longer watched: gone" in notes
+    assert (found.segments, found.reference.kind, found.reference.period) == (("city",), "previous_period", 7 * DAY)
+    profile = found.reference.profile
+    assert profile is not None
+    assert profile.features["age"].kind == "categorical"
+
+
+def test_what_cannot_be_asked_for_together_is_refused_in_a_line() -> None:
+    with pytest.raises(SettingsError, match=r"segments: segments must be named once each, got city, city"):
+        infer(loans(), model="loans", segments=["city", "city"])
+    with pytest.raises(SettingsError, match=r"cycles of 1d and 12h have a wave in common.*leave 12h out"):
+        infer(loans(), model="loans", time="at", periods=[DAY, DAY // 2])
+
+
 def test_the_class_of_the_score_can_be_named() -> None:
     assert infer(loans(), model="loans", label="approved", positive="false").positive_class == "false"
 
