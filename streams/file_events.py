@@ -34,6 +34,7 @@ class ColumnNames:
     score: str | None = None
     label: str | None = None
     version: str | None = None
+    latency: str | None = None
     sampling_fraction: str | None = None
     label_delay: int = 0
     label_delay_rows: int = 0
@@ -48,7 +49,7 @@ class Rows:
     """Rows of a file, typed as the specification says.
 
     ``time`` is (n,) epoch milliseconds; ``prediction`` and ``label`` are None or nan where the file has none; ``irregular`` is None where all is as declared.
-    ``fraction`` is nan where a row stands for itself.
+    ``version`` is "" and ``latency`` (milliseconds) nan where it is not said, ``fraction`` is nan where a row stands for itself.
     """
 
     first: int
@@ -60,6 +61,7 @@ class Rows:
     version: Text
     segment: Text
     irregular: Text
+    latency: Float64
     fraction: Float64
 
     def __len__(self) -> int:
@@ -82,6 +84,7 @@ class Rows:
             version=self.version[rows],
             segment=self.segment[rows],
             irregular=self.irregular[rows],
+            latency=self.latency[rows],
             fraction=self.fraction[rows],
         )
 
@@ -90,9 +93,8 @@ class Rows:
         """All rows of parts that follow each other; one part at least."""
         if len(parts) == 1:
             return parts[0]
-        columns = {
-            name: np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "prediction", "score", "label", "version", "segment", "irregular", "fraction")
-        }
+        plain_columns = ("time", "prediction", "score", "label", "version", "segment", "irregular", "latency", "fraction")
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in plain_columns}
         features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
         return Rows(first=parts[0].first, features=features, **columns)
 
@@ -135,7 +137,7 @@ def _irregular(specification: MonitorSpecification, table: Table, names: ColumnN
     of_type = _texts_in_numbers(specification, table)
     undeclared: dict[str, Bool] = {}
     if "schema" in specification.quality.monitors:
-        roles = {names.time, names.prediction, names.score, names.label, names.version, names.sampling_fraction, *specification.segments}
+        roles = {names.time, names.prediction, names.score, names.label, names.version, names.latency, names.sampling_fraction, *specification.segments}
         known = {*specification.features, *specification.quality.ignored, *roles}
         undeclared = {name: has for name, column in table.columns.items() if name not in known and (has := _has_value(column)).any()}
     if not (of_type or undeclared):
@@ -180,9 +182,10 @@ def rows_of(table: Table, specification: MonitorSpecification, names: ColumnName
         prediction=outcome_column(specification, table, names.prediction),
         score=np.full(n, np.nan) if names.score is None else _scores_of(table, names.score, specification),
         label=outcome_column(specification, table, names.label),
-        version=np.full(n, "", dtype=object) if names.version is None else class_names(table.column(names.version)),
+        version=np.full(n, "", dtype=object) if names.version is None else _versions_of(table, names.version),
         segment=segment,
         irregular=_irregular(specification, table, names),
+        latency=np.full(n, np.nan) if names.latency is None else _latencies_of(table, names.latency),
         fraction=np.full(n, np.nan) if names.sampling_fraction is None else fractions_of(table, names.sampling_fraction),
     )
 
@@ -190,26 +193,29 @@ def rows_of(table: Table, specification: MonitorSpecification, names: ColumnName
 def _scores_of(table: Table, name: str, specification: MonitorSpecification) -> Float64:
     """(n,) a column of probabilities of the positive class; nan where there is none. A regression has no use for it, whatever it holds."""
     found = table.numbers(name)
-    unfit = np.flatnonzero((found < 0) | (found > 1))
-    if len(unfit) and specification.task == "classification":
-        place = int(unfit[0])
-        raise SettingsError(
-            f"{table.source}: column {name!r}, row {table.first_row + place + 1}: the score is a probability, from 0 to 1, got {found[place]:g}; "
-            "name the column of the positive class's probability, or leave --score out"
-        )
+    if specification.task == "classification":
+        unfit = (found < 0) | (found > 1)
+        table.refuse(name, found, unfit, "the score is a probability, from 0 to 1; name the column of the positive class's probability, or leave --score out")
+    return found
+
+
+def _versions_of(table: Table, name: str) -> Text:
+    """(n,) a column of versions; "" where there is none."""
+    found = class_names(table.column(name))
+    return np.where(found == None, "", found)  # noqa: E711  elementwise
+
+
+def _latencies_of(table: Table, name: str) -> Float64:
+    """(n,) a column of latencies in milliseconds; nan where there is none."""
+    found = table.numbers(name)
+    table.refuse(name, found, found < 0, "expected milliseconds >= 0; name the column of the time that an answer took, or leave --latency out")
     return found
 
 
 def fractions_of(table: Table, name: str) -> Float64:
     """(n,) a column of sampling fractions; nan where a row stands for itself."""
     found = table.numbers(name)
-    unfit = np.flatnonzero((found < SMALLEST_FRACTION) | (found > 1))
-    if len(unfit):
-        place = int(unfit[0])
-        raise SettingsError(
-            f"{table.source}: column {name!r}, row {table.first_row + place + 1}: expected the share of the traffic that the row is of, "
-            f"from {SMALLEST_FRACTION:g} to 1; got {found[place]:g}"
-        )
+    table.refuse(name, found, (found < SMALLEST_FRACTION) | (found > 1), f"expected the share of the traffic that the row is of, from {SMALLEST_FRACTION:g} to 1")
     return found
 
 
@@ -306,7 +312,7 @@ class EventOrder:
             prediction=coded(padded(rows.prediction, np.nan if numeric else None)),
             label=coded(label),
             score=padded(rows.score, np.nan),
-            latency=np.full(m, np.nan),
+            latency=padded(rows.latency, np.nan),
             failed=np.zeros(m, dtype=bool),
             numeric=np.column_stack([padded(rows.features[name], np.nan) for name in names]) if names else np.empty((m, 0)),
             numeric_names=names,

@@ -16,10 +16,13 @@ from detectors.bundle import Bundle
 from detectors.detect import Detect
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Column, Float64
+from detectors.metric import Metric, rate
+from detectors.metrics.performance import weighted_mean
 from detectors.monitor import Monitor, Monitors
 from detectors.point import Point
 from detectors.rows.labelled_rows import LabelledRows
-from detectors.specification import MonitorSpecification
+from detectors.specification import MonitorSpecification, Task
+from detectors.statistics.sampling import effective_rate
 from detectors.summarise import Fetch, Summarise
 from retrainer.canary import answers, canary
 from retrainer.decision import Decision
@@ -69,13 +72,53 @@ class Stages:
 
 
 @dataclass
+class LossSums:
+    """Sums over labelled rows of w, w x and w x^2, where x is a row's loss and w how many rows it stands for; ``weighed`` with w^2 for w."""
+
+    plain: Float64 = field(default_factory=lambda: np.zeros(3))
+    weighed: Float64 = field(default_factory=lambda: np.zeros(3))
+
+    def add(self, loss: Float64, weight: Float64) -> None:
+        """Count rows, (n,) each."""
+        powers = np.stack([np.ones(len(loss)), loss, loss**2])
+        self.plain += powers @ weight
+        self.weighed += powers @ weight**2
+
+    @property
+    def mean(self) -> float:
+        """Mean loss; nan without a label."""
+        return weighted_mean("loss", self._sums, tuple(self.weighed.tolist())).value
+
+    def metric(self, task: Task) -> Metric:
+        """``accuracy``, or the mean absolute error ``mae``: n and the 95 % interval are those of the points of the same name.
+
+        Examples
+        --------
+        >>> sums = LossSums()
+        >>> sums.add(np.repeat([0.0, 1.0], [90, 10]), np.ones(100))
+        >>> accuracy = sums.metric("classification")
+        >>> accuracy.value, accuracy.n, [round(bound, 3) for bound in accuracy.interval]
+        (0.9, 100.0, [0.826, 0.945])
+        """
+        if task == "regression":
+            return weighted_mean("mae", self._sums, tuple(self.weighed.tolist()))
+        rows, wrong, _ = self._sums
+        hits, events = effective_rate(*(np.array(one) for one in (rows - wrong, rows, self.weighed[0] - self.weighed[1], self.weighed[0])))
+        return rate("accuracy", float(np.nan_to_num(hits)), float(np.nan_to_num(events)))
+
+    @property
+    def _sums(self) -> tuple[float, float, float]:
+        rows, total, squares = self.plain.tolist()
+        return rows, total, squares
+
+
+@dataclass
 class Losses:
-    """Sums of the loss of the predictions that were made, and of those that the first champion would have made."""
+    """Losses of the predictions that were made, and of those that the first champion would have made."""
 
     rows: int = 0
-    stands_for: float = 0.0
-    made: float = 0.0
-    static: float = 0.0
+    made: LossSums = field(default_factory=LossSums)
+    static: LossSums = field(default_factory=LossSums)
 
     def add(self, made: Column, static: Column, label: Column, fraction: Float64) -> None:
         """Count rows that have both a prediction and a label: an error is 1 (classification), or its absolute size (regression), and as often as the row stands for."""
@@ -86,14 +129,9 @@ class Losses:
             known = ~np.isnan(label) & ~np.isnan(made)
             losses = [np.abs(one[known] - label[known]) for one in (made, static)]
         weight = 1 / np.nan_to_num(fraction[known], nan=1.0)
-        self.made += float(losses[0] @ weight)
-        self.static += float(losses[1] @ weight)
+        self.made.add(losses[0], weight)
+        self.static.add(losses[1], weight)
         self.rows += int(known.sum())
-        self.stands_for += float(weight.sum())
-
-    def mean(self, total: float) -> float:
-        """Mean loss; nan without a label."""
-        return total / self.stands_for if self.rows else float("nan")
 
 
 @dataclass(kw_only=True)

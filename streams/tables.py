@@ -70,7 +70,7 @@ class Table:
     def numbers(self, name: str) -> Float64:
         """A column as (n,) float64, nan where missing; booleans are 0 and 1. A text that is not a number is refused."""
         column = self._of_values(name)
-        self._refuse(name, column, self.not_numbers(name), "expected a number")
+        self.refuse(name, column, self.not_numbers(name), "expected a number")
         return column.astype(np.float64) if column.dtype != object else _parsed(column)
 
     def not_numbers(self, name: str) -> Bool:
@@ -90,7 +90,7 @@ class Table:
         column = self.column(name)
         if column.ndim == 1:  # of different lengths; or, in a CSV, their texts
             lengths = [dimension if value is None else len(value) if isinstance(value, list) else -1 for value in column.tolist()]
-            self._refuse(name, column, np.array(lengths) != dimension, f"expected a list of {dimension} numbers")
+            self.refuse(name, column, np.array(lengths) != dimension, f"expected a list of {dimension} numbers")
             column = np.array([[np.nan] * dimension if value is None else value for value in column.tolist()], np.float64)
         if column.shape[1] != dimension:
             raise SettingsError(f"{self.source}: column {name!r}: expected lists of {dimension} numbers, got lists of {column.shape[1]}")
@@ -109,13 +109,13 @@ class Table:
         column = self._of_values(name)
         if column.dtype.kind == "M":
             stamps = column.astype("datetime64[ms]")
-            self._refuse(name, column, np.isnat(stamps), "expected a time")
+            self.refuse(name, column, np.isnat(stamps), "expected a time")
             return stamps.astype(np.int64)
         if column.dtype.kind in "iuf" and time_format in {None, EPOCH_SECONDS}:
-            self._refuse(name, column, ~np.isfinite(column.astype(np.float64)), "expected a time")
+            self.refuse(name, column, ~np.isfinite(column.astype(np.float64)), "expected a time")
             if time_format == EPOCH_SECONDS:
                 return np.asarray(np.round(column * 1_000), np.int64)
-            self._refuse(name, column, column != np.round(column), f"epoch milliseconds are whole numbers; pass --time-format {EPOCH_SECONDS} if these are seconds")
+            self.refuse(name, column, column != np.round(column), f"epoch milliseconds are whole numbers; pass --time-format {EPOCH_SECONDS} if these are seconds")
             return column.astype(np.int64)
         texts = class_names(column)
         parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=time_format or "ISO8601", utc=True, errors="coerce")
@@ -125,7 +125,7 @@ class Table:
             expected = "expected RFC 3339 (2016-05-01 or 2016-05-01T10:00:00Z) or epoch milliseconds; a date is never guessed, so pass e.g. --time-format '%d/%m/%Y'"
         else:
             expected = f"expected a time of the format {time_format!r}"
-        self._refuse(name, texts, bad, expected)
+        self.refuse(name, texts, bad, expected)
         return parsed.to_numpy("datetime64[ms]").astype(np.int64)
 
     def _of_values(self, name: str) -> Column:
@@ -142,7 +142,8 @@ class Table:
         """The same columns at some rows."""
         return replace(self, columns={name: column[rows] for name, column in self.columns.items()})
 
-    def _refuse(self, name: str, column: Column, bad: Any, expected: str) -> None:
+    def refuse(self, name: str, column: Column, bad: Any, expected: str) -> None:
+        """Name the first row in which a column is not as expected, (n,) ``bad`` there, and its value; nothing where none is."""
         if bad.any():
             row = int(np.argmax(bad))
             value = column[row]

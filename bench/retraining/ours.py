@@ -67,8 +67,8 @@ def looped(stream: Stream, delay: int, specification: MonitorSpecification, trai
     found, fits = run(stream, delay, specification, trainer)
     losses = found.losses
     return Looped(
-        loss=losses.mean(losses.made),
-        static=losses.mean(losses.static),
+        loss=losses.made.mean,
+        static=losses.static.mean,
         fits=fits,
         alerts=len(found.opened),
         promoted=sum(version.status == "promoted" for version in found.versions) - 1,

@@ -16,7 +16,7 @@ from detectors.event_batch import Float64, Int64
 from detectors.panes.layout import LATENCY_EDGES, TRAFFIC, Layout
 from detectors.point import Point
 from detectors.settings.watching import Objective
-from detectors.statistics.intervals import rates
+from detectors.statistics.intervals import PARTS, rates
 from detectors.statistics.sampling import effective_rate
 
 BURNS = (("fast", 720, 0.02), ("medium", 120, 0.05), ("slow", 10, 0.1))
@@ -179,9 +179,9 @@ def _fields(objective: Objective, sums: dict[int, Float64]) -> dict[str, float |
         "burning": "",
     }
     for place, (name, part, cost) in enumerate(BURNS):
-        long, recent = shares[1 + 2 * place] / allowed, shares[2 + 2 * place] / allowed
-        fields |= {f"burn_{name}": float(long[0]), f"burn_{name}_low": float(long[1]), f"burn_{name}_high": float(long[2]), f"burn_{name}_n": float(total[1 + 2 * place])}
-        fields[f"burn_{name}_recent"] = float(recent[0])
+        long, recent = (shares[1 + 2 * place + window, :3] / allowed for window in (0, 1))
+        for which, told, n in (("", long, total[1 + 2 * place]), ("_recent", recent, total[2 + 2 * place])):
+            fields |= {f"burn_{name}{which}{part}": float(figure) for part, figure in zip(PARTS, (*told, n), strict=True)}
         rate = min(cost * part, 1 / allowed)  # all events bad is the fastest that there is
         if not fields["burning"] and min(long[0], recent[0]) >= rate and long[1] > 1:
             fields["burning"] = name

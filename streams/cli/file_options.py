@@ -30,6 +30,8 @@ def columns(
     score: str | None,
     label: str | None,
     label_delay: str | None = None,
+    version: str | None = None,
+    latency: str | None = None,
     sampling_fraction: str | None = None,
 ) -> ColumnNames:
     """The columns that the options name."""
@@ -42,6 +44,8 @@ def columns(
         prediction=prediction,
         score=score,
         label=label,
+        version=version,
+        latency=latency,
         sampling_fraction=sampling_fraction,
         label_delay=(delay.duration or 0) if delay else 0,
         label_delay_rows=(delay.events or 0) if delay else 0,

@@ -17,7 +17,9 @@ from rich.table import Table as Shown
 
 from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
+from detectors.metric import Metric
 from detectors.specification import MonitorSpecification
+from detectors.statistics.intervals import PARTS
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.first_rows import HeldRows
 from retrainer.loop import RetrainLoop
@@ -53,6 +55,8 @@ def command(
     score: Score = None,
     label: Label = None,
     label_delay: Annotated[str | None, typer.Option(help="When labels come: after 500 (events) or 2h; default: at once.", show_default=False)] = None,
+    version: Annotated[str | None, typer.Option(help="Column with the model's version.", show_default=False)] = None,
+    latency: Annotated[str | None, typer.Option(help="Column with the latency in milliseconds.", show_default=False)] = None,
     sampling_fraction: SamplingFraction = None,
     segment: Annotated[list[str] | None, typer.Option(help="A column to report separately by; may be given again.")] = None,
     retrain: Annotated[
@@ -69,11 +73,15 @@ def command(
     Give the columns of prediction and label to watch performance, or --retrain to see what retraining would have done: each row is predicted before anything
     is learnt from it.
     """
-    if retrain and (prediction is not None or score is not None):
-        raise SettingsError("with --retrain the champion makes the predictions; leave out --prediction and --score")
+    of_predictions = {"--prediction": prediction, "--score": score, "--version": version, "--latency": latency}
+    if retrain and any(name is not None for name in of_predictions.values()):
+        raise SettingsError(f"with --retrain the champion makes the predictions; leave out {', '.join(option for option, name in of_predictions.items() if name is not None)}")
     if not retrain and (reference is not None or registry is not None):
         raise SettingsError("--reference and --registry are for --retrain; add it, or leave them out")
-    names = columns(time=time, time_format=time_format, prediction=prediction, score=score, label=label, label_delay=label_delay, sampling_fraction=sampling_fraction)
+    names = columns(
+        time=time, time_format=time_format, prediction=prediction, score=score, label=label, label_delay=label_delay,
+        version=version, latency=latency, sampling_fraction=sampling_fraction,
+    )  # fmt: skip
     if label is not None and prediction is None and not retrain:
         raise SettingsError("a label says nothing without a prediction; name it with --prediction, or add --retrain")
     tables = _chunks(files)
@@ -157,17 +165,25 @@ def _retrained(tables: Iterator[Table], specification: MonitorSpecification, nam
     return replay_with_retraining(tables, specification, names, loop, registry, metrics=metrics, progress=told)
 
 
-def _figures(replayed: Replayed, *, retrained: bool) -> tuple[str, dict[str, float]]:
+def _figures(replayed: Replayed, *, retrained: bool) -> dict[str, Metric]:
     """Accuracy, or the mean absolute error, of the predictions that were made and of those without retraining."""
-    losses, regression = replayed.losses, replayed.specification.task == "regression"
-    loss = {"with_retraining": losses.made, "without_retraining": losses.static} if retrained else {"observed": losses.made}
-    return "mae" if regression else "accuracy", {name: losses.mean(total) if regression else 1 - losses.mean(total) for name, total in loss.items()}
+    losses = replayed.losses
+    sums = {"with_retraining": losses.made, "without_retraining": losses.static} if retrained else {"observed": losses.made}
+    return {name: one.metric(replayed.specification.task) for name, one in sums.items()}
+
+
+def _measure(replayed: Replayed) -> str:
+    return "mae" if replayed.specification.task == "regression" else "accuracy"
+
+
+def _told(figure: Metric) -> str:
+    """A figure with its 95 % interval."""
+    return f"{figure.value:.4g} ({figure.interval[0]:.4g} to {figure.interval[1]:.4g})"
 
 
 def _content(replayed: Replayed, files: Sequence[Path], *, retrained: bool) -> dict[str, Any]:
     """What ``--json`` prints."""
-    measure, values = _figures(replayed, retrained=retrained)
-    specification = replayed.specification
+    figures, specification = _figures(replayed, retrained=retrained), replayed.specification
     content: dict[str, Any] = {
         "model": specification.model,
         "files": [str(file) for file in files],
@@ -180,7 +196,7 @@ def _content(replayed: Replayed, files: Sequence[Path], *, retrained: bool) -> d
         "false_alarms": str(specification.false_alarms),
         "alerts_opened": len(replayed.opened),
         "alerts": [alert_json(alert) for alert in replayed.alerts],
-        measure: values,
+        _measure(replayed): {f"{name}{part}": number for name, one in figures.items() for part, number in zip(PARTS, (one.value, *one.interval, one.n), strict=True)},
     }
     if retrained:
         content |= {"fits": replayed.fits, "versions": [msgspec.Raw(encode_version(version)) for version in replayed.versions]}
@@ -190,10 +206,10 @@ def _content(replayed: Replayed, files: Sequence[Path], *, retrained: bool) -> d
 def _show(replayed: Replayed, names: ColumnNames, *, retrained: bool) -> None:
     out, by_row = results(), names.time is None
     out.print(f"{replayed.rows:,} rows of '{replayed.specification.model}', {moment(replayed.first, rows=by_row)} to {moment(replayed.last, rows=by_row)}")
-    measure, values = _figures(replayed, retrained=retrained)
     if replayed.losses.rows:
-        told = ", ".join(f"{value:.4g} {name.replace('_', ' ')}" for name, value in values.items())
-        out.print(f"{measure if measure == 'accuracy' else 'mean absolute error'} on {replayed.losses.rows:,} labelled rows: {told}")
+        told = ", ".join(f"{_told(figure)} {name.replace('_', ' ')}" for name, figure in _figures(replayed, retrained=retrained).items())
+        measure = "mean absolute error" if replayed.specification.task == "regression" else "accuracy"
+        out.print(f"{measure} on {replayed.losses.rows:,} labelled rows, with 95 % intervals: {told}")
     if replayed.opened:
         table = Shown(
             box=SIMPLE,
@@ -244,8 +260,10 @@ def _show_versions(versions: Sequence[Version], fits: int, *, by_row: bool) -> N
 def _report(path: Path, replayed: Replayed, files: Sequence[Path], names: ColumnNames, *, retrained: bool) -> None:
     from streams.report import view_of, write_report  # noqa: PLC0415  charts take a while to import, which a replay without a report need not wait for
 
-    measure, values = _figures(replayed, retrained=retrained)
-    facts = [("files", ", ".join(file.name for file in files)), *((f"{measure}, {name.replace('_', ' ')}", f"{value:.4g}") for name, value in values.items() if value == value)]  # noqa: PLR0124  nan
+    facts = [("files", ", ".join(file.name for file in files))]
+    if replayed.losses.rows:
+        for name, figure in _figures(replayed, retrained=retrained).items():
+            facts.append((f"{_measure(replayed)}, {name.replace('_', ' ')}", f"{_told(figure)}, n {figure.n:,.0f}"))
     view = view_of(
         specification=replayed.specification,
         points=replayed.points,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from detectors.metric import wilson
 from detectors.metrics.objectives import Objectives, objective_cells
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, Profile
@@ -56,7 +57,8 @@ def test_budget_and_burn_are_those_of_the_events_in_each_window() -> None:
     assert point.fields["budget_left_low"] < point.fields["budget_left"] < point.fields["budget_left_high"]
     assert point.fields["good_n"] == point.fields["burn_slow_n"] == 300_000
     assert point.fields["burn_fast"] == pytest.approx(sum(bad[-360:]) / 36_000 / 0.01, rel=0.02)  # an hour, or a sixtieth more
-    assert point.fields["burn_fast_recent"] == pytest.approx(sum(bad[-30:]) / 3_000 / 0.01)
+    recent = [point.fields[f"burn_fast_recent{part}"] for part in ("", "_low", "_high", "_n")]
+    assert recent == pytest.approx([sum(bad[-30:]) / 3_000 / 0.01, *(bound / 0.01 for bound in wilson(sum(bad[-30:]), 3_000)), 3_000])
     assert point.fields["burning"] == "slow"  # .3 for a quarter of an hour: 9 times the rate over the hour, where 14.4 is fast, and 1.9 times over six hours
     assert 8 < float(point.fields["burn_fast"]) < 14.4
     assert point.fields["burn_medium"] == pytest.approx(sum(bad[-2_160:]) / 216_000 / 0.01, rel=0.02)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 import streams.replay as replay_module
 from detectors.errors import SettingsError
+from detectors.metric import wilson
 from detectors.specification import MonitorSpecification
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from streams.cli.replay import lives
@@ -100,7 +101,10 @@ def test_several_files_are_one_history(specification: MonitorSpecification, tmp_
     assert one["rows"] == many["rows"] == 2_400
     assert one["alerts"] == many["alerts"]
     assert one["alerts_opened"] >= 2
-    assert one["accuracy"]["observed"] == pytest.approx((0.9 * 1_500 + 0.1 * 900) / 2_400, abs=0.02)
+    accuracy = one["accuracy"]
+    assert accuracy["observed"] == pytest.approx((0.9 * 1_500 + 0.1 * 900) / 2_400, abs=0.02)
+    assert accuracy["observed_n"] == one["labelled"] == 2_400
+    assert (accuracy["observed_low"], accuracy["observed_high"]) == pytest.approx(wilson(accuracy["observed"] * 2_400, 2_400))
 
 
 def test_the_files_that_are_asked_for_hold_what_was_found(specification: MonitorSpecification, tmp_path: Path) -> None:
@@ -116,11 +120,24 @@ def test_the_files_that_are_asked_for_hold_what_was_found(specification: Monitor
     assert "<html" in files["report.html"].read_text()
     assert done.stderr == "", "a progress bar belongs on a terminal"
     assert "row 1 to row 2,000" in done.stdout
+    assert re.search(r"accuracy on 2,000 labelled rows, with 95 % intervals: 0\.\d+ \(0\.\d+ to 0\.\d+\) observed", done.stdout)
+    assert re.search(r"0\.\d+ \(0\.\d+ to 0\.\d+\), n 2,000", files["report.html"].read_text())
     assert "2 alerts" in done.stdout
     one = next(alert for alert in alerts if alert.status == "opened")
     life = [msgspec.structs.replace(one, status=status, updated_at=at) for status, at in (("opened", 10), ("resolved", 20), ("updated", 30))]
     assert lives(life[:2]) == [(life[0], 20)]
     assert lives(life) == [(life[2], None)], "it was opened again"
+
+
+def test_versions_and_latencies_of_a_file_are_told(specification: MonitorSpecification) -> None:
+    table = _table(400, 2)
+    table.columns["served_by"] = np.repeat(np.array(["1", None, "2"], object), [150, 50, 200])
+    table.columns["ms"] = np.where(np.arange(400) < 200, 5.0, np.nan)
+    points = replay([table], specification, ColumnNames(prediction="said", label="truth", version="served_by", latency="ms")).points
+    traffic = [point for point in points if point.measurement == "traffic"]
+    assert {point.tags.get("version", "") for point in traffic} == {"1", "", "2"}
+    latest = max((point.fields for point in points if point.measurement == "service"), key=lambda fields: fields["latency_p50_n"])
+    assert (latest["latency_p50"], latest["latency_p50_n"]) == pytest.approx((5.0, 200), rel=0.2)
 
 
 def test_on_a_terminal_of_80_columns_times_are_whole(specification: MonitorSpecification, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +154,7 @@ def test_on_a_terminal_of_80_columns_times_are_whole(specification: MonitorSpeci
 def test_a_score_that_is_no_probability_is_refused_with_its_row(specification: MonitorSpecification) -> None:
     table = _table(10, 1)
     table = Table(source="table.csv", columns={**table.columns, "percent": np.array([0.5, *[50.0] * 9])})
-    with pytest.raises(SettingsError, match=r"column 'percent', row 2: the score is a probability, from 0 to 1, got 50"):
+    with pytest.raises(SettingsError, match=r"column 'percent', row 2: the score is a probability, from 0 to 1; .*; got '50.0'"):
         rows_of(table, specification, ColumnNames(prediction="said", score="percent"))
 
 
@@ -154,7 +171,8 @@ def test_options_go_over_the_monitors_own(specification: MonitorSpecification) -
     ("options", "story"),
     [
         (("--label", "truth"), "a label says nothing without a prediction"),
-        (("--retrain", "--label", "truth", "--prediction", "said"), "the champion makes the predictions"),
+        (("--retrain", "--label", "truth", "--prediction", "said", "--version", "a"), "the champion makes the predictions; leave out --prediction, --version"),
+        (("--prediction", "said", "--latency", "a"), "column 'a', row "),
         (("--registry", "models"), "are for --retrain"),
         (("--time-format", "%Y"), "without --time"),
         (("--prediction", "sayd"), "no column 'sayd'"),
@@ -227,5 +245,7 @@ def test_a_sampled_file_is_told_as_all_of_the_traffic(specification: MonitorSpec
     given = [str(_write(sampled, tmp_path / "sampled.csv")), "--monitor", str(tmp_path / "monitor.yaml"), "--prediction", "said", "--label", "truth", "--json"]
     weighted, plain = (json.loads(run("replay", *given, *more).stdout) for more in (["--sampling-fraction", "share"], []))
     assert weighted["accuracy"]["observed"] == pytest.approx(right.mean(), abs=0.02)
+    assert weighted["accuracy"]["observed_low"] < right.mean() < weighted["accuracy"]["observed_high"]
+    assert weighted["accuracy"]["observed_n"] > weighted["labelled"], "all of the wrong answers are there, so it tells more than as many rows of all of the traffic would"
     assert plain["accuracy"]["observed"] < 0.75
     assert (len(weighted["alerts"]), len(plain["alerts"]) > 0) == (0, True)
