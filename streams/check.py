@@ -112,8 +112,8 @@ class Checked:
         return "no material change" if any(finding.state in _JUDGED for finding in self.findings) else "too little data"
 
 
-def known_columns(reference: Table, live: Table, names: ColumnNames, tell: Callable[[str], None]) -> ColumnNames:
-    """Columns of label, prediction and score, found by well-known names where none was given; and only what can be used is kept.
+def known_columns(reference: Table, live: Table, names: ColumnNames, tell: Callable[[str], None], *, ignore: Sequence[str] = ()) -> ColumnNames:
+    """Columns of label, prediction and score, found by well-known names where none was given, but for those that are ignored, and scores that are no probabilities.
 
     Examples
     --------
@@ -121,17 +121,40 @@ def known_columns(reference: Table, live: Table, names: ColumnNames, tell: Calla
     >>> names = known_columns(table, table, ColumnNames(), print)
     the column 'y' is taken for the label; name another with --label
     the column 'y_pred' is taken for the prediction; name another with --prediction
+
+    Raises
+    ------
+    SettingsError
+        If one that is given is ignored, too.
     """
+    for what, name in (("label", names.label), ("prediction", names.prediction), ("score", names.score)):
+        if name is not None and name in ignore:
+            raise SettingsError(f"the column {name!r} is named by --{what} and by --ignore; leave one of the two out")
     found: dict[str, str | None] = {}
     for what, given, candidates in (("label", names.label, LABELS), ("prediction", names.prediction, PREDICTIONS), ("score", names.score, SCORES)):
         found[what] = given
         if given is None:
             known = reference.columns if what == "score" else [*live.columns, *reference.columns]  # without a reference a score says nothing of a change
-            by_name = {column.lower(): column for column in reversed([*known])}
-            found[what] = next((by_name[name] for name in candidates if name in by_name), None)
+            by_name = {column.lower(): column for column in reversed([*known]) if column not in ignore}
+            usable = (by_name[name] for name in candidates if name in by_name)
+            found[what] = next((name for name in usable if what != "score" or _are_probabilities(name, (reference, live), tell)), None)
             if found[what] is not None:
                 tell(f"the column {found[what]!r} is taken for the {what}; name another with --{what}")
     return replace(names, label=found["label"], prediction=found["prediction"], score=found["score"])
+
+
+def _are_probabilities(name: str, tables: Sequence[Table], tell: Callable[[str], None]) -> bool:
+    """Whether a column that is called as scores often are holds them, in each table that has it; a credit score does not."""
+    for table in tables:
+        column = table.columns.get(name)
+        if column is None:
+            continue
+        numbers = table.numbers(name) if column.ndim == 1 and not table.not_numbers(name).any() else None
+        if numbers is None or np.nanmin(numbers, initial=0.0) < 0 or np.nanmax(numbers, initial=1.0) > 1:
+            held = "what are no numbers" if numbers is None else f"{np.nanmin(numbers):g} to {np.nanmax(numbers):g}"
+            tell(f"the column {name!r} is taken for a feature, not for the score: a score is a probability, from 0 to 1, and it holds {held} in {table.source}")
+            return False
+    return True
 
 
 def check_tables(
@@ -161,7 +184,7 @@ def check_tables(
         notes.append(sentence)
         tell(sentence)
 
-    names = known_columns(reference, live, names, note)
+    names = known_columns(reference, live, names, note, ignore=ignore)
     everywhere = {name for name in (names.label, names.prediction, names.score) if name is not None}
     monitor = _monitor(reference, live, model=model, names=names, ignore=ignore, task=task, note=note)
     usable = _usable(live, reference, names, everywhere, note)

@@ -14,7 +14,7 @@ from scipy.signal import lfilter
 
 from detectors.errors import SettingsError
 from streams.apply import thresholds_of
-from streams.check import check_tables
+from streams.check import check_tables, known_columns
 from streams.file_events import ColumnNames
 from streams.monitor_file import load_specification
 from streams.tables import Table
@@ -60,6 +60,22 @@ def test_three_rows_are_too_few_to_tell_and_the_exit_code_is_2(train: Path, tmp_
     assert done.exit_code == 2, done.output
     assert json.loads(done.stdout)["verdict"] == "too little data"
     assert "too little data to tell" in run("check", train, tmp_path / "live.csv", "--out", tmp_path).stdout
+
+
+def test_a_credit_score_is_a_feature_and_an_ignored_column_is_taken_for_nothing() -> None:
+    rng = np.random.default_rng(8)
+    reference, live = (Table(source=f"{name}.csv", columns={"x": rng.normal(size=50), "score": rng.integers(300, 850, 50), "y": rng.integers(0, 2, 50)}) for name in "ab")
+    notes: list[str] = []
+    found = known_columns(reference, live, ColumnNames(), notes.append)
+    assert (found.label, found.score) == ("y", None)
+    assert "the column 'score' is taken for a feature, not for the score: a score is a probability, from 0 to 1, and it holds 3" in notes[1]
+    probable = Table(source="a.csv", columns=reference.columns | {"y_prob": rng.random(50)})
+    assert known_columns(probable, live, ColumnNames(), notes.append).score == "y_prob"
+    assert known_columns(probable, live, ColumnNames(), notes.append, ignore=["y_prob", "y"]) == ColumnNames()
+    with pytest.raises(SettingsError, match="'score' is named by --score and by --ignore"):
+        known_columns(reference, live, ColumnNames(score="score"), notes.append, ignore=["score"])
+    with pytest.raises(SettingsError, match="got column 'score' with 3"):
+        check_tables(reference, live, model="m", names=ColumnNames(prediction="y", label="y", score="score"))
 
 
 def test_what_changed_is_named_with_its_effect_and_the_row_and_the_exit_code_is_1(train: Path, tmp_path: Path) -> None:
