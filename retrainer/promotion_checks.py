@@ -76,7 +76,8 @@ def promotion_checks(
 
     Parameters
     ----------
-    rows : those at hand, in the order in which they came; the ones predicted after a time, that of the last event which the challenger learnt from, count, each event once.
+    rows : those at hand, in the order in which they came; those predicted later than ``after`` count, each event once.
+    after : time of the last event that the challenger learnt from, epoch milliseconds.
     serving, champion : version in service, and its model where it is known.
     scale : absolute error that counts as a loss of 1 in a regression.
     """

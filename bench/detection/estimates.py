@@ -53,17 +53,21 @@ def estimated(reference: Table, later: Table, names: ColumnNames, *, chunk: int)
     Raises
     ------
     SettingsError
-        If the later rows are no whole chunk.
+        If the later rows are no whole chunk, lack a label, or the reference is not enough to estimate by.
     """
     chunks = len(later) // chunk
     if not chunks:
         raise SettingsError(f"{later.source}: {len(later):,} rows are no whole chunk of {chunk:,}")
     specification = specification_of(reference, rows_per_pane=chunk, label=names.label, prediction=names.prediction, score=names.score)
+    if not specification.estimate_performance:
+        raise SettingsError(f"{reference.source}: nothing can be estimated by it, as it has too few rows with a label and a prediction")
+    label = later.texts(names.label or "")
+    later.refuse(names.label or "", label, np.asarray(label == None, np.bool_), "expected a label; leave such rows out")  # noqa: E711  elementwise
     unlabelled = replace(later, columns={name: column for name, column in later.columns.items() if name != names.label})
     points = replay([unlabelled], specification, replace(names, label=None)).points
     window = format_duration(specification.pane)
     found = {point.time // specification.pane: point.fields for point in points if point.measurement == "estimate" and point.tags["window"] == window}
-    right = np.array(later.texts(names.prediction or "")) == np.array(later.texts(names.label or ""))
+    right = np.array(later.texts(names.prediction or "") == label, np.bool_)
     true = right[: chunks * chunk].reshape(chunks, chunk).mean(axis=1)
     cells = np.array([[float(found[place].get(f"estimated_accuracy{end}", np.nan)) for end in ("", "_low", "_high")] for place in range(1, chunks + 1)])
     accuracy, low, high = cells.T

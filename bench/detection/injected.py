@@ -45,8 +45,18 @@ def table(file: Table, *, places: list[int], before: int, after: int, sigmas: fl
     after : rows that are looked at.
     sigmas : of the rows before, that a column is shifted by.
     period : a cycle, in rows.
+
+    Raises
+    ------
+    SettingsError
+        If there are no such rows.
     """
-    columns = list(specification_of(file.take(slice(0, before))).features)
+    unfit = [place for place in places if not before <= place < len(file)]
+    if unfit:
+        raise SettingsError(
+            f"a shift begins behind the {before:,} rows that the monitor is made of, and before the end of {file.source} ({len(file):,} rows), got row {unfit[0]:,}"
+        )
+    columns = [name for name, feature in specification_of(file.take(slice(0, before))).features.items() if feature.type == "numeric"]
     cells: dict[str, list[str]] = {name: [name] for name in columns}
     for place in places:
         some = file.take(slice(place - before, place + after))
@@ -54,7 +64,7 @@ def table(file: Table, *, places: list[int], before: int, after: int, sigmas: fl
         specification = specification_of(reference, periods=() if period is None else (period * ROW_LENGTH,))
         anyway = set(told_after(some, specification, place=before))
         for name in columns:
-            moved = shifted(some, name, place=before, by=sigmas * float(reference.numbers(name).std()))
+            moved = shifted(some, name, place=before, by=sigmas * float(np.nanstd(reference.numbers(name))))
             found = min((rows for rows in told_after(moved, specification, place=before) if rows not in anyway), default=None)
             cells[name].append("–" if found is None else f"{found:,}")
             print(f"{name}, from row {place}: {cells[name][-1]}", file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ import numpy as np
 from detectors.coded_text import CodedText
 from detectors.columns.anomaly_scores import AnomalyScores
 from detectors.columns.binning import ColumnBins
+from detectors.columns.declared_ranges import DeclaredRanges
 from detectors.columns.grid_bins import cells_together, grid_bins
 from detectors.columns.shared_arrays import shared
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
@@ -69,10 +70,7 @@ class Contributions:
         self._numeric = grid_bins(tuple(profile.edges for profile in numeric.values()), tuple(block.start - self._first for block in features))
         self._correlation = _correlation(layout, numeric, [block.start - self._first for block in features], self._last - self._first)
         self._categorical = [(name, layout.bins[name], layout.blocks[f"feature:{name}"]) for name, profile in layout.columns.items() if profile.kind == "categorical"]
-        limits = [(layout.features[name].minimum, layout.features[name].maximum) for name in numeric]
-        self._is_limited = any(limit != (None, None) for limit in limits)
-        self._minimum = shared(np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64))
-        self._maximum = shared(np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64))
+        self._ranges = DeclaredRanges(layout.features[name] for name in numeric)
         self._outside = shared(np.array([block.start + column_size(profile) - 1 for block, profile in zip(features, numeric.values(), strict=True)], np.int64))
         self._expected = ExpectedValues(layout.expected) if layout.expected else None
         self._sketched = layout.sketched
@@ -158,15 +156,7 @@ class Contributions:
         return np.concatenate([scores_of(one, cells[first:end]) for one, first, end in parts])
 
     def _out_of_range(self, sums: Float64, groups: RowGroups, matrix: Float64, members: Members | None) -> None:
-        if members is None:
-            if not self._is_limited:
-                return
-            minimum, maximum = self._minimum, self._maximum
-        else:
-            if not any(one._is_limited for one in members.of):
-                return
-            minimum, maximum = (np.stack([getattr(one, name) for one in members.of])[members.owner] for name in ("_minimum", "_maximum"))
-        rows, columns = np.nonzero((matrix < minimum) | (matrix > maximum))  # a missing value is never out of range
+        rows, columns = self._ranges.broken(matrix, None if members is None else ([one._ranges for one in members.of], members.owner))
         if len(rows):
             sums[:, self._outside] += groups.counts(columns, len(self._outside), rows)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from detectors.coded_text import CodedText
-from detectors.columns.shared_arrays import shared
+from detectors.columns.declared_ranges import DeclaredRanges
 from detectors.event_batch import EventBatch, Float64, Int64
 from detectors.rows.row_groups import RowGroups
 from detectors.settings.feature import Feature
@@ -35,9 +35,7 @@ class ExpectedValues:
         self._size = CELLS * len(columns)
         self._numeric = tuple(name for name, feature in columns.items() if feature.type == "numeric")
         self._starts = CELLS * np.array([places[name] for name in self._numeric], np.int64)
-        limits = [(columns[name].minimum, columns[name].maximum) for name in self._numeric]
-        self._minimum = shared(np.array([-np.inf if minimum is None else minimum for minimum, _ in limits], np.float64))
-        self._maximum = shared(np.array([np.inf if maximum is None else maximum for _, maximum in limits], np.float64))
+        self._ranges = DeclaredRanges(columns[name] for name in self._numeric)
         self._categorical = [(name, CELLS * places[name], feature.categories) for name, feature in columns.items() if feature.type == "categorical"]
 
     def add(self, block: Float64, groups: RowGroups, batch: EventBatch, of: tuple[Sequence[ExpectedValues], Int64] | None = None) -> None:
@@ -56,12 +54,8 @@ class ExpectedValues:
             block[:, start : start + CELLS] += _counts(groups, batch.categorical[name], categories)
 
     def _add_numbers(self, block: Float64, groups: RowGroups, numbers: Float64, of: tuple[Sequence[ExpectedValues], Int64] | None) -> None:
-        minimum, maximum = self._minimum, self._maximum
-        if of is not None:
-            models, owner = of
-            minimum, maximum = (np.stack([getattr(one, name) for one in models])[owner] for name in ("_minimum", "_maximum"))
         block += groups.counts(self._starts + _MISSING * np.isnan(numbers), self._size)
-        rows, columns = np.nonzero((numbers < minimum) | (numbers > maximum))  # a missing value is never out of range
+        rows, columns = self._ranges.broken(numbers, None if of is None else ([one._ranges for one in of[0]], of[1]))
         if len(rows):
             block += groups.counts(self._starts[columns] + _BROKEN, self._size, rows)
 

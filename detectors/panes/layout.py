@@ -56,7 +56,7 @@ class Layout:
                            categorical: a count for each level, then ``unseen``, ``missing``
     ``sketches``           `detectors.panes.quantile_sketch.SIZE` cells for each of the columns `sketched`, where there are any
     ``expected``           `detectors.panes.expected_values.CELLS` cells for each of the columns `expected`, where there are any
-    ``prediction``         the same for the model's output
+    ``prediction``         as ``feature:NAME``, of the model's output
     ``performance``        classification: confusion counts, ``(K + 1) x (K + 1)`` row-major, row = label, column = prediction, last = classes unknown to the reference;
                            regression: the sums `REGRESSION`
     ``probability``        classification: the sums `PROBABILITY`

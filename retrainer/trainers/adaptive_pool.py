@@ -256,7 +256,7 @@ def _middle(numbers: Float64, weights: Float64) -> Float64:
     edge = whole * (1 - MIDDLE) / 2
     inside = np.maximum(np.minimum(upto, whole - edge) - np.maximum(upto - weight, edge), 0.0)
     told = np.full(numbers.shape[1], np.nan)
-    np.divide(np.where(inside > 0, numbers * inside, 0.0).sum(axis=0), inside.sum(axis=0), out=told, where=whole > 0)
+    np.divide((np.where(inside > 0, numbers, 0.0) * inside).sum(axis=0), inside.sum(axis=0), out=told, where=whole > 0)
     return told
 
 

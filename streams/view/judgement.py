@@ -48,7 +48,8 @@ def judgement(model: str, alerts: Sequence[AlertView], points: Sequence[Point], 
         reaction = f" What was done: {_capital(first.action)}." if first.action else " Nothing was retrained because of it."
         if first.kind in {"drift", "label shift"}:
             hurt = " No alert says that its performance suffers." if performance and not any(alert.kind == "performance" for alert in alerts) else ""
-            sentence = f"The inputs of {model} changed about {first.change_told}: {_why(first)}.{hurt}{reaction}{others}"
+            what = "shares of the classes" if first.kind == "label shift" else "inputs"
+            sentence = f"The {what} of {model} changed about {first.change_told}: {_why(first)}.{hurt}{reaction}{others}"
             return Judgement(state="changed", sentence=sentence, since=first.change, why=_briefly(first), done=first.action)
         sentence = f"{model} has not been healthy since about {first.change_told}: {_why(first)}.{_before_and_now(first, performance)}{reaction}{others}"
         return Judgement(state="unhealthy", sentence=sentence, since=first.change, why=_briefly(first), done=first.action)

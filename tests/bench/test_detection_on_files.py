@@ -19,7 +19,9 @@ def columns(rows: int, random: np.random.Generator) -> dict[str, Float64]:
 
 def test_a_shift_that_was_put_into_a_column_is_told_and_none_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "weather.csv"
-    pa_csv.write_csv(pa.table(columns(1_400, np.random.default_rng(1))), file)
+    made = columns(1_400, np.random.default_rng(1))
+    made["wet"][::50] = np.nan
+    pa_csv.write_csv(pa.table({**made, "sky": np.tile(["clear", "grey"], 700)}), file)
     asked = [str(file), "--from", "1000", "--before", "1000", "--after", "300"]
     assert injected.main([*asked, "--sigmas", "2"]) == 0
     told = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines()[2:]]
@@ -27,8 +29,10 @@ def test_a_shift_that_was_put_into_a_column_is_told_and_none_is_not(tmp_path: Pa
     assert all(0 < int(rows) <= 40 for _, rows in told)
     assert injected.main([*asked, "--sigmas", "0", "--ignore", "wet"]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == ["| warm | – |"]
-    with pytest.raises(SystemExit):
-        injected.main([str(tmp_path / "none.csv"), "--from", "1000"])
+    for wrong, told in ((["--from", "900", "--before", "1000"], "got row 900"), (["--from", "1000"], "--before")):
+        with pytest.raises(SystemExit):
+            injected.main([str(file), *wrong])
+        assert told in capsys.readouterr().err
 
 
 def test_estimates_of_chunks_are_held_against_their_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -263,7 +263,10 @@ def test_an_open_alert_says_since_when_why_and_what_was_done() -> None:
 
 
 def test_drift_alone_is_a_change_and_no_illness() -> None:
-    assert view(alerts=[alert(kind="drift")]).judgement.state == "changed"
+    for kind, what in (("drift", "inputs"), ("label shift", "shares of the classes")):
+        told = view(alerts=[alert(kind=kind)]).judgement
+        assert told.state == "changed"
+        assert told.sentence.startswith(f"The {what} of ")
 
 
 def test_a_resolved_alert_is_a_recovery_whatever_the_order_of_its_records() -> None:
