@@ -33,6 +33,7 @@ from detectors.monitors.stale_columns import StaleColumns
 from detectors.monitors.traffic import TRAFFIC_MONITOR, TrafficChange
 from detectors.monitors.undeclared_columns import UndeclaredColumns
 from detectors.monitors.weighted_bank import WeightedBank
+from detectors.panes.expected_values import BROKEN, MISSING, VALUES
 from detectors.panes.expected_values import CELLS as EXPECTED_CELLS
 from detectors.panes.layout import TRAFFIC, Layout
 from detectors.profile import CategoricalProfile, ColumnProfile, NumericProfile, OutcomeProfile, PerformanceProfile
@@ -380,8 +381,8 @@ def _expected(layout: Layout) -> dict[str, Rate]:
         return {}
     rates, none = {}, (0.0, KNOWN)
     firsts = range(layout.blocks["expected"].start, layout.blocks["expected"].stop, EXPECTED_CELLS)
-    for (name, feature), values in zip(layout.expected.items(), firsts, strict=True):
-        missing, broken, stated = values + 1, values + 2, feature.max_missing
+    for (name, feature), first in zip(layout.expected.items(), firsts, strict=True):
+        values, missing, broken, stated = first + VALUES, first + MISSING, first + BROKEN, feature.max_missing
         if name not in layout.columns and stated != 1:
             rates[f"missing:{name}"] = Rate(hits=[missing], events=[values, missing], reference=None if stated is None else (stated * KNOWN, KNOWN))
         if feature.categories is not None:

@@ -17,9 +17,10 @@ from detectors.rows.row_groups import RowGroups
 from detectors.settings.feature import Feature
 
 CELLS = 3
-"""Of a column: values, missing ones, and values that break what is expected, which are counted among the first, too."""
+"""Of a column."""
 
-_VALUES, _MISSING, _BROKEN = range(CELLS)
+VALUES, MISSING, BROKEN = range(CELLS)
+"""Places of its cells: values, missing ones, and values that break what is expected, which are counted among the first, too."""
 
 
 class ExpectedValues:
@@ -54,16 +55,16 @@ class ExpectedValues:
             block[:, start : start + CELLS] += _counts(groups, batch.categorical[name], categories)
 
     def _add_numbers(self, block: Float64, groups: RowGroups, numbers: Float64, of: tuple[Sequence[ExpectedValues], Int64] | None) -> None:
-        block += groups.counts(self._starts + _MISSING * np.isnan(numbers), self._size)
+        block += groups.counts(self._starts + MISSING * np.isnan(numbers), self._size)
         rows, columns = self._ranges.broken(numbers, None if of is None else ([one._ranges for one in of[0]], of[1]))
         if len(rows):
-            block += groups.counts(self._starts[columns] + _BROKEN, self._size, rows)
+            block += groups.counts(self._starts[columns] + BROKEN, self._size, rows)
 
 
 def _counts(groups: RowGroups, column: CodedText, categories: tuple[str, ...] | None) -> Float64:
     """(groups, `CELLS`) of a categorical column."""
-    known = dict.fromkeys(categories or (), _VALUES)
+    known = dict.fromkeys(categories or (), VALUES)
     column = column.compact() if len(column.levels) > groups.n else column
-    counted = groups.counts(column.cells(known, _VALUES if categories is None else _BROKEN, _MISSING), CELLS)
-    counted[:, _VALUES] += counted[:, _BROKEN]
+    counted = groups.counts(column.cells(known, VALUES if categories is None else BROKEN, MISSING), CELLS)
+    counted[:, VALUES] += counted[:, BROKEN]
     return counted
