@@ -211,7 +211,7 @@ def _with_hours(
     asked: bool,
     tell: Callable[[str], None],
 ) -> Profile:
-    """The profile with its hours of the week, where they are asked for; else a hint, where they matter."""
+    """The profile with its hours of the week, where they are asked for, or where the base compares hours and the table holds a week; else a hint, where they matter."""
     if times is None or int(times.max() - times.min()) < WEEK:
         if asked:
             raise SettingsError("--hours needs rows of a week at least, and their times: name the column with --time, and leave --period out, as hours hold a day and a week")
@@ -219,7 +219,7 @@ def _with_hours(
     if asked and start.pane > HOUR:
         raise SettingsError(f"--hours needs panes of an hour at most, and for so few rows they have {format_duration(start.pane)}; leave --hours out")
     by_hour = declared_hours(profile, columns, times, features=features, prediction=prediction, label=label)
-    if asked:
+    if asked or start.reference.kind == "hour_of_week":
         return by_hour
     swings = {name: swing_of(column) for name, column in by_hour.features.items() if isinstance(column, NumericProfile)}
     largest = max(swings, key=lambda name: swings[name], default="")

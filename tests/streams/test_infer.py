@@ -1,5 +1,7 @@
 """From a training table to a specification."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -159,6 +161,7 @@ def test_hours_of_the_week_are_taken_from_the_table_and_told_where_they_matter()
     assert load.hours is not None
     assert unpacked(load.hours)[:, 0].tolist() == np.bincount(hour_of_week(at), minlength=HOURS).tolist()
     assert parse_specification(format_specification(found)) == found
+    assert infer(table, **given, base=found) == found
     with pytest.raises(SettingsError, match="rows of a week"):
         infer(table, **given, hours=True, periods=[DAY])
 
@@ -219,9 +222,12 @@ def test_the_class_of_the_score_can_be_named() -> None:
     assert infer(loans(), model="loans", label="approved", positive="false").positive_class == "false"
 
 
-def test_an_inferred_specification_survives_its_file() -> None:
-    found = infer(loans(), model="loans", label="approved", prediction="predicted", time="at", periods=[DAY])
-    assert parse_specification(format_specification(found)).digest == found.digest
+@pytest.mark.parametrize("asked", [{"periods": [DAY], "segments": ["city"]}, {"correlation": ["amount", "salary"], "anomalies": True, "positive": "false"}])
+def test_an_inferred_specification_survives_its_file_and_is_a_base_that_changes_nothing(asked: dict[str, Any]) -> None:
+    found = infer(loans(), model="loans", label="approved", prediction="predicted", time="at", **asked)
+    again = parse_specification(format_specification(found))
+    assert again.digest == found.digest
+    assert infer(loans(), model="loans", label="approved", prediction="predicted", time="at", base=again) == again
 
 
 def test_the_estimate_of_the_state_grows_with_what_is_kept() -> None:
