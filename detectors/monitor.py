@@ -60,12 +60,14 @@ class Monitors:
     ----------
     changes : one more with each revision that came or went.
     acknowledgements : of alerts, by model and by what names them.
+    left_out : why a record of a revision, ``(model, number)``, or of something else could not be read; an earlier revision stays in force.
     """
 
     def __init__(self, monitors: Iterable[Monitor] = (), *, functions_of: Callable[[MonitorSpecification], Mapping[str, Callable[..., Any]]] | None = None) -> None:
         self._functions_of = functions_of
         self._of: dict[str, list[Monitor]] = {}
         self.acknowledgements: dict[str, dict[str, Acknowledgement]] = {}
+        self.left_out: dict[tuple[str | int, ...], str] = {}
         self.changes = 0
         for monitor in monitors:
             self.add(monitor)
@@ -99,6 +101,22 @@ class Monitors:
         """The newest revision of a model."""
         revisions = self.of(model)
         return revisions[-1] if revisions else None
+
+    def unreadable(self, model: str) -> dict[int, str]:
+        """Why revisions of a model could not be read, by their numbers."""
+        return {number: why for name, why in self.left_out.items() if len(name) == 2 and name[0] == model and isinstance(number := name[1], int)}
+
+    def next_revision(self, model: str) -> int:
+        """The number that no revision of a model has, not even one that could not be read.
+
+        Examples
+        --------
+        >>> monitors = Monitors([Monitor(specification=MonitorSpecification(model="churn"))])
+        >>> monitors.left_out["churn", 2] = "unknown key"
+        >>> monitors.next_revision("churn"), monitors.next_revision("fraud")
+        (3, 1)
+        """
+        return 1 + max([*(known.revision for known in self.of(model)), *self.unreadable(model)], default=0)
 
     def get(self, model: str, revision: int) -> Monitor | None:
         """One revision."""

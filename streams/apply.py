@@ -12,7 +12,7 @@ import numpy as np
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 
-from detectors.errors import DriftwardenError, SettingsError
+from detectors.errors import DriftwardenError, EventError, SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitor
 from detectors.monitors.bank import detectors_of, silence_of
@@ -120,12 +120,13 @@ def apply_monitor(specification: MonitorSpecification, connection: KafkaConnecti
     monitors = read_monitors(connection)
     partitions, latest = source_of(connection)
     before = monitors.latest(specification.model)
-    new = before is None or before.specification.model_dump() != specification.model_dump()
+    revision = monitors.next_revision(specification.model)
+    new = before is None or before.specification.model_dump() != specification.model_dump() or revision > before.revision + 1  # whoever can read what is between them follows that
     if before is not None and not new:
         monitor = before
     else:
         start = start_after(latest, specification.pane)
-        revision, earliest = (1, NO_TIME) if before is None else (before.revision + 1, before.effective_from)
+        earliest = NO_TIME if before is None else before.effective_from
         monitor = _written(Monitor(specification=specification, revision=revision, effective_from=max(start, earliest)), connection)
     return Applied(monitor=monitor, new=new, thresholds=thresholds, partitions=partitions, state_bytes=state_bytes(specification, partitions))
 
@@ -165,7 +166,13 @@ def _written(monitor: Monitor, connection: KafkaConnection) -> Monitor:
     values = [record.value for record in records_of(connection, connection.topics.monitors) if record.key == key]
     if values[-1] != values[0]:
         write_record(key, values[0], connection)  # compaction, and so a worker that starts, keeps the last
-    first = decode_monitor(values[0])
+    try:
+        first = decode_monitor(values[0])
+    except EventError as fault:
+        raise DriftwardenError(
+            f"what another command made revision {monitor.revision} of '{monitor.model}' at the same moment cannot be read by this release ({fault}), and yours is not in force; "
+            "apply yours again, or work with the release that the other one is of"
+        ) from fault
     if first.specification.model_dump() != monitor.specification.model_dump():
         raise DriftwardenError(
             f"another specification (digest {first.specification.digest}, yours is {monitor.specification.digest}) became revision {monitor.revision} of '{monitor.model}' "

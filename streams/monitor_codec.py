@@ -1,14 +1,21 @@
-"""Applied monitors, and acknowledgements of their alerts, to records of the ``monitors`` topic and back."""
+"""Applied monitors, and acknowledgements of their alerts, to records of the ``monitors`` topic and back.
+
+A record that cannot be read is left out by everybody alike, and stops nobody (docs/adr/0045).
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
+from pydantic import ValidationError
 
 from detectors.acknowledgement import Acknowledgement
+from detectors.errors import EventError
 from detectors.monitor import Monitor, Monitors
 from detectors.profile import Profile
 from detectors.settings.stored import STORED
@@ -26,7 +33,18 @@ def encode_monitor(monitor: Monitor) -> bytes:
 
 
 def decode_monitor(data: bytes) -> Monitor:
-    """The revision again."""
+    """The revision again.
+
+    Raises
+    ------
+    EventError
+        If this release cannot read it.
+    """
+    with _explained():
+        return _decoded_monitor(data)
+
+
+def _decoded_monitor(data: bytes) -> Monitor:
     stored = _STORED.decode(data)
     plain: dict[str, Any] = {name: msgspec.json.decode(value) for name, value in stored.specification.items() if name != "reference"}
     if "reference" in stored.specification:
@@ -57,22 +75,79 @@ def encode_acknowledgement(one: Acknowledgement) -> bytes:
 
 
 def decode_record(value: bytes) -> Monitor | Acknowledgement:
-    """What a record of the topic says: a revision, or that somebody has acknowledged an alert."""
-    return _ACKNOWLEDGEMENT.decode(value) if "alert_id" in _PARTS.decode(value) else decode_monitor(value)
+    """What a record of the topic says: a revision, or that somebody has acknowledged an alert.
+
+    Raises
+    ------
+    EventError
+        If it says neither in a way that this release knows.
+    """
+    with _explained():
+        return _ACKNOWLEDGEMENT.decode(value) if "alert_id" in _PARTS.decode(value) else _decoded_monitor(value)
 
 
-def take_record(monitors: Monitors, key: bytes | None, value: bytes | None) -> None:
-    """Take a record of the topic: a revision, its deletion, or an acknowledgement."""
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what bytes of others may come to into one error; an import that fails, say, is no fault of theirs."""
+    try:
+        yield
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+        more = f", and {len(others)} more" if others else ""
+        raise EventError(f"{first['msg']}{more}", ".".join(map(str, first["loc"]))) from error
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+        raise EventError(str(error) or type(error).__name__) from error
+
+
+def take_record(monitors: Monitors, key: bytes | None, value: bytes | None) -> str:
+    """Take a record of the topic: a revision, its deletion, or an acknowledgement.
+
+    Returns
+    -------
+    str
+        "" where it was taken; otherwise what could not be read and is left out, why, what holds instead, and what to do.
+    """
+    name = _name(key)
+    monitors.left_out.pop(name, None)
     if value is None:
-        name = msgspec.json.decode(key or b"[]")
-        if isinstance(name, list) and len(name) == 2 and isinstance(name[1], int):  # others are not ours
-            monitors.remove(str(name[0]), name[1])
-        return
-    found = decode_record(value)
+        match name:
+            case (str(model), int(revision)):  # others are not ours
+                monitors.remove(model, revision)
+        return ""
+    try:
+        found = decode_record(value)
+    except EventError as fault:
+        monitors.left_out[name] = str(fault)
+        return _instead(monitors, name, str(fault))
     if isinstance(found, Monitor):
         monitors.add(found)
     else:
         monitors.acknowledge(found)
+    return ""
+
+
+def _name(key: bytes | None) -> tuple[str | int, ...]:
+    """What a record is of: ``(model, revision)``, ``(model, alert_id, sequence)``, or the key's own beginning where it is not one of ours."""
+    try:
+        return tuple(_KEY.decode(key or b""))
+    except ValueError:
+        return ((key or b"").decode(errors="replace")[:_LONGEST_KEY],)
+
+
+def _instead(monitors: Monitors, name: tuple[str | int, ...], why: str) -> str:
+    match name:
+        case (str(model), int(revision)):
+            before = monitors.latest(model)
+            holds = "nothing else is known of it, so its events are counted as unmonitored and judged by nobody" if before is None else f"revision {before.revision} stays in force"
+            return (
+                f"revision {revision} of '{model}' cannot be read by this release, and is left out: {why}; {holds}. "
+                "Run the release that wrote it, or apply the model's monitor again with this one: driftwarden monitor apply"
+            )
+        case (str(model), str(alert_id), int()):
+            return f"an acknowledgement of alert {alert_id} of '{model}' cannot be read, and is left out: {why}; the alert goes on. Say it again: driftwarden alerts acknowledge"
+    return (
+        f"key {name[0] if name else ''!r} is none of a monitor or an acknowledgement, and what it holds cannot be read: {why}; it is left out. Whoever wrote it means another topic"
+    )
 
 
 class _Stored(msgspec.Struct):
@@ -85,4 +160,6 @@ _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ACKNOWLEDGEMENT = msgspec.json.Decoder(Acknowledgement)
 _STORED = msgspec.json.Decoder(_Stored)
 _REFERENCE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEY = msgspec.json.Decoder(list[str | int])
+_LONGEST_KEY = 100
 _PROFILES: WeakValueDictionary[bytes, Profile] = WeakValueDictionary()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 
@@ -12,13 +13,15 @@ from detectors.monitor import Monitors
 from streams.connection import KafkaConnection
 from streams.monitor_codec import take_record
 
+logger = logging.getLogger(__name__)
+
 POLL_MILLISECONDS = 200
 
 
 class MonitorsReader:
     """Keeps a `Monitors` up to date.
 
-    `catch_up` before the first event of an assignment; `follow` for as long as the process lives.
+    `catch_up` before the first event of an assignment; `follow` for as long as the process lives. What cannot be read is told in the log, once, and is left out.
     """
 
     def __init__(self, connection: KafkaConnection, monitors: Monitors) -> None:
@@ -77,7 +80,9 @@ class MonitorsReader:
         assert self._consumer is not None  # noqa: S101  start comes first
         for records in (await self._consumer.getmany(self._tp, timeout_ms=POLL_MILLISECONDS)).values():
             for record in records:
-                take_record(self._monitors, record.key, record.value)
+                left_out = take_record(self._monitors, record.key, record.value)
+                if left_out:
+                    logger.error("%s[%d], offset %d: %s", record.topic, record.partition, record.offset, left_out)
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from retrainer.versions import Version
 from streams.connection import KafkaConnection
 from streams.monitor_codec import take_record
 from streams.wire import decode_version
+
+logger = logging.getLogger(__name__)
 
 _POLL_MILLISECONDS = 500
 _BOOTSTRAP_MILLISECONDS = 10_000
@@ -76,10 +79,11 @@ def records_of(connection: KafkaConnection, topic: str) -> list[Any]:
 
 
 def read_monitors(connection: KafkaConnection) -> Monitors:
-    """All revisions of all applied monitors, and what was acknowledged."""
+    """All revisions of all applied monitors, and what was acknowledged; of what cannot be read, and is left out, a line in the log tells."""
     monitors = Monitors()
-    for record in records_of(connection, connection.topics.monitors):
-        take_record(monitors, record.key, record.value)
+    told = [left_out for record in records_of(connection, connection.topics.monitors) if (left_out := take_record(monitors, record.key, record.value))]
+    if monitors.left_out:
+        logger.warning("%s: %d cannot be read; the last of them: %s", connection.topics.monitors, len(monitors.left_out), told[-1])
     return monitors
 
 

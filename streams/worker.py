@@ -294,7 +294,9 @@ class Worker:
         while not self.app.should_stop:
             await asyncio.sleep(min(FIGURES_EVERY, self._points_every))
             self._figures.waits_for(self._waits_for)
-            self._figures.tell({tp: (run, self._consumer.log_end(tp)) for tp, run in self._runs.items()}, models=len(self._monitors.models()))
+            self._figures.tell(
+                {tp: (run, self._consumer.log_end(tp)) for tp, run in self._runs.items()}, models=len(self._monitors.models()), unreadable=len(self._monitors.left_out)
+            )
             if time.monotonic() - told_at >= self._points_every and (telling is None or telling.done()):  # while no broker acknowledges, they are left out
                 told_at, telling = time.monotonic(), asyncio.create_task(self._send_figures())
 

@@ -155,12 +155,18 @@ def show(
 ) -> None:
     """Show every revision of a model's monitor, and the newest one in full."""
     monitors = read_monitors(connect(bootstrap, topic_prefix=prefix))
-    revisions = monitors.of(model)
+    revisions, unreadable = monitors.of(model), monitors.unreadable(model)
     if not revisions:
         known = ", ".join(monitors.models()) or "none"
-        raise SettingsError(f"no monitor was applied for the model '{model}'; applied: {known}. Apply one with: driftwarden monitor apply monitor.yaml")
+        what = (
+            f"revision {max(unreadable)} of '{model}' cannot be read by this release ({unreadable[max(unreadable)]})"
+            if unreadable
+            else f"no monitor was applied for the model '{model}'"
+        )
+        raise SettingsError(f"{what}; applied: {known}. Apply one with: driftwarden monitor apply monitor.yaml")
     if json:
-        print_json({"model": model, "revisions": [_content(monitor) | {"specification": monitor.specification.model_dump(mode="json")} for monitor in revisions]})
+        told = [_content(monitor) | {"specification": monitor.specification.model_dump(mode="json")} for monitor in revisions]
+        print_json({"model": model, "revisions": told, "unreadable": [{"revision": number, "reason": why} for number, why in sorted(unreadable.items())]})
         return
     table = Shown(title=f"monitor of '{model}'", title_justify="left")
     for heading in ("revision", "in force for panes from", "specification", "pane", "false alarms", "features"):
@@ -169,6 +175,8 @@ def show(
         one = monitor.specification
         table.add_row(str(monitor.revision), moment(monitor.effective_from), one.digest, format_duration(one.pane), str(one.false_alarms), str(len(one.features)))
     results().print(table)
+    for number, why in sorted(unreadable.items()):
+        results().print(f"revision {number} cannot be read by this release, and is left out: {why}", style="yellow")
     newest = revisions[-1].specification
     _show_specification(newest)
     _show_thresholds(newest, thresholds_of(newest))

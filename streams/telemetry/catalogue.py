@@ -70,6 +70,7 @@ WORKER = (
     Figure(name="points", kind="counter", what="points that were written to `monitoring.metrics`"),
     Figure(name="alert_records", kind="counter", labels=("status", "severity"), what="records that were written to `monitoring.alerts`"),
     Figure(name="alerts_open", kind="gauge", labels=("severity",), what="alerts that are open, of the models that this worker judges"),
+    Figure(name="unreadable_monitors", kind="gauge", what="records of `monitors` that this release cannot read and leaves out; the log says which"),
     MODELS,
 )
 

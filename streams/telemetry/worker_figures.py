@@ -56,13 +56,14 @@ class WorkerFigures:
         self._unsaved.pop(tp, None)
         self._being_saved.pop(tp, None)
 
-    def tell(self, runs: Mapping[TP, tuple[StageRun, int]], *, models: int) -> None:
+    def tell(self, runs: Mapping[TP, tuple[StageRun, int]], *, models: int, unreadable: int) -> None:
         """Take what was counted since the last call, and look at what holds now.
 
         Parameters
         ----------
         runs : those of this worker, and where their logs end.
         models : that have a monitor.
+        unreadable : records of monitors that are left out.
         """
         now = self._clock()
         together: defaultdict[tuple[str, ...], float] = defaultdict(float)
@@ -82,6 +83,7 @@ class WorkerFigures:
         for (name, *values), total in together.items():
             self._figures.set(name, total, *values)
         self._figures.set("models", models)
+        self._figures.set("unreadable_monitors", unreadable)
 
     def points(self, at: int) -> list[Point]:
         """Of all figures of the process; ``at``: epoch milliseconds."""

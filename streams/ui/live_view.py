@@ -164,7 +164,8 @@ class LiveView:
             model.take_decision(decision)
 
     def _monitor(self, key: bytes | None, value: bytes | None) -> None:
-        take_record(self._monitors, key, value)
+        if take_record(self._monitors, key, value):
+            self.unreadable += 1
         for name in self._monitors.models():
             model = self._model(name)
             if model is not None:

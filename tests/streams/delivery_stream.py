@@ -114,7 +114,11 @@ class DeliveryStream:
 
     def apply(self, **more: object) -> None:
         applied: MonitorSpecification = specification(lateness=5_000, windows=(parse_duration("1m"),), **more).model_copy(update={"reference": REFERENCE})
-        self._producer.send(self.topics.monitors, key=monitor_key("churn", 1), value=encode_monitor(Monitor(specification=applied)))
+        self.send_monitor("churn", 1, encode_monitor(Monitor(specification=applied)))
+
+    def send_monitor(self, model: str, revision: int, value: bytes) -> None:
+        """Write a record of the topic ``monitors``, whatever it says."""
+        self._producer.send(self.topics.monitors, key=monitor_key(model, revision), value=value)
         self._producer.flush()
 
     def worker(self, name: str, *faults: str, **settings: str) -> WorkerProcess:

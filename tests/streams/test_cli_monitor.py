@@ -13,8 +13,9 @@ import streams.apply
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.event_batch import NO_TIME
 from detectors.specification import MonitorSpecification
-from streams.apply import apply_monitor, thresholds_of
+from streams.apply import apply_monitor, thresholds_of, write_record
 from streams.connection import KafkaConnection, connect
+from streams.monitor_codec import monitor_key
 from streams.monitor_file import load_specification, save_specification
 from streams.topics import Topics
 from streams.whole_topic import read_monitors
@@ -170,6 +171,29 @@ def test_of_two_specifications_applied_at_the_same_moment_the_first_written_is_i
     monkeypatch.setattr(streams.apply, "source_of", first_comes_in_between)
     assert apply_monitor(first, connection).monitor.revision == 3, "both say the same"
     assert [one.specification.lateness for one in read_monitors(connection).of("loans")] == [10_000, 20_000, 10_000]
+
+
+@pytest.mark.kafka
+def test_what_cannot_be_read_hinders_no_command_and_the_monitor_that_is_applied_after_it_is_the_newest(
+    broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = connect(broker, topic_prefix=topics.prefix)
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    for key in (monitor_key("loans", 1), monitor_key("rent", 2), b"a key of somebody else"):
+        write_record(key, b'{"what": "is this"}', connection)
+    unknown = run("monitor", "show", "loans", *options)
+    assert "revision 1 of 'loans' cannot be read by this release" in str(unknown.exception)
+
+    path = tmp_path / "monitor.yaml"
+    save_specification(MonitorSpecification(model="loans"), path)
+    first = json.loads(run("monitor", "apply", path, *options, "--json").stdout)
+    write_record(monitor_key("loans", 3), b"3", connection)
+    again = json.loads(run("monitor", "apply", path, *options, "--json").stdout)
+    assert [(one["revision"], one["new"]) for one in (first, again)] == [(2, True), (4, True)], "the second replaces what a later release may read"
+    caplog.clear()
+    shown = json.loads(run("monitor", "show", "loans", *options, "--json").stdout)
+    assert ([one["revision"] for one in shown["revisions"]], [one["revision"] for one in shown["unreadable"]]) == ([2, 4], [1, 3])
+    assert "4 cannot be read; the last of them: revision 3 of 'loans'" in caplog.text
 
 
 @pytest.mark.kafka

@@ -35,7 +35,8 @@ BAD: dict[str, tuple[bytes | None, str, str]] = {
 def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_counted(broker: str, topics: Topics, tmp_path: Path):
     with delivery_stream(broker, topics, tmp_path) as stream:
         stream.apply()
-        stream.worker("w0")
+        stream.send_monitor("churn", 2, b'{"revision": 2, "effective_from": 0, "specification": {"model": "churn", "foresight": true}}')
+        worker = stream.worker("w0")
         for place, (value, _, _) in enumerate(BAD.values()):
             neighbours = 0 if value is None or b"\n" in value else 2
             lines = [GOOD % (10 * place + neighbour) for neighbour in range(neighbours)]
@@ -47,6 +48,8 @@ def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_
         stream.send("large", START, large)
         stream.finish()
         assert stream.counted() == (stream.predictions, stream.labels)
+        assert worker.printed.count("revision 2 of 'churn' cannot be read by this release, and is left out: foresight: ") == 1
+        assert "revision 1 stays in force" in worker.printed
         told = {record.value: {name: text.decode() for name, text in record.headers} for record in stream.records(topics.dead_letters)}
         cut = told.pop(large[: 1_000_000 - len("large")])
         assert cut["size"] == str(len(b"large" + large))

@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-from detectors.monitor import Monitor
+from detectors.acknowledgement import Acknowledgement
+from detectors.monitor import Monitor, Monitors
 from detectors.profile import NumericProfile, Profile
 from detectors.settings.feature import Feature
 from detectors.settings.watching import Reference
 from detectors.specification import MonitorSpecification
-from streams.monitor_codec import decode_monitor, encode_monitor
+from streams.monitor_codec import acknowledgement_key, decode_monitor, encode_monitor, monitor_key, take_record
 
 AGES = NumericProfile(edges=(0.5,), counts=(60, 40), scores=(-0.8, 1.2), mean=0.4, deviation=0.5, minimum=0.0, maximum=1.0)
 
@@ -56,3 +57,70 @@ def test_a_monitor_that_was_applied_before_there_was_a_rule_against_its_settings
     found = decode_monitor(json.dumps(stored).encode()).specification
     assert (found.retrain.trainer, found.retrain.gate.max_wait, found.labels.delay, found.alerts.severity) == ("sckit-learn", 550, 777_600_000, {"watchdog": "critical"})
     assert (found.alerts.floors.rate, found.features["city"].minimum, found.windows, found.segments) == (2.0, 1.0, (600_000, 600_000), ("region", "region"))
+
+
+def of_a_later_release(revision: int = 2) -> bytes:
+    """A definition with a key that this release does not know."""
+    stored = json.loads(encode_monitor(Monitor(specification=MonitorSpecification(model="churn"), revision=revision)))
+    stored["specification"]["foresight"] = True
+    return json.dumps(stored).encode()
+
+
+UNREADABLE = {
+    "a later release's": (of_a_later_release(), "foresight: Extra inputs are not permitted"),
+    "no JSON": (b"model: churn", "JSON is malformed"),
+    "nothing": (b"", "Input data was truncated"),
+    "not UTF-8": (b'{"revision": 2, "effective_from": 0, "specification": {"model": "\xff"}}', "utf-8"),
+    "another thing": (b'{"what": "is this"}', "missing required field `revision`"),
+    "nested beyond reason": (b'{"revision": 2, "effective_from": 0, "specification": {"model": ' + b"[" * 50_000 + b"]" * 50_000 + b"}}", "recursion"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_definition_that_cannot_be_read_is_left_out_with_its_reason_and_the_one_before_it_stays(what: str) -> None:
+    value, reason = UNREADABLE[what]
+    monitors = Monitors()
+    assert take_record(monitors, monitor_key("churn", 1), encode_monitor(monitor("churn"))) == ""
+    told = take_record(monitors, monitor_key("churn", 2), value)
+    assert told.startswith("revision 2 of 'churn' cannot be read by this release")
+    assert reason in told
+    assert "revision 3 stays in force" in told, "the number that the monitor of these tests has"
+    assert [one.revision for one in monitors.of("churn")] == [3]
+    assert reason in monitors.unreadable("churn")[2]
+
+
+def test_of_a_model_whose_only_definition_cannot_be_read_it_is_said_that_nobody_judges_it() -> None:
+    monitors = Monitors()
+    told = take_record(monitors, monitor_key("churn", 1), b"{}")
+    assert "its events are counted as unmonitored" in told
+    assert monitors.models() == ()
+    assert monitors.next_revision("churn") == 2, "the number is taken, though nobody here knows by what"
+
+
+def test_what_is_written_again_under_the_same_key_or_deleted_is_left_out_no_more() -> None:
+    monitors = Monitors()
+    for number in (1, 2):
+        take_record(monitors, monitor_key("churn", number), b"{}")
+    take_record(monitors, monitor_key("churn", 1), encode_monitor(Monitor(specification=MonitorSpecification(model="churn"))))
+    take_record(monitors, monitor_key("churn", 2), None)
+    assert (monitors.left_out, [one.revision for one in monitors.of("churn")]) == ({}, [1])
+
+
+def test_records_that_are_none_of_ours_are_told_as_such_whatever_their_keys() -> None:
+    monitors = Monitors()
+    word = Acknowledgement(model="churn", alert_id="a1", sequence=3, by="ada", effective_from=0)
+    assert "an acknowledgement of alert a1 of 'churn'" in take_record(monitors, acknowledgement_key(word), b'{"alert_id": 1}')
+    for key in (b"churn", b"\xff\x00", b"[[1]]", b"[]", None):
+        assert "Whoever wrote it means another topic" in take_record(monitors, key, b"1")
+        assert take_record(monitors, key, None) == ""
+
+
+NONSENSE = (None, True, -1, 10**400, "", "\0", "1d", [], [[]], ["a", 1], {}, {"a": []}, {"a": {"profile": 1}}, {"profile": {"rows": -1}}, {"river": ["adwin", 3]})
+
+
+@pytest.mark.parametrize("name", MonitorSpecification.model_fields)
+def test_whatever_a_definition_says_it_is_taken_or_left_out(name: str) -> None:
+    for said in NONSENSE:
+        monitors = Monitors()
+        told = take_record(monitors, monitor_key("churn", 1), json.dumps({"revision": 1, "effective_from": 0, "specification": {"model": "churn", name: said}}).encode())
+        assert bool(told) == bool(monitors.left_out) == (monitors.models() == ()), said

@@ -38,6 +38,7 @@ def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, t
     monkeypatch.setenv("DRIFTWARDEN_METRICS_ADDRESS", f"127.0.0.1:{port}")
     with delivery_stream(broker, topics, tmp_path) as stream:
         stream.apply()
+        stream.send_monitor("fraud", 1, b"no JSON")
         stream.publish(EVENTS)
         for number in range(BAD):
             stream.send(f"bad{number}", 0, b"no JSON")
@@ -63,6 +64,7 @@ def test_a_worker_tells_what_it_has_read_refused_and_made_durable(broker: str, t
     assert found["dead_letters"] == BAD
     assert found["consumer_lag_records"] == 0
     assert found["epochs"] >= PARTITIONS
+    assert found["unreadable_monitors"] == 1
     assert (found["models"], found["unmonitored_events"], found["missed_records"], found["late_events"]) == (1, 0, 0, 0)
     assert {tags for tags in map(dict, told) if "reason" in tags for tags in [tags["reason"]]} == {"not JSON"}
     assert {dict(tags)["worker"] for tags in told} == {"w0"}
