@@ -17,6 +17,7 @@ from kafka.structs import OffsetAndMetadata
 from detectors.alerts.alert import Alert
 from detectors.errors import DriftwardenError, EventError
 from streams.connection import KafkaConnection, connect
+from streams.unreachable import explained
 from streams.wire import decode_alert
 
 _log = logging.getLogger("driftwarden.alerts")
@@ -143,10 +144,8 @@ class AlertSubscriber:
 def _consumer(connection: KafkaConnection, *, group: str | None, from_beginning: bool) -> Any:
     topic = connection.topics.alerts
     arguments = {"enable_auto_commit": False, "allow_auto_create_topics": False, "auto_offset_reset": "earliest" if from_beginning else "latest"}
-    try:
+    with explained(connection):
         consumer = KafkaConsumer(**connection.client_arguments(), **arguments, group_id=group, bootstrap_timeout_ms=10_000)
-    except KafkaError as error:
-        raise DriftwardenError(f"no Kafka answers on {connection.bootstrap} ({type(error).__name__}); start one with: driftwarden broker start") from error
     found = consumer.partitions_for_topic(topic)
     if not found:
         consumer.close()

@@ -24,7 +24,8 @@ from streams.infer import state_bytes
 from streams.metric_functions import functions_of
 from streams.monitor_codec import decode_monitor, encode_monitor, monitor_key
 from streams.topics import existing_partitions
-from streams.whole_topic import explained, read_monitors, records_of
+from streams.unreachable import explained
+from streams.whole_topic import read_monitors, records_of
 
 _ACKNOWLEDGED_SECONDS = 30.0
 

@@ -13,7 +13,8 @@ from detectors.errors import DriftwardenError, EventError
 from retrainer.decision import Decision
 from retrainer.versions import Request, Version
 from streams.connection import KafkaConnection
-from streams.whole_topic import explained, records_of
+from streams.unreachable import explained
+from streams.whole_topic import records_of
 from streams.wire import decode_decision, decode_version, encode_request
 
 _ACKNOWLEDGED_SECONDS = 30.0

@@ -14,9 +14,10 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 from kafka import KafkaAdminClient
@@ -87,13 +88,15 @@ class Broker:
     ----------
     port : the port on 127.0.0.1 that clients connect to; 0 takes a free one.
     data : folder for topics, ``broker.log`` and ``broker.json``; kept when the broker stops.
+    properties : settings of Kafka's own, put over ours; ``{host}``, ``{port}`` and ``{controller_port}`` stand for what this broker has.
     die_with_parent : end the broker when the thread that started it ends (Linux only). ``driftwarden broker start`` leaves it running instead.
     """
 
-    def __init__(self, port: int = 9092, data: Path = Path(".driftwarden/broker"), *, die_with_parent: bool = False) -> None:
+    def __init__(self, port: int = 9092, data: Path = Path(".driftwarden/broker"), *, properties: Mapping[str, str] = MappingProxyType({}), die_with_parent: bool = False) -> None:
         self.port = port
         self.data = Path(data).absolute()
         self.log = self.data / "broker.log"
+        self._properties = _PROPERTIES + "".join(f"{name}={value}\n" for name, value in properties.items())  # of two lines with one name the last one counts
         self._die_with_parent = die_with_parent
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -125,7 +128,7 @@ class Broker:
             raise BrokerError(f"port {self.port} is taken by another program; stop it, or choose another port with --port")
         properties = self.data / "server.properties"
         controller = next(port for port in iter(free_port, None) if port != self.port)  # nothing listens yet, so the same one may be given twice
-        properties.write_text(_PROPERTIES.format(host=_HOST, port=self.port, controller_port=controller, logs=(self.data / "topics").as_posix()), encoding="utf-8")
+        properties.write_text(self._properties.format(host=_HOST, port=self.port, controller_port=controller, logs=(self.data / "topics").as_posix()), encoding="utf-8")
         self._format(jars, properties)
         self._process = self._launch(_java_command(jars, "kafka.Kafka", str(properties), data=self.data))
         (self.data / "broker.json").write_bytes(msgspec.json.encode(_Running(pid=self._process.pid, port=self.port)))
@@ -223,19 +226,19 @@ class Broker:
 
 
 @contextlib.contextmanager
-def running_broker() -> Iterator[str]:
+def running_broker(properties: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
     """A broker on a free port with its data in a temporary folder; yields the bootstrap address, and leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix="driftwarden-broker-", ignore_cleanup_errors=True) as folder:
-        broker = _start_on_a_free_port(Path(folder))
+        broker = _start_on_a_free_port(Path(folder), properties)
         try:
             yield broker.bootstrap
         finally:
             broker.stop()
 
 
-def _start_on_a_free_port(data: Path, attempts: int = 3) -> Broker:
+def _start_on_a_free_port(data: Path, properties: Mapping[str, str], attempts: int = 3) -> Broker:
     for attempt in range(attempts):
-        broker = Broker(port=0, data=data / str(attempt), die_with_parent=True)
+        broker = Broker(port=0, data=data / str(attempt), properties=properties, die_with_parent=True)
         try:
             broker.start()
         except BrokerError as error:

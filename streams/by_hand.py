@@ -15,7 +15,7 @@ from detectors.errors import DriftwardenError
 from retrainer.canary import canary
 from retrainer.versions import Version, champion, history
 from streams.connection import KafkaConnection
-from streams.whole_topic import explained
+from streams.unreachable import explained
 from streams.wire import encode_version
 
 _ACKNOWLEDGED_WITHIN = 30.0

@@ -21,6 +21,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from streams.published_event import Advance, Event, SourceRecord, control_records, records_of
+from streams.unreachable import what_to_do
 
 if TYPE_CHECKING:
     from streams.connection import KafkaConnection
@@ -166,7 +167,7 @@ class Delivery:
                     return len(found)
                 story = f"topic {self._topic} does not exist on {self._connection.bootstrap}; make it with: driftwarden topics apply"
             except KafkaError as error:
-                story = f"Kafka on {self._connection.bootstrap} cannot be reached ({type(error).__name__})"
+                story = f"Kafka on {self._connection.bootstrap} cannot be reached ({type(error).__name__}); {what_to_do(self._connection, error)}"
             if story != self.last_error:
                 _log.warning("%s; events wait, and are dropped when the queue is full", story)
             self.last_error = story

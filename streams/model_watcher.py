@@ -19,6 +19,7 @@ from retrainer.canary import answers, canary
 from retrainer.registry import DigestError, Registry, registry_at
 from retrainer.versions import Version, champion
 from streams.connection import KafkaConnection, connect
+from streams.unreachable import what_to_do
 from streams.wire import decode_version
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class ModelWatcher:
             try:
                 self._follow()
             except KafkaError as error:
-                self._tell(f"Kafka on {self._connection.bootstrap} cannot be reached ({type(error).__name__})")
+                self._tell(f"Kafka on {self._connection.bootstrap} cannot be reached ({type(error).__name__}); {what_to_do(self._connection, error)}")
             except Exception as error:  # the thread must outlive whatever a client raises, or a promotion would never be noticed
                 _log.exception("following %s failed; trying again", self._connection.topics.versions)
                 self._tell(f"{type(error).__name__}: {error}")

@@ -13,7 +13,7 @@ from retrainer.first_rows import Kept
 from retrainer.training_set import TABLE, TrainingSet, at_hand, choose_again
 from streams.connection import KafkaConnection
 from streams.examples_codec import decode_examples
-from streams.whole_topic import explained
+from streams.unreachable import explained
 
 _POLL_MILLISECONDS = 500
 

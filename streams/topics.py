@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 
 from detectors.duration import parse_duration
 from detectors.errors import DriftwardenError, SettingsError
+from streams.unreachable import explained
 
 if TYPE_CHECKING:
     from streams.connection import KafkaConnection
@@ -259,10 +260,8 @@ def _values_by_topic(described: dict[str, dict[str, dict[str, dict[str, Any]]]])
 
 @contextlib.contextmanager
 def _admin(connection: KafkaConnection) -> Iterator[Any]:
-    try:
+    with explained(connection):
         client = KafkaAdminClient(**connection.client_arguments(), bootstrap_timeout_ms=10_000)
-    except KafkaError as error:
-        raise DriftwardenError(f"no Kafka answers on {connection.bootstrap} ({type(error).__name__}); start one with: driftwarden broker start") from error
     try:
         yield client
     except KafkaError as error:

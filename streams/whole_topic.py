@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from detectors.errors import DriftwardenError, EventError
 from detectors.monitor import Monitors
 from retrainer.versions import Version
 from streams.connection import KafkaConnection
 from streams.monitor_codec import take_record
+from streams.unreachable import explained
 from streams.wire import decode_version
 
 logger = logging.getLogger(__name__)
 
 _POLL_MILLISECONDS = 500
 _BOOTSTRAP_MILLISECONDS = 10_000
-
-
-@contextmanager
-def explained(connection: KafkaConnection) -> Iterator[None]:
-    """Turn an error of the client into one that says what to do."""
-    try:
-        yield
-    except KafkaError as error:
-        raise DriftwardenError(f"no Kafka answers on {connection.bootstrap} ({type(error).__name__}); {_what_to_do(connection)}") from error
-
-
-def _what_to_do(connection: KafkaConnection) -> str:
-    """A cluster that lets nobody in looks to a client much like one that is away."""
-    if connection.sasl_username is not None:
-        return (
-            f"it may be away, or not let in the user {connection.sasl_username!r} by {connection.security_protocol} and {connection.sasl_mechanism}: "
-            "see DRIFTWARDEN_SASL_USERNAME, DRIFTWARDEN_SASL_PASSWORD and the other settings in docs/settings.md"
-        )
-    if connection.uses_tls:
-        return "it may be away, or not trust these certificates, or not be trusted: see DRIFTWARDEN_SSL_CAFILE and the other settings in docs/settings.md"
-    return "start one with: driftwarden broker start; where it asks for TLS or a password, set DRIFTWARDEN_SECURITY_PROTOCOL, see docs/settings.md"
 
 
 def records_of(connection: KafkaConnection, topic: str) -> list[Any]:

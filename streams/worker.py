@@ -390,6 +390,9 @@ def run_worker(connection: KafkaConnection, settings: WorkerSettings, metrics: M
     """Run until stopped; exits with 1 on a fault, so that a supervisor starts it again."""
     threadpool_limits(limits=1, user_api="blas")  # a product of two long columns wakes a thread for each core, and those that wait spin: more than half of the CPU that it took
     without_pandas()
+    if log_level == "DEBUG":
+        for client in ("kafka", "aiokafka"):
+            logging.getLogger(client).setLevel(logging.INFO)  # at DEBUG they tell of each request what it holds, the password of the first one, too
     gc.set_threshold(50_000, 20, 100)  # by default every fetch of a thousand models looks through all that is held for them, a quarter of the time it takes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

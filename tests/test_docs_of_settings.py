@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from detectors.duration import parse_duration
 from detectors.errors import DriftwardenError
 from streams.connection import KafkaConnection, connect
-from streams.whole_topic import explained
+from streams.unreachable import explained
 from streams.worker_settings import WorkerSettings
 
 PAGE = (Path(__file__).parents[1] / "docs/settings.md").read_text()

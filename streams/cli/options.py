@@ -14,7 +14,7 @@ from rich.console import Console
 from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
 from streams.connection import KafkaConnection
-from streams.whole_topic import explained
+from streams.unreachable import explained
 from streams.wire import encode_alert
 
 _PIPE_WIDTH = 160

@@ -17,7 +17,7 @@ from detectors.rfc3339 import format_time
 from streams.connection import KafkaConnection
 from streams.telemetry.figures import Figures
 from streams.ui.live_view import LiveView, Reading, now
-from streams.whole_topic import explained
+from streams.unreachable import explained
 
 logger = logging.getLogger(__name__)
 

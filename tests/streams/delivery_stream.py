@@ -48,19 +48,20 @@ REFERENCE = Reference(
 class WorkerProcess:
     """A worker, and what it printed."""
 
-    def __init__(self, broker: str, topics: Topics, log: Path, name: str, faults: tuple[str, ...], settings: dict[str, str]) -> None:
+    def __init__(self, broker: str, topics: Topics, log: Path, name: str, faults: tuple[str, ...], settings: dict[str, str], environment: dict[str, str]) -> None:
         self._log = log
         program = [sys.executable, "-m", "tests.streams.faulty_worker", *faults]
-        environment = os.environ | {
+        told = os.environ | {
             "DRIFTWARDEN_BOOTSTRAP": broker,
             "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix,
             "DRIFTWARDEN_WORKER_GROUP": f"{topics.prefix}workers",
             "DRIFTWARDEN_WORKER_NAME": name,
             "DRIFTWARDEN_WORKER_EPOCH": "300ms",
             **{f"DRIFTWARDEN_WORKER_{key.upper()}": value for key, value in settings.items()},
+            **environment,
         }
         with log.open("wb") as output:
-            self._process = subprocess.Popen(program, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(program, env=told, stdout=output, stderr=subprocess.STDOUT)
 
     @property
     def printed(self) -> str:
@@ -121,10 +122,10 @@ class DeliveryStream:
         self._producer.send(self.topics.monitors, key=monitor_key(model, revision), value=value)
         self._producer.flush()
 
-    def worker(self, name: str, *faults: str, **settings: str) -> WorkerProcess:
+    def worker(self, name: str, *faults: str, environment: dict[str, str] | None = None, **settings: str) -> WorkerProcess:
         """Start one; ``faults`` as `tests.streams.faulty_worker` takes them."""
         log = self._folder / f"{name}-{len(self._workers)}.log"
-        self._workers.append(WorkerProcess(self.broker, self.topics, log, name, faults, settings))
+        self._workers.append(WorkerProcess(self.broker, self.topics, log, name, faults, settings, environment or {}))
         return self._workers[-1]
 
     def publish(self, events: int, *, drifted: bool = False) -> None:

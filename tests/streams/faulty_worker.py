@@ -2,7 +2,7 @@
 
 Arguments: ``SIGNAL TOPIC KIND N`` sends itself a signal when the N-th record of a kind (output, piece or manifest) to a topic whose name
 ends so was acknowledged; ``raise N`` raises in the N-th fetch of the summarise stage; ``format N`` writes and reads state as a release of that
-format would; without arguments it is an ordinary worker.
+format would; without arguments it is an ordinary worker. The variable ``LOG_LEVEL`` is its ``--log-level``.
 """
 
 from __future__ import annotations
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["raise"]:
         FailingDriver.left = int(sys.argv[2])
         streams.worker.SummariseDriver = FailingDriver  # type: ignore[misc]
-    streams.worker.run_worker(connect(), WorkerSettings(), MetricsSettings())
+    streams.worker.run_worker(connect(), WorkerSettings(), MetricsSettings(), log_level=os.environ.get("LOG_LEVEL", "INFO"))

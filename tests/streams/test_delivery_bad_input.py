@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.topics import Topics
+from tests.sasl import PASSWORD
 from tests.streams.delivery_stream import START, delivery_stream
 
 pytestmark = pytest.mark.kafka
@@ -32,11 +33,11 @@ BAD: dict[str, tuple[bytes | None, str, str]] = {
 }
 
 
-def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_counted(broker: str, topics: Topics, tmp_path: Path):
+def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_counted(broker: str, topics: Topics, tmp_path: Path, sasl_environment: dict[str, str]):
     with delivery_stream(broker, topics, tmp_path) as stream:
         stream.apply()
         stream.send_monitor("churn", 2, b'{"revision": 2, "effective_from": 0, "specification": {"model": "churn", "foresight": true}}')
-        worker = stream.worker("w0")
+        worker = stream.worker("w0", environment={**sasl_environment, "LOG_LEVEL": "DEBUG"})  # with a password, as many clusters ask for one: it costs no worker more
         for place, (value, _, _) in enumerate(BAD.values()):
             neighbours = 0 if value is None or b"\n" in value else 2
             lines = [GOOD % (10 * place + neighbour) for neighbour in range(neighbours)]
@@ -50,6 +51,8 @@ def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_
         assert stream.counted() == (stream.predictions, stream.labels)
         assert worker.printed.count("revision 2 of 'churn' cannot be read by this release, and is left out: foresight: ") == 1
         assert "revision 1 stays in force" in worker.printed
+        assert "DEBUG" in worker.printed
+        assert PASSWORD not in worker.printed
         told = {record.value: {name: text.decode() for name, text in record.headers} for record in stream.records(topics.dead_letters)}
         cut = told.pop(large[: 1_000_000 - len("large")])
         assert cut["size"] == str(len(b"large" + large))
