@@ -47,6 +47,7 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     labels, total, square : labelled events taken so far, sum of their differences of losses, and of the squares of these.
+    silent_champion, silent_challenger : labelled events that the champion gave no answer to, which are not among these; those of these that the challenger gave none to.
     better, not_better : logarithm of the wealth of each bet, on "better" and against "better by min_gain".
     steadiness : filters of `steadiness`; empty before the first step.
     steady : logarithm of the evidence for a steady gain, after its last block; 0 before the first.
@@ -66,6 +67,8 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     lately: float = 0.0
     lowest: float = 0.0
     outcome: Outcome = "undecided"
+    silent_champion: int = 0
+    silent_challenger: int = 0
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     outcome : the verdict.
     labels : labelled events that were taken.
+    silent_champion, silent_challenger : labelled events that the champion gave no answer to, which are left out; those of ``labels`` that the challenger gave none to, a loss of 1
+        each.
     difference : mean loss of the champion minus that of the challenger; positive is better. nan without labels.
     interval : 95 % interval of the difference (Bonett & Price 2012; for the reader, the verdict does not come from it); nan without labels.
     wealth, threshold : evidence for "better", and what it has to reach.
@@ -98,9 +103,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     worse_lately: float
     used: int
     reason: str
+    silent_champion: int
+    silent_challenger: int
 
 
-def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, gate: Gate, challengers: int = 1, settled: Bool | None = None) -> tuple[GateState, Verdict]:
+def step(
+    state: GateState,
+    champion_loss: Float64,
+    challenger_loss: Float64,
+    *,
+    gate: Gate,
+    challengers: int = 1,
+    settled: Bool | None = None,
+    silent: Bool | None = None,
+    left_out: int = 0,
+) -> tuple[GateState, Verdict]:
     """Take the losses of both models on the next labelled events.
 
     The verdict falls at the first end of a block that allows one, however the events were batched; what comes after it is not taken.
@@ -112,6 +129,8 @@ def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, 
     gate : settings; the same ones for the whole test.
     challengers : how many challengers the cause may have in all, those to come included.
     settled : (n,) True for events that a promotion may rest on; those before ``min_validation_time`` are evidence, but not enough. None: all of them.
+    silent : (n,) True for events that the challenger gave no answer to, whose loss stands for that; they are counted. None: it answered all.
+    left_out : labelled events beside these that the champion gave no answer to; they are counted, whatever ends the step.
 
     Raises
     ------
@@ -129,13 +148,13 @@ def step(state: GateState, champion_loss: Float64, challenger_loss: Float64, *, 
     if state.outcome != "undecided":
         return state, _verdict(state, gate, challengers, used=0)
     used = min(len(difference), gate.max_wait - state.labels)
-    paths = _Paths(state, difference[:used], gate)
+    paths = _Paths(state, difference[:used], gate, np.zeros(used) if silent is None else silent[:used])
     found = paths.first_verdict(gate, challengers, np.ones(used, np.bool_) if settled is None else settled[:used])
     if found is not None:
         used, outcome = found
     else:
         outcome = "inconclusive" if state.labels + used >= gate.max_wait else "undecided"
-    new = paths.state(used, outcome)
+    new = paths.state(used, outcome, silent_champion=state.silent_champion + left_out)
     return new, _verdict(new, gate, challengers, used)
 
 
@@ -153,10 +172,11 @@ def promotes(better: Float64, steady: Float64, gate: Gate, challengers: int) -> 
 class _Paths:
     """Statistics after each label of a step; row 0 is before the first."""
 
-    def __init__(self, state: GateState, difference: Float64, gate: Gate) -> None:
+    def __init__(self, state: GateState, difference: Float64, gate: Gate, silent: Bool | Float64) -> None:
         self.labels = state.labels + np.arange(len(difference) + 1)
         self.total = _running(state.total, difference)
         self.square = _running(state.square, difference**2)
+        self.silent = _running(state.silent_challenger, np.asarray(silent, np.float64))
         self.better = _running(state.better, log_payoffs(difference))
         self.not_better = _running(state.not_better, log_payoffs(gate.min_gain - difference))
         self.lately = _running(state.lately, np.log1p(-LATELY * difference))
@@ -190,7 +210,7 @@ class _Paths:
         found = np.flatnonzero(promoted | rejected)
         return (int(rows[found[0]]), "promoted" if promoted[found[0]] else "rejected") if len(found) else None
 
-    def state(self, row: int, outcome: Outcome) -> GateState:
+    def state(self, row: int, outcome: Outcome, *, silent_champion: int) -> GateState:
         """State after so many labels."""
         block = int(np.searchsorted(self._ends, row, side="right")) - 1
         return GateState(
@@ -205,6 +225,8 @@ class _Paths:
             lately=float(self.lately[row]),
             lowest=float(self.lowest[row]),
             outcome=outcome,
+            silent_champion=silent_champion,
+            silent_challenger=int(self.silent[row]),
         )
 
 
@@ -265,8 +287,22 @@ def _verdict(state: GateState, gate: Gate, challengers: int, used: int) -> Verdi
         threshold_against=1 / gate.alpha,
         worse_lately=_exponential(state.lately - state.lowest),
         used=used,
-        reason=reason,
+        reason=reason + of_the_silent(state.silent_champion, state.silent_challenger),
+        silent_champion=state.silent_champion,
+        silent_challenger=state.silent_challenger,
     )
+
+
+def of_the_silent(champion: int, challenger: int) -> str:
+    """What is said of labelled rows without an answer.
+
+    Examples
+    --------
+    >>> of_the_silent(0, 0), of_the_silent(0, 12), of_the_silent(3, 0)
+    ('', '; the challenger gave no answer to 12 of these rows, which count as a loss of 1', '; 3 more rows that the champion gave no answer to are left out')
+    """
+    said = f"; the challenger gave no answer to {challenger} of these rows, which count as a loss of 1" if challenger else ""
+    return said + (f"; {champion} more rows that the champion gave no answer to are left out" if champion else "")
 
 
 def _exponential(logarithm: float) -> float:

@@ -15,7 +15,7 @@ from scipy import stats
 from detectors.event_batch import Float64
 from detectors.settings.retraining import Gate
 from retrainer.checks import Check, failed
-from retrainer.gate import Outcome, interval
+from retrainer.gate import Outcome, interval, of_the_silent
 
 
 class HeldOutVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,22 +96,10 @@ def compare(
         not_better=not_better,
         alpha=alpha,
         checks=tuple(checks),
-        reason=(f"{forbidden} (difference {told})" if forbidden else reason) + _of_the_silent(*silent),
+        reason=(f"{forbidden} (difference {told})" if forbidden else reason) + of_the_silent(*silent),
         silent_champion=silent[0],
         silent_challenger=silent[1],
     )
-
-
-def _of_the_silent(champion: int, challenger: int) -> str:
-    """What is said of rows without an answer.
-
-    Examples
-    --------
-    >>> _of_the_silent(0, 0), _of_the_silent(0, 12), _of_the_silent(3, 0)
-    ('', '; the challenger gave no answer to 12 of them, which count as a loss of 1', '; 3 more rows that the champion gave no answer to are left out')
-    """
-    said = f"; the challenger gave no answer to {challenger} of them, which count as a loss of 1" if challenger else ""
-    return said + (f"; {champion} more rows that the champion gave no answer to are left out" if champion else "")
 
 
 def _p_values(difference: Float64, min_gain: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import msgspec
 from retrainer.gate import GateState
 from retrainer.stage import State
 
-FORMAT = 2
+FORMAT = 3
 """Goes up where a saved state would be read wrongly; another format is not read."""
 
 

@@ -46,9 +46,16 @@ class Trial:
     before: int = 0
     state: GateState = field(default_factory=GateState)
 
-    def step(self, champion_loss: Float64, challenger_loss: Float64, gate: Gate, settled: Bool | None = None) -> tuple[GateState, Verdict]:
-        """The gate's next state and verdict; the trial itself is left as it is."""
-        return step(self.state, champion_loss, challenger_loss, gate=gate, challengers=self.challengers, settled=settled)
+    def step(self, champion_loss: Float64, challenger_loss: Float64, gate: Gate, settled: Bool | None = None, *, left_out: int = 0) -> tuple[GateState, Verdict]:
+        """The gate's next state and verdict; the trial itself is left as it is.
+
+        Parameters
+        ----------
+        champion_loss, challenger_loss : (n,) on the same rows; nan where the challenger gave no answer.
+        left_out : rows beside these that the champion gave no answer to.
+        """
+        told, silent = silence_counts(challenger_loss), ~np.isfinite(challenger_loss)
+        return step(self.state, champion_loss, told, gate=gate, challengers=self.challengers, settled=settled, silent=silent, left_out=left_out)
 
 
 class Shadow:

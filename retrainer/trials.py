@@ -24,7 +24,7 @@ from retrainer.registry import RegistryError
 from retrainer.saved import SavedTrial
 from retrainer.trainers import Model
 from retrainer.training_checks import those_recorded
-from retrainer.trial import Shadow, Trial, scale_before, silence_counts
+from retrainer.trial import Shadow, Trial, scale_before
 from retrainer.versions import Version
 
 HALVED = 2
@@ -129,15 +129,16 @@ class Trials:
             answers = shadow.answered(version) if trial.served else self._scored(shadow, version, trial.model, start, stop, specification)
             old, new = shadow.losses(current, trial.scale), shadow.losses(answers, trial.scale)
             judged = shadow.served_by(version) if trial.served else shadow.judged(trial.after)
-            usable = judged & np.isfinite(old)
-            pairs[version] = (np.flatnonzero(usable), old, silence_counts(new))
+            known = np.isfinite(old)
+            pairs[version] = (np.flatnonzero(judged & known), old, new, judged & ~known)
 
         def advance(end: int) -> list[tuple[Trial, GateState, Verdict, Int64]]:
             stepped = []
             for version, trial in self._trials.items():
-                usable, old, new = pairs[version]
+                usable, old, new, unknown = pairs[version]
                 judged = usable[(usable >= start) & (usable < end)]
-                stepped.append((trial, *trial.step(old[judged], new[judged], gate, shadow.settled(trial.cut, trial.after, specification)[judged]), judged))
+                settled = shadow.settled(trial.cut, trial.after, specification)[judged]
+                stepped.append((trial, *trial.step(old[judged], new[judged], gate, settled, left_out=int(unknown[start:end].sum())), judged))
             return stepped
 
         stepped = advance(stop)

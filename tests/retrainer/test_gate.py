@@ -14,6 +14,8 @@ from detectors.event_batch import Float64, Int64
 from detectors.settings.retraining import Gate
 from retrainer.betting import BETS
 from retrainer.gate import GateState, Verdict, interval, step
+from retrainer.trainers.scikit_learn import ScikitLearnModel
+from retrainer.trial import Trial
 
 BETS_ALONE = Gate(block=1, min_evidence=0)
 
@@ -113,6 +115,15 @@ def test_nothing_is_taken_after_a_verdict() -> None:
     assert (after.outcome, after.used, verdict.outcome) == ("promoted", 0, "promoted")
 
 
+def test_answers_that_are_not_given_are_counted_in_the_verdict_and_told() -> None:
+    trial = Trial(version="2", model=ScikitLearnModel(estimator=None, levels={}, task="classification"), cut=0, after=0, challengers=1)
+    _, verdict = trial.step(np.zeros(2_000), np.where(np.arange(2_000) % 4, 0.0, np.nan), Gate(), left_out=3)
+    silent = -(-verdict.labels // 4)
+    assert (verdict.outcome, verdict.silent_champion, verdict.silent_challenger) == ("rejected", 3, silent)
+    assert verdict.difference == -silent / verdict.labels
+    assert f"gave no answer to {silent} of these rows, which count as a loss of 1; 3 more rows that the champion gave no answer to" in verdict.reason
+
+
 def test_evidence_from_before_min_validation_time_counts_but_is_not_enough() -> None:
     old, new = np.ones(2_000), np.zeros(2_000)
     settled = np.arange(2_000) >= 1_220
@@ -137,13 +148,15 @@ def test_the_verdict_does_not_depend_on_how_labels_were_batched(seed: int, block
     rng = np.random.default_rng(seed)
     old, new = (losses * rng.random(3_000) for losses in paired(rng, 3_000, gain=gain, disagreement=0.3))
     gate, settled = Gate(block=block, min_evidence=200, max_wait=2_500), rng.random(3_000) < 0.5
-    whole, verdict = step(GateState(), old, new, gate=gate, settled=settled)
+    silent = rng.random(3_000) < 0.01
+    whole, verdict = step(GateState(), old, new, gate=gate, settled=settled, silent=silent)
     state, used = GateState(), 0
     for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), 3_000], strict=True):
-        state, part = step(state, old[start:stop], new[start:stop], gate=gate, settled=settled[start:stop])
+        state, part = step(state, old[start:stop], new[start:stop], gate=gate, settled=settled[start:stop], silent=silent[start:stop])
         used += part.used
     assert state == whole
     assert used == verdict.used
+    assert verdict.silent_challenger == silent[: verdict.used].sum()
 
 
 def test_a_state_is_saved_as_json_and_goes_on() -> None:

@@ -107,12 +107,16 @@ def test_a_challenger_of_another_concept_is_refused_with_its_evidence(registry: 
 
     loop = RetrainLoop(specification(refresh=[200]), Stubborn(), FilesRegistry(registry.root / "refused"), records=first)
     loop.announced.keep("1", model)
-    told = run(loop, stream([(6_000, "old")], model))
+    rows = stream([(6_000, "old")], model)
+    answers = np.where(np.arange(6_000) % 10, rows.prediction, None)
+    told = run(loop, replace(rows, prediction=answers))
     assert versions(told) == [("2", "registered"), ("2", "rejected")]
     refused = [one for one in told if isinstance(one, Version)][-1]
     assert refused.gate["wealth_against"] >= 20
     assert refused.gate["difference"] < 0
     assert refused.gate["labels"] >= 500
+    assert refused.gate["silent_champion"] == pytest.approx(refused.gate["labels"] / 9, abs=1)
+    assert refused.gate["reason"].endswith(f"; {refused.gate['silent_champion']} more rows that the champion gave no answer to are left out")
     assert loop.champion == first[-1]
 
 

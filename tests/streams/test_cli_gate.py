@@ -92,7 +92,7 @@ def test_a_challenger_that_does_not_answer_what_is_hard_is_not_better(rows: Path
     assert (found.exit_code, told["verdict"], told["n"], told["silent_champion"], told["silent_challenger"]) == (1, "rejected", 2_990, 10, shy)
     assert told["challenger_loss"] == pytest.approx(shy / 2_990)
     shown = run("gate", "--champion", "usual", "--challenger", "shy", "--data", path)
-    assert f"the challenger gave no answer to {shy} of them, which count as a loss of 1; 10 more rows that the champion gave no answer to are left out" in shown.stdout
+    assert f"the challenger gave no answer to {shy} of these rows, which count as a loss of 1; 10 more rows that the champion gave no answer to are left out" in shown.stdout
     numbers = run("gate", "--champion", "near", "--challenger", "shy_number", "--data", path, "--label", "price")
     assert numbers.exit_code == 1
 

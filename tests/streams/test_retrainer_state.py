@@ -52,10 +52,10 @@ def test_a_later_record_of_a_model_replaces_the_earlier_and_another_format_is_re
     key, value = encode_model(saved.models["churn"])
     content = msgspec.msgpack.decode(value)
     content["loop"]["format"] = 1
-    with pytest.raises(SettingsError, match="written in format 1, this release reads 2"):
+    with pytest.raises(SettingsError, match="written in format 1, this release reads 3"):
         saved.take(key, msgspec.msgpack.encode(content))
 
 
 def test_what_a_trial_remembers_is_laid_out_as_the_format_says() -> None:
     state, _ = step(GateState(), np.ones(200), np.zeros(200), gate=Gate())
-    assert (FORMAT, np.shape(state.steadiness)) == (2, (6, 4)), "laid out otherwise it needs another format, or a trial that was saved could not go on"
+    assert (FORMAT, np.shape(state.steadiness)) == (3, (6, 4)), "laid out otherwise it needs another format, or a trial that was saved could not go on"
