@@ -25,6 +25,10 @@ TRUSTED = (
 """Types outside of skops' own list that an artifact may hold: what scikit-learn's own estimators are made of. A partial's function has to be trusted by itself."""
 
 
+class EstimatorError(TypeError):
+    """The file holds something else than an artifact does, such as an estimator alone."""
+
+
 def dump(content: dict[str, Any]) -> bytes:
     """Bytes of plain values and scikit-learn estimators; the same content gives the same bytes.
 
@@ -60,10 +64,13 @@ def load(artifact: bytes) -> dict[str, Any]:
     ------
     TypeError
         If it holds a type that is not trusted.
+    EstimatorError
+        If `dump` did not make it.
     """
     _refuse_untrusted(artifact)
     content = skops.io.loads(artifact, trusted=list(TRUSTED))
-    assert isinstance(content, dict)  # noqa: S101  `dump` takes nothing else
+    if not isinstance(content, dict):
+        raise EstimatorError(f"it holds a {type(content).__name__} alone; expected what Driftwarden's trainers make of one, or the monitor that says what its columns are")
     return content
 
 

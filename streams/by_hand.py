@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError
 from retrainer.canary import canary
-from retrainer.versions import Version, champion, history
+from retrainer.versions import Version, champion, history, next_number
 from streams.connection import KafkaConnection
 from streams.unreachable import explained
 from streams.wire import encode_version
@@ -53,6 +53,31 @@ def decided(records: Sequence[Version], version: str, status: Literal["promoted"
         if champion([*records, record]) is None:
             raise DriftwardenError(f"nothing would serve without {name}; promote another one instead")
     return record
+
+
+def brought(records: Sequence[Version], digest: str, *, model: str, found: Version | None, by: str, at: int) -> Version:
+    """The record of a version that a person brings along; it has no artifact yet.
+
+    Parameters
+    ----------
+    records : all of the model's.
+    digest : of the artifact.
+    found : what another registry says of its training.
+    at : epoch milliseconds.
+
+    Raises
+    ------
+    DriftwardenError
+        If a version has this artifact already.
+    """
+    known = next((record for record in records if record.digest == digest), None)
+    if known is not None:
+        raise DriftwardenError(f"version {known.version} of '{model}' has this artifact already; have it serve with: driftwarden models promote {model}@{known.version}")
+    serving = champion(records)
+    draft = Version(model=model, version=str(next_number(records)), status="registered", at=at, by=by, parent=serving.version if serving is not None else "")
+    if found is None:
+        return draft
+    return msgspec.structs.replace(draft, trained_on=found.trained_on, parameters=found.parameters, metrics=found.metrics, provenance=found.provenance)
 
 
 def announce(connection: KafkaConnection, record: Version) -> None:

@@ -6,9 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import msgspec
 import numpy as np
 
 from detectors.columns.class_names import class_names
@@ -18,8 +16,8 @@ from detectors.specification import MonitorSpecification, Task
 from retrainer.checks import limit_check
 from retrainer.held_out import HeldOutVerdict, compare
 from retrainer.promotion_checks import MEGABYTE, checks_of
-from retrainer.registry import load_model, verified
 from retrainer.trial import fixed_scale, losses, silence_counts
+from streams.model_file import read_model
 from streams.tables import Table
 
 
@@ -57,21 +55,16 @@ def answers(name: str, table: Table, task: Task) -> Answers:
     path = Path(name)
     if not path.is_file():
         raise SettingsError(f"{name!r} is neither a column of {table.source} nor a file; columns: {', '.join(table.columns)}")
-    content, record = path.read_bytes(), path.with_name("version.json")
+    found = read_model(path)
     try:
-        if record.is_file():
-            verified(content, str(msgspec.json.decode(record.read_bytes())["digest"]), name)
-        model = load_model(content)
-        features = _features(model, table)
+        features = _features(found.model, table)
         started = time.perf_counter()
-        prediction = model.predict(features)
+        prediction = found.model.predict(features)
         milliseconds = (time.perf_counter() - started) * 1e6 / max(1, len(table))
-        score = model.score(features)
-    except BadZipFile as error:
-        raise SettingsError(f"{name} is no model: expected an artifact such as model.skops, got a file that is none ({error})") from error
+        score = found.model.score(features)
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{name} cannot answer the rows of {table.source}: {error}") from error
-    return Answers(name=name, prediction=prediction, score=score, megabytes=len(content) / MEGABYTE, milliseconds=milliseconds)
+    return Answers(name=name, prediction=prediction, score=score, megabytes=len(found.content) / MEGABYTE, milliseconds=milliseconds)
 
 
 def _features(model: Any, table: Table) -> dict[str, Column]:

@@ -146,6 +146,33 @@ class FunctionTrainer:
         return finish(estimator, levels, matrix, label, specification, {"trainer": self.name, "estimator": type(estimator).__name__, "seed": context.seed})
 
 
+def of_numbers(estimator: Any, specification: MonitorSpecification) -> ScikitLearnModel:
+    """The model of an estimator that was fitted elsewhere, on numbers.
+
+    Its columns are those that it was fitted on by name, or the monitor's features in their order. Categories are refused: nobody knows how it codes them.
+
+    Raises
+    ------
+    ValueError
+        If it has no ``predict``, or cannot answer with the monitor's features.
+    """
+    declared = specification.features
+    names = [str(name) for name in getattr(estimator, "feature_names_in_", declared)]
+    strange = [name for name in names if name not in declared or declared[name].type != "numeric"]
+    if not hasattr(estimator, "predict") or not names or strange:
+        what = f"{', '.join(strange[:3])} of its columns are no numeric features of the monitor" if strange else "it has no 'predict', or no columns"
+        raise ValueError(
+            f"{what}; expected a fitted estimator on numbers that the monitor declares. With retrain.trainer 'module:function' or 'command:' Driftwarden trains one on categories"
+        )
+    for part in (estimator, *(step for _, step in getattr(estimator, "steps", ()))):
+        vars(part).pop("feature_names_in_", None)  # it is given a matrix, and would warn of that each time
+    known = [] if specification.task == "regression" else class_names(np.asarray(getattr(estimator, "classes_", []))).tolist()
+    positive = specification.positive_class or (known[-1] if len(known) == 2 else None)
+    model = ScikitLearnModel(estimator=estimator, levels=dict.fromkeys(names), task=specification.task, positive=positive)
+    model.predict({name: np.zeros(1) for name in names})  # what it cannot answer it says here, and not to whom it serves
+    return model
+
+
 def prepare(examples: Examples, specification: MonitorSpecification) -> tuple[dict[str, list[str] | None], Float64, Column]:
     """Levels, (n, p) matrix and (n,) label to fit on.
 

@@ -8,6 +8,7 @@ from streams.cli.models.account import compare, show_card, show_lineage
 from streams.cli.models.by_hand import promote, roll_back
 from streams.cli.models.overview import list_models, show_history
 from streams.cli.models.package import package_version
+from streams.cli.models.register import register
 from streams.cli.models.reproduction import reproduce_version
 from streams.cli.models.webhook import follow_mlflow
 
@@ -20,5 +21,6 @@ app.command("compare")(compare)
 app.command("reproduce")(reproduce_version)
 app.command("package")(package_version)
 app.command("webhook")(follow_mlflow)
+app.command("register")(register)
 app.command("promote")(promote)
 app.command("rollback")(roll_back)
