@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
 
 from detectors.errors import DriftwardenError
 from retrainer.canary import answers
@@ -124,13 +124,16 @@ def test_a_callback_that_fails_does_not_end_the_watching(broker: str, topics: To
         eventually(lambda: watcher.current() == b"loans 2")
 
 
-def test_no_champion_is_told_with_its_reason(broker: str, topics: Topics, registry: FilesRegistry) -> None:
+def test_no_champion_is_told_with_its_reason(broker: str, topics: Topics, registry: FilesRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     with ModelWatcher("loans", broker, registry=registry, topic_prefix=topics.prefix) as watcher:
         eventually(lambda: watcher._read_whole)
         with pytest.raises(NoChampionError, match="'loans' has no champion after 0 s: no version was promoted yet"):
             watcher.current(timeout=0)
-    with ModelWatcher("loans", "127.0.0.1:1", registry=registry) as watcher, pytest.raises(NoChampionError, match=r"127\.0\.0\.1:1 cannot be reached"):
-        watcher.current(timeout=10)
+    monkeypatch.setattr("streams.model_watcher.KafkaConsumer", lambda **given: KafkaConsumer(**given | {"bootstrap_timeout_ms": 200}))
+    with ModelWatcher("loans", "127.0.0.1:1", registry=registry) as watcher:
+        eventually(lambda: watcher.last_error)
+        with pytest.raises(NoChampionError, match=r"127\.0\.0\.1:1 cannot be reached"):
+            watcher.current(timeout=0)
 
 
 def test_a_watcher_without_a_registry_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

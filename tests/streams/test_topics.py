@@ -71,6 +71,7 @@ def test_the_broker_refuses_a_record_from_the_future(broker: str, topics: Topics
     producer.close()
 
 
-def test_no_kafka_is_a_sentence_with_a_way_out() -> None:
+def test_no_kafka_is_a_sentence_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.topics.KafkaAdminClient", lambda **given: KafkaAdminClient(**given | {"bootstrap_timeout_ms": 200}))
     with pytest.raises(DriftwardenError, match=r"no Kafka answers on 127.0.0.1:1 .*driftwarden broker start"):
         create_topics("127.0.0.1:1", prefix="")
