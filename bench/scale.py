@@ -82,7 +82,10 @@ def simulated(models: int, partitions: int) -> Wrote:
         _Stage(SummariseDriver(partition=number, partitions=partitions, monitors=monitors, topics=topics), PieceStore(), topics.state_of(topics.inference_events))
         for number in range(partitions)
     ]
-    summaries = [_Stage(DetectDriver(partition=number, monitors=monitors, topics=topics), PieceStore(), topics.state_of(topics.summaries)) for number in range(partitions)]
+    summaries = [
+        _Stage(DetectDriver(partition=number, monitors=monitors, topics=topics, take_learnt=lambda _: None), PieceStore(), topics.state_of(topics.summaries))
+        for number in range(partitions)
+    ]
     ends, wrote = [0] * partitions, Wrote()
     offsets = [0] * partitions
     for second in range(SECONDS):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from detectors.event_batch import NO_TIME, Float64
 from detectors.panes.gaps import Gap
+from detectors.rows.earliest_rows import EarliestRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,16 @@ class Cohort:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FirstRows:
+    """Rows that a model's reference may be learnt from; each is told once by every owner of the source partition that reads it."""
+
+    model: str
+    revision: int
+    digest: str
+    rows: EarliestRows
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """One epoch of one source partition, for one partition of the summaries topic.
 
@@ -65,6 +76,7 @@ class Bundle:
     parts: int = 1
     summaries: tuple[Summary, ...] = ()
     cohorts: tuple[Cohort, ...] = ()
+    first_rows: tuple[FirstRows, ...] = ()
     unmonitored: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
     missed: int = 0

@@ -22,6 +22,7 @@ from detectors.panes.gaps import Gaps
 from detectors.panes.packed_counts import PackedCounts
 from detectors.piece import Piece
 from detectors.point import Point
+from detectors.references.stream_reference import Learnt
 from detectors.scans.panels import Panels
 
 _MODELS_AT_ONCE = 32  # with two rolling windows each; more take no less time each
@@ -30,6 +31,7 @@ _MODELS_AT_ONCE = 32  # with two rolling windows each; more take no less time ea
 @dataclass(frozen=True, kw_only=True)
 class DetectFlushed:
     """An epoch's worth of output and state; ``refused`` says what was not merged, for the operator, who can mend it.
+    ``learnt`` are references to be put in force, as revisions of their models; they are told again after a restart, until these are there.
 
     ``points`` are made as they are asked for, once, those of a model together: of a thousand models they would take more memory than all that is known of them.
     """
@@ -39,6 +41,7 @@ class DetectFlushed:
     alerts: tuple[Alert, ...]
     pieces: tuple[Piece, ...]
     refused: tuple[str, ...]
+    learnt: tuple[Learnt, ...] = ()
 
 
 class Detect:
@@ -102,6 +105,7 @@ class Detect:
                     whole[0],
                     summaries=tuple(summary for part in whole for summary in part.summaries),
                     cohorts=tuple(cohort for part in whole for cohort in part.cohorts),
+                    first_rows=tuple(rows for part in whole for rows in part.first_rows),
                 ),
                 offset,
             )
@@ -138,6 +142,10 @@ class Detect:
                 if bundle.generation == owner and not repeating:  # a new owner says again what it recovered and what it reads again, closed or not
                     detection.count_late(mine, offset)
                 detection.absorb(bundle.partition, [(summary, packed[id(summary)]) for summary in mine], cohorts.get(key, []))
+        for told in bundle.first_rows:
+            learning = self._detection(told.model, told.revision)
+            if learning is not None:
+                learning.learn_from(told, bundle.partition)
         self._reached = max(self._reached, self._time())
         if not self._unheard:
             self._own_gaps = self._own_gaps.closed(max(time for _, _, time, _ in self._sources.values()))
@@ -184,6 +192,7 @@ class Detect:
     def flush(self) -> DetectFlushed:
         """What is new since the last flush."""
         sources, self._points = self._points, []
+        self._stop_learning()
         pieces, self._deletions = list(self._deletions), []
         covered = self.covered
         models = list(self._models.values())
@@ -197,7 +206,14 @@ class Detect:
             one.pieces = []  # they are written at once, and need not wait until the last point is made
         alerts = tuple(alert for one in found for alert in one.alerts)
         refused = tuple(reason for one in found for reason in one.refused)
-        return DetectFlushed(covered=covered, points=itertools.chain(sources, _points(found)), alerts=alerts, pieces=tuple(pieces), refused=refused)
+        learnt = tuple(item for one in found for item in one.learnt)
+        return DetectFlushed(covered=covered, points=itertools.chain(sources, _points(found)), alerts=alerts, pieces=tuple(pieces), refused=refused, learnt=learnt)
+
+    def _stop_learning(self) -> None:
+        """A model learns under its newest revision alone."""
+        for (model, revision), detection in self._models.items():
+            if detection.learning is not None and any(later.revision > revision for later in self._monitors.of(model)):
+                detection.stop_learning()
 
     def manifest(self) -> dict[str, Any]:
         """What is saved last in an epoch."""

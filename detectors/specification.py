@@ -187,6 +187,15 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _cycles_are_of_a_table(self) -> MonitorSpecification:
+        if self.reference.learn is not None and self.detectors.cycles:
+            cycles = ", ".join(map(format_duration, self.detectors.cycles))
+            raise ValueError(
+                f"detectors.cycles {cycles} do not go with reference.learn: two whole cycles are learnt from a table; make the profile with driftwarden monitor infer --period"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _hours_hold_panes(self) -> MonitorSpecification:
         if self.reference.kind != "hour_of_week":
             if self.reference.weeks != Reference.model_fields["weeks"].default:
@@ -309,6 +318,7 @@ class MonitorSpecification(Frozen):
             asked = {"correlation": self.correlation, "detectors.river": self.detectors.river, "detectors.rates: e-detector": self.detectors.rates == "e-detector"}
             asked["slices"] = bool(self.slices.columns)
             asked["reference.kind: hour_of_week"] = self.reference.kind == "hour_of_week"
+            asked["reference.learn"] = self.reference.learn is not None
             unfit = [name for name, is_asked in asked.items() if is_asked]
             if unfit:
                 raise ValueError(f"sampling: weighted does not go with {', '.join(unfit)}, which count events that stand for themselves alone; leave out one of the two")
@@ -319,7 +329,11 @@ class MonitorSpecification(Frozen):
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
         others = dict.fromkeys(("owner", "alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
-        parts: Any = {"features": {"__all__": {"importance", "stale_after", "categories", *OF_EMBEDDINGS}}, "detectors": unread, "reference": {"kind", "period", "weeks"}}
+        parts: Any = {
+            "features": {"__all__": {"importance", "stale_after", "categories", *OF_EMBEDDINGS}},
+            "detectors": unread,
+            "reference": {"kind", "period", "weeks", "learn", "learnt"},
+        }
         content = self.model_dump(mode="json", exclude={**others, **parts})
         if self.detectors.quantiles:
             content["detectors"]["quantiles"] = True

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.bundle import Cohort, Summary
+from detectors.bundle import Cohort, FirstRows, Summary
 from detectors.coded_text import CodedText
 from detectors.event_batch import LABEL, NO_TIME, Bool, EventBatch, Int32, Int64, order_of
 from detectors.monitor import Monitor, Monitors
@@ -54,6 +54,7 @@ class Flushed:
     high: int
     summaries: tuple[Summary, ...]
     cohorts: tuple[Cohort, ...]
+    first_rows: tuple[FirstRows, ...]
     examples: tuple[LabelledRows, ...]
     pieces: tuple[Piece, ...]
     unmonitored: dict[str, int]
@@ -257,6 +258,7 @@ class Summarise:
         self._told_high = self.high
         summaries: list[Summary] = []
         cohorts: list[Cohort] = []
+        first_rows: list[FirstRows] = []
         examples: list[LabelledRows] = []
         pieces: list[Piece] = list(self._deletions)
         self._deletions = []
@@ -264,6 +266,7 @@ class Summarise:
             flushed = family.flush(self.covered)
             summaries += flushed.summaries
             cohorts += flushed.cohorts
+            first_rows += flushed.first_rows
             examples += flushed.examples
             pieces += flushed.pieces
             self._deletions += flushed.deletions
@@ -272,6 +275,7 @@ class Summarise:
             high=self.high,
             summaries=tuple(summaries),
             cohorts=tuple(cohorts),
+            first_rows=tuple(first_rows),
             examples=tuple(examples),
             pieces=tuple(pieces),
             unmonitored=dict(self._unmonitored),

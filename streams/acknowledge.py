@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from detectors.acknowledgement import Acknowledgement
 from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
+from detectors.pane import pane_after
 from detectors.rfc3339 import format_time
-from streams.apply import source_of, start_after, write_record
+from streams.apply import source_of, write_record
 from streams.connection import KafkaConnection
 from streams.monitor_codec import acknowledgement_key, encode_acknowledgement
 from streams.whole_topic import read_monitors
@@ -55,7 +56,7 @@ def acknowledge(records: Sequence[Alert], *, by: str, note: str, connection: Kaf
     if latest is None:
         raise SettingsError(f"no monitor of '{last.model}' is applied any more, so nothing judges by its reference; there is nothing to acknowledge")
     pane = latest.specification.pane
-    at = max(start_after(source_of(connection)[1], pane), -(-last.updated_at // pane) * pane)
+    at = max(pane_after(source_of(connection)[1], pane), -(-last.updated_at // pane) * pane)
     word = Acknowledgement(model=last.model, alert_id=last.alert_id, sequence=last.sequence, by=by.strip(), note=note.strip(), effective_from=at)
     write_record(acknowledgement_key(word), encode_acknowledgement(word), connection)
     return Acknowledging(acknowledgement=word, new=True)

@@ -18,6 +18,8 @@ from detectors.monitor import Monitor
 from detectors.monitors.bank import detectors_of, silence_of
 from detectors.monitors.river_errors import OUTSIDE_OF_BUDGET
 from detectors.monitors.stale_columns import StaleColumns
+from detectors.pane import pane_after
+from detectors.references.stream_reference import Learnt, keeping_what_was_learnt
 from detectors.specification import MonitorSpecification
 from streams.connection import KafkaConnection
 from streams.infer import state_bytes
@@ -28,6 +30,9 @@ from streams.unreachable import explained
 from streams.whole_topic import read_monitors, records_of
 
 _ACKNOWLEDGED_SECONDS = 30.0
+
+_ALLOWANCE = 60_000
+"""Milliseconds of event time, or the lateness, that may pass while a learnt reference is put in force: nobody waits for it, and no pane may be counted under two revisions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +112,10 @@ def checked(specification: MonitorSpecification) -> tuple[Threshold, ...]:
     return thresholds
 
 
-def apply_monitor(specification: MonitorSpecification, connection: KafkaConnection) -> Applied:
+def apply_monitor(specification: MonitorSpecification, connection: KafkaConnection, *, learn_again: bool = False) -> Applied:
     """Write a specification to the topic ``monitors`` as the model's next revision; workers take it up while they run.
+
+    A reference that was learnt from the stream stays, where the specification asks for the same one; with ``learn_again`` it is learnt anew.
 
     Raises
     ------
@@ -119,28 +126,41 @@ def apply_monitor(specification: MonitorSpecification, connection: KafkaConnecti
     """
     thresholds = checked(specification)
     monitors = read_monitors(connection)
-    partitions, latest = source_of(connection)
     before = monitors.latest(specification.model)
+    if before is not None and not learn_again and (kept := keeping_what_was_learnt(specification, before.specification)) is not specification:
+        specification, thresholds = kept, checked(kept)
+    partitions, latest = source_of(connection)
     revision = monitors.next_revision(specification.model)
     new = before is None or before.specification.model_dump() != specification.model_dump() or revision > before.revision + 1  # whoever can read what is between them follows that
     if before is not None and not new:
         monitor = before
     else:
-        start = start_after(latest, specification.pane)
+        start = pane_after(latest, specification.pane)
         earliest = NO_TIME if before is None else before.effective_from
         monitor = _written(Monitor(specification=specification, revision=revision, effective_from=max(start, earliest)), connection)
     return Applied(monitor=monitor, new=new, thresholds=thresholds, partitions=partitions, state_bytes=state_bytes(specification, partitions))
 
 
-def start_after(latest: int, pane: int) -> int:
-    """Start of the first pane that lies wholly after a time.
+def apply_learnt(learnt: Learnt, connection: KafkaConnection) -> Monitor | None:
+    """Put a reference in force that was learnt from the stream, as the next revision; None where the model has a later one already.
 
-    Examples
-    --------
-    >>> start_after(12_345, 10_000), start_after(20_000, 10_000)
-    (20000, 30000)
+    It rules panes that begin a minute, or the lateness, after everything in the source topic.
+
+    Raises
+    ------
+    SettingsError
+        If its thresholds cannot be calibrated.
+    DriftwardenError
+        If Kafka does not answer, or another specification became that revision at the same moment.
     """
-    return NO_TIME if latest == NO_TIME else (latest // pane + 1) * pane
+    thresholds_of(learnt.specification)
+    monitors = read_monitors(connection)
+    before = monitors.latest(learnt.model)
+    if before is None or before.revision != learnt.revision or monitors.next_revision(learnt.model) != learnt.revision + 1:
+        return None
+    _, latest = source_of(connection)
+    start = max(pane_after(latest + max(_ALLOWANCE, learnt.specification.lateness), learnt.specification.pane), before.effective_from)
+    return _written(Monitor(specification=learnt.specification, revision=learnt.revision + 1, effective_from=start), connection)
 
 
 def source_of(connection: KafkaConnection) -> tuple[int, int]:

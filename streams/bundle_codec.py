@@ -9,22 +9,29 @@ from typing import Any
 
 import numpy as np
 
-from detectors.bundle import Bundle, Cohort, Summary
+from detectors.bundle import Bundle, Cohort, FirstRows, Summary
 from detectors.panes.gaps import Gaps
 from detectors.panes.sparse_counts import large, small
+from detectors.rows.earliest_rows import EarliestRows
 from streams.state_codec import decode_state, encode_state
 
 _CELL = 3
 """Bytes of a cell that is not 0, before all is compressed: its place, and a count."""
 
-_Items = tuple[Sequence[Summary], Sequence[Cohort]]
+_VALUE = 9
+"""Bytes of a row's value in a column, before all is compressed."""
+
+_Items = tuple[Sequence[Summary], Sequence[Cohort], Sequence[FirstRows]]
 
 
 def encode_bundle(bundle: Bundle, *, max_bytes: int) -> list[bytes]:
-    """Records of a bundle, each at most ``max_bytes`` unless a single summary is larger."""
+    """Records of a bundle, each at most ``max_bytes`` unless a single summary, or a single row, is larger."""
     groups = _groups(bundle, max_bytes)
     while True:
-        records = [_encode(replace(bundle, part=part, parts=len(groups), summaries=tuple(mine[0]), cohorts=tuple(mine[1]))) for part, mine in enumerate(groups)]
+        records = [
+            _encode(replace(bundle, part=part, parts=len(groups), summaries=tuple(summaries), cohorts=tuple(cohorts), first_rows=tuple(first_rows)))
+            for part, (summaries, cohorts, first_rows) in enumerate(groups)
+        ]
         if all(len(record) <= max_bytes or _count(mine) <= 1 for record, mine in zip(records, groups, strict=True)):
             return records
         groups = [half for record, mine in zip(records, groups, strict=True) for half in (_halves(mine) if len(record) > max_bytes else [mine])]
@@ -32,31 +39,45 @@ def encode_bundle(bundle: Bundle, *, max_bytes: int) -> list[bytes]:
 
 def _groups(bundle: Bundle, max_bytes: int) -> list[_Items]:
     """As few as fit by the cells of their vectors, so that few have to be encoded in vain."""
-    vectors = [*(summary.counts for summary in bundle.summaries), *(cohort.counts for cohort in bundle.cohorts)]
-    sizes = _CELL * np.cumsum([len(vector) for vector in vectors])
+    cells = [_CELL * len(counts) for counts in (*(summary.counts for summary in bundle.summaries), *(cohort.counts for cohort in bundle.cohorts))]
+    rows = [_VALUE * len(told.rows) * (6 + len(told.rows.columns)) for told in bundle.first_rows]
+    sizes = np.cumsum([*cells, *rows])
     ends = np.flatnonzero(np.diff(sizes // max_bytes)) + 1
-    of_cohorts = len(bundle.summaries)
+    of_cohorts, of_rows = len(bundle.summaries), len(cells)
     return [
-        (bundle.summaries[first:end], bundle.cohorts[max(first - of_cohorts, 0) : max(end - of_cohorts, 0)])
+        (
+            bundle.summaries[first:end],
+            bundle.cohorts[max(first - of_cohorts, 0) : max(end - of_cohorts, 0)],
+            bundle.first_rows[max(first - of_rows, 0) : max(end - of_rows, 0)],
+        )
         for first, end in itertools.pairwise([0, *ends.tolist(), max(len(sizes), 1)])
     ]
 
 
 def _count(items: _Items) -> int:
-    return sum(map(len, items))
+    """What can be told apart: rows may be in any record."""
+    summaries, cohorts, first_rows = items
+    return len(summaries) + len(cohorts) + sum(len(told.rows) for told in first_rows)
 
 
 def _halves(items: _Items) -> list[_Items]:
     """Two groups of those that did not fit; one of a single item."""
-    summaries, cohorts = items
-    if summaries and cohorts:
-        return [(summaries, ()), ((), cohorts)]
-    half = (_count(items) + 1) // 2
-    return [part for part in ((summaries[:half], cohorts[:half]), (summaries[half:], cohorts[half:])) if _count(part)]
+    summaries, cohorts, first_rows = items
+    kinds: list[_Items] = [(summaries, (), ()), ((), cohorts, ()), ((), (), first_rows)]
+    filled = [kind for kind in kinds if _count(kind)]
+    if len(filled) > 1:
+        return filled
+    if len(first_rows) == 1:
+        told, half = first_rows[0], (len(first_rows[0].rows) + 1) // 2
+        return [((), (), (replace(told, rows=rows),)) for rows in (told.rows.take(slice(0, half)), told.rows.take(slice(half, None))) if len(rows)]
+    half = (sum(map(len, items)) + 1) // 2
+    parts: list[_Items] = [(summaries[:half], cohorts[:half], first_rows[:half]), (summaries[half:], cohorts[half:], first_rows[half:])]
+    return [part for part in parts if _count(part)]
 
 
 def _encode(bundle: Bundle) -> bytes:
-    return encode_state(vars(bundle) | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts)})
+    rows = [vars(told) | {"rows": told.rows.as_state()} for told in bundle.first_rows]
+    return encode_state(vars(bundle) | {"summaries": _table(bundle.summaries), "cohorts": _table(bundle.cohorts), "first_rows": rows})
 
 
 def _table(items: Sequence[Summary | Cohort]) -> dict[str, Any]:
@@ -94,5 +115,6 @@ def decode_bundle(data: bytes, name: str) -> Bundle:
     """The bundle, or the part of it, again."""
     plain = decode_state(data, name)
     summaries, cohorts = _items(Summary, plain.pop("summaries")), _items(Cohort, plain.pop("cohorts"))
+    first_rows = tuple(FirstRows(**told | {"rows": EarliestRows.of_state(told["rows"])}) for told in plain.pop("first_rows"))
     gaps = Gaps.of(plain.pop("gaps")).spans
-    return Bundle(summaries=summaries, cohorts=cohorts, gaps=gaps, **plain)
+    return Bundle(summaries=summaries, cohorts=cohorts, first_rows=first_rows, gaps=gaps, **plain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ from detectors.detect import Detect
 from detectors.monitor import Monitors
 from detectors.piece import Piece
 from detectors.point import Point
+from detectors.references.stream_reference import Learnt
 from streams.bundle_codec import decode_bundle
 from streams.source_records import SourceRecords
 from streams.stage_run import Epoch, Output
@@ -30,12 +31,18 @@ MAX_ALERT_BYTES = 900_000  # below Kafka's default limit of a record; the bins o
 
 
 class DetectDriver:
-    """One partition of the summaries topic."""
+    """One partition of the summaries topic.
 
-    def __init__(self, *, partition: int, monitors: Monitors, topics: Topics) -> None:
+    Parameters
+    ----------
+    take_learnt : is given references that are complete, to put them in force.
+    """
+
+    def __init__(self, *, partition: int, monitors: Monitors, topics: Topics, take_learnt: Callable[[Learnt], None]) -> None:
         self._partition = partition
         self._topics = topics
         self._stage = Detect(monitors)
+        self._take_learnt = take_learnt
         self._changed = False
         self.counts = FigureCounts()
 
@@ -88,6 +95,8 @@ class DetectDriver:
         flushed = self._stage.flush()
         for refused in flushed.refused:
             logger.error("%s", refused)
+        for learnt in flushed.learnt:
+            self._take_learnt(learnt)
         outputs = itertools.chain(self._alerts(flushed.alerts), self._points(flushed.points))
         return Epoch(covered=flushed.covered, outputs=outputs, pieces=flushed.pieces, manifest=self._stage.manifest())
 

@@ -321,7 +321,7 @@ def events_per_pane(times: Int64, pane: int) -> float | None:
 
 
 def state_bytes(specification: MonitorSpecification, partitions: int = 1, versions: int = 1) -> int:
-    """Bytes of state that a model needs at most: summaries of the panes that are open, and predictions that wait for labels.
+    """Bytes of state that a model needs at most: summaries of the panes that are open, predictions that wait for labels, and rows that a reference is learnt from.
 
     Parameters
     ----------
@@ -341,7 +341,9 @@ def state_bytes(specification: MonitorSpecification, partitions: int = 1, versio
     if specification.events_per_pane is not None:
         waiting = min(waiting, specification.events_per_pane * specification.labels.timeout / specification.pane)
         identifiers = 8 * specification.events_per_pane * open_panes
-    return round(summaries + waiting * (_ROW_BYTES + 8 * len(specification.columns)) + identifiers)
+    learning = specification.reference.learning or 0
+    identifiers += 16 * learning * partitions
+    return round(summaries + (waiting + 2 * learning) * (_ROW_BYTES + 8 * len(specification.columns)) + identifiers)
 
 
 def _correlated(columns: Mapping[str, Column], profile: Profile, tell: Callable[[str], None]) -> tuple[str, ...]:

@@ -19,7 +19,9 @@ from detectors.event_batch import NO_TIME, Column, Float64
 from detectors.metric import Metric, rate
 from detectors.metrics.performance import weighted_mean
 from detectors.monitor import Monitor, Monitors
+from detectors.pane import pane_after
 from detectors.point import Point
+from detectors.references.stream_reference import Learnt
 from detectors.rows.labelled_rows import LabelledRows
 from detectors.specification import MonitorSpecification, Task
 from detectors.statistics.sampling import effective_rate
@@ -35,6 +37,9 @@ from streams.metric_functions import functions_of
 from streams.tables import Table
 
 ROWS_AT_ONCE = 20_000
+ROWS_WHILE_LEARNING = 1_000
+"""A reference that is learnt from the first rows is in force from the next thousand on."""
+
 ROWS_BETWEEN_DECISIONS = 100
 """With retraining, a promoted model takes over at the next hundred rows."""
 
@@ -43,12 +48,18 @@ class Stages:
     """Both stages of one model in one process: fetches in; examples, points and alerts out."""
 
     def __init__(self, specification: MonitorSpecification, *, metrics: bool = True) -> None:
-        monitors = Monitors([Monitor(specification=specification)], functions_of=functions_of)
+        self._monitors = Monitors([Monitor(specification=specification)], functions_of=functions_of)
         self._specification = specification
-        self._summarise = Summarise(0, monitors)
-        self._detect = Detect(monitors, metrics=metrics)
+        self._summarise = Summarise(0, self._monitors)
+        self._detect = Detect(self._monitors, metrics=metrics)
         self._epoch = 0
         self.states: dict[str, State] = {}  # of the banks, after the last pane that closed
+
+    @property
+    def specification(self) -> MonitorSpecification:
+        """What is in force: once a reference was learnt from the first rows, the specification with it."""
+        newest = self._monitors.latest(self._specification.model)
+        return self._specification if newest is None else newest.specification
 
     def step(self, fetch: Fetch) -> tuple[tuple[LabelledRows, ...], tuple[Point, ...], tuple[Alert, ...]]:
         """Take a fetch, as one epoch."""
@@ -64,11 +75,29 @@ class Stages:
     def _tell(self, high: int) -> tuple[tuple[LabelledRows, ...], tuple[Point, ...], tuple[Alert, ...]]:
         self._epoch += 1
         flushed = self._summarise.flush()
-        bundle = Bundle(partition=0, partitions=1, generation=1, epoch=self._epoch, high=high, covered=flushed.covered, summaries=flushed.summaries, cohorts=flushed.cohorts)
+        bundle = Bundle(
+            partition=0,
+            partitions=1,
+            generation=1,
+            epoch=self._epoch,
+            high=high,
+            covered=flushed.covered,
+            summaries=flushed.summaries,
+            cohorts=flushed.cohorts,
+            first_rows=flushed.first_rows,
+        )
         self._detect.absorb(bundle, self._epoch)
         detected = self._detect.flush()
-        self.states = next((piece.value["watch"]["detectors"] for piece in detected.pieces if piece.key[0] == "model"), self.states)
+        states = {int(piece.key[2]): piece.value["watch"]["detectors"] for piece in detected.pieces if piece.key[0] == "model"}
+        self.states = states[max(states)] if states else self.states
+        for learnt in detected.learnt:
+            self._put_in_force(learnt)
         return flushed.examples, tuple(detected.points), detected.alerts
+
+    def _put_in_force(self, learnt: Learnt) -> None:
+        """From the first pane that no row has reached, as on Kafka."""
+        start = pane_after(self._summarise.high, learnt.specification.pane)
+        self._monitors.add(Monitor(specification=learnt.specification, revision=learnt.revision + 1, effective_from=start))
 
 
 @dataclass
@@ -174,7 +203,7 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
     """
     stages, order = Stages(specification, metrics=metrics), EventOrder(specification, names)
     replayed = Replayed(specification=specification)
-    for rows in _parts(tables, specification, names, ROWS_AT_ONCE):
+    for rows in _parts(tables, specification, names, ROWS_AT_ONCE if specification.reference.learning is None else ROWS_WHILE_LEARNING):
         _, points, alerts = stages.step(order.fetch(rows))
         replayed.losses.add(rows.prediction, rows.prediction, rows.label, rows.fraction)
         _take(replayed, rows, points, alerts)
@@ -182,7 +211,7 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
     _, points, alerts = stages.finish(order.rest())
     replayed.points += points
     replayed.alerts += alerts
-    replayed.states = stages.states
+    replayed.states, replayed.specification = stages.states, stages.specification
     return replayed
 
 
@@ -225,7 +254,7 @@ def replay_with_retraining(
     examples, points, alerts = stages.finish(order.rest())
     replayed.points += points
     replayed.alerts += alerts
-    replayed.states = stages.states
+    replayed.states, replayed.specification = stages.states, stages.specification
     loop.end()
     _decide(replayed, loop, examples, alerts, now=replayed.last)
     return replayed

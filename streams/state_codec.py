@@ -16,7 +16,7 @@ import pyarrow as pa
 from streams.checksums import checksum
 from streams.packed_arrays import AnyArray, Buffer, PackedArray, pack, unpack
 
-FORMAT = 16
+FORMAT = 17
 """Of every piece, manifest and bundle: one more with each change of what they hold, so that a release refuses what it would misread."""
 
 _WORTHWHILE = 1_024  # bytes from which on a value is compressed; for fewer it would save little, and take most of the time

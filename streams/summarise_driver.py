@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from detectors.bundle import Bundle, Cohort, Summary
+from detectors.bundle import Bundle, Cohort, FirstRows, Summary
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitors
 from detectors.piece import Piece
@@ -109,10 +109,13 @@ class SummariseDriver:
     def _bundles(self, flushed: Flushed, generation: int, epoch: int, idle: int) -> Iterable[Output]:
         summaries: dict[int, list[Summary]] = {}
         cohorts: dict[int, list[Cohort]] = {}
+        first_rows: dict[int, list[FirstRows]] = {}
         for summary in flushed.summaries:
             summaries.setdefault(self._target(summary.model), []).append(summary)
         for cohort in flushed.cohorts:
             cohorts.setdefault(self._target(cohort.model), []).append(cohort)
+        for told in flushed.first_rows:
+            first_rows.setdefault(self._target(told.model), []).append(told)
         unmonitored: dict[int, dict[str, int]] = {}
         for model, count in flushed.unmonitored.items():
             unmonitored.setdefault(self._target(model), {})[model] = count
@@ -127,6 +130,7 @@ class SummariseDriver:
                 covered=flushed.covered,
                 summaries=tuple(summaries.get(target, ())),
                 cohorts=tuple(cohorts.get(target, ())),
+                first_rows=tuple(first_rows.get(target, ())),
                 unmonitored=unmonitored.get(target, {}),
                 rejected=flushed.rejected if target == self._partition else 0,
                 missed=flushed.missed if target == self._partition else 0,

@@ -23,8 +23,9 @@ from mode import CrashingSupervisor
 from threadpoolctl import threadpool_limits
 from typing_extensions import override
 
-from detectors.errors import SettingsError
+from detectors.errors import DriftwardenError, SettingsError
 from detectors.monitor import Monitors
+from detectors.references.stream_reference import Learnt
 from streams.absence import Absence
 from streams.arrow_alone import without_pandas
 from streams.connection import KafkaConnection
@@ -72,6 +73,9 @@ FIGURES_EVERY = 2.0
 
 GIVE_BACK_EVERY = 10.0
 """Seconds between two times that freed memory goes back to the kernel: it takes milliseconds, and the pages that are used again as long once more."""
+
+LEARNT_AGAIN = 5.0
+"""Seconds between two attempts to put a learnt reference in force, while the broker does not take it."""
 
 LONGEST_STOP = 8.0
 """Seconds that the process may take to end: Docker kills after ten. Clients wait for a broker that is away for as long as their requests may take, 40 s and more."""
@@ -122,6 +126,8 @@ class Worker:
         self._turns = {name: asyncio.Semaphore(EPOCHS_AT_ONCE) for name in self.topics}
         self.app.task(self._summarise_epochs)
         self.app.task(self._detect_epochs)
+        self._learnt: asyncio.Queue[Learnt] = asyncio.Queue()
+        self.app.task(self._apply_learnt)
         self.app.task(self._follow_figures)
         self.app.task(self._give_back)
 
@@ -183,7 +189,7 @@ class Worker:
     def _driver(self, tp: TP) -> StageDriver:
         if tp.topic == self._names.inference_events:
             return SummariseDriver(partition=tp.partition, partitions=self._partitions, monitors=self._monitors, topics=self._names)
-        return DetectDriver(partition=tp.partition, monitors=self._monitors, topics=self._names)
+        return DetectDriver(partition=tp.partition, monitors=self._monitors, topics=self._names, take_learnt=self._learnt.put_nowait)
 
     async def assigned(self) -> None:
         """Stop where a topic is gone or was made anew: without it Kafka assigns the others, and nobody would notice."""
@@ -318,6 +324,24 @@ class Worker:
         while not self.app.should_stop:
             await asyncio.sleep(GIVE_BACK_EVERY)
             give_back()
+
+    async def _apply_learnt(self) -> None:
+        """Put references in force that were learnt from the stream: each is a revision, which all workers take up as one that somebody applied."""
+        while not self.app.should_stop:
+            learnt = await self._learnt.get()
+            from streams.apply import apply_learnt  # noqa: PLC0415  with what reads tables, which few workers ever need
+
+            try:
+                applied = await asyncio.to_thread(apply_learnt, learnt, self._connection)
+            except SettingsError:
+                logger.exception("the reference of '%s' was learnt, but cannot be put in force", learnt.model)
+            except DriftwardenError as fault:
+                logger.warning("the reference of '%s' was learnt, but could not be put in force yet: %s", learnt.model, fault)
+                await asyncio.sleep(LEARNT_AGAIN)
+                self._learnt.put_nowait(learnt)
+            else:
+                if applied is not None:
+                    logger.info("revision %d of '%s' is in force: its reference was %s", applied.revision, applied.model, applied.specification.reference.source)
 
     async def _follow_monitors(self) -> None:
         await self._reader.follow()

@@ -10,14 +10,15 @@ import numpy as np
 
 from detectors.acknowledgement import Acknowledgement
 from detectors.alerts.alert import Alert
-from detectors.bundle import Cohort, Summary
+from detectors.bundle import Cohort, FirstRows, Summary
 from detectors.detection.closed_pane import ClosedPane, Group
+from detectors.detection.learning import Learning
 from detectors.detection.shared_pieces import Name
 from detectors.detection.watch import Judged, Watch
 from detectors.detection.window_points import RolledWindow, WindowMeasures
 from detectors.duration import format_duration
 from detectors.event_batch import NO_TIME, Float64
-from detectors.metrics.metric_points import JudgedMonitors, RestatedCohort, pane_point, silence_points
+from detectors.metrics.metric_points import JudgedMonitors, RestatedCohort, learning_points, pane_point, silence_points
 from detectors.metrics.objectives import Objectives
 from detectors.metrics.rolling_window import PartsOfWindow, RollingWindow
 from detectors.metrics.segment_windows import SegmentWindows
@@ -31,6 +32,7 @@ from detectors.panes.packed_counts import PackedCounts
 from detectors.panes.packed_table import PackedTable
 from detectors.piece import Piece
 from detectors.point import Point
+from detectors.references.stream_reference import Learnt, with_stream_profile
 from detectors.scans.panels import Walking
 from detectors.unlabelled.support import Supporting
 
@@ -58,6 +60,7 @@ class Detected:
     changed: list[Name] = field(default_factory=list)  # what is saved with other models'
     gone: list[Name] = field(default_factory=list)  # and what need not be any more
     refused: list[str] = field(default_factory=list)
+    learnt: list[Learnt] = field(default_factory=list)  # one at most
 
 
 class ModelDetection:
@@ -73,6 +76,7 @@ class ModelDetection:
     ----------
     monitor : the revision.
     gaps : spans of event time whose records expired before they were read; panes that they touch are not complete.
+    learning : the rows that its reference is to be made of; None where it has one, or a later revision has.
     """
 
     def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
@@ -103,6 +107,8 @@ class ModelDetection:
         self._changed_cohorts: set[tuple[int, str]] = set()
         self._stepped = False
         self._replaced_from: int | None = None
+        learning = self._specification.reference.learning
+        self.learning = None if learning is None else Learning(learning)
         self._said: tuple[Acknowledgement, ...] = ()
         self.covered = 0
 
@@ -128,7 +134,18 @@ class ModelDetection:
             self._cohorts[key][partition] = cohort.counts
             self._changed_cohorts.add(key)
 
-    def _is_refused(self, counted: Summary | Cohort, partition: int) -> bool:
+    def learn_from(self, told: FirstRows, partition: int) -> None:
+        """Take rows that the model's reference may be made of."""
+        if self.learning is not None and not self._is_refused(told, partition):
+            self.learning.add(told.rows)
+
+    def stop_learning(self) -> None:
+        """A later revision has a reference, or learns one itself: let go what this one has learnt."""
+        if self.learning is not None:
+            self._found.deletions += [Piece(self._key("learning", number), 0, None) for number in self.learning.parts]
+            self.learning = None
+
+    def _is_refused(self, counted: Summary | Cohort | FirstRows, partition: int) -> bool:
         """Whether the bins are others, so that nothing can be added; told once."""
         if counted.digest == self._digest:
             return False
@@ -164,6 +181,7 @@ class ModelDetection:
             self._changed_panes.difference_update(closing)
             self._stepped = True
         self._closed_until = max(self._closed_until, self._closed_at(time))
+        self._tell_learnt()
         self._tell_windows(self._closed_until, measured=self._watch.measured)
         self._pass_time(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
         if self._replaced_from is not None and self._closed_until >= self._replaced_from:
@@ -176,6 +194,15 @@ class ModelDetection:
             self._changed_cohorts.discard(key)
             self._found.gone.append(("cohort", *key))
         self._passed = self._closed_at(time), horizon // COHORT, self._replaced_from, self._said
+
+    def _tell_learnt(self) -> None:
+        """Make the reference, once its rows are all there; told again by whoever takes over before a revision has it."""
+        if self.learning is None or self.learning.told:
+            return
+        rows = self.learning.complete(self._closed_until)
+        if rows is not None:
+            self.learning.told = True
+            self._found.learnt.append(Learnt(model=self.monitor.model, revision=self.monitor.revision, specification=with_stream_profile(self._specification, rows)))
 
     def _horizon(self, watermark: int) -> int:
         """Cohorts that begin then or before get no more labels."""
@@ -208,6 +235,8 @@ class ModelDetection:
         complete = self._is_complete(start)
         self._found.judged.append(JudgedMonitors(layout=self._layout, at=at, verdicts=[*judged.verdicts]))
         self._found.points += silence_points(self._layout, judged.quiet)
+        if self.learning is not None:
+            self._found.points += learning_points(self._layout, at, events=self.learning.events, needed=self.learning.most)
         for (version, segment), counts in sorted(judged.pane.groups.items()):
             self._found.points.append(pane_point(self._layout, start, version, segment, counts, final=True, complete=complete, late_after_close=self._late_after_close))
         for window in self._windows.values():
@@ -272,6 +301,10 @@ class ModelDetection:
             whole, gone = window.changes()
             found.pieces += [Piece(self._key("window", length, begin), self.covered, part) for begin, part in whole.items()]
             found.deletions += [Piece(self._key("window", length, begin), 0, None) for begin in gone]
+        if self.learning is not None:
+            parts, merged = self.learning.changes()
+            found.pieces += [Piece(self._key("learning", number), self.covered, part) for number, part in parts.items()]
+            found.deletions += [Piece(self._key("learning", number), 0, None) for number in merged]
         if self._stepped:
             found.pieces.append(Piece(self._key("model"), self.covered, self._state()))  # restored ahead of the manifest, it reaches further
         self._squeeze()
@@ -354,6 +387,9 @@ class ModelDetection:
         kind, rest, value = piece.key[0], piece.key[3:], piece.value
         if kind == "window":
             self._windows[int(rest[0])].restore_part(int(rest[1]), value)
+        elif kind == "learning":
+            if self.learning is not None:
+                self.learning.restore(int(rest[0]), value)
         else:
             self.covered = piece.covered
             self._closed_until = max(self._closed_until, value["closed_until"])

@@ -92,6 +92,21 @@ def silence_points(layout: Layout, found: Iterable[Quiet]) -> Iterable[Point]:
         yield Point(measurement="monitor", tags={"model": layout.specification.model, "monitor": SILENT}, fields=fields, time=quiet.at)
 
 
+def learning_points(layout: Layout, at: int, *, events: int, needed: int) -> Iterable[Point]:
+    """How many of the events are known that the columns' reference is to be made of, at the end of a pane: a point for each monitor that there will be, by its name."""
+    undefined = float("nan")
+    fields: dict[str, float | int | bool | str] = {
+        "status": int(Status.LEARNING),
+        "state": STATES[Status.LEARNING],
+        "statistic": undefined,
+        "effect": undefined,
+        "recent_effect": undefined,
+    }
+    for name in (*(f"feature:{column}" for column in layout.features), "prediction"):
+        tags = {"model": layout.specification.model, "monitor": name}
+        yield Point(measurement="monitor", tags=tags, fields=fields | {"events": events, "needed": needed}, time=at)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RestatedCohort:
     """Counts (1 + size of the performance block,) of the predictions that a version made in the hour from ``start`` on; where events are weighed, and the sums of squares."""

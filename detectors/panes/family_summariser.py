@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.bundle import FirstRows
 from detectors.coded_text import CodedText
 from detectors.event_batch import FEATURES, LABEL, NO_TIME, Bool, EventBatch, Float64, Int32, Int64, UInt64, both, order_of
 from detectors.pane import pane_start
@@ -21,6 +22,7 @@ from detectors.panes.contributions import Contributions, Members
 from detectors.panes.counted_together import Coarser, Counting, Fill, count_together
 from detectors.panes.group_tables import GroupTables
 from detectors.panes.layout import TRAFFIC
+from detectors.panes.learning_rows import LearningRows
 from detectors.panes.model_summariser import COHORT, Changes, ModelSummariser
 from detectors.panes.window_pieces import WindowPieces
 from detectors.piece import Piece, PieceKey
@@ -41,7 +43,8 @@ def family_of(model: ModelSummariser) -> Hashable:
     """The same for models that are alike."""
     specification = model.monitor.specification
     labels = specification.labels
-    return model.add.alike, specification.pane, specification.lateness, labels.timeout, labels.corrections, labels.max_waiting
+    learning = specification.reference.learning
+    return model.add.alike, specification.pane, specification.lateness, labels.timeout, labels.corrections, labels.max_waiting, *(() if learning is None else (learning,))
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class FamilySummariser:
         self._pane_pieces, self._cohort_pieces = WindowPieces("pane", self._name), WindowPieces("cohort", self._name)
         self._ids = RowStore(group_length=self.pane, max_rows=MAX_OPEN_IDS)
         self._join = LabelJoin(specification, partition, self._keys)
+        learning = specification.reference.learning
+        self._learning = None if learning is None else LearningRows(partition, learning)
         self._examples: list[LabelledRows] = []
         self._touched: set[int] = set()
         self._watermark = NO_TIME
@@ -125,6 +130,9 @@ class FamilySummariser:
         is_label = batch.kind == LABEL
         labels, mine_of_labels = _rows(batch, is_label), mine[is_label]
         predictions, features = self._screen(_rows(batch, mine & ~is_label))
+        if self._learning is not None:
+            self._learning.take(predictions.new)
+            self._learning.take(features.new)
         given = JoinInput(predictions=predictions.new, late=predictions.late, labels=labels, features=both(features.new, features.late))
         joined = self._join.absorb(given)
         self._count_predictions(predictions.new, joined)
@@ -298,6 +306,9 @@ class FamilySummariser:
         self.forget_ids()
         changes = Changes(examples=[self._told(rows) for rows in self._examples])
         self._examples = []
+        if self._learning is not None:
+            told = self._learning.flush(self._watermark // self.pane * self.pane)  # rows that come are of panes that end behind the watermark
+            changes.first_rows = [FirstRows(rows=rows, **self.models[place].names) for place, rows in sorted(told.items())]
         changes.pieces = [self._as_far_as_it_reaches(piece) for piece in (*self._cohort_pieces.changed(covered), *self._pane_pieces.changed(covered))]
         panes: set[int] = set()
         cohorts: set[int] = set()

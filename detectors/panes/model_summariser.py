@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from detectors.bundle import Cohort, Summary
+from detectors.bundle import Cohort, FirstRows, Summary
 from detectors.monitor import Monitor
 from detectors.panes.contributions import Contributions
 from detectors.panes.group_tables import GroupTables
@@ -23,6 +23,7 @@ class Changes:
     summaries: list[Summary] = field(default_factory=list)
     cohorts: list[Cohort] = field(default_factory=list)
     examples: list[LabelledRows] = field(default_factory=list)
+    first_rows: list[FirstRows] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     deletions: list[Piece] = field(default_factory=list)
 
@@ -44,6 +45,11 @@ class ModelSummariser:
         self.panes = GroupTables(max_groups=monitor.specification.max_groups)
         self.cohorts = GroupTables(max_groups=monitor.specification.max_groups)
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """Whose counts these are, as everything says that is told of them."""
+        return {"model": self.monitor.model, "revision": self.monitor.revision, "digest": self._digest}
+
     def settle(self) -> None:
         """All that a batch adds has been added."""
         self.panes.settle()
@@ -51,7 +57,7 @@ class ModelSummariser:
 
     def flush(self, changes: Changes) -> None:
         """Tell what changed since the last flush."""
-        names: dict[str, Any] = {"model": self.monitor.model, "revision": self.monitor.revision, "digest": self._digest}
+        names = self.names
         for start in sorted(self.cohorts.changed):
             groups = self.cohorts.vectors(start)
             changes.cohorts += [Cohort(**names, version=group[0], start=start, counts=groups[group]) for group in sorted(groups)]

@@ -29,6 +29,10 @@ class Labels(Frozen):
         return self
 
 
+FEWEST_LEARNT, MOST_LEARNT = 500, 50_000
+"""Events that a reference may be learnt from: fewer are little to compare with; more take memory in every worker, and let in what changes meanwhile."""
+
+
 class Reference(Frozen):
     """Where the declared reference came from, and its profile."""
 
@@ -38,7 +42,24 @@ class Reference(Frozen):
         default="declared", description="what monitors compare with: the profile, the last whole period, or the profile of the hour of the week"
     )
     period: Duration = Field(default=parse_duration("1d"), gt=0, description="of previous_period; whole panes")
+    learn: int | None = Field(
+        default=None, ge=FEWEST_LEARNT, le=MOST_LEARNT, description="events of the stream, the first by their times, that the profile is made of where the file has none"
+    )
+    learnt: bool = Field(default=False, description="whether the profile was learnt so; Driftwarden says it of the revision that it makes")
     weeks: int = Field(default=2, ge=1, le=52, description="of hour_of_week, where the profile does not know the hours: they are learnt from so many weeks of the stream")
+
+    @property
+    def learning(self) -> int | None:
+        """How many events the profile is to be learnt from; None where it is there, or nobody asked."""
+        return self.learn if self.profile is None else None
+
+    @model_validator(mode="after")
+    def _a_reference_is_declared_or_learnt(self) -> Reference:
+        if self.learnt and (self.learn is None or self.profile is None):
+            raise ValueError("learnt is said of a profile that was learnt from reference.learn events, and one of the two is not there; leave learnt out")
+        if self.learn is not None and self.profile is not None and not self.learnt:
+            raise ValueError(f"learn is for a model without a reference, got {self.learn:,} and a profile; leave one of the two out")
+        return self
 
 
 class Shares(Frozen):

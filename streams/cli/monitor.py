@@ -127,6 +127,7 @@ def validate(
 @app.command()
 def apply(
     file: Annotated[Path, typer.Argument(help="The specification.")] = Path("monitor.yaml"),
+    learn_again: Annotated[bool, typer.Option("--learn-again", help="Forget the reference that was learnt from the stream, and learn it from the events that come next.")] = False,
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
     json: Json = False,
@@ -134,9 +135,12 @@ def apply(
     """Put a specification in force, as the model's next revision; workers take it up while they run.
 
     It rules the panes that begin after everything in the source topic, so no pane is judged by two revisions. One that is in force already is not applied again.
+    A reference that was learnt from the stream (reference.learn) stays.
     """
     specification = load_specification(file)
-    applied = apply_monitor(specification, connect(bootstrap, topic_prefix=prefix))
+    if learn_again and specification.reference.learning is None:
+        raise SettingsError(f"--learn-again is for a model whose reference is learnt from its stream; {file} sets no reference.learn, so add it, or leave --learn-again out")
+    applied = apply_monitor(specification, connect(bootstrap, topic_prefix=prefix), learn_again=learn_again)
     if json:
         print_json(
             _content(applied.monitor)
@@ -149,6 +153,9 @@ def apply(
 @app.command()
 def show(
     model: Annotated[str, typer.Argument(help="The model's name.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the newest one there, as a file to be changed and applied, with its reference.", show_default=False)
+    ] = None,
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
     json: Json = False,
@@ -164,6 +171,8 @@ def show(
             else f"no monitor was applied for the model '{model}'"
         )
         raise SettingsError(f"{what}; applied: {known}. Apply one with: driftwarden monitor apply monitor.yaml")
+    if output is not None:
+        written(output, format_specification(revisions[-1].specification))
     if json:
         told = [_content(monitor) | {"specification": monitor.specification.model_dump(mode="json")} for monitor in revisions]
         print_json({"model": model, "revisions": told, "unreadable": [{"revision": number, "reason": why} for number, why in sorted(unreadable.items())]})
@@ -229,7 +238,12 @@ def _show_specification(specification: MonitorSpecification) -> None:
     events = "" if specification.events_per_pane is None else f", {specification.events_per_pane:,.4g} events each"
     out.print(f"pane {format_duration(specification.pane)}{events}; lateness {format_duration(specification.lateness)}; false alarms: {specification.false_alarms}")
     profile = specification.reference.profile
-    out.print("no reference profile: drift is not watched" if profile is None else f"reference: {specification.reference.source or 'inlined'}, {profile.rows:,} rows")
+    if profile is not None:
+        out.print(f"reference: {specification.reference.source or 'inlined'}, {profile.rows:,} rows")
+    elif specification.reference.learn is not None:
+        out.print(f"reference: learnt from the first {specification.reference.learn:,} events; drift is watched from then on")
+    else:
+        out.print("no reference profile: drift is not watched; learn one from the stream with reference.learn, or make one with: driftwarden monitor infer FILE")
 
 
 def _show_applied(applied: Applied) -> None:

@@ -51,7 +51,7 @@ def test_what_was_refused_and_what_nobody_monitors_becomes_one_metric_point_each
     assert epoch is not None
     points, outputs = [], list(epoch.outputs)
     for target in range(3):
-        detect = DetectDriver(partition=target, monitors=monitors(), topics=TOPICS)
+        detect = DetectDriver(partition=target, monitors=monitors(), topics=TOPICS, take_learnt=[].append)
         detect.absorb(SourceRecords.of(received(output.value) for output in outputs if output.topic == TOPICS.summaries and output.partition == target), 1)
         told = detect.flush(generation=1, epoch=1, at_end=False, idle=0)
         assert told is not None

@@ -1,0 +1,58 @@
+"""A model without a reference learns one from its first events: the one that `monitor infer` makes of these rows."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from detectors.rfc3339 import format_time
+from detectors.specification import MonitorSpecification
+from streams.file_events import ColumnNames
+from streams.infer import infer
+from streams.replay import replay
+from streams.tables import read_chunks, read_table
+
+START, N = 1_700_000_000_000, 1_000
+HEADER = ("time", "age", "plan", "note", "prediction")
+
+
+def write_rows(path: Path, rows: int) -> Path:
+    """Independent rows, a second and some milliseconds apart; from row 2,200 on ages are a sigma higher."""
+    random = np.random.default_rng(11)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        for row in range(rows):
+            age = "" if random.random() < 0.03 else round(random.normal(50 if row >= 2_200 else 40, 10), 3)
+            fate = random.choice(["late", "paid", "sent again"])
+            note = f"order {random.integers(10**6)} was {fate}"
+            writer.writerow([START + row * 1_000 + int(random.integers(900)), age, random.choice(["free", "paid", "team"]), note, random.choice(["no", "yes"])])
+    return path
+
+
+def learning(inferred: MonitorSpecification, n: int = N) -> MonitorSpecification:
+    reference = inferred.reference.model_copy(update={"source": None, "profile": None, "learn": n})
+    return inferred.model_copy(update={"reference": reference, "lateness": 60_000})
+
+
+def test_a_replay_learns_what_infer_makes_of_the_same_rows_and_then_finds_a_shift(tmp_path: Path) -> None:
+    whole = write_rows(tmp_path / "live.csv", 3_000)
+    head = tmp_path / "head.csv"
+    head.write_text("".join(whole.read_text().splitlines(keepends=True)[: N + 1]))
+    base = MonitorSpecification.model_validate({"model": "churn", "windows": ["10m"], "quality": {"monitors": ["constant"]}})
+    inferred = infer(read_table(head), model="churn", prediction="prediction", time="time", base=base)
+    assert {feature.type for feature in inferred.features.values()} == {"numeric", "categorical", "text"}
+
+    replayed = replay(read_chunks(whole), learning(inferred), ColumnNames(time="time", prediction="prediction"))
+    reference = replayed.specification.reference
+    assert reference.profile == inferred.reference.profile
+    assert reference.learnt
+    first, last = (format_time(int(row.split(",")[0])) for row in head.read_text().splitlines()[1 :: N - 1])
+    assert reference.source == f"learnt from 1,000 events, {first} to {last}"
+    assert [alert.monitors[0].name for alert in replayed.opened] == ["feature:age"]
+    points = [point for point in replayed.points if point.measurement == "monitor" and point.tags["monitor"] == "feature:age" and "needed" in point.fields]
+    events = [point.fields["events"] for point in points]
+    assert events == sorted(events)
+    assert {(point.fields["state"], point.fields["needed"]) for point in points} == {("learning", N)}
