@@ -25,6 +25,9 @@ from retrainer.decision import Decision
 from retrainer.versions import Request, Version
 from streams.alert_size import fitted
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bad input: beside its own errors, those for bytes that are not UTF-8 and for brackets nested a thousand deep."""
+
 _Record = TypeVar("_Record", Alert, Decision, Request, Version, Point)
 SchemaName = Literal["prediction", "features", "label", "alert", "request", "decision", "version", "point"]
 
@@ -144,7 +147,7 @@ _time_of_points = lru_cache(maxsize=1_024)(parse_time)  # a pane's points have i
 
 def decode_points(value: bytes | str) -> list[Point]:
     """Points from JSON Lines; EventError at the first that is wrong."""
-    with suppress(msgspec.DecodeError, UnicodeDecodeError, EventError):  # the quick way; the other one tells what is wrong, and where
+    with suppress(*UNREADABLE, EventError):  # the quick way; the other one tells what is wrong, and where
         return [Point(measurement=one.measurement, tags=one.tags, fields=one.fields, time=_time_of_points(one.time)) for one in _POINTS.decode_lines(value)]
     return [_struct(_object(line), Point, ("time",)) for line in value.splitlines() if line.strip()]
 
@@ -172,7 +175,7 @@ def _plain(value: Any) -> Any:
 def _object(value: bytes | str) -> dict[str, Any]:
     try:
         content = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise EventError(f"not JSON: {error}") from None
     if not isinstance(content, dict):
         raise EventError(f"expected a JSON object, got {type(content).__name__}")

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from detectors.summarise import Fetch
 from streams.source_records import SourceRecords
 
 MAX_STORY = 200  # characters of a dead letter's reason, and of its path
 MAX_DEAD_LETTERS = 100  # of one record; more lines may be bad in a megabyte than anyone reads, and each letter has headers of its own
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bad input: beside its own errors, those for bytes that are not UTF-8 and for brackets nested a thousand deep."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from streams.formats.arrow_columns import ArrowColumns
 from streams.formats.arrow_events import ArrowSource, event_texts
 from streams.formats.arrow_messages import STREAM_START
 from streams.formats.arrow_records import ArrowReader, ArrowRows, is_arrow
-from streams.formats.decoded import MAX_DEAD_LETTERS, UNREADABLE, DeadLetter, Decoded, bounded
+from streams.formats.decoded import MAX_DEAD_LETTERS, DeadLetter, Decoded, bounded
 from streams.formats.event_checks import MAX_KEPT_BYTES, check, check_size, times
 from streams.formats.event_columns import EventColumns, Places
 from streams.formats.event_lines import EMPTY, EventLines, event_lines
@@ -33,6 +33,7 @@ from streams.formats.model_schemas import ModelSchemas
 from streams.formats.placement import SAMPLED_FETCHES, Placement, sample
 from streams.formats.read_events import ReadEvents, merged
 from streams.source_records import SourceRecords
+from streams.wire import UNREADABLE
 
 _PATIENCE = 0.125  # share of lines that may be other than they seemed, before all are looked at one by one
 

@@ -17,7 +17,7 @@ import msgspec
 from detectors.errors import EventError
 from detectors.point import Point
 from detectors.rfc3339 import parse_time
-from streams.wire import decode_points
+from streams.wire import UNREADABLE, decode_points
 
 _IN_NAMES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\n", "\r": r"\r", "\\": "\\\\"})
 _IN_MEASUREMENTS = str.maketrans({",": r"\,", " ": r"\ ", "\n": r"\n", "\r": r"\r"})
@@ -101,7 +101,7 @@ class LineWriter:
         """
         try:
             return self._quickly(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, EventError):
+        except (*UNREADABLE, EventError):
             return self.of(decode_points(value))  # tells what is wrong, and where
 
     def _quickly(self, value: bytes) -> list[Told]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detectors.errors import EventError
+from streams.wire import UNREADABLE
 
 
 class _Specification(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class Owners:
                 self._of.get(str(model), {}).pop(int(number) if isinstance(number, int) else 0, None)
                 return
             record = _DECODER.decode(value)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise EventError(f"no record of a monitor: {error}") from None
         if record.alert_id:
             self.acknowledged.add(record.alert_id)

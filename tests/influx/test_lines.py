@@ -46,7 +46,7 @@ def test_plain_numbers_travel_as_they_are() -> None:
     assert (told.line, told.final) == (b"drift,model=churn psi=1e-07,n=5,final=true 5", True)
 
 
-@pytest.mark.parametrize("fields", ['{"a":{"b":1}}', '{"a":null}', '{"a":[1]}', "[]", '{"a":1', "{a:1}"])
+@pytest.mark.parametrize("fields", ['{"a":{"b":1}}', '{"a":null}', '{"a":[1]}', "[]", '{"a":1', "{a:1}", pytest.param('{"a":' * 100_000, id="deep")])
 def test_fields_that_are_none_are_refused(fields: str) -> None:
     record = b'{"measurement":"drift","tags":{},"fields":%b,"time":5}' % fields.encode()
     with pytest.raises(EventError):

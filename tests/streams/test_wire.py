@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -187,10 +188,11 @@ def test_a_wrong_field_is_named(change: dict[str, object], path: str) -> None:
     assert refusal.value.path == path
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"[]", b"\xff", b"null"])
-def test_what_is_no_json_object_is_refused(value: bytes) -> None:
+@pytest.mark.parametrize("value", [b"{", b"[]", b"\xff", b'{"model":"\xff"}', pytest.param(b'{"model":' * 100_000, id="deep"), b"null"])
+@pytest.mark.parametrize("decode", [decode_alert, decode_version, decode_request, decode_decision, decode_points])
+def test_what_is_no_json_object_is_refused(decode: Callable[[bytes], object], value: bytes) -> None:
     with pytest.raises(EventError, match="JSON"):
-        decode_alert(value)
+        decode(value)
 
 
 def test_unknown_fields_are_ignored() -> None:
