@@ -40,7 +40,7 @@ def encode_bundle(bundle: Bundle, *, max_bytes: int) -> list[bytes]:
 def _groups(bundle: Bundle, max_bytes: int) -> list[_Items]:
     """As few as fit by the cells of their vectors, so that few have to be encoded in vain."""
     cells = [_CELL * len(counts) for counts in (*(summary.counts for summary in bundle.summaries), *(cohort.counts for cohort in bundle.cohorts))]
-    rows = [_VALUE * len(told.rows) * (6 + len(told.rows.columns)) for told in bundle.first_rows]
+    rows = [_VALUE * told.rows.cells for told in bundle.first_rows]
     sizes = np.cumsum([*cells, *rows])
     ends = np.flatnonzero(np.diff(sizes // max_bytes)) + 1
     of_cohorts, of_rows = len(bundle.summaries), len(cells)

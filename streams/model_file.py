@@ -17,8 +17,9 @@ from retrainer.skops_artifact import EstimatorError, load_estimator
 from retrainer.trainers import Model
 from retrainer.trainers.scikit_learn import of_numbers
 from retrainer.versions import Version
+from streams.unreadable import UNREADABLE
 
-UNREADABLE = (BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError)
+_NO_MODEL = (BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError)
 """What the readers of artifacts raise for a file that is none, or holds what may not be built."""
 
 
@@ -54,7 +55,7 @@ def read_model(path: Path, specification: MonitorSpecification | None = None) ->
     try:
         content, beside = path.read_bytes(), path.with_name("version.json")
         record = msgspec.json.decode(beside.read_bytes(), type=Version) if beside.is_file() else None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
     if record is not None:
         verified(content, record.digest, str(path))
@@ -63,7 +64,7 @@ def read_model(path: Path, specification: MonitorSpecification | None = None) ->
     except EstimatorError as error:
         if specification is None:
             raise SettingsError(f"{path} is no artifact of Driftwarden: {error}") from error
-    except UNREADABLE as error:
+    except _NO_MODEL as error:
         raise SettingsError(
             f"{path} is no model: expected an artifact such as model.skops, or an estimator of scikit-learn by skops.io.dump ({type(error).__name__}: {error})"
         ) from error

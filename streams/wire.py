@@ -24,9 +24,7 @@ from detectors.verdict import Evidence
 from retrainer.decision import Decision
 from retrainer.versions import Request, Version
 from streams.alert_size import fitted
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bad input: beside its own errors, those for bytes that are not UTF-8 and for brackets nested a thousand deep."""
+from streams.unreadable import UNREADABLE
 
 _Record = TypeVar("_Record", Alert, Decision, Request, Version, Point)
 SchemaName = Literal["prediction", "features", "label", "alert", "request", "decision", "version", "point"]

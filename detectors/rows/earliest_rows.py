@@ -42,6 +42,11 @@ class EarliestRows:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def cells(self) -> int:
+        """How many values it holds, those that name and order rows among them."""
+        return len(self) * (len(_BY_ROW) + len(self.columns))
+
     @staticmethod
     def of(events: EventBatch, partition: int) -> EarliestRows:
         """Predictions, or features events, of one model."""

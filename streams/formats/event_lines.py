@@ -12,7 +12,7 @@ import numpy as np
 from detectors.event_batch import Int64
 from streams.formats.decoded import DeadLetter
 from streams.source_records import SourceRecords
-from streams.wire import UNREADABLE
+from streams.unreadable import UNREADABLE
 
 EMPTY = "the record's value is empty"
 _RAW = msgspec.json.Decoder(msgspec.Raw)

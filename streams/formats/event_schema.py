@@ -21,7 +21,7 @@ from detectors.columns.irregular_features import irregular_text
 from detectors.event_batch import FEATURES, LABEL, PREDICTION, Float64
 from detectors.settings.feature import Feature
 from detectors.specification import MonitorSpecification
-from streams.wire import UNREADABLE
+from streams.unreadable import UNREADABLE
 
 KINDS = {"prediction": PREDICTION, "label": LABEL, "features": FEATURES}
 CONTROL = "time"

@@ -33,7 +33,7 @@ from streams.formats.model_schemas import ModelSchemas
 from streams.formats.placement import SAMPLED_FETCHES, Placement, sample
 from streams.formats.read_events import ReadEvents, merged
 from streams.source_records import SourceRecords
-from streams.wire import UNREADABLE
+from streams.unreadable import UNREADABLE
 
 _PATIENCE = 0.125  # share of lines that may be other than they seemed, before all are looked at one by one
 

@@ -17,7 +17,8 @@ import msgspec
 from detectors.errors import EventError
 from detectors.point import Point
 from detectors.rfc3339 import parse_time
-from streams.wire import UNREADABLE, decode_points
+from streams.unreadable import UNREADABLE
+from streams.wire import decode_points
 
 _IN_NAMES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\n", "\r": r"\r", "\\": "\\\\"})
 _IN_MEASUREMENTS = str.maketrans({",": r"\,", " ": r"\ ", "\n": r"\n", "\r": r"\r"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detectors.errors import EventError
-from streams.wire import UNREADABLE
+from streams.unreadable import UNREADABLE
 
 
 class _Specification(msgspec.Struct, frozen=True):
