@@ -66,7 +66,10 @@ def itself() -> of_board.Dashboard:
     built = board("Driftwarden: Driftwarden itself", "driftwarden-itself", told, since="now-1h")
     workers = tag_values("worker", f'r._measurement == "{MEASUREMENT}"')
     built = built.with_variable(variable("worker", "Process", "workers and retrainers, by their names", workers, several=True))
-    for panel in (_ready(), _behind(), _oldest(), _refused_now(), _lag(), _throughput(), _dead_letters(), _late(), _epoch_age(), _epochs(), _memory(), _processor()):
+    for now in (_ready(), _behind(), _oldest(), _refused_now()):
+        built = built.with_panel(now.span(5))
+    built = built.with_panel(_unreadable().span(4))
+    for panel in (_lag(), _throughput(), _dead_letters(), _late(), _epoch_age(), _epochs(), _memory(), _processor()):
         built = built.with_panel(panel)
     return built
 
@@ -113,6 +116,20 @@ def _refused_now() -> stat.Panel:
         .thresholds(limits((None, GREEN), (1, ORANGE)))
         .no_value("none")
         .display_name("since the start")
+    )
+
+
+def _unreadable() -> stat.Panel:
+    what = (
+        "Records of the topic monitors that a worker cannot read, or not work with: those models are watched by an earlier monitor, or by none. Its log names them; run the "
+        "release that wrote them, or apply the model's monitor again: driftwarden monitor apply."
+    )
+    return (
+        number("Monitors left out", what, newest("unreadable_monitors", "max"))
+        .color_scheme(by_limits())
+        .thresholds(limits((None, GREEN), (1, VERMILION)))
+        .display_name("cannot be read")
+        .decimals(0)
     )
 
 
