@@ -1,4 +1,4 @@
-"""What the retrainer says, in transactions: versions, decisions, and the state that follows from them are written together or not at all."""
+"""What is said in transactions: versions, decisions, and the state that follows from them are written together or not at all."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Record = tuple[str, bytes, bytes]
 
 
 class Announcements:
-    """Writes as the one retrainer of an installation; from then on, whoever wrote before can write no more."""
+    """Writes as the one writer of a name in an installation, such as its retrainer; from then on, whoever wrote under that name before can write no more."""
 
-    def __init__(self, connection: KafkaConnection) -> None:
+    def __init__(self, connection: KafkaConnection, writer: str = "driftwarden.retrainer") -> None:
         self._producer = KafkaProducer(
             **connection.client_arguments(),
             acks="all",
             enable_idempotence=True,
-            transactional_id=f"{connection.topic_prefix}driftwarden.retrainer",
+            transactional_id=f"{connection.topic_prefix}{writer}",
             max_request_size=4 << 20,
         )
         self._producer.init_transactions()
 
     def write(self, records: Sequence[Record]) -> None:
-        """All records, or none. An error (of the broker, or as another retrainer took over) is raised, and then nothing was written."""
+        """All records, or none. An error (of the broker, or as another writer took over) is raised, and then nothing was written."""
         self._producer.begin_transaction()
         sent = [self._producer.send(topic, key=key, value=value) for topic, key, value in records]
         self._producer.commit_transaction()

@@ -5,15 +5,18 @@ The retrainer follows: evidence against another champion is void then (`retraine
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
 from kafka import KafkaProducer
+from kafka.errors import InvalidProducerEpochError, ProducerFencedError
 
 from detectors.errors import DriftwardenError
 from retrainer.canary import canary
 from retrainer.versions import Version, champion, history, next_number
+from streams.announcements import Announcements
 from streams.connection import KafkaConnection
 from streams.unreachable import explained
 from streams.wire import encode_version
@@ -78,6 +81,38 @@ def brought(records: Sequence[Version], digest: str, *, model: str, found: Versi
     if found is None:
         return draft
     return msgspec.structs.replace(draft, trained_on=found.trained_on, parameters=found.parameters, metrics=found.metrics, provenance=found.provenance)
+
+
+@contextmanager
+def numbering(connection: KafkaConnection, model: str) -> Iterator[Callable[[Sequence[Version]], None]]:
+    """Give a version of a model its number, and announce it: what is read within is what there is when all records are written, or none of them is.
+
+    Of two who do this at once the one who began later is first, and the other one is refused, as it has not seen the number that was given meanwhile.
+
+    Raises
+    ------
+    DriftwardenError
+        If somebody else has begun meanwhile, or Kafka does not answer.
+    """
+    with explained(connection):
+        announcements = Announcements(connection, f"driftwarden.register.{model}")
+
+    def tell(records: Sequence[Version]) -> None:
+        try:
+            with explained(connection):
+                announcements.write([(connection.topics.versions, model.encode(), encode_version(record)) for record in records])
+        except DriftwardenError as error:
+            if not isinstance(error.__cause__, InvalidProducerEpochError | ProducerFencedError):
+                raise
+            raise DriftwardenError(
+                f"somebody else registers a version of '{model}' at the same moment, and yours was not announced; "
+                f"look at theirs with 'driftwarden models history {model}', then register yours again"
+            ) from error
+
+    try:
+        yield tell
+    finally:
+        announcements.close()
 
 
 def announce(connection: KafkaConnection, record: Version) -> None:

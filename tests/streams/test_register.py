@@ -19,6 +19,7 @@ from retrainer.bootstrap import bootstrap_champion
 from retrainer.registry import DigestError
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from retrainer.versions import Version
 from streams.connection import connect
 from streams.model_file import read_model
 from streams.topics import Topics
@@ -65,6 +66,29 @@ def test_the_first_version_serves_and_the_next_one_waits_for_a_word(broker: str,
     again = run("models", "register", brought, *options)
     assert isinstance(again.exception, DriftwardenError)
     assert "version 1 of 'loans' has this artifact already" in str(again.exception)
+
+
+@pytest.mark.kafka
+def test_of_two_who_register_at_the_same_moment_one_is_told_and_no_number_is_given_twice(broker: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = connect(broker, topic_prefix=topics.prefix)
+    options = ("--registry", tmp_path / "models", "--bootstrap", broker, "--prefix", topics.prefix)
+    mine, theirs = artifact(tmp_path / "mine"), estimator(tmp_path / "theirs.skops")
+    monitor = tmp_path / "monitor.yaml"
+    monitor.write_text("model: loans\nfeatures: {x: {}, y: {}}\n")
+
+    def another_comes_in_between(registry: FilesRegistry, content: bytes, record: Version) -> tuple[str, str]:
+        monkeypatch.undo()
+        told = run("models", "register", theirs, "--monitor", monitor, "--by", "bob", *options)
+        assert "version 1 of 'loans' serves" in told.stdout, told.exception
+        return registry.register(content, record)
+
+    monkeypatch.setattr(FilesRegistry, "register", another_comes_in_between)
+    refused = run("models", "register", mine, "--by", "ada", *options)
+    assert isinstance(refused.exception, DriftwardenError)
+    assert "somebody else registers a version of 'loans' at the same moment" in str(refused.exception)
+    assert [(one.version, one.status, one.by) for one in read_versions(connection)["loans"]] == [("1", "registered", "bob"), ("1", "promoted", "bob")]
+    again = run("models", "register", mine, "--by", "ada", *options)
+    assert "version 2 of 'loans' is registered" in again.stdout, again.exception
 
 
 def test_an_artifact_that_is_not_the_one_of_its_record_is_not_loaded(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from detectors.errors import SettingsError
 from retrainer.versions import champion
-from streams.by_hand import announce, brought, decided
+from streams.by_hand import brought, decided, numbering
 from streams.cli.models.by_hand import By
 from streams.cli.options import REGISTRY_HELP, Bootstrap, Prefix, results
 from streams.connection import connect
@@ -39,14 +39,15 @@ def register(
     name = model or (specification.model if specification is not None else found.record.model if found.record is not None else "")
     if not name:
         raise SettingsError("say whose version it is: --model NAME, or --monitor monitor.yaml")
-    records = read_versions(connection).get(name, [])
-    draft = brought(records, digest_of(found.content), model=name, found=found.record, by=by, at=time.time_ns() // 1_000_000)
-    uri, digest = place.register(found.content, draft)
-    registered = msgspec.structs.replace(draft, uri=uri, digest=digest)
-    serving = champion(records)
-    told = [registered] if serving is not None else [registered, decided([*records, registered], registered.version, "promoted", by=by, why=why, at=registered.at)]
+    with numbering(connection, name) as tell:
+        records = read_versions(connection).get(name, [])
+        draft = brought(records, digest_of(found.content), model=name, found=found.record, by=by, at=time.time_ns() // 1_000_000)
+        uri, digest = place.register(found.content, draft)
+        registered = msgspec.structs.replace(draft, uri=uri, digest=digest)
+        serving = champion(records)
+        told = [registered] if serving is not None else [registered, decided([*records, registered], registered.version, "promoted", by=by, why=why, at=registered.at)]
+        tell(told)
     for record in told:
-        announce(connection, record)
         place.note(record)
     if serving is None:
         place.set_alias(name, "champion", registered.version)
