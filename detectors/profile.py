@@ -5,7 +5,9 @@ A profile is made once from the training table (`detectors.references.reference`
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveFloat, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from detectors.profile_parts import unfit_part
 
 
 class Frozen(BaseModel):
@@ -141,7 +143,7 @@ class OutcomeProfile(Frozen):
     means: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     deviations: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     witnesses: tuple[str, ...] = ()
-    covariances: tuple[float, ...] = ()
+    covariances: tuple[FiniteFloat, ...] = ()
 
 
 class CorrelationProfile(Frozen):
@@ -156,7 +158,7 @@ class CorrelationProfile(Frozen):
     rows: int = Field(gt=0)
     correlations: tuple[float, ...]
     deviations: tuple[float, ...]
-    traces: tuple[float, float]
+    traces: tuple[PositiveFloat, PositiveFloat]
     largest: float = Field(gt=0)
     sum_values: tuple[float, ...]
     sum_counts: tuple[int, ...]
@@ -214,3 +216,10 @@ class Profile(Frozen):
     anomalies: AnomalyProfile | None = None
     given_others: GivenOthersProfile | None = Field(default=None, repr=False)
     error_hours: str | None = Field(default=None, repr=False, description="rows and wrong answers by hour of the week, as `hours` of a column")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Profile":
+        unfit = unfit_part(self)
+        if unfit:
+            raise ValueError(f"the parts of a profile have the sizes that follow from one another, but {unfit}; make it again with: driftwarden monitor infer FILE")
+        return self

@@ -248,6 +248,19 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _the_reference_is_of_such_columns(self) -> MonitorSpecification:
+        profile = self.reference.profile
+        if profile is None:
+            return self
+        known = [(f"feature {name!r}", feature.type, profile.features[name].kind) for name, feature in self.columns.items() if name in profile.features]
+        if profile.prediction is not None:
+            known.append(("prediction", "categorical" if self.task == "classification" else "numeric", profile.prediction.kind))
+        for what, declared, kind in known:
+            if declared != kind:
+                raise ValueError(f"the {what} is {declared}, and its profile is that of a {kind} column; make it again with: driftwarden monitor infer FILE")
+        return self
+
+    @model_validator(mode="after")
     def _correlations_have_a_reference(self) -> MonitorSpecification:
         names, profile = self.correlation, self.reference.profile
         if not names:

@@ -50,7 +50,9 @@ def _decoded_monitor(data: bytes) -> Monitor:
     if "reference" in stored.specification:
         reference = _REFERENCE.decode(stored.specification["reference"])
         plain["reference"] = {name: _profile(value) if name == "profile" else msgspec.json.decode(value) for name, value in reference.items()}
-    return Monitor(specification=MonitorSpecification.model_validate(plain, context=STORED), revision=stored.revision, effective_from=stored.effective_from)
+    specification = MonitorSpecification.model_validate(plain, context=STORED)
+    specification.false_alarms.looks(pane=specification.pane, events_per_pane=specification.events_per_pane)  # one in events has to know how many a pane holds
+    return Monitor(specification=specification, revision=stored.revision, effective_from=stored.effective_from)
 
 
 def _profile(data: msgspec.Raw) -> Profile | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from detectors.monitor import Monitor
+from streams.monitor_codec import encode_monitor
 from streams.topics import Topics
+from tests.detectors.event_samples import specification
 from tests.sasl import PASSWORD
-from tests.streams.delivery_stream import START, delivery_stream
+from tests.streams.delivery_stream import REFERENCE, START, delivery_stream
 
 pytestmark = pytest.mark.kafka
 
@@ -62,3 +67,29 @@ def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_
             assert reason in told[value]["reason"]
             assert told[value]["path"] == path
             assert told[value]["topic"] == topics.inference_events
+
+
+def test_definitions_that_can_be_decoded_and_not_be_worked_with_stop_no_worker_and_the_one_before_them_stays_in_force(broker: str, topics: Topics, tmp_path: Path):
+    cut, uncounted = (stored_definition(revision) for revision in (2, 3))
+    cut["specification"]["reference"]["profile"]["features"]["age"]["counts"].pop()
+    uncounted["specification"]["false_alarms"] = "1 per 1000 events"
+    with delivery_stream(broker, topics, tmp_path) as stream:
+        stream.apply()
+        for one in (cut, uncounted):
+            stream.send_monitor("churn", one["revision"], json.dumps(one).encode())
+        worker = stream.worker("w0")
+        stream.publish(1_000)
+        stream.finish()
+        assert stream.counted() == (stream.predictions, stream.labels)
+        printed = worker.printed
+    assert "revision 2 of 'churn' cannot be read by this release, and is left out" in printed
+    assert "features.age.counts: got 2, expected 3" in printed
+    assert "revision 3 of 'churn' cannot be read by this release, and is left out: the budget '1 per 1000 events' counts events" in printed
+    assert printed.count("revision 1 stays in force") == 2
+
+
+def stored_definition(revision: int) -> dict[str, Any]:
+    """One that is in force from the second pane on, to be spoilt."""
+    told = specification(lateness=5_000).model_copy(update={"reference": REFERENCE})
+    stored: dict[str, Any] = json.loads(encode_monitor(Monitor(specification=told, revision=revision, effective_from=START + 10_000)))
+    return stored
