@@ -14,6 +14,7 @@ from detectors.alerts.alert import Alert
 from detectors.bundle import Bundle, Cohort, Summary
 from detectors.detection.model_detection import Detected, ModelDetection
 from detectors.detection.shared_pieces import SharedPieces, name_of
+from detectors.detection.succession import Succession
 from detectors.detection.window_points import window_points
 from detectors.event_batch import NO_TIME
 from detectors.metrics.metric_points import SourceCounts, cohort_points, monitor_points, source_counts, source_points
@@ -57,6 +58,8 @@ class Detect:
         self._monitors = monitors
         self._metrics = metrics
         self._models: dict[tuple[str, int], ModelDetection] = {}
+        self._alone: set[str] = set()  # models whose revisions have to be made known to one another
+        self._changes = monitors.changes
         self._shared = SharedPieces()
         self._panels = Panels()
         self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
@@ -135,22 +138,26 @@ class Detect:
         self._unheard.discard(bundle.partition)
         packed = dict(zip(map(id, bundle.summaries), PackedCounts.of_all([summary.counts for summary in bundle.summaries]), strict=True))
         summaries, cohorts = _by_revision(bundle.summaries), _by_revision(bundle.cohorts)
-        for key in sorted(summaries.keys() | cohorts.keys()):
-            detection = self._detection(*key)
+        told = sorted(summaries.keys() | cohorts.keys())
+        for key in told:
+            self._detection(*key)
+        self._make_known()
+        for key in told:
+            detection = self._models.get(key)
             if detection is not None:
                 mine = summaries.get(key, [])
                 if bundle.generation == owner and not repeating:  # a new owner says again what it recovered and what it reads again, closed or not
                     detection.count_late(mine, offset)
                 detection.absorb(bundle.partition, [(summary, packed[id(summary)]) for summary in mine], cohorts.get(key, []))
-        for told in bundle.first_rows:
-            learning = self._detection(told.model, told.revision)
+        for rows in bundle.first_rows:
+            learning = self._detection(rows.model, rows.revision)
             if learning is not None:
-                learning.learn_from(told, bundle.partition)
+                learning.learn_from(rows, bundle.partition)
+        self._make_known()
         self._reached = max(self._reached, self._time())
         if not self._unheard:
             self._own_gaps = self._own_gaps.closed(max(time for _, _, time, _ in self._sources.values()))
         if self._reached != NO_TIME:
-            self._tell_replaced()
             for (model, _), detection in self._models.items() if self._monitors.acknowledgements else ():
                 detection.acknowledge(self._monitors.acknowledgements.get(model, {}).values())
             gaps = Gaps(tuple(span for one in (self._own_gaps, *self._gaps.values()) for span in one.spans))
@@ -176,18 +183,25 @@ class Detect:
         if (model, revision) not in self._models:
             self._models[model, revision] = ModelDetection(monitor, metrics=self._metrics, reached=self._reached)
             self._shared.enter(self._models[model, revision])
+            self._alone.add(model)
         return self._models[model, revision]
 
-    def _tell_replaced(self) -> None:
-        """A revision whose successor has been heard of judges no pane that its successor judges; labels of its predictions still come."""
-        revisions: dict[str, list[int]] = {}
-        for model, revision in sorted(self._models):
-            revisions.setdefault(model, []).append(revision)
-        for model, known in revisions.items():
-            for revision in known[:-1]:
-                starts = [monitor.effective_from for monitor in self._monitors.of(model) if monitor.revision > revision]
-                if starts:
-                    self._models[model, revision].replace(min(starts))
+    def _make_known(self) -> None:
+        """Revisions of a model know one another; those behind one that was heard of are there before anything is, so that it does not matter in which order partitions are read."""
+        if self._changes != self._monitors.changes:
+            self._changes = self._monitors.changes
+            self._alone.update(model for model, _ in self._models)
+        if not self._alone:
+            return
+        first: dict[str, int] = {}
+        for model, revision in self._models:
+            first[model] = min(first.get(model, revision), revision)
+        for model in sorted(self._alone):
+            applied = [monitor.revision for monitor in self._monitors.of(model) if monitor.revision >= first[model]]
+            known = [detection for revision in applied if (detection := self._detection(model, revision)) is not None]
+            for place, detection in enumerate(known):
+                detection.succession = Succession(detection, known[:place], known[place + 1 :])
+        self._alone.clear()
 
     def flush(self) -> DetectFlushed:
         """What is new since the last flush."""
@@ -240,6 +254,7 @@ class Detect:
         for piece in pieces:
             if not self._restored(piece):
                 self._deletions.append(Piece(piece.key, piece.covered, None))
+        self._make_known()
         for detection in self._models.values():
             detection.recovered()
         return self._end

@@ -14,6 +14,7 @@ from detectors.bundle import Cohort, FirstRows, Summary
 from detectors.detection.closed_pane import ClosedPane, Group
 from detectors.detection.learning import Learning
 from detectors.detection.shared_pieces import Name
+from detectors.detection.succession import CohortKey, Part, Succession
 from detectors.detection.watch import Judged, Watch
 from detectors.detection.window_points import RolledWindow, WindowMeasures
 from detectors.duration import format_duration
@@ -41,9 +42,6 @@ _BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane, or parts 
 
 Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
 """Open panes: start, then source partition, then version and segment."""
-
-Part = tuple[tuple[int, Group], Float64]
-"""Source partition, version and segment, and counts of a pane."""
 
 
 @dataclass(kw_only=True)
@@ -77,6 +75,8 @@ class ModelDetection:
     monitor : the revision.
     gaps : spans of event time whose records expired before they were read; panes that they touch are not complete.
     learning : the rows that its reference is to be made of; None where it has one, or a later revision has.
+    closed_until : panes that start before have closed, or are judged by later revisions.
+    succession : the other revisions of the model.
     """
 
     def __init__(self, monitor: Monitor, *, metrics: bool = True, reached: int = NO_TIME) -> None:
@@ -95,8 +95,8 @@ class ModelDetection:
         self._panes: Panes = {}
         self._waiting: dict[int, PackedTable[tuple[int, Group]]] = {}  # open panes that were not added to of late
         self._latest_waiting: PackedTable[tuple[int, Group]] | None = None
-        self._cohorts: dict[tuple[int, str], dict[int, Float64]] = {}
-        self._closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
+        self._cohorts: dict[CohortKey, dict[int, Float64]] = {}
+        self.closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
         self._heard = HeardPartitions(monitor.specification.pane) if TRAFFIC_MONITOR in monitor.specification.service.monitors else None
         self._late_after_close = 0
         self.gaps = Gaps()
@@ -104,12 +104,15 @@ class ModelDetection:
         self._found = Detected()
         self._changed_panes: set[int] = set()
         self._unsqueezed: set[int] = set()
-        self._changed_cohorts: set[tuple[int, str]] = set()
+        self._changed_cohorts: set[CohortKey] = set()
+        self._restated_panes: set[int] = set()
+        self._restated_cohorts: set[CohortKey] = set()
+        self._labelled_until = NO_TIME
         self._stepped = False
-        self._replaced_from: int | None = None
         learning = self._specification.reference.learning
         self.learning = None if learning is None else Learning(learning)
         self._said: tuple[Acknowledgement, ...] = ()
+        self.succession = Succession(self)
         self.covered = 0
 
     def absorb(self, partition: int, summaries: Iterable[tuple[Summary, PackedCounts]], cohorts: Iterable[Cohort]) -> None:
@@ -120,11 +123,13 @@ class ModelDetection:
         for summary, packed in summaries:
             if self._is_refused(summary, partition):
                 continue
-            if summary.start >= self._closed_until:
+            if not self._is_closed(summary.start):
                 if summary.start in self._waiting:
                     self._reopen(summary.start)
                 self._panes.setdefault(summary.start, {}).setdefault(partition, {})[summary.version, summary.segment] = packed
                 self._changed_panes.add(summary.start)
+                if (judged := self.succession.judge(summary.start)) is not None:
+                    judged[0].restate_pane(judged[1])
         for cohort in cohorts:
             if self._is_refused(cohort, partition):
                 continue
@@ -133,6 +138,8 @@ class ModelDetection:
                 self._cohorts[key], self._passed = {}, None  # it may be too old already
             self._cohorts[key][partition] = cohort.counts
             self._changed_cohorts.add(key)
+            for one in self.succession.later:
+                one.restate_cohort(key)
 
     def learn_from(self, told: FirstRows, partition: int) -> None:
         """Take rows that the model's reference may be made of."""
@@ -160,46 +167,56 @@ class ModelDetection:
 
     def count_late(self, summaries: Iterable[Summary], offset: int) -> None:
         """Count what comes after its pane closed; an offset that the saved state covers was counted before."""
-        late = sum(summary.start < self._closed_until for summary in summaries)
-        if late and offset >= self.covered:
-            self._late_after_close += late
+        for summary in summaries:
+            if self._is_closed(summary.start):
+                judged = self.succession.judge(summary.start)
+                (self if judged is None else judged[0]).count_one_late(offset)
+
+    def count_one_late(self, offset: int) -> None:
+        """Count what comes after its pane closed here."""
+        if offset >= self.covered:
+            self._late_after_close += 1
             self._stepped = True
 
     def is_due(self, time: int) -> bool:
         """Whether `advance` may find anything to do that it did not at the last time: most times are in the same pane as the one before."""
         horizon = self._horizon(time - self._specification.lateness)
-        return self._passed != (self._closed_at(time), horizon // COHORT, self._replaced_from, self._said)
+        return self._passed != (self._closed_at(time), horizon // COHORT, self.succession.replaced_from, self._said)
 
     def advance(self, time: int) -> Walking[None]:
         """Close the panes that every source partition has passed by a time, before lateness is taken off."""
         watermark = time - self._specification.lateness
         length = self._specification.pane
-        closing = sorted(start for start in (*self._panes, *self._waiting) if start + length <= watermark)
+        passed = {start for start in (*self._panes, *self._waiting) if start + length <= watermark}
+        handed = self.succession.handed()
+        closing = sorted({start for start in passed if self.succession.judge(start) is None} | {start for start in handed if start + length <= watermark})
         if closing:
-            yield from self._close([self._taken(start) for start in closing])
-            self._found.gone += [("pane", start) for start in closing]
-            self._changed_panes.difference_update(closing)
+            yield from self._close([self._taken(start, self.succession.parts(handed.get(start, ()))) for start in closing])
+            self._let_go(start for start in closing if start in passed)
             self._stepped = True
-        self._closed_until = max(self._closed_until, self._closed_at(time))
+        self._let_go([start for start in passed if self.succession.judge(start) is not None and self._is_closed(start)])
+        replaced_from = self.succession.replaced_from
+        self.closed_until = max(self.closed_until, self._closed_at(time))
         self._tell_learnt()
-        self._tell_windows(self._closed_until, measured=self._watch.measured)
-        self._pass_time(self._closed_until if self._replaced_from is None else min(self._closed_until, self._replaced_from))
-        if self._replaced_from is not None and self._closed_until >= self._replaced_from:
-            resolved = self._watch.close(self._replaced_from)
+        self._tell_windows(self.closed_until, measured=self._watch.measured)
+        self._pass_time(self.closed_until if replaced_from is None else min(self.closed_until, replaced_from))
+        if replaced_from is not None and self.closed_until >= replaced_from:
+            resolved = self._watch.close(replaced_from)
             self._found.alerts += resolved
             self._stepped |= bool(resolved)
-        horizon = self._horizon(watermark)
-        for key in [key for key in self._cohorts if key[0] <= horizon]:
+        horizon = self._labelled_until = self._horizon(watermark)
+        others = *self.succession.earlier, *self.succession.later
+        for key in [key for key in self._cohorts if key[0] <= horizon and not any(one.still_labels(key) for one in others)]:
             del self._cohorts[key]
             self._changed_cohorts.discard(key)
             self._found.gone.append(("cohort", *key))
-        self._passed = self._closed_at(time), horizon // COHORT, self._replaced_from, self._said
+        self._passed = self._closed_at(time), horizon // COHORT, replaced_from, self._said
 
     def _tell_learnt(self) -> None:
         """Make the reference, once its rows are all there; told again by whoever takes over before a revision has it."""
         if self.learning is None or self.learning.told:
             return
-        rows = self.learning.complete(self._closed_until)
+        rows = self.learning.complete(self.closed_until)
         if rows is not None:
             self.learning.told = True
             self._found.learnt.append(Learnt(model=self.monitor.model, revision=self.monitor.revision, specification=with_stream_profile(self._specification, rows)))
@@ -212,10 +229,8 @@ class ModelDetection:
         return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
 
     def _close(self, panes: list[ClosedPane]) -> Walking[None]:
-        watched = [pane for pane in panes if self._replaced_from is None or pane.start < self._replaced_from]
         measured = self._watch.measured
-        taken = yield from self._watch.take(watched, self._said)
-        for judged in [*taken, *(Judged(pane, pane.total(), measured=self._watch.measured) for pane in panes[len(watched) :])]:
+        for judged in (yield from self._watch.take(panes, self._said)):
             self._found.alerts += judged.alerts
             if self._metrics:
                 self._tell_windows(judged.pane.start, measured=measured)  # of those that ended before this pane
@@ -250,7 +265,8 @@ class ModelDetection:
     def _tell_windows(self, until: int, *, measured: bool) -> None:
         for length, window in self._windows.items():
             completed = window.completed(until)
-            if completed is not None:
+            self._stepped |= completed is not None
+            if completed is not None and not self._is_cut_off(completed[0]):
                 at, parts = completed
                 supporting = self._supporting(parts)
                 if supporting is not None:  # in the order of the windows, since what was said of the one before counts
@@ -258,11 +274,14 @@ class ModelDetection:
                 supported, name = self._supported.get(length), format_duration(length)
                 rolled = RolledWindow(measures=self._measures, at=at, window=name, parts=parts, measured=measured, supporting=supporting, supported=supported)
                 self._found.windows.append(rolled)
-                self._stepped = True
         for kept in (self._segments, self._objectives):
             told = [] if kept is None else kept.completed(until)
-            self._found.points += told
+            self._found.points += [point for point in told if not self._is_cut_off(point.time)]
             self._stepped |= bool(told)
+
+    def _is_cut_off(self, at: int) -> bool:
+        """Whether a step that ends then is one in which a later revision took over, which tells it."""
+        return self.succession.replaced_from is not None and at > self.succession.replaced_from
 
     def _supporting(self, parts: PartsOfWindow) -> Supporting | None:
         """Rows of the reference that estimates of a window rest on; None without estimates."""
@@ -286,17 +305,11 @@ class ModelDetection:
         """Points, alerts and state since the last flush."""
         found, self._found = self._found, Detected()
         self.covered = max(self.covered, covered)
-        for start in sorted(self._changed_panes):
-            partitions = self._panes[start]
-            found.changed.append(("pane", start))
-            if self._metrics:
-                for (version, segment), counts in sorted(_merged(partitions).items()):
-                    found.points.append(pane_point(self._layout, start, version, segment, counts, final=False, complete=self._is_complete(start)))
-        for key in sorted(self._changed_cohorts):
-            found.changed.append(("cohort", *key))
-            if self._metrics:
-                counts = np.asarray(sum(counts for _, counts in sorted(self._cohorts[key].items())))
-                found.cohorts.append(RestatedCohort(layout=self._layout, start=key[0], version=key[1], counts=counts))
+        found.changed += [("pane", start) for start in sorted(self._changed_panes)] + [("cohort", *key) for key in sorted(self._changed_cohorts)]
+        if self._metrics:
+            found.points += self._provisional()
+            cohorts = ((key, self.succession.cohort(key)) for key in sorted(self._changed_cohorts | self._restated_cohorts))
+            found.cohorts += [RestatedCohort(layout=self._layout, start=start, version=version, counts=counts) for (start, version), counts in cohorts if counts is not None]
         for length, window in self._windows.items():
             whole, gone = window.changes()
             found.pieces += [Piece(self._key("window", length, begin), self.covered, part) for begin, part in whole.items()]
@@ -309,7 +322,17 @@ class ModelDetection:
             found.pieces.append(Piece(self._key("model"), self.covered, self._state()))  # restored ahead of the manifest, it reaches further
         self._squeeze()
         self._changed_panes, self._changed_cohorts, self._stepped = set(), set(), False
+        self._restated_panes, self._restated_cohorts = set(), set()
         return found
+
+    def _provisional(self) -> Iterable[Point]:
+        """Traffic so far of the open panes that were added to since the last flush, here or by earlier revisions."""
+        handed = self.succession.handed() if self.succession.earlier else {}
+        for start in sorted(self._changed_panes | (self._restated_panes & handed.keys())):
+            if self.succession.judge(start) is None or start in handed:
+                groups = _added_up([*self.parts_of(start), *self.succession.parts(handed.get(start, ()))])
+                for (version, segment), counts in sorted(groups.items()):
+                    yield pane_point(self._layout, start, version, segment, counts, final=False, complete=self._is_complete(start))
 
     def _squeeze(self) -> None:
         """Panes that were not added to since the last flush wait for their end, most of them for the whole lateness."""
@@ -326,20 +349,56 @@ class ModelDetection:
         for (partition, group), counts in self._waiting.pop(start).dense().items():
             partitions.setdefault(partition, {})[group] = PackedCounts.of(counts)
 
-    def _taken(self, start: int) -> ClosedPane:
-        """A pane that closes."""
-        parts = _parts(self._panes.pop(start)) if start in self._panes else [*self._waiting.pop(start).dense().items()]
+    def _taken(self, start: int, handed: list[Part]) -> ClosedPane:
+        """A pane that closes, with what earlier revisions have counted in it; these keep it until it is theirs to let go."""
+        parts = [*self.parts_of(start), *handed]
         return ClosedPane(start, _added_up(parts), self._heard is None or self._is_whole(start, parts, self._heard))
+
+    def _let_go(self, starts: Iterable[int]) -> None:
+        for start in starts:
+            self._panes.pop(start, None)
+            self._waiting.pop(start, None)
+            self._changed_panes.discard(start)
+            self._found.gone.append(("pane", start))
+
+    def _is_closed(self, start: int) -> bool:
+        """Whether whoever judges a pane has closed it."""
+        judged = self.succession.judge(start)
+        return start < self.closed_until if judged is None else judged[1] < judged[0].closed_until
+
+    @property
+    def open_panes(self) -> list[int]:
+        """Starts, in their order."""
+        return sorted((*self._panes, *self._waiting))
+
+    def parts_of(self, start: int) -> list[Part]:
+        """What is counted in an open pane; nothing where there is none."""
+        if start in self._panes:
+            return _parts(self._panes[start])
+        return [*self._waiting[start].dense().items()] if start in self._waiting else []
+
+    def cohort_counts(self, key: CohortKey) -> Float64 | None:
+        """Sum of a cohort over the source partitions; None where there is none."""
+        counts = self._cohorts.get(key)
+        return None if counts is None else np.asarray(sum(part for _, part in sorted(counts.items())))
+
+    def still_labels(self, key: CohortKey) -> bool:
+        """Whether there is such a cohort, and labels of it may come."""
+        return key in self._cohorts and key[0] > self._labelled_until
+
+    def restate_pane(self, start: int) -> None:
+        """An earlier revision has counted in a pane that is judged here."""
+        self._restated_panes.add(start)
+
+    def restate_cohort(self, key: CohortKey) -> None:
+        """An earlier revision has counted in a cohort."""
+        self._restated_cohorts.add(key)
 
     def _is_whole(self, start: int, parts: Iterable[Part], heard: HeardPartitions) -> bool:
         predictions: dict[int, float] = {}
         for (partition, _), counts in parts:
             predictions[partition] = predictions.get(partition, 0.0) + self._layout.traffic(counts, "predictions")
         return heard.all_there(start, predictions) and self._is_complete(start)
-
-    def replace(self, at: int) -> None:
-        """A later revision judges panes from a time on: here they are only counted, and alerts that are open then are resolved."""
-        self._replaced_from = at
 
     def acknowledge(self, said: Iterable[Acknowledgement]) -> None:
         """What was said of alerts of the model, all of it: each word counts once, from its time on."""
@@ -350,7 +409,7 @@ class ModelDetection:
 
     def _state(self) -> dict[str, Any]:
         return {
-            "closed_until": self._closed_until,
+            "closed_until": self.closed_until,
             "late_after_close": self._late_after_close,
             "windows": {str(length): window.state() for length, window in self._windows.items()},
             "segments": None if self._segments is None else self._segments.state(),
@@ -392,7 +451,7 @@ class ModelDetection:
                 self.learning.restore(int(rest[0]), value)
         else:
             self.covered = piece.covered
-            self._closed_until = max(self._closed_until, value["closed_until"])
+            self.closed_until = max(self.closed_until, value["closed_until"])
             self._late_after_close = value["late_after_close"]
             for length, window in self._windows.items():
                 window.restore(value["windows"][str(length)])
@@ -410,14 +469,9 @@ class ModelDetection:
         for window in self._windows.values():
             window.restored()
         for panes in (self._panes, self._waiting):
-            for start in [start for start in panes if start < self._closed_until]:
+            for start in [start for start in panes if start < self.closed_until and self._is_closed(start)]:
                 del panes[start]
                 self._found.gone.append(("pane", start))
-
-
-def _merged(partitions: dict[int, dict[Group, PackedCounts]]) -> dict[Group, Float64]:
-    """Sum over source partitions, in their order, so that every reader gets the same bits."""
-    return _added_up(_parts(partitions))
 
 
 def _parts(partitions: dict[int, dict[Group, PackedCounts]]) -> list[Part]:
@@ -425,6 +479,7 @@ def _parts(partitions: dict[int, dict[Group, PackedCounts]]) -> list[Part]:
 
 
 def _added_up(parts: Iterable[Part]) -> dict[Group, Float64]:
+    """Sum over source partitions, in their order, so that every reader gets the same bits."""
     groups: dict[Group, Float64] = {}
     for (_, group), counts in sorted(parts, key=lambda part: part[0][0]):
         groups[group] = groups[group] + counts if group in groups else counts

@@ -43,11 +43,17 @@ class Stream:
     """A detect stage that is told pane by pane."""
 
     def __init__(self, *monitors: Monitor) -> None:
-        self._digests = {monitor.revision: monitor.specification.digest for monitor in monitors}
-        self.stage = Detect(Monitors(monitors))
+        self._monitors, self._digests = Monitors(), dict[int, str]()
+        for monitor in monitors:
+            self.apply(monitor)
+        self.stage = Detect(self._monitors)
         self.alerts: list[Alert] = []
         self.points: list[Point] = []
         self._told = 0
+
+    def apply(self, monitor: Monitor) -> None:
+        self._monitors.add(monitor)
+        self._digests[monitor.revision] = monitor.specification.digest
 
     def pane(self, number: int, told: Iterable[tuple[int, str, np.ndarray]], digest: str = "") -> list[Alert]:
         """Revision, version and counts of each summary; the alert records that come of it."""
@@ -63,26 +69,28 @@ class Stream:
         return list(flushed.alerts)
 
 
-def test_a_replaced_revision_is_resolved_once_and_judges_no_label_that_comes_later():
+def test_a_replaced_revision_is_resolved_once_and_the_one_that_follows_judges_labels_of_its_predictions():
     after = JUDGED.model_copy(update={"alerts": Alerts(floors=Floors(rate=0.05))})
     stream, random = Stream(Monitor(specification=JUDGED), Monitor(specification=after, revision=2, effective_from=60 * PANE)), np.random.default_rng(0)
     for pane in range(60):
         stream.pane(pane, [(1, "1", counts_of(200, errors=random.binomial(100, 0.1 if pane < 40 else 0.4), labelled=100))])
-    assert [alert.status for alert in stream.alerts] == ["opened"]
+    opened, resolved = stream.alerts
+    assert (opened.status, resolved.status, resolved.alert_id, resolved.updated_at) == ("opened", "resolved", opened.alert_id, 60 * PANE)
+    assert opened.opened_at < 60 * PANE
     points = len(stream.points)
     for pane in range(60, 120):
         stream.pane(pane, [(1, "1", counts_of(errors=40, labelled=100)), (2, "1", counts_of(200))])
-    (resolved,) = stream.alerts[1:]
-    assert (resolved.alert_id, resolved.status, resolved.updated_at) == (stream.alerts[0].alert_id, "resolved", 60 * PANE)
+    (again,) = stream.alerts[2:]
+    assert (again.status, [monitor.name for monitor in again.monitors], again.opened_at > 60 * PANE) == ("opened", ["error_rate"], True)
     judged = [point for point in stream.points[points:] if point.measurement == "monitor" and point.tags["monitor"] == "error_rate"]
     assert len({point.time for point in judged}) == len(judged)  # one revision speaks for the model
 
 
-def test_an_alert_of_a_revision_that_nobody_has_followed_yet_is_not_resolved_before_it_opened():
-    after = Monitor(specification=JUDGED.model_copy(update={"alerts": Alerts(floors=Floors(rate=0.05))}), revision=2, effective_from=30 * PANE)
-    stream, random = Stream(Monitor(specification=JUDGED), after), np.random.default_rng(1)
+def test_an_alert_of_a_revision_whose_successor_becomes_known_late_is_not_resolved_before_it_opened():
+    stream, random = Stream(Monitor(specification=JUDGED)), np.random.default_rng(1)
     for pane in range(60):
         stream.pane(pane, [(1, "1", counts_of(200 if pane < 30 else 0, errors=random.binomial(100, 0.1 if pane < 40 else 0.5), labelled=100))])
+    stream.apply(Monitor(specification=JUDGED.model_copy(update={"alerts": Alerts(floors=Floors(rate=0.05))}), revision=2, effective_from=30 * PANE))
     stream.pane(60, [(2, "1", counts_of(200))])
     opened, resolved = stream.alerts
     assert resolved.status == "resolved"
