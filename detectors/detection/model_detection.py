@@ -108,6 +108,7 @@ class ModelDetection:
         self._restated_panes: set[int] = set()
         self._restated_cohorts: set[CohortKey] = set()
         self._labelled_until = NO_TIME
+        self._began: int | None = None  # start of the first pane that closed with predictions
         self._stepped = False
         learning = self._specification.reference.learning
         self.learning = None if learning is None else Learning(learning)
@@ -199,9 +200,10 @@ class ModelDetection:
         self.closed_until = max(self.closed_until, self._closed_at(time))
         self._tell_learnt()
         self._tell_windows(self.closed_until, measured=self._watch.measured)
-        self._pass_time(self.closed_until if replaced_from is None else min(self.closed_until, replaced_from))
-        if replaced_from is not None and self.closed_until >= replaced_from:
-            resolved = self._watch.close(replaced_from)
+        watched_until, followed_from = self.succession.watched(time)
+        self._pass_time(watched_until)
+        if followed_from is not None:
+            resolved = self._watch.close(followed_from)
             self._found.alerts += resolved
             self._stepped |= bool(resolved)
         horizon = self._labelled_until = self._horizon(watermark)
@@ -225,6 +227,17 @@ class ModelDetection:
         """Cohorts that begin then or before get no more labels."""
         return watermark - COHORT - self._specification.labels.timeout
 
+    def closes_until(self, time: int) -> int:
+        """Panes that start before have closed once `advance` has been told of a time."""
+        return max(self.closed_until, self._closed_at(time))
+
+    @property
+    def began(self) -> int | None:
+        """Start of the first pane with predictions, closed or open; None while there was none."""
+        if self._began is not None:
+            return self._began
+        return next((start for start in self.open_panes if any(self._layout.traffic(counts, "predictions") > 0 for _, counts in self.parts_of(start))), None)
+
     def _closed_at(self, time: int) -> int:
         return (time - self._specification.lateness) // self._specification.pane * self._specification.pane
 
@@ -232,6 +245,8 @@ class ModelDetection:
         measured = self._watch.measured
         for judged in (yield from self._watch.take(panes, self._said)):
             self._found.alerts += judged.alerts
+            if self._began is None and self._layout.traffic(judged.total, "predictions") > 0:
+                self._began = judged.pane.start
             if self._metrics:
                 self._tell_windows(judged.pane.start, measured=measured)  # of those that ended before this pane
                 self._measure(judged)
@@ -411,6 +426,7 @@ class ModelDetection:
         return {
             "closed_until": self.closed_until,
             "late_after_close": self._late_after_close,
+            "began": self._began,
             "windows": {str(length): window.state() for length, window in self._windows.items()},
             "segments": None if self._segments is None else self._segments.state(),
             "objectives": None if self._objectives is None else self._objectives.state(),
@@ -453,6 +469,7 @@ class ModelDetection:
             self.covered = piece.covered
             self.closed_until = max(self.closed_until, value["closed_until"])
             self._late_after_close = value["late_after_close"]
+            self._began = value.get("began", None if value["watch"]["version"] is None else self.monitor.effective_from)  # an earlier release did not say it
             for length, window in self._windows.items():
                 window.restore(value["windows"][str(length)])
             if self._segments is not None:

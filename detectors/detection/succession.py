@@ -41,6 +41,13 @@ class Revision(Protocol):
     def open_panes(self) -> Sequence[int]:
         """Starts, in their order."""
 
+    @property
+    def began(self) -> int | None:
+        """Start of the first pane with predictions, closed or open; None while there was none."""
+
+    def closes_until(self, time: int) -> int:
+        """Panes that start before have closed once event time has come so far."""
+
     def parts_of(self, start: int) -> list[Part]:
         """Of an open pane; nothing where there is none."""
 
@@ -50,8 +57,11 @@ class Revision(Protocol):
     def still_labels(self, key: CohortKey) -> bool:
         """Whether there is such a cohort, and labels of it may come."""
 
+    def count_one_late(self, offset: int) -> None:
+        """Count what comes after its pane closed here."""
+
     def restate_pane(self, start: int) -> None:
-        """Others have counted in a pane that is judged here."""
+        """An earlier revision has counted in a pane that is judged here."""
 
     def restate_cohort(self, key: CohortKey) -> None:
         """An earlier revision has counted in a cohort."""
@@ -85,6 +95,18 @@ class Succession:
             if into >= one.monitor.effective_from or start >= one.monitor.effective_from:
                 return one, into
         return None
+
+    def watched(self, time: int) -> tuple[int, int | None]:
+        """Up to when this revision tells of silences and keeps its alerts, and since when a later one has predictions to judge; None as long as none has.
+
+        Who stops predicting before a new revision has had any prediction is silent, and only the one before knows since when.
+        """
+        mine = self._mine.closes_until(time)
+        if self.replaced_from is None:
+            return mine, None
+        passed = min(mine, *(one.closes_until(time) for one in self.later))
+        followed_from = min((began for one in self.later if (began := one.began) is not None and began < passed), default=None)
+        return max(min(mine, self.replaced_from), passed if followed_from is None else followed_from), followed_from
 
     def handed(self) -> dict[int, list[tuple[Revision, int]]]:
         """Open panes of earlier revisions, by the pane that they go into here, where that is open, too."""

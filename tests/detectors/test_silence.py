@@ -146,6 +146,18 @@ def test_an_acknowledged_silence_is_resolved_and_not_told_again() -> None:
     assert resolved.acknowledged is not None
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_model_that_stops_before_a_new_revision_had_any_prediction_is_told_to_be_silent_until_it_has(at_once: bool) -> None:
+    after = STATED.model_copy(update={"max_groups": 7})
+    monitors = Monitors([Monitor(specification=STATED), Monitor(specification=after, revision=2, effective_from=10 * MINUTE)])
+    stage, alerts = Detect(monitors), []
+    back = replace(bundle(3, (), 32 * MINUTE, after), summaries=tuple(replace(one, revision=2) for one in bundle(3, range(30 * MINUTE, 32 * MINUTE, PANE), 0, after).summaries))
+    for number, told in enumerate((bundle(1, range(0, 9 * MINUTE, PANE), 9 * MINUTE, STATED), *([] if at_once else [bundle(2, (), 25 * MINUTE, STATED)]), back)):
+        stage.absorb(told, number)
+        alerts += stage.flush().alerts
+    assert [(alert.status, alert.updated_at) for alert in alerts] == [("opened", 11 * MINUTE), ("resolved", 30 * MINUTE)]
+
+
 def alarms_of(starts: np.ndarray) -> tuple[int, float]:
     """How often a model that makes such pauses is told to be silent, and the threshold in minutes at its end."""
     silence, alarms, heard = Silence(BANK, floor=5 * MINUTE), 0, Heard()
