@@ -47,6 +47,11 @@ class KafkaConnection(BaseSettings):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password; set DRIFTWARDEN_SASL_MECHANISM and the others")
         if any(given) and not wanted:
             raise ValueError(f"SASL settings were given, but security_protocol is {self.security_protocol}, which ignores them; set DRIFTWARDEN_SECURITY_PROTOCOL to SASL_SSL")
+        files = [name for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile") if getattr(self, name) is not None]
+        if files and not self.uses_tls:
+            raise ValueError(f"{files[0]} was given, but security_protocol is {self.security_protocol}, which ignores it; set DRIFTWARDEN_SECURITY_PROTOCOL to SSL or SASL_SSL")
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise ValueError("ssl_keyfile was given without the certificate that it is of; set DRIFTWARDEN_SSL_CERTFILE, too")
         return self
 
     @property
@@ -60,13 +65,31 @@ class KafkaConnection(BaseSettings):
         return self.security_protocol.endswith("SSL")
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """The TLS context; None for a connection in the clear."""
+        """The TLS context; None for a connection in the clear.
+
+        Raises
+        ------
+        SettingsError
+            If a file of it cannot be read, is none of its kind, or has another password.
+        """
         if not self.uses_tls:
             return None
-        context = ssl.create_default_context(cafile=str(self.ssl_cafile) if self.ssl_cafile else None)
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+            _require_readable(name, getattr(self, name))
+        try:
+            context = ssl.create_default_context(cafile=self.ssl_cafile)
+        except ssl.SSLError as error:
+            raise SettingsError(f"DRIFTWARDEN_SSL_CAFILE: {self.ssl_cafile} holds no certificate that can be read{_reason(error)}; expected PEM") from error
         if self.ssl_certfile is not None:
-            password = self.ssl_password.get_secret_value() if self.ssl_password else None
-            context.load_cert_chain(str(self.ssl_certfile), str(self.ssl_keyfile) if self.ssl_keyfile else None, password)
+            password = self.ssl_password.get_secret_value() if self.ssl_password else ""  # without one OpenSSL would ask at the terminal
+            try:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password)
+            except ssl.SSLError as error:
+                key = self.ssl_keyfile or self.ssl_certfile
+                raise SettingsError(
+                    f"DRIFTWARDEN_SSL_CERTFILE: {self.ssl_certfile} with the key in {key} cannot be used{_reason(error)}; "
+                    "expected PEM, the key being that of the certificate, and its password, if it has one, in DRIFTWARDEN_SSL_PASSWORD"
+                ) from error
         return context
 
     def client_arguments(self) -> dict[str, Any]:
@@ -81,6 +104,19 @@ class KafkaConnection(BaseSettings):
                 "sasl_plain_password": self.sasl_password.get_secret_value(),
             }
         return arguments
+
+
+def _require_readable(name: str, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise SettingsError(f"DRIFTWARDEN_{name.upper()}: {path} cannot be read: {error.strerror}") from error
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return f" ({error.reason.lower().replace('_', ' ')})" if error.reason else ""  # a password that does not open the key has none
 
 
 def connect(bootstrap: str | None = None, *, topic_prefix: str | None = None) -> KafkaConnection:
