@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from detectors.errors import SettingsError
+from streams.refusals import client_that_tells
 from streams.topics import Topics
 
 
@@ -93,7 +94,11 @@ class KafkaConnection(BaseSettings):
         return context
 
     def client_arguments(self) -> dict[str, Any]:
-        """Keyword arguments for any client of kafka-python or aiokafka: both use the same names. Holds secrets: do not log it."""
+        """Keyword arguments for any client of kafka-python, which then tells of a refusal at once. Holds secrets: do not log it."""
+        return self.asyncio_arguments() | {"kafka_client": client_that_tells}
+
+    def asyncio_arguments(self) -> dict[str, Any]:
+        """Keyword arguments for any client of aiokafka. Holds secrets: do not log it."""
         arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap.split(","), "security_protocol": self.security_protocol}
         if self.uses_tls:
             arguments["ssl_context"] = self.ssl_context()

@@ -37,9 +37,9 @@ class MonitorsReader:
     async def start(self) -> None:
         """Connect, and read what is there."""
         topic = self._connection.topics.monitors
-        self._consumer = AIOKafkaConsumer(**self._connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest")
+        self._consumer = AIOKafkaConsumer(**self._connection.asyncio_arguments(), enable_auto_commit=False, auto_offset_reset="earliest")
         await self._consumer.start()
-        self._ends = AIOKafkaConsumer(**self._connection.client_arguments(), enable_auto_commit=False)
+        self._ends = AIOKafkaConsumer(**self._connection.asyncio_arguments(), enable_auto_commit=False)
         await self._ends.start()
         self._tp = TopicPartition(topic, 0)
         self._consumer.assign([self._tp])

@@ -28,7 +28,7 @@ async def read_state(connection: KafkaConnection, topic: str, partition: int) ->
         If the topic stops answering before its end.
     """
     tp = TopicPartition(topic, partition)
-    consumer = AIOKafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=2**24)
+    consumer = AIOKafkaConsumer(**connection.asyncio_arguments(), enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=2**24)
     await consumer.start()
     try:
         consumer.assign([tp])
@@ -73,7 +73,7 @@ async def partition_counts(connection: KafkaConnection, topics: list[str]) -> di
     SettingsError
         If one of them does not exist.
     """
-    admin = AIOKafkaAdminClient(**connection.client_arguments())
+    admin = AIOKafkaAdminClient(**connection.asyncio_arguments())
     await admin.start()
     try:
         counts = {described["topic"]: len(described["partitions"]) for described in await admin.describe_topics(topics)}

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from streams.broker import free_port, running_broker
+from streams.broker import running_broker
 from streams.topics import Topics, create_topics
 from tests.mlflow_server import running_mlflow
-from tests.sasl import environment_of, sasl_listener
+from tests.secured import SecuredKafka
 
 # The same examples in every run: a run that fails says something of the change that was made. `--hypothesis-profile=default` looks for new ones.
 # No deadline, since how long an example takes says more of what else the machine does.
@@ -31,22 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def sasl_port() -> int:
-    """Where `broker` listens for those who have a password."""
-    return free_port()
+def secured(tmp_path_factory: pytest.TempPathFactory) -> SecuredKafka:
+    """Where `broker` listens for those who have a password or a certificate, and what they are told; for use beside `broker`."""
+    return SecuredKafka(tmp_path_factory.mktemp("secured"))
 
 
 @pytest.fixture(scope="session")
-def broker(sasl_port: int) -> Iterator[str]:
+def broker(secured: SecuredKafka) -> Iterator[str]:
     """Bootstrap address of a real Kafka; a broker that cannot start is a failure, never a skip."""
-    with running_broker(sasl_listener(sasl_port)) as bootstrap:
+    with running_broker(secured.properties()) as bootstrap:
+        secured.add_users(bootstrap)
         yield bootstrap
-
-
-@pytest.fixture
-def sasl_environment(broker: str, sasl_port: int) -> dict[str, str]:
-    """What a process has to be told to reach `broker` with a password."""
-    return environment_of(sasl_port)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The page of process settings has every variable, with its default, and its example is a connection."""
+"""The page of process settings has every variable, with its default, and its examples are connections."""
 
 from __future__ import annotations
 
@@ -36,14 +36,16 @@ def test_every_variable_is_described_with_its_default(kind: type[BaseSettings], 
             assert told == ("–" if default in {None, ""} else f"`{default}`"), field
 
 
-def test_the_example_is_a_connection_and_what_it_prints_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+@pytest.mark.parametrize(("example", "protocol", "brokers"), [(0, "SASL_SSL", 2), (1, "SSL", 1)])
+def test_an_example_is_a_connection_and_what_it_prints_has_no_password(example: int, protocol: str, brokers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)[example]
     for name, value in re.findall(r"^export (\w+)=(\S+)", block, re.MULTILINE):
         monkeypatch.setenv(name, "lovelace" if name.endswith("PASSWORD") else value)
     connection = connect()
-    assert (connection.security_protocol, connection.uses_tls, len(connection.bootstrap.split(","))) == ("SASL_SSL", True, 2)
-    assert connection.sasl_password is not None
-    assert connection.sasl_password.get_secret_value() == "lovelace"
+    assert (connection.security_protocol, connection.uses_tls, len(connection.bootstrap.split(","))) == (protocol, True, brokers)
+    secret = connection.sasl_password or connection.ssl_password
+    assert secret is not None
+    assert secret.get_secret_value() == "lovelace"
     assert "lovelace" not in repr(connection)
 
 

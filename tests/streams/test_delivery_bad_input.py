@@ -12,7 +12,7 @@ from detectors.monitor import Monitor
 from streams.monitor_codec import encode_monitor
 from streams.topics import Topics
 from tests.detectors.event_samples import specification
-from tests.sasl import PASSWORD
+from tests.secured import PASSWORD, SecuredKafka
 from tests.streams.delivery_stream import REFERENCE, START, delivery_stream
 
 pytestmark = pytest.mark.kafka
@@ -38,11 +38,11 @@ BAD: dict[str, tuple[bytes | None, str, str]] = {
 }
 
 
-def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_counted(broker: str, topics: Topics, tmp_path: Path, sasl_environment: dict[str, str]):
+def test_bad_input_is_dead_lettered_with_its_reason_and_its_good_neighbours_are_counted(broker: str, topics: Topics, tmp_path: Path, secured: SecuredKafka):
     with delivery_stream(broker, topics, tmp_path) as stream:
         stream.apply()
         stream.send_monitor("churn", 2, b'{"revision": 2, "effective_from": 0, "specification": {"model": "churn", "foresight": true}}')
-        worker = stream.worker("w0", environment={**sasl_environment, "LOG_LEVEL": "DEBUG"})  # with a password, as many clusters ask for one: it costs no worker more
+        worker = stream.worker("w0", environment={**secured.with_password(), "LOG_LEVEL": "DEBUG"})  # with a password, as many clusters ask for one: it costs no worker more
         for place, (value, _, _) in enumerate(BAD.values()):
             neighbours = 0 if value is None or b"\n" in value else 2
             lines = [GOOD % (10 * place + neighbour) for neighbour in range(neighbours)]
