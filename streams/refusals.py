@@ -37,23 +37,27 @@ def is_refusal(error: BaseException) -> bool:
 
 def _made_with_whole_answers(made: Callable[[Any], None], transport: Any) -> None:
     """Have a last answer read before the end that follows it: a broker says why it refuses and hangs up, and a transport that finds both forgets the answer."""
-    receive = transport._sock_recv
+    receive = getattr(transport, "_sock_recv", None)
 
     def answer_first() -> tuple[bytes, Exception | None]:
         answer, error = receive()
         return answer, None if answer else error
 
-    transport._sock_recv = answer_first
+    if receive is not None:
+        transport._sock_recv = answer_first
     made(transport)
 
 
 def client_that_tells(**given: Any) -> Any:
     """kafka-python's network client, for its option ``kafka_client``: to be made with it fails with the refusal, and leaves no thread behind.
 
-    Only until a broker has answered: whoever was let in once waits as before when a password changes. See docs/adr/0049-a-refusal-is-told-at-once.md.
+    Only until a broker has answered: whoever was let in once waits as before when a password changes. A release of the client that lacks what is watched here is taken as it is: a
+    refusal is then told when its time is up. See docs/adr/0049-a-refusal-is-told-at-once.md.
     """
     client = KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**given)
-    manager = client._manager
+    manager = getattr(client, "_manager", None)
+    if not (hasattr(manager, "bootstrap") and hasattr(manager, "get_connection")):
+        return client
     bootstrap, get_connection = manager.bootstrap, manager.get_connection
     refusals: dict[object, Exception] = {}
 
@@ -66,8 +70,9 @@ def client_that_tells(**given: Any) -> Any:
                 refusals[node] = error
 
         connection = get_connection(node, *arguments, **options)
-        connection.init_future.add_errback(remember)
-        connection.connection_made = partial(_made_with_whole_answers, connection.connection_made)
+        if hasattr(connection, "init_future") and hasattr(connection, "connection_made"):
+            connection.init_future.add_errback(remember)
+            connection.connection_made = partial(_made_with_whole_answers, connection.connection_made)
         return connection
 
     def first_bootstrap(*arguments: Any, **options: Any) -> None:
