@@ -37,7 +37,7 @@ def is_refusal(error: BaseException) -> bool:
 
 def _made_with_whole_answers(made: Callable[[Any], None], transport: Any) -> None:
     """Have a last answer read before the end that follows it: a broker says why it refuses and hangs up, and a transport that finds both forgets the answer."""
-    receive = getattr(transport, "_sock_recv", None)
+    receive: Any = getattr(transport, "_sock_recv", None)
 
     def answer_first() -> tuple[bytes, Exception | None]:
         answer, error = receive()
@@ -55,7 +55,7 @@ def client_that_tells(**given: Any) -> Any:
     refusal is then told when its time is up. See docs/adr/0049-a-refusal-is-told-at-once.md.
     """
     client = KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**given)
-    manager = getattr(client, "_manager", None)
+    manager: Any = getattr(client, "_manager", None)
     if not (hasattr(manager, "bootstrap") and hasattr(manager, "get_connection")):
         return client
     bootstrap, get_connection = manager.bootstrap, manager.get_connection
