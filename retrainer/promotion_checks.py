@@ -14,6 +14,7 @@ from retrainer.checks import Check, calibration_check, limit_check, segment_chec
 from retrainer.trainers import Model
 from retrainer.training_set import latest_rows
 from retrainer.trial import Shadow, silence_counts
+from retrainer.unanswered import scored
 
 MEGABYTE = 1_000_000
 
@@ -89,8 +90,8 @@ def promotion_checks(
     old, new = shadow.champion(serving, None if asked is None else shadow.predicted(serving, asked)), shadow.predicted("challenger", challenger)
     losses = shadow.losses(old, scale), silence_counts(shadow.losses(new, scale))
     known = np.flatnonzero(np.isfinite(losses[0]))  # as the gate judges
-    elsewhere = np.full(len(judged), np.nan) if asked is None else asked.score(judged.features)
-    scores = np.where(own, judged.score, elsewhere), challenger.score(judged.features)
+    elsewhere = np.full(len(judged), np.nan) if asked is None else scored(asked, judged.features)
+    scores = np.where(own, judged.score, elsewhere), scored(challenger, judged.features)
     limit = specification.retrain.gate.max_megabytes
     size = None if limit is None else limit_check("size", len(challenger.artifact()) / MEGABYTE, limit, "MB")
     pairs = (old[known], new[known]), (losses[0][known], losses[1][known]), (scores[0][known], scores[1][known])

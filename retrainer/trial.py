@@ -18,6 +18,7 @@ from detectors.specification import MonitorSpecification, Task
 from retrainer.gate import GateState, Verdict, step
 from retrainer.trainers import Model
 from retrainer.training_set import row_times
+from retrainer.unanswered import predicted
 
 
 @dataclass(kw_only=True)
@@ -88,9 +89,9 @@ class Shadow:
         return self.rows.prediction if self._task == "regression" else class_names(self.rows.prediction)
 
     def predicted(self, version: str, model: Model) -> Column:
-        """(n,) predictions of a model."""
+        """(n,) predictions of a model; None or nan where it cannot answer."""
         if version not in self._predictions:
-            self._predictions[version] = model.predict(self.rows.features)
+            self._predictions[version] = predicted(model, self.rows.features, self._task)
         return self._predictions[version]
 
     def losses(self, predictions: Column, scale: float) -> Float64:

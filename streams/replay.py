@@ -30,7 +30,9 @@ from retrainer.canary import answers, canary
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
 from retrainer.registry import Registry
-from retrainer.trainers import Model, answered
+from retrainer.trainers import Model
+from retrainer.unanswered import answers as answers_of
+from retrainer.unanswered import predicted as predicted_by
 from retrainer.versions import Version
 from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
 from streams.metric_functions import functions_of
@@ -150,12 +152,12 @@ class Losses:
     static: LossSums = field(default_factory=LossSums)
 
     def add(self, made: Column, static: Column, label: Column, fraction: Float64) -> None:
-        """Count rows that have both a prediction and a label: an error is 1 (classification), or its absolute size (regression), and as often as the row stands for."""
+        """Count rows that have both predictions and a label: an error is 1 (classification), or its absolute size (regression), and as often as the row stands for."""
         if label.dtype == object:
-            known = np.asarray((label != None) & (made != None), bool)  # noqa: E711  elementwise
+            known = np.asarray((label != None) & (made != None) & (static != None), bool)  # noqa: E711  elementwise
             losses = [(one[known] != label[known]).astype(np.float64) for one in (made, static)]
         else:
-            known = ~np.isnan(label) & ~np.isnan(made)
+            known = ~np.isnan(label) & ~np.isnan(made) & ~np.isnan(static)
             losses = [np.abs(one[known] - label[known]) for one in (made, static)]
         weight = 1 / np.nan_to_num(fraction[known], nan=1.0)
         self.made.add(losses[0], weight)
@@ -242,11 +244,12 @@ def replay_with_retraining(
         if (_champion(loop).version, _champion(loop).revision) != (champion.version, champion.revision):
             champion = _champion(loop)
             model = registry.fetch(champion.uri, champion.digest)
-        predicted = _predicted(rows, model, champion.version)
+        predicted = _predicted(rows, model, champion.version, specification.task)
         beside = canary(loop.records)
         if beside is not None:
-            predicted = _shared(predicted, beside, registry)
-        replayed.losses.add(predicted.prediction, predicted.prediction if model is first and beside is None else first.predict(rows.features), rows.label, rows.fraction)
+            predicted = _shared(predicted, beside, registry, specification.task)
+        static = predicted.prediction if model is first and beside is None else predicted_by(first, rows.features, specification.task)
+        replayed.losses.add(predicted.prediction, static, rows.label, rows.fraction)
         examples, points, alerts = stages.step(order.fetch(predicted))
         _take(replayed, rows, points, alerts)
         _decide(replayed, loop, examples, alerts, now=int(rows.time[-1]))
@@ -275,15 +278,15 @@ def _champion(loop: RetrainLoop) -> Version:
     return champion
 
 
-def _predicted(rows: Rows, model: Model, version: str) -> Rows:
-    prediction, score = answered(model, rows.features)
+def _predicted(rows: Rows, model: Model, version: str, task: Task) -> Rows:
+    prediction, score = answers_of(model, rows.features, task)
     return replace(rows, prediction=prediction, score=score, version=np.full(len(rows), version, dtype=object))
 
 
-def _shared(rows: Rows, beside: Version, registry: Registry) -> Rows:
+def _shared(rows: Rows, beside: Version, registry: Registry, task: Task) -> Rows:
     """The rows with a canary's answers to its share of them; a row's number is its id."""
     mine = np.array([answers(beside, str(row)) for row in range(rows.first, rows.first + len(rows))])
-    theirs = _predicted(rows, registry.fetch(beside.uri, beside.digest), beside.version)
+    theirs = _predicted(rows, registry.fetch(beside.uri, beside.digest), beside.version, task)
     prediction, score, version = (np.where(mine, new, old) for new, old in ((theirs.prediction, rows.prediction), (theirs.score, rows.score), (theirs.version, rows.version)))
     return replace(rows, prediction=prediction, score=score, version=version)
 

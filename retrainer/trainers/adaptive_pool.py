@@ -15,7 +15,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from retrainer import skops_artifact
 from retrainer.trainers import recalibration
 from retrainer.trainers.online_member import OnlineMember, from_artifact
 from retrainer.trainers.scikit_learn import ScikitLearnModel
+from retrainer.unanswered import where_it_can
 
 RATE = 0.2
 """How fast weights follow losses: 1 is optimal for independent losses of probabilities (Vovk 1998), less where neighbours are alike and a streak says little."""
@@ -96,11 +97,14 @@ class AdaptivePool:
         return np.concatenate([self.recalibrated(said, self.sums), self.said(online, features)])
 
     def said(self, models: Sequence[ScikitLearnModel | OnlineMember], features: dict[str, Column]) -> Float64:
-        """(m, n, k) what some models say, as in `outputs`."""
+        """(m, n, k) what some models say, as in `outputs`; of rows that one cannot answer nan, or no probability for any class."""
         n = len(next(iter(features.values()))) if features else 0
         found = np.empty((len(models), n, 1 if self.task == "regression" else len(self.classes)))
         for told, model in zip(found, models, strict=True):
-            told[:] = np.asarray(model.predict(features), np.float64)[:, None] if self.task == "regression" else model.probabilities(features, self.classes)
+            if self.task == "regression":
+                told[:] = np.asarray(where_it_can(model.predict, model, features, np.full(n, np.nan)), np.float64)[:, None]
+            else:
+                told[:] = where_it_can(partial(model.probabilities, classes=self.classes), model, features, np.zeros(told.shape))
         return found
 
     def recalibrated(self, said: Float64, sums: Float64) -> Float64:

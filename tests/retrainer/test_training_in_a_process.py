@@ -145,6 +145,12 @@ def logistic(matrix: Float64, label: Column, context: TrainingContext) -> object
     return make_pipeline(SimpleImputer(), LogisticRegression(random_state=context.seed)).fit(matrix, label)
 
 
+def picky(matrix: Float64, label: Column, context: TrainingContext) -> object:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(random_state=context.seed).fit(matrix, label)
+
+
 def test_a_users_function_may_run_in_a_process_of_its_own() -> None:
     command = f"command: {shlex.quote(sys.executable)} -m retrainer.trainers.child {__name__}:logistic"
     features, _ = table(50, "old", 9)
@@ -164,6 +170,21 @@ def test_in_the_loop_a_crash_is_a_recorded_rejection_and_the_champion_stays(tmp_
     rejected = [one for one in said if isinstance(one, Version)]
     assert [(one.version, one.status) for one in rejected] == [("2", "rejected")]
     assert rejected[0].gate["reason"] == "training failed: 'false' ended with code 1"
+    assert loop.champion == first[-1]
+
+
+def test_in_the_loop_a_model_that_cannot_answer_a_row_is_wrong_there_and_stops_nothing(tmp_path: Path) -> None:
+    registry = FilesRegistry(tmp_path)
+    spec = specification(trainer=f"{__name__}:picky", refresh=[60])
+    first = bootstrap_champion(*table(200, "old", 99), specification=spec, trainer=ScikitLearnTrainer(iterations=10), registry=registry, at=0)
+    model = registry.fetch(first[-1].uri, first[-1].digest)
+    loop = RetrainLoop(spec, trainer_named(spec.retrain.trainer), registry, records=first)
+    rows = stream([(50, "old"), (700, "new")], model)
+    rows.features["city"][200::3] = "Oslo"  # no training set has it, and a linear model takes no missing value
+    said = loop.on_examples(rows.take(slice(0, 60))) + loop.on_alert(alert("a1", int(rows.labelled_at[50])), int(rows.labelled_at[60])) + loop.on_examples(rows)
+    told = [one for one in said if isinstance(one, Version)]
+    assert [(one.version, one.status) for one in told] == [("2", "registered"), ("2", "rejected")]
+    assert "the challenger gave no answer" in told[-1].gate["reason"]
     assert loop.champion == first[-1]
 
 
