@@ -249,9 +249,12 @@ def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> D
     if event.request_id in {name for name, _ in state.finished}:
         return state, [DoNothing(cause=event.request_id, reason=f"request {event.request_id} was answered already")]
     cause = request_cause(event, retrain)
+    said = (f" of {event.by}" if event.by else "") + (f" ({event.why})" if event.why else "")
     if state.stage is Stage.SERVING:
-        return _start(state, cause, (f" of {event.by}" if event.by else "") + (f" ({event.why})" if event.why else ""))
-    return _told(state, pending=(cause, *state.pending)), [Postpone(cause=cause.cause, until=event.at, reason=f"after cause {current}")]
+        return _start(state, cause, said)
+    earlier = sum(waiting.kind == "request" for waiting in state.pending)  # requests come before alerts, each in its turn
+    pending = (*state.pending[:earlier], cause, *state.pending[earlier:])
+    return _told(state, pending=pending), [Postpone(cause=cause.cause, until=event.at, reason=f"request {cause.cause}{said}: after cause {current}")]
 
 
 def start_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:

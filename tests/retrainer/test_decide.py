@@ -283,12 +283,19 @@ def test_a_request_needs_no_policy_and_no_cooldown_only_its_turn() -> None:
     ask = RetrainRequested(model="churn", at=100, request_id="r1")
     assert names(decide(ask, retrain=never)[1]) == ["Collect"]
     waiting, (said,) = decide(opened(), ask)
-    assert (type(said).__name__, said.reason) == ("Postpone", "after cause a1")
+    assert (type(said).__name__, said.reason) == ("Postpone", "request r1: after cause a1")
     again, (said,) = decide(ask, state=waiting)
     assert again == waiting
     assert (type(said).__name__, said.reason) == ("Postpone", "request r1 was sent again: it waits for its turn, after cause a1")
     ended, _ = decide(labels(800), trained("2", 190), refused("2"), state=waiting)
     assert names(decide(labels(0, 901), state=ended)[1]) == ["Collect"]
+
+
+def test_requests_that_wait_keep_their_order_before_alerts_and_tell_who_asked_and_why() -> None:
+    asked = [RetrainRequested(model="churn", at=100, request_id=name, by="ci:main", why="new features") for name in ("r1", "r2")]
+    state, (said,) = decide(opened(), labels(200), opened("a2"), *asked)
+    assert [cause.cause for cause in state.pending] == ["r1", "r2", "a2"]
+    assert said.reason == "request r2 of ci:main (new features): after cause a1"
 
 
 def test_a_request_for_a_window_without_labels_is_answered_with_the_reason() -> None:
