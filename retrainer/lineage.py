@@ -87,18 +87,32 @@ def lineage(records: Sequence[Version], *, version: str | None = None, causes: I
     serving = champion(records)
     known = dict(causes)
     said = list(decisions)
-    trained = {(one.cause, one.at): one for one in said if one.instruction == "Train"}
+    reasons = _reasons(told, said)
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
     for node, edge in () if version is not None else _untrained(records, said, known):
         nodes.setdefault(node.name, node)
         edges += [] if edge is None else [edge]
     for name in wanted:
-        why = trained.get((told[name][0].cause, told[name][0].at))
+        why = reasons.get(name)
         for node in _nodes(told[name], known, why, is_champion=serving is not None and serving.version == name):
             nodes.setdefault(node.name, node)
         edges += _edges(told[name], why, known_versions={one for one in wanted if _trained(told[one][0])})
     return Lineage(model=records[0].model, nodes=tuple(nodes.values()), edges=tuple(edges))
+
+
+def _reasons(told: dict[str, list[Version]], said: Sequence[Decision]) -> dict[str, Decision]:
+    """Version to the decision to train it; of trainings that one cause asked for at the same time, the first decision is the first version's."""
+    asked: dict[tuple[str, int], list[Decision]] = {}
+    for one in said:
+        if one.instruction == "Train":
+            asked.setdefault((one.cause, one.at), []).append(one)
+    found = {}
+    for name, records in told.items():
+        waiting = asked.get((records[0].cause, records[0].at))
+        if waiting:
+            found[name] = waiting.pop(0)
+    return found
 
 
 def ancestors(told: dict[str, list[Version]], version: str) -> list[str]:

@@ -43,6 +43,14 @@ RECORDS = [
 KNOWN = {"a1": {"kind": "performance", "summary": "the error rate rose", "opened_at": 30_000}}
 
 
+def test_trainings_of_a_cause_at_the_same_time_have_each_its_own_reason() -> None:
+    records = [record(name, "registered", MINUTE, cause="a1") for name in "12"]
+    decisions = [Decision(model="loans", at=MINUTE, event="LabelsArrived", stage="training", instruction="Train", cause="a1", reason=why) for why in ("on all", "on the newest")]
+    graph = lineage(records, decisions=decisions)
+    assert [graph.node(f"reason of {name}").label for name in "12"] == ["on all", "on the newest"]
+    assert lineage(records, version="2", decisions=decisions).node("reason of 2").label == "on the newest"
+
+
 def test_every_transformation_is_a_node_with_its_time_and_its_outcome() -> None:
     graph = lineage(RECORDS, causes=KNOWN.items())
     assert [(node.label, node.outcome, node.ended) for node in graph.nodes if node.kind in TRANSFORMATIONS] == [
