@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.box import SIMPLE
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Shown
 
@@ -253,7 +254,8 @@ def _show_versions(versions: Sequence[Version], fits: int, *, by_row: bool) -> N
         table.add_column(heading, no_wrap=heading != "why")
     for version in versions:
         reason = str(version.gate.get("reason") or f"cause {version.cause}")
-        table.add_row(moment(version.at, rows=by_row), version.version, version.status, f"{version.trained_on.get('rows', ''):,}" if version.trained_on else "", reason)
+        rows = f"{version.trained_on.get('rows', ''):,}" if version.trained_on else ""
+        table.add_row(moment(version.at, rows=by_row), version.version, version.status, rows, escape(reason))
     results().print(table)
 
 

@@ -23,6 +23,9 @@ RECORDS = [
     Version(model="churn", version="3", status="registered", at=2_000, parent="1", cause="a1", trained_on={"rows": 800}),
     Version(model="churn", version="2", status="promoted", at=3_000, parent="1", cause="a1", gate={"reason": "better by 0.072 on 6200 labels: wealth 100.8 of 80"}),
     Version(model="churn", version="3", status="rejected", at=3_000, parent="1", cause="a1", gate=GATE),
+    Version(model="churn", version="4", status="registered", at=4_000, parent="2", cause="pr#12 [x]", trained_on={"rows": 900}),
+    Version(model="churn", version="5", status="registered", at=5_000, parent="2", by="ada"),
+    Version(model="churn", version="6", status="rejected", at=6_000, parent="2", cause="a2", gate={"reason": "training failed: [/srv/x] not found"}),
     Version(model="fraud", version="1", status="registered", at=0),
 ]
 
@@ -47,12 +50,18 @@ def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, top
         ("1", "promoted", "", 9_000),
         ("2", "promoted", "a1", 760),
         ("3", "rejected", "a1", 800),
+        ("4", "registered", "pr#12 [x]", 900),
+        ("5", "registered", "", None),
+        ("6", "rejected", "a2", None),
     ]
-    assert len(told["records"]) == 6
+    assert len(told["records"]) == 9
+    assert [one["evidence"] for one in told["versions"][3:5]] == ["in the gate", ""]  # a person's waits for a word
     assert told["versions"][2]["evidence"] == "superseded by version 2; loss lower by 0.07 (95 % +0.04 to +0.1) on 6,100 labels; evidence 29.3 of 80 needed"
     table = run("models", "history", "churn", *options).stdout
     assert "promoted (champion)" in table
     assert "the first champion" in table
+    assert "pr#12 [x]" in table
+    assert "[/srv/x] not found" in table
     unknown = run("models", "history", "rent", *options)
     assert isinstance(unknown.exception, SettingsError)
     assert "there are: churn, fraud" in str(unknown.exception)
@@ -78,7 +87,8 @@ def test_lineage_card_and_comparison_are_made_of_the_topics(broker: str, topics:
     assert "the error rate rose" in card.stdout
     compared = json.loads(run("models", "compare", "churn@2", "churn@3", *options, "--json").stdout)
     assert compared["differences"]["training"]["rows"] == [760, 800]
-    table = run("models", "compare", "churn@2", "churn@3", *options).stdout
+    table = run("models", "compare", "churn@2", "churn@6", *options).stdout
+    assert "[/srv/x] not found" in table
     assert "promoted" in table
     assert "rejected" in table
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table as Shown
 
 from detectors.alerts.alert import Alert
@@ -83,10 +84,10 @@ def compare(
     out.print(f"{rows['shared_offsets']:,} offsets of rows in common ({rows['of_a']:,} and {rows['of_b']:,})")
     table = Shown()
     for heading in ("", "", told["a"], told["b"]):
-        table.add_column(heading)
+        table.add_column(escape(heading))
     for section, values in told["differences"].items():
         for place, (key, pair) in enumerate(values.items()):
-            table.add_row(section if place == 0 else "", key, *(_plain(value) for value in pair))
+            table.add_row(*map(escape, (section if place == 0 else "", key, *(_plain(value) for value in pair))))
     out.print(table)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table as Shown
 
 from detectors.errors import SettingsError
@@ -36,7 +37,7 @@ def list_models(bootstrap: Bootstrap = None, prefix: Prefix = None, json: Json =
         serving, last = champion(records), records[-1]
         since = "" if serving is None else format_time(serving.at)
         table.add_row(
-            name, "none" if serving is None else serving.version, since, str(len(history(records))), f"version {last.version} {_word(last.status)} {format_time(last.at)}"
+            escape(name), "none" if serving is None else serving.version, since, str(len(history(records))), f"version {last.version} {_word(last.status)} {format_time(last.at)}"
         )
     results().print(table)
 
@@ -59,7 +60,7 @@ def show_history(
         print_json(_model(model, records) | {"records": [msgspec.Raw(encode_version(record)) for record in records]})
         return
     serving = champion(records)
-    table = Shown(title=f"versions of '{model}'", title_justify="left")
+    table = Shown(title=escape(f"versions of '{model}'"), title_justify="left")
     for heading in ("version", "status", "at", "parent", "cause", "rows", "evidence"):
         table.add_column(heading)
     for version, told in history(records).items():
@@ -67,13 +68,14 @@ def show_history(
         is_champion, share = serving is not None and serving.version == version, last.share
         mark = " (champion)" if is_champion else "" if share is None else f" ({share:.3g} of the events)"
         rows = told[0].trained_on.get("rows")
-        table.add_row(version, _word(last.status) + mark, format_time(last.at), last.parent, last.cause, "" if rows is None else f"{rows:,}", evidence(last))
+        shown = (version, _word(last.status) + mark, format_time(last.at), last.parent, last.cause, "" if rows is None else f"{rows:,}", evidence(last))
+        table.add_row(*map(escape, shown))
     results().print(table)
 
 
 def evidence(version: Version) -> str:
     """The evidence of a version's gate in words; of a challenger whose trial goes on, that it does."""
-    return gate_in_words(version) or ("in the gate" if version.status == "registered" and version.parent else "")
+    return gate_in_words(version) or ("in the gate" if version.status == "registered" and version.cause and version.by == "retrainer" else "")
 
 
 def _model(name: str, records: Sequence[Version]) -> dict[str, Any]:
