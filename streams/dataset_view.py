@@ -10,7 +10,8 @@ from detectors.columns.class_names import class_names
 from detectors.event_batch import Column, Float64
 from detectors.rows.examples import Examples
 
-_MOST_LEVELS = 5
+MOST_LEVELS = 5
+"""Levels of a column that people are shown, the most frequent ones."""
 
 
 def columns_of(rows: Examples) -> dict[str, dict[str, Any]]:
@@ -25,7 +26,7 @@ def _column(values: Column) -> dict[str, Any]:
         known = values[~missing]
         return told | {"mean": float(known.mean()) if len(known) else float("nan"), "sd": float(known.std(ddof=1)) if len(known) > 1 else float("nan")}
     shares = _shares(values)
-    return told | {"levels": dict(sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_LEVELS])}
+    return told | {"levels": dict(sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_LEVELS])}
 
 
 def _missing(values: Column) -> Column:

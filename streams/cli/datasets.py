@@ -18,7 +18,7 @@ from retrainer.versions import history
 from streams.cli.options import Bootstrap, Json, Prefix, print_json, results
 from streams.connection import connect
 from streams.dataset_files import Dataset, DatasetFiles
-from streams.dataset_view import columns_of, difference
+from streams.dataset_view import MOST_LEVELS, columns_of, difference
 from streams.topic_examples import training_set_of
 from streams.version_name import find_version
 from streams.whole_topic import read_versions
@@ -78,7 +78,7 @@ def show(digest: Digest, datasets: Folder = _DEFAULT, json: Json = False) -> Non
     for heading in ("column", "kind", "missing", "in short"):
         table.add_column(heading)
     for name, classes in (("label", told["classes"]),) if told["classes"] else ():
-        table.add_row(name, "classes", "0.0 %", ", ".join(f"{level} {rows:,}" for level, rows in classes.items()))
+        table.add_row(name, "classes", "0.0 %", escape(", ".join(f"{level} {rows:,}" for level, rows in classes.items())))
     for name, column in columns_of(rows).items():
         table.add_row(escape(name), column["kind"], f"{column['missing']:.1%}".replace("%", " %"), escape(_in_short(column)))
     out.print(table)
@@ -169,4 +169,8 @@ def _in_short(column: dict[str, Any]) -> str:
 
 
 def _side(value: Any) -> str:
-    return ", ".join(f"{name} {share:.2f}" for name, share in value.items()) if isinstance(value, dict) else f"{value:.4g}"
+    if not isinstance(value, dict):
+        return f"{value:.4g}"
+    most = sorted(value.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_LEVELS]
+    more = f", and {len(value) - len(most):,} more" if len(value) > len(most) else ""
+    return ", ".join(f"{name} {share:.2f}" for name, share in most) + more

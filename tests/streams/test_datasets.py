@@ -77,6 +77,19 @@ def test_the_commands_list_show_and_compare_training_sets(tmp_path: Path) -> Non
     assert first.digest[7:23] in str(missing.exception)
 
 
+def test_of_many_levels_a_comparison_shows_the_most_frequent(tmp_path: Path) -> None:
+    table = rows(120)
+    table = replace(table, features=table.features | {"article": np.array([f"{place % 90:02}" for place in range(len(table))], object)})
+    names = []
+    for since in (40, 60):
+        chosen = choose(table, cause(since, clock="predicted"), window=5, max_rows=1_000)
+        DatasetFiles(tmp_path).keep(chosen, chosen.lineage("inference.events") | {"model": "churn", "cause": "a1", "at": since})
+        names.append(chosen.digest)
+    shown = run("datasets", "diff", *names, "--datasets", tmp_path).stdout
+    assert "04 0.01, and 75" in shown
+    assert "79 0.01" not in shown
+
+
 @pytest.mark.kafka
 def test_a_training_set_is_the_same_again_from_its_offsets_on_the_topic(broker: str, topics: Topics, tmp_path: Path) -> None:
     table = rows(150)
