@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from detectors.errors import DriftwardenError
+from detectors.errors import DriftwardenError, SettingsError
 from retrainer.provenance import digest_of_source, requirements, source_archive
 from retrainer.reproduction import RESULT, TASK, Result, Task
 from retrainer.versions import Version
@@ -106,7 +106,9 @@ def reproduce(record: Version, task: Task, *, source: bytes | None = None, fresh
 
 
 def write_task(folder: Path, record: Version, task: Task, *, source: bytes | None = None) -> None:
-    """Write what it takes to train a version again: the task, the code, the packages, and how to go about it."""
+    """Write what it takes to train a version again: the task, the code, the packages, and how to go about it; SettingsError where the folder is a file."""
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is a file; pass a folder, which is made")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / TASK).write_bytes(msgspec.msgpack.encode(task))
     shutil.rmtree(folder / _CODE, ignore_errors=True)

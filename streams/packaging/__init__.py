@@ -55,8 +55,10 @@ def write_package(folder: Path, artifact: bytes, record: Version, *, source: byt
     Raises
     ------
     SettingsError
-        If the folder holds something.
+        If the folder holds something, or is a file.
     """
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is a file; pass a folder, which is made")
     if folder.exists() and any(folder.iterdir()):
         raise SettingsError(f"{folder} is not empty; pass another folder, or empty it: what is in it would be packed, too")
     folder.mkdir(parents=True, exist_ok=True)

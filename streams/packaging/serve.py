@@ -102,7 +102,10 @@ def read_columns(content_type: str, body: bytes) -> tuple[dict[str, Any], dict[s
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "text/csv":
-        rows = list(csv.reader(io.StringIO(body.decode("utf-8", "replace"))))
+        try:
+            rows = list(csv.reader(io.StringIO(body.decode("utf-8", "replace"))))
+        except csv.Error as error:
+            raise RequestError("400 Bad Request", f"the body is not CSV: {error}") from error
         if not rows:
             raise RequestError("400 Bad Request", "the CSV is empty; its first line names the columns")
         return _table(rows[0], [[_number_or_text(cell) for cell in row] for row in rows[1:]]), {}
@@ -110,7 +113,7 @@ def read_columns(content_type: str, body: bytes) -> tuple[dict[str, Any], dict[s
         raise RequestError("415 Unsupported Media Type", f"expected application/json or text/csv, got {kind}")
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError("400 Bad Request", f"the body is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise RequestError("400 Bad Request", f"expected a JSON object with {_FORMS}, got {type(content).__name__}")
@@ -154,7 +157,10 @@ def column(values: list[Any]) -> Any:
     ([1.0, nan, 1.0], ['a', None])
     """
     if all(value is None or isinstance(value, int | float) for value in values):
-        return np.array([math.nan if value is None else float(value) for value in values], np.float64)
+        try:
+            return np.array([math.nan if value is None else float(value) for value in values], np.float64)
+        except OverflowError as error:
+            raise RequestError("400 Bad Request", "a whole number is too large for a float64; send a smaller one") from error
     objects = np.empty(len(values), object)
     objects[:] = values
     return objects

@@ -106,6 +106,9 @@ def test_it_says_that_it_is_there_and_which_version_it_is(server: str, champion:
         ("/invocations", b'{"inputs": {"x": [1]}}', "application/json", 400, "needs the features"),
         ("/invocations", b'{"inputs": {"x": ["far"], "y": [1], "city": ["Rome"]}}', "application/json", 400, "cannot predict that"),
         ("/invocations", b'{"dataframe_split": {"columns": ["x"], "data": [[1, 2]]}}', "application/json", 400, "every row needs 1 values"),
+        ("/invocations", b'{"inputs": {"x": [1' + b"0" * 400 + b"]}}", "application/json", 400, "too large"),
+        ("/invocations", b"[" * 90_000, "application/json", 400, "not JSON"),
+        ("/invocations", b"x\r1", "text/csv", 400, "not CSV"),
         ("/invocations", b"", "text/csv", 400, "first line names the columns"),
         ("/invocations", b"<x/>", "application/xml", 415, "text/csv"),
         ("/invocations", b" " * 100_001, "application/json", 413, "send fewer rows"),
@@ -135,6 +138,9 @@ def test_a_package_whose_model_was_changed_does_not_start(champion: tuple[FilesR
     assert "was not loaded" in done.stderr
     with pytest.raises(SettingsError, match="is not empty"):
         write_package(tmp_path / "p", b"", record)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SettingsError, match="is a file"):
+        write_package(tmp_path / "file", b"", record)
 
 
 def test_the_dockerfile_passes_its_linter_and_the_lock_is_whole(folder: Path, champion: tuple[FilesRegistry, Version]) -> None:
