@@ -40,8 +40,12 @@ class Answers:
     milliseconds: float = float("nan")
 
 
-def answers(name: str, table: Table, task: Task) -> Answers:
+def answers(name: str, table: Table, task: Task, *, monitor: MonitorSpecification | None = None) -> Answers:
     """The answers of a model: of the column of that name, or of the artifact in a file of that name.
+
+    Parameters
+    ----------
+    monitor : says what the columns of an estimator of scikit-learn are; without one, a file holds an artifact of Driftwarden.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def answers(name: str, table: Table, task: Task) -> Answers:
     path = Path(name)
     if not path.is_file():
         raise SettingsError(f"{name!r} is neither a column of {table.source} nor a file; columns: {', '.join(table.columns)}")
-    found = read_model(path)
+    found = read_model(path, monitor)
     try:
         features = _features(found.model, table)
         started = time.perf_counter()

@@ -19,7 +19,7 @@ from retrainer.trainers.scikit_learn import of_numbers
 from retrainer.versions import Version
 from streams.unreadable import UNREADABLE
 
-_NO_MODEL = (BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError)
+_NO_MODEL = (BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, AttributeError, KeyError, TypeError, ValueError)
 """What the readers of artifacts raise for a file that is none, or holds what may not be built."""
 
 

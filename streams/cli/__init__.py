@@ -48,7 +48,7 @@ def register(name: str) -> None:
     if hasattr(module, "app"):
         app.add_typer(module.app, name=name)
     else:
-        app.command(name=name)(module.command)
+        app.command(name=name, cls=getattr(module, "CLASS", None))(module.command)
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 from rich.box import SIMPLE
+from rich.markup import escape
 from rich.table import Table as Shown
+from typer.core import TyperCommand
 
 from detectors.errors import DriftwardenError, SettingsError
 from detectors.specification import MonitorSpecification
@@ -20,13 +22,34 @@ if TYPE_CHECKING:
     from retrainer.held_out import HeldOutVerdict  # scipy.stats takes half a second to import, which --help need not wait for
 
 _CODES = {"promoted": 0, "rejected": 1, "inconclusive": 2}
-_ERROR = 3
+_ERROR, _USAGE = 3, 2
 _LABELS = ("label", "target", "y", "truth", "class")
 _STYLES = {"passed": None, "failed": "red", "insufficient": "yellow"}
 
 
+class UnlikeAVerdict(TyperCommand):
+    """A call that cannot be read ends with the code of what could not be told: that of other commands would be taken for "inconclusive"."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        """Read the arguments."""
+        try:
+            return super().make_context(*arguments, **more)
+        except Exception as error:
+            if getattr(error, "exit_code", None) == _USAGE:  # of click's UsageError, which is another class in each release of typer
+                error.exit_code = _ERROR  # type: ignore[attr-defined]  # it has one
+            raise
+
+
+CLASS = UnlikeAVerdict
+
+
 def command(
-    champion: Annotated[str, typer.Option(help="The model in service: a column of the data with its predictions, or the file of its artifact (model.skops).")],
+    champion: Annotated[
+        str,
+        typer.Option(
+            help="The model in service: a column of the data with its predictions, or the file of its artifact (model.skops) or, with --monitor, of an estimator of scikit-learn."
+        ),
+    ],
     challenger: Annotated[str, typer.Option(help="The other one, given in the same way.")],
     data: Annotated[Path, typer.Option(help="Rows that neither was trained on: CSV, Parquet or JSON Lines.")],
     label: Label = None,
@@ -75,10 +98,11 @@ def _judged(
     for name in segments:
         if name not in table.columns:
             raise SettingsError(f"{data} has no column {name!r} for --segment; there are: {', '.join(table.columns)}")
-    if monitor is None:
+    declared = None if monitor is None else load_specification(monitor)
+    if declared is None:
         specification = MonitorSpecification(model=data.stem, task=task or task_of(table, truth))
     else:
-        specification = load_specification(monitor)
+        specification = declared
         missing = [] if segments else [name for name in specification.segments if name not in table.columns]
         if missing:
             raise SettingsError(
@@ -87,7 +111,7 @@ def _judged(
             )
         segments = segments or specification.segments
     specification = with_classes(specification, table, truth)
-    old, new = (answers(name, table, specification.task) for name in (champion, challenger))
+    old, new = (answers(name, table, specification.task, monitor=declared) for name in (champion, challenger))
     return compared(old, new, table, truth, specification, segments=segments, challengers=challengers)
 
 
@@ -97,7 +121,8 @@ def _content(verdict: HeldOutVerdict, champion: str, challenger: str, data: Path
 
 def _show(verdict: HeldOutVerdict, champion: str, challenger: str, data: Path) -> None:
     out = results()
-    table = Shown(title=f"{challenger} against {champion} on {verdict.n:,} rows of {data.name}", title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
+    title = escape(f"{challenger} against {champion} on {verdict.n:,} rows of {data.name}")
+    table = Shown(title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
     for heading in ("check", "state", "found", "at most", "rows"):
         table.add_column(heading, justify="right" if heading in {"found", "at most", "rows"} else "left")
     table.add_row("loss of the champion", "", _number(verdict.champion_loss), "", f"{verdict.n:,}")
@@ -105,7 +130,7 @@ def _show(verdict: HeldOutVerdict, champion: str, challenger: str, data: Path) -
     if verdict.silent_challenger:
         table.add_row("  of them without an answer", "", "", "", f"{verdict.silent_challenger:,}")
     for check in verdict.checks:
-        table.add_row(check.name, check.state, _number(check.value), _number(check.limit), f"{check.n:,}" if check.n else "", style=_STYLES[check.state])
+        table.add_row(escape(check.name), check.state, _number(check.value), _number(check.limit), f"{check.n:,}" if check.n else "", style=_STYLES[check.state])
     out.print(table)
     style = {"promoted": "bold green", "rejected": "bold red", "inconclusive": "bold yellow"}[verdict.outcome]
     out.print(f"{verdict.outcome}: {verdict.reason}", style=style, soft_wrap=True, markup=False)

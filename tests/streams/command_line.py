@@ -15,5 +15,5 @@ def run(name: str, *arguments: object, environment: dict[str, str] | None = None
     if hasattr(module, "app"):
         app = module.app
     else:
-        app.command()(module.command)
+        app.command(cls=getattr(module, "CLASS", None))(module.command)
     return CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
 
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.registry.files import FilesRegistry
@@ -113,6 +115,25 @@ def test_what_cannot_be_judged_is_neither_verdict(rows: Path, arguments: tuple[s
     found = run("gate", *arguments, "--data", rows)
     assert found.exit_code == 3
     assert "there are:" in found.stderr or "columns:" in found.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--chalenger", "good"), ("--challenger", "good"), ("--challenger", "good", "--challengers", "0")])
+def test_a_call_that_cannot_be_read_is_no_verdict_either(rows: Path, arguments: tuple[str, ...]) -> None:
+    champion = () if arguments == ("--challenger", "good") else ("--champion", "usual")
+    assert run("gate", *champion, *arguments, "--data", rows).exit_code == 3
+    assert run("gate", "--help").exit_code == 0
+
+
+def test_with_a_monitor_an_estimator_of_scikit_learn_answers_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    x, usual = rng.normal(size=400), rng.choice(["no", "yes"], 400)
+    label = np.where(x > 0, "yes", "no")
+    pd.DataFrame({"x": x, "usual": usual, "label": label}).to_csv(tmp_path / "held_out.csv", index=False)
+    skops.io.dump(LogisticRegression().fit(x[:, None], label), tmp_path / "estimator.skops")
+    (tmp_path / "monitor.yaml").write_text("model: loans\nfeatures: {x: {type: numeric}}\n")
+    arguments = ("gate", "--champion", "usual", "--challenger", tmp_path / "estimator.skops", "--data", tmp_path / "held_out.csv")
+    assert "the monitor that says what its columns are" in run(*arguments).stderr
+    assert run(*arguments, "--monitor", tmp_path / "monitor.yaml").exit_code == 0
 
 
 def test_a_column_that_is_no_prediction_and_a_file_that_is_no_model_are_told(rows: Path, tmp_path: Path) -> None:
