@@ -7,6 +7,8 @@ It speaks to a server through ``mlflow-skinny``, the client alone. Who may do wh
 from __future__ import annotations
 
 import os
+import posixpath
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +36,8 @@ _SOURCE = f"{_FOLDER}/code/driftwarden.zip"
 _VERSION, _REVISION, _DIGEST, _MODEL = "driftwarden.version", "driftwarden.revision", "driftwarden.digest", "driftwarden.model"
 _SHARE = "driftwarden.share"  # of the events, while a version is a canary
 _LONGEST = 5_000  # characters that a tag may have on every server
+_LONGEST_NAME = 250  # and the name of a metric
+_FOREIGN = re.compile(r"[^/\w.\- ]") if os.name == "nt" else re.compile(r"[^/\w.\- :]")  # as MLflow checks names
 _OURS = "driftwarden.champion"  # of the registered model: the version that we announced as champion last
 
 
@@ -201,7 +205,7 @@ class MLflowRegistry:
         tags = {_MODEL: record.model, _VERSION: record.version, _DIGEST: record.digest, "driftwarden.cause": record.cause, "driftwarden.parent": record.parent}
         tags |= {f"driftwarden.{key}": _text(value) for key, value in record.provenance.items() if key != "packages"}
         run = self.client.create_run(identity, start_time=record.at, run_name=f"{record.model} {record.version}", tags=tags)
-        metrics = [Metric(key, value, record.at, 0) for key, value in record.metrics.items() if value == value]  # noqa: PLR0124  nan
+        metrics = [Metric(_metric_name(key), value, record.at, 0) for key, value in record.metrics.items() if value == value]  # noqa: PLR0124  nan
         parameters = [Param(key, _text(value)) for key, value in record.parameters.items()]
         self.client.log_batch(run.info.run_id, metrics=metrics, params=parameters)
         if record.trained_on:
@@ -274,6 +278,19 @@ def registered_name(model: str) -> str:
     ('loans', 'loans%2Feu')
     """
     return quote(model, safe=" ")
+
+
+def _metric_name(name: str) -> str:
+    """A metric's name as MLflow takes it, whatever a trainer or the id of a request says: letters, digits and ``_ - . : /``, as a path that resolves to itself.
+
+    Examples
+    --------
+    >>> _metric_name("weight of the online forest"), _metric_name("weight of pr#12/0"), _metric_name("f1@0.5"), _metric_name("/a//b")
+    ('weight of the online forest', 'weight of pr_12/0', 'f1_0.5', '_a__b')
+    """
+    kept = _FOREIGN.sub("_", name)[:_LONGEST_NAME]
+    is_itself = posixpath.normpath(kept) == kept and kept != "." and not kept.startswith(("/", ".."))
+    return kept if is_itself else re.sub(r"[/.]", "_", kept) or "_"
 
 
 def _quoted(text: str) -> str:

@@ -50,7 +50,7 @@ def record() -> Version:
         parent="2",
         trained_on={"topic": "monitoring.examples", "offsets": {"0": [5, 900]}, "rows": 500, "digest": "sha256:" + "ab" * 32},
         parameters={"trainer": "scikit-learn", "seed": 7},
-        metrics={"training_accuracy": 0.9, "undefined": float("nan")},
+        metrics={"training_accuracy": 0.9, "undefined": float("nan"), "f1@0.5": 0.7, "weight of pr#12/0": 0.5},
         provenance=provenance() | {"seed": 7},
     )
 
@@ -110,7 +110,7 @@ def test_a_version_is_a_run_with_its_lineage_and_is_fetched_by_its_digest(regist
     assert run.info.status == "FINISHED"
     assert (run.info.start_time, run.info.run_name) == (record.at, f"{record.model} 3")
     assert run.data.params == {"trainer": "scikit-learn", "seed": "7"}
-    assert run.data.metrics == {"training_accuracy": 0.9}
+    assert run.data.metrics == {"training_accuracy": 0.9, "f1_0.5": 0.7, "weight of pr_12/0": 0.5}
     assert {"driftwarden.cause": "alert-1", "driftwarden.parent": "2", "driftwarden.code": digest_of_source()}.items() <= run.data.tags.items()
     (rows,) = run.inputs.dataset_inputs
     assert json.loads(rows.dataset.source)["offsets"] == {"0": [5, 900]}
