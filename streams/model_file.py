@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import msgspec
@@ -54,7 +56,7 @@ def read_model(path: Path, specification: MonitorSpecification | None = None) ->
     """
     try:
         content, beside = path.read_bytes(), path.with_name("version.json")
-        record = msgspec.json.decode(beside.read_bytes(), type=Version) if beside.is_file() else None
+        record = _record(beside.read_bytes()) if beside.is_file() else None
     except (OSError, *UNREADABLE) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
     if record is not None:
@@ -73,3 +75,10 @@ def read_model(path: Path, specification: MonitorSpecification | None = None) ->
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{path} cannot be a model of '{specification.model}': {error}") from error
     return ModelFile(content=model.artifact(), model=model, record=None)
+
+
+def _record(content: bytes) -> Version:
+    """A record as a registry's folder keeps it; a metric that is not defined is null there."""
+    told = msgspec.json.decode(content, type=dict[str, Any])
+    metrics = told.get("metrics", {})
+    return msgspec.convert(told | {"metrics": {name: math.nan if value is None else value for name, value in metrics.items()}}, Version)

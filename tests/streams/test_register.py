@@ -99,6 +99,18 @@ def test_an_artifact_that_is_not_the_one_of_its_record_is_not_loaded(tmp_path: P
         read_model(path)
 
 
+def test_a_record_with_a_metric_that_is_not_defined_is_read(tmp_path: Path) -> None:
+    registry = FilesRegistry(tmp_path)
+    path = artifact(tmp_path)
+    record = read_model(path).record
+    assert record is not None
+    registry.register(path.read_bytes(), msgspec.structs.replace(record, metrics={"auc": float("nan"), "fits": 3.0}))
+    again = read_model(path).record
+    assert again is not None
+    assert np.isnan(again.metrics.pop("auc"))
+    assert again.metrics == {"fits": 3.0}
+
+
 def test_what_is_no_model_is_told_with_what_was_expected(tmp_path: Path) -> None:
     text = tmp_path / "model.txt"
     text.write_text("none")
