@@ -13,8 +13,9 @@ from detectors.alerts.alert import Alert
 from detectors.bundle import Cohort, FirstRows, Summary
 from detectors.detection.closed_pane import ClosedPane, Group
 from detectors.detection.learning import Learning
+from detectors.detection.open_panes import OpenPanes, Part
 from detectors.detection.shared_pieces import Name
-from detectors.detection.succession import CohortKey, Part, Succession
+from detectors.detection.succession import CohortKey, Succession
 from detectors.detection.watch import Judged, Watch
 from detectors.detection.window_points import RolledWindow, WindowMeasures
 from detectors.duration import format_duration
@@ -30,7 +31,6 @@ from detectors.panes.gaps import Gaps
 from detectors.panes.heard_partitions import HeardPartitions
 from detectors.panes.model_summariser import COHORT
 from detectors.panes.packed_counts import PackedCounts
-from detectors.panes.packed_table import PackedTable
 from detectors.piece import Piece
 from detectors.point import Point
 from detectors.references.stream_reference import Learnt, with_stream_profile
@@ -39,9 +39,6 @@ from detectors.unlabelled.support import Supporting
 
 _BYTES_OF_POINT = 500  # its tags and fields
 _BYTES_OF_JUDGED = 4_000  # verdicts of some forty monitors on a pane, or parts of a window that others have not
-
-Panes = dict[int, dict[int, dict[Group, PackedCounts]]]
-"""Open panes: start, then source partition, then version and segment."""
 
 
 @dataclass(kw_only=True)
@@ -92,9 +89,7 @@ class ModelDetection:
         self._supported: dict[int, bool] = {}  # by length of the window: whether estimates of the latest rest on rows enough
         self._segments = SegmentWindows(self._layout) if self._specification.segments else None
         self._objectives = Objectives(self._layout) if self._specification.objectives else None
-        self._panes: Panes = {}
-        self._waiting: dict[int, PackedTable[tuple[int, Group]]] = {}  # open panes that were not added to of late
-        self._latest_waiting: PackedTable[tuple[int, Group]] | None = None
+        self._panes = OpenPanes()
         self._cohorts: dict[CohortKey, dict[int, Float64]] = {}
         self.closed_until = NO_TIME if reached == NO_TIME else self._closed_at(reached)
         self._heard = HeardPartitions(monitor.specification.pane) if TRAFFIC_MONITOR in monitor.specification.service.monitors else None
@@ -102,8 +97,6 @@ class ModelDetection:
         self.gaps = Gaps()
         self._passed: tuple[Any, ...] | None = None
         self._found = Detected()
-        self._changed_panes: set[int] = set()
-        self._unsqueezed: set[int] = set()
         self._changed_cohorts: set[CohortKey] = set()
         self._restated_panes: set[int] = set()
         self._restated_cohorts: set[CohortKey] = set()
@@ -125,10 +118,7 @@ class ModelDetection:
             if self._is_refused(summary, partition):
                 continue
             if not self._is_closed(summary.start):
-                if summary.start in self._waiting:
-                    self._reopen(summary.start)
-                self._panes.setdefault(summary.start, {}).setdefault(partition, {})[summary.version, summary.segment] = packed
-                self._changed_panes.add(summary.start)
+                self._panes.put(summary.start, partition, (summary.version, summary.segment), packed)
                 if (judged := self.succession.judge(summary.start)) is not None:
                     judged[0].restate_pane(judged[1])
         for cohort in cohorts:
@@ -188,7 +178,7 @@ class ModelDetection:
         """Close the panes that every source partition has passed by a time, before lateness is taken off."""
         watermark = time - self._specification.lateness
         length = self._specification.pane
-        passed = {start for start in (*self._panes, *self._waiting) if start + length <= watermark}
+        passed = {start for start in self._panes.starts if start + length <= watermark}
         handed = self.succession.handed()
         closing = sorted({start for start in passed if self.succession.judge(start) is None} | {start for start in handed if start + length <= watermark})
         if closing:
@@ -320,7 +310,7 @@ class ModelDetection:
         """Points, alerts and state since the last flush."""
         found, self._found = self._found, Detected()
         self.covered = max(self.covered, covered)
-        found.changed += [("pane", start) for start in sorted(self._changed_panes)] + [("cohort", *key) for key in sorted(self._changed_cohorts)]
+        found.changed += [("pane", start) for start in sorted(self._panes.changed)] + [("cohort", *key) for key in sorted(self._changed_cohorts)]
         if self._metrics:
             found.points += self._provisional()
             cohorts = ((key, self.succession.cohort(key)) for key in sorted(self._changed_cohorts | self._restated_cohorts))
@@ -335,34 +325,18 @@ class ModelDetection:
             found.deletions += [Piece(self._key("learning", number), 0, None) for number in merged]
         if self._stepped:
             found.pieces.append(Piece(self._key("model"), self.covered, self._state()))  # restored ahead of the manifest, it reaches further
-        self._squeeze()
-        self._changed_panes, self._changed_cohorts, self._stepped = set(), set(), False
-        self._restated_panes, self._restated_cohorts = set(), set()
+        self._panes.squeeze()
+        self._changed_cohorts, self._restated_panes, self._restated_cohorts, self._stepped = set(), set(), set(), False
         return found
 
     def _provisional(self) -> Iterable[Point]:
         """Traffic so far of the open panes that were added to since the last flush, here or by earlier revisions."""
         handed = self.succession.handed() if self.succession.earlier else {}
-        for start in sorted(self._changed_panes | (self._restated_panes & handed.keys())):
+        for start in sorted(self._panes.changed | (self._restated_panes & handed.keys())):
             if self.succession.judge(start) is None or start in handed:
                 groups = _added_up([*self.parts_of(start), *self.succession.parts(handed.get(start, ()))])
                 for (version, segment), counts in sorted(groups.items()):
                     yield pane_point(self._layout, start, version, segment, counts, final=False, complete=self._is_complete(start))
-
-    def _squeeze(self) -> None:
-        """Panes that were not added to since the last flush wait for their end, most of them for the whole lateness."""
-        for start in self._unsqueezed - self._changed_panes:
-            if start in self._panes:
-                partitions = sorted(self._panes.pop(start).items())  # bundles come in any order, and tables of one order share their keys
-                vectors = {(partition, group): groups[group].dense() for partition, groups in partitions for group in sorted(groups)}
-                self._waiting[start] = self._latest_waiting = PackedTable.of(vectors, like=self._latest_waiting).squeezed()
-        self._unsqueezed = self._changed_panes
-
-    def _reopen(self, start: int) -> None:
-        """A pane that waited is added to."""
-        partitions = self._panes[start] = {}
-        for (partition, group), counts in self._waiting.pop(start).dense().items():
-            partitions.setdefault(partition, {})[group] = PackedCounts.of(counts)
 
     def _taken(self, start: int, handed: list[Part]) -> ClosedPane:
         """A pane that closes, with what earlier revisions have counted in it; these keep it until it is theirs to let go."""
@@ -371,9 +345,7 @@ class ModelDetection:
 
     def _let_go(self, starts: Iterable[int]) -> None:
         for start in starts:
-            self._panes.pop(start, None)
-            self._waiting.pop(start, None)
-            self._changed_panes.discard(start)
+            self._panes.let_go(start)
             self._found.gone.append(("pane", start))
 
     def _is_closed(self, start: int) -> bool:
@@ -384,13 +356,11 @@ class ModelDetection:
     @property
     def open_panes(self) -> list[int]:
         """Starts, in their order."""
-        return sorted((*self._panes, *self._waiting))
+        return self._panes.starts
 
     def parts_of(self, start: int) -> list[Part]:
         """What is counted in an open pane; nothing where there is none."""
-        if start in self._panes:
-            return _parts(self._panes[start])
-        return [*self._waiting[start].dense().items()] if start in self._waiting else []
+        return self._panes.parts_of(start)
 
     def cohort_counts(self, key: CohortKey) -> Float64 | None:
         """Sum of a cohort over the source partitions; None where there is none."""
@@ -440,22 +410,15 @@ class ModelDetection:
         if kind == "cohort":
             by_partition = self._cohorts.get((int(start), str(rest[0])))
             return None if by_partition is None else [[partition, counts] for partition, counts in sorted(by_partition.items())]
-        if (waiting := self._waiting.get(int(start))) is not None:
-            return {"keys": waiting.keys, "counts": waiting.counts.as_state()}
-        partitions = self._panes.get(int(start))
-        return None if partitions is None else [[partition, _table(groups)] for partition, groups in sorted(partitions.items())]
+        return self._panes.state(int(start))
 
     def restore_shared(self, name: Name, state: Any) -> None:
         """Take what `shared_state` gave."""
         kind, start, *rest = name
         if kind == "cohort":
             self._cohorts[int(start), str(rest[0])] = dict(state)
-        elif isinstance(state, dict):
-            keys = tuple((partition, (version, segment)) for partition, (version, segment) in state["keys"])
-            self._waiting[int(start)] = PackedTable(keys, PackedCounts.of_state(state["counts"]))
         else:
-            self._unsqueezed.add(int(start))
-            self._panes[int(start)] = {partition: {(of[0], of[1]): PackedCounts.of_state(packed) for of, packed in groups} for partition, groups in state}
+            self._panes.restore(int(start), state)
 
     def restore(self, piece: Piece) -> None:
         """Take a saved piece of the model alone."""
@@ -485,14 +448,7 @@ class ModelDetection:
         """All pieces have been restored: those that the model's own state has gone beyond, or not come to yet, are left out."""
         for window in self._windows.values():
             window.restored()
-        for panes in (self._panes, self._waiting):
-            for start in [start for start in panes if start < self.closed_until and self._is_closed(start)]:
-                del panes[start]
-                self._found.gone.append(("pane", start))
-
-
-def _parts(partitions: dict[int, dict[Group, PackedCounts]]) -> list[Part]:
-    return [((partition, group), packed.dense()) for partition, groups in partitions.items() for group, packed in groups.items()]
+        self._let_go(start for start in self._panes.starts if start < self.closed_until and self._is_closed(start))
 
 
 def _added_up(parts: Iterable[Part]) -> dict[Group, Float64]:
@@ -501,7 +457,3 @@ def _added_up(parts: Iterable[Part]) -> dict[Group, Float64]:
     for (_, group), counts in sorted(parts, key=lambda part: part[0][0]):
         groups[group] = groups[group] + counts if group in groups else counts
     return groups
-
-
-def _table(groups: dict[Group, PackedCounts]) -> list[list[Any]]:
-    return [[list(group), groups[group].as_state()] for group in sorted(groups)]

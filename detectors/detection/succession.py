@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Protocol
 
-from detectors.detection.closed_pane import Group
+from detectors.detection.open_panes import Part
 from detectors.event_batch import Float64
 from detectors.monitor import Monitor
 from detectors.panes.carried_counts import CarriedCounts
-
-Part = tuple[tuple[int, Group], Float64]
-"""Source partition, version and segment, and counts of a pane."""
 
 CohortKey = tuple[int, str]
 """Start, and version."""
