@@ -26,9 +26,11 @@ from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
 from streams.broker import running_broker
 from streams.child import dying_with_parent
+from streams.connection import KafkaConnection
 from streams.monitor_codec import encode_monitor, monitor_key
 from streams.piece_store import Entry
 from streams.topics import Topics, create_topics
+from streams.worker_settings import WorkerSettings
 
 PATIENCE = 900.0
 """Seconds; a worker that has not read its backlog by then never will."""
@@ -106,7 +108,8 @@ class Installation:
         self._processes: list[Process] = []
         create_topics(bootstrap, partitions=PARTITIONS, prefix=self.topics.prefix)
         self._producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 20, "batch.size": 262_144, "queue.buffering.max.messages": 500_000})
-        self.group = f"{self.topics.prefix}workers"
+        self.connection = KafkaConnection(bootstrap=bootstrap, topic_prefix=self.topics.prefix)
+        self.group = self.connection.group(WorkerSettings().group)
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._reader = Consumer({"bootstrap.servers": bootstrap, "log_level": 0, "group.id": self.group, "enable.auto.commit": False})
 
@@ -161,7 +164,6 @@ class Installation:
         environment = {
             "DRIFTWARDEN_BOOTSTRAP": self.bootstrap,
             "DRIFTWARDEN_TOPIC_PREFIX": self.topics.prefix,
-            "DRIFTWARDEN_WORKER_GROUP": self.group,
             "DRIFTWARDEN_WORKER_SESSION_TIMEOUT": "80s",  # it is paused while a backlog is published
             "DRIFTWARDEN_WORKER_IDLE_AFTER": "1h",  # event time is the stream's alone
             **{f"DRIFTWARDEN_WORKER_{key.upper()}": value for key, value in settings.items()},

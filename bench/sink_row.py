@@ -13,12 +13,12 @@ from bench.installation import broker_cpu, installation
 from bench.stream_rows import told
 from bench.workload import PANE, PARTITIONS, START
 from detectors.point import Point
+from streams.influx.settings import InfluxSettings
 from streams.wire import encode_points
 
 MODELS, FEATURES = 100, 50
 POINTS = 600_000
 WARM = 50_000
-GROUP = "bench-sink"
 
 
 def panes(first: int, end: int) -> Iterator[tuple[int, bytes, bytes]]:
@@ -45,8 +45,12 @@ def write(size: Size) -> Found:
     a_pane = MODELS * FEATURES
     warm, timed = (size.of(points, multiple=a_pane) // a_pane for points in (WARM, POINTS))
     figures, details = [], {}
-    with influx_server() as database, installation() as installed, installed.places_of(GROUP, installed.topics.metrics) as places:
-        sink = installed.process("sink", "influx", "sink", DRIFTWARDEN_INFLUX_GROUP=GROUP, **database.environment)
+    with (
+        influx_server() as database,
+        installation() as installed,
+        installed.places_of(installed.connection.group(InfluxSettings().group), installed.topics.metrics) as places,
+    ):
+        sink = installed.process("sink", "influx", "sink", **database.environment)
         installed.publish_points(panes(0, warm))
         until = warm
 

@@ -35,7 +35,8 @@ class AlertSubscriber:
     ----------
     bootstrap : host:port of Kafka; default ``$DRIFTWARDEN_BOOTSTRAP``.
     models : only alerts of these models; default: all.
-    group : consumer group that shares the alerts and remembers its place: an alert counts as taken when the next one is asked for. Default: none, every subscriber sees all.
+    group : consumer group that shares the alerts and remembers its place: an alert counts as taken when the next one is asked for. The topic prefix is not put before it.
+        Default: none, every subscriber sees all.
     from_beginning : start with the oldest alert kept, not with what comes from now on (for a group: where it has no place yet).
     idle : end the iteration when nothing came for so many seconds; default: never.
     remembered : number of latest records by which repetitions are known.

@@ -18,7 +18,7 @@ from streams.topics import Topics
 
 
 class KafkaConnection(BaseSettings):
-    """Address, encryption and identity of a Kafka client, and the prefix of its topics.
+    """Address, encryption and identity of a Kafka client, and the prefix of its installation.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class KafkaConnection(BaseSettings):
     ssl_certfile: Path | None = Field(default=None, description="our own certificate, where the brokers ask for one")
     ssl_keyfile: Path | None = None
     ssl_password: SecretStr | None = Field(default=None, description="of the key file")
-    topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", description="put before the name of every topic")
+    topic_prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]*$", description="put before the name of every topic, consumer group and transactional id of an installation")
 
     @model_validator(mode="after")
     def _identity_is_complete(self) -> KafkaConnection:
@@ -59,6 +59,16 @@ class KafkaConnection(BaseSettings):
     def topics(self) -> Topics:
         """Names of the topics with this connection's prefix."""
         return Topics(prefix=self.topic_prefix)
+
+    def group(self, name: str) -> str:
+        """Consumer group of a name with this connection's prefix, so that installations share none.
+
+        Examples
+        --------
+        >>> KafkaConnection(topic_prefix="staging.").group("driftwarden")
+        'staging.driftwarden'
+        """
+        return f"{self.topic_prefix}{name}"
 
     @property
     def uses_tls(self) -> bool:

@@ -27,7 +27,7 @@ class Turn:
     def __init__(self, connection: KafkaConnection, name: str | None = None) -> None:
         self._consumer = KafkaConsumer(
             **connection.client_arguments(),
-            group_id=f"{connection.topic_prefix}driftwarden.retrainer",
+            group_id=connection.group("driftwarden.retrainer"),
             group_instance_id=name,
             partition_assignment_strategy=[StickyPartitionAssignor],
             session_timeout_ms=SESSION_MILLISECONDS,

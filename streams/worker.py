@@ -133,7 +133,7 @@ class Worker:
 
     def _faust_app(self) -> faust.App:
         return _App(
-            self._settings.group,
+            self._connection.group(self._settings.group),
             broker=[f"{SCHEME}://{address}" for address in self._connection.bootstrap.split(",")],
             broker_credentials=_credentials(self._connection),
             broker_max_poll_records=5_000,

@@ -18,9 +18,7 @@ class WorkerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DRIFTWARDEN_WORKER_", frozen=True, extra="ignore")
 
-    group: str = Field(
-        default="driftwarden", description="consumer group; shared by all workers of an installation; a second one on the same Kafka needs its own, beside its topic prefix"
-    )
+    group: str = Field(default="driftwarden", description="consumer group that all workers of an installation share, behind the topic prefix")
     name: str = Field(
         default_factory=socket.gethostname, description="static member of the group, so that a restart takes a second instead of the session timeout; unique in the group"
     )

@@ -13,6 +13,7 @@ from tests.certificates import Authority
 from tests.waiting import eventually
 
 USER, PASSWORD, KEY_PASSWORD = "ada", "lovelace-1815", "difference-engine-1822"
+TENANT, TENANT_PASSWORD = "grace", "hopper-1906"
 _PROTOCOLS = {"SASL": "SASL_PLAINTEXT", "SASLTLS": "SASL_SSL", "TLS": "SSL", "MUTUAL": "SSL"}
 
 
@@ -28,6 +29,7 @@ class SecuredKafka:
     """What the broker is told to listen on, and what a process is told to come by it.
 
     ``SASL`` asks for a password, ``SASLTLS`` encrypts as well; ``TLS`` encrypts, ``MUTUAL`` asks for a certificate as well.
+    Everybody may do everything, but ``TENANT``, who may do what a test permits.
     """
 
     folder: Path
@@ -42,7 +44,7 @@ class SecuredKafka:
 
     def properties(self) -> dict[str, str]:
         """Kafka's settings."""
-        user = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        users = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}" user_{TENANT}="{TENANT_PASSWORD}";'
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         addresses = ",".join(f"{name}://{{host}}:{port}" for name, port in self.ports.items())
         return {
@@ -51,7 +53,7 @@ class SecuredKafka:
             "listener.security.protocol.map": ",".join(["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT", *(f"{name}:{protocol}" for name, protocol in _PROTOCOLS.items())]),
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
             "listener.name.sasltls.sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "listener.name.sasl.plain.sasl.jaas.config": user,
+            "listener.name.sasl.plain.sasl.jaas.config": users,
             "listener.name.sasl.scram-sha-256.sasl.jaas.config": scram,
             "listener.name.sasltls.scram-sha-512.sasl.jaas.config": scram,
             "ssl.keystore.type": "PEM",
@@ -59,6 +61,8 @@ class SecuredKafka:
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(self.authority.certificate),
             "listener.name.mutual.ssl.client.auth": "required",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:ANONYMOUS;User:{USER};User:CN=client",
         }
 
     def add_users(self, bootstrap: str) -> None:
@@ -75,6 +79,10 @@ class SecuredKafka:
     def with_password(self, mechanism: str = "PLAIN") -> dict[str, str]:
         """To come by ``SASL``."""
         return self._sasl("SASL", mechanism)
+
+    def as_tenant(self) -> dict[str, str]:
+        """To come by ``SASL`` as one who may do only what was permitted."""
+        return self._sasl("SASL", "PLAIN") | {"DRIFTWARDEN_SASL_USERNAME": TENANT, "DRIFTWARDEN_SASL_PASSWORD": TENANT_PASSWORD}
 
     def with_password_and_tls(self) -> dict[str, str]:
         """To come by ``SASLTLS``."""

@@ -28,7 +28,7 @@ class InfluxSettings(BaseSettings):
     org: str = Field(default="driftwarden", min_length=1, description="organization")
     bucket: str = Field(default="driftwarden", min_length=1, description="where points go; downsampled ones go to <bucket>_hourly")
     token: SecretStr | None = Field(default=None, description="of an identity that may write the bucket; `setup` needs one that may make buckets and tasks")
-    group: str = Field(default="driftwarden-influx", min_length=1, description="consumer group of the sinks of an installation")
+    group: str = Field(default="driftwarden-influx", min_length=1, description="consumer group of the sinks of an installation, behind the topic prefix")
     batch_points: int = Field(default=20_000, gt=0, description="points that go together, in as many requests as may be under way")
     requests: int = Field(default=2, gt=0, description="requests at a time; a series is always in the same one of them, so that no point overtakes a later value of it")
     flush_after: _Duration = Field(default=1_000, gt=0, description="a request goes out at the latest so long after its first point was read")

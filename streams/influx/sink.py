@@ -103,7 +103,7 @@ class InfluxSink:
         self._asked_at = 0.0
         self._consumer = KafkaConsumer(
             **connection.client_arguments(),
-            group_id=settings.group,
+            group_id=connection.group(settings.group),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=RECORDS_AT_ONCE,

@@ -161,7 +161,7 @@ class Courier:
         topics = self._connection.topics
         consumer = KafkaConsumer(
             **self._connection.client_arguments(),
-            group_id=f"{self._connection.topic_prefix}{self._settings.group}.{self.name}",
+            group_id=self._connection.group(f"{self._settings.group}.{self.name}"),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

@@ -137,7 +137,7 @@ class NotifySettings(Frozen):
     receivers: dict[Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,100}$")], Annotated[Receiver, Field(discriminator="type")]] = Field(min_length=1)
     routes: tuple[Route, ...] = Field(min_length=1)
     page_address: BaseAddress | None = Field(default=None, description="of the live page, as people reach it; messages link to it")
-    group: str = Field(default="driftwarden-notify", min_length=1, description="first part of the consumer groups, one a receiver")
+    group: str = Field(default="driftwarden-notify", min_length=1, description="first part of the consumer groups, one a receiver, behind the topic prefix")
     group_wait: Pause = Field(default=5_000, ge=0, description="how long what belongs to one incident is gathered, before people are told in one message")
     max_waiting: int = Field(default=500, gt=0, description="notices that wait for a receiver; with more, nothing further is read for it")
     max_open: int = Field(default=10_000, gt=0, description="open alerts that are remembered for a receiver, the newest")

@@ -34,7 +34,7 @@ class LivedDemo:
 def demo(influx: Influxd, tmp_path_factory: pytest.TempPathFactory) -> LivedDemo:
     """``make demo`` in a fresh clone, written to InfluxDB, too."""
     folder = tmp_path_factory.mktemp("newcomer")
-    settings = influx.settings("demo", group="driftwarden-influx")
+    settings = influx.settings("demo")
     set_up(settings, keep_seconds=0, keep_hourly_seconds=0)
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder / "driftwarden")], check=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAVA", "VIRTUAL_ENV", "DRIFTWARDEN", "PYTHON", "MAKE"))}

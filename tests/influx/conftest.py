@@ -28,7 +28,7 @@ class Influxd(Server):
         return [str(influxd(cache=user_cache())), "--reporting-disabled", f"--http-bind-address=127.0.0.1:{self.port}", *paths]
 
     def settings(self, bucket: str, **changed: object) -> InfluxSettings:
-        return InfluxSettings.model_validate({"url": self.url, "org": "tests", "bucket": bucket, "token": TOKEN, "group": bucket, "flush_after": "100ms"} | changed)
+        return InfluxSettings.model_validate({"url": self.url, "org": "tests", "bucket": bucket, "token": TOKEN, "flush_after": "100ms"} | changed)
 
 
 @pytest.fixture(scope="session")

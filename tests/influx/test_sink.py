@@ -20,9 +20,10 @@ from streams.influx.settings import InfluxSettings
 from streams.influx.setup import set_up
 from streams.influx.sink import RECORDS_AT_ONCE, ROUNDS, InfluxSink
 from streams.influx.writer import InfluxWriter
-from streams.topics import Topics
+from streams.topics import Topics, create_topics
 from streams.wire import encode_points
 from tests.background import running_beside
+from tests.consumer_groups import members
 from tests.influx.conftest import NOBODY, Influxd
 from tests.waiting import PATIENCE, eventually
 
@@ -55,6 +56,10 @@ def psi(first: int, end: int) -> list[bytes]:
     return [encode_points([Point(measurement="drift", tags={"model": "churn", "feature": "age"}, fields={"psi": n / 10, "n": n}, time=NOON + n)]) for n in range(first, end)]
 
 
+def traffic(predictions: int, *, final: bool) -> bytes:
+    return encode_points([Point(measurement="traffic", tags={"model": "churn"}, fields={"predictions": predictions, "final": final}, time=NOON)])
+
+
 @contextmanager
 def running(connection: KafkaConnection, settings: InfluxSettings) -> Iterator[InfluxSink]:
     stopping = threading.Event()
@@ -72,7 +77,7 @@ def stored(settings: InfluxSettings, measurement: str = "drift") -> list[dict[st
 
 
 def committed(connection: KafkaConnection, settings: InfluxSettings, partition: int = 0) -> int:
-    consumer = KafkaConsumer(**connection.client_arguments(), group_id=settings.group)
+    consumer = KafkaConsumer(**connection.client_arguments(), group_id=f"{connection.topic_prefix}{settings.group}")
     place = consumer.committed(TopicPartition(connection.topics.metrics, partition))
     consumer.close()
     return place or 0
@@ -93,19 +98,34 @@ def test_every_point_is_stored_with_its_tags_fields_and_time(connection: KafkaCo
     assert (rows[7]["_time"].timestamp() * 1_000) == NOON + 7
 
 
-def test_what_is_read_twice_is_stored_once(connection: KafkaConnection, settings: InfluxSettings) -> None:
+def test_a_sink_whose_group_has_committed_nothing_writes_all_again_and_changes_nothing(connection: KafkaConnection, settings: InfluxSettings) -> None:
+    publish(connection, [traffic(5, final=False), *psi(0, 200), traffic(9, final=True)])
+    for group in ("before", "now"):
+        mine = settings.model_copy(update={"group": group, "batch_points": 1})
+        with running(connection, mine) as sink:
+            eventually(lambda mine=mine: committed(connection, mine) == 202)
+            assert sink.written == 202
+    assert [row["n"] for row in stored(settings)] == list(range(200))
+    assert [(row["predictions"], row["final"]) for row in stored(settings, "traffic")] == [(9, True)]
+
+
+def test_sinks_of_two_installations_write_their_own_and_leave_each_other_alone(influx: Influxd, connection: KafkaConnection, settings: InfluxSettings) -> None:
+    others = KafkaConnection(bootstrap=connection.bootstrap, topic_prefix=f"other-{connection.topic_prefix}")
+    create_topics(connection=others, partitions=4)
+    theirs = influx.settings(f"{settings.bucket}-other")
+    set_up(theirs, keep_seconds=0, keep_hourly_seconds=0)
     publish(connection, psi(0, 100))
-    for group in ("first", "second"):
-        with running(connection, settings.model_copy(update={"group": settings.group + group})) as sink:
-            eventually(lambda sink=sink: sink.written == 100)
-    assert len(stored(settings)) == 100
+    publish(others, psi(50, 70))
+    with running(connection, settings), running(others, theirs):
+        eventually(lambda: [committed(one, settings) for one in (connection, others)] == [100, 20])
+        assert [members(one.bootstrap, f"{one.topic_prefix}driftwarden-influx") for one in (connection, others)] == [1, 1]
+    assert [[row["n"] for row in stored(one)] for one in (settings, theirs)] == [list(range(100)), list(range(50, 70))]
 
 
 def test_a_final_point_stays(connection: KafkaConnection, settings: InfluxSettings) -> None:
-    points = [Point(measurement="traffic", tags={"model": "churn"}, fields={"predictions": n, "final": final}, time=NOON) for n, final in ((5, False), (9, True), (7, False))]
     with running(connection, settings) as sink:
-        for number, point in enumerate(points):
-            publish(connection, [encode_points([point])])
+        for number, point in enumerate((traffic(5, final=False), traffic(9, final=True), traffic(7, final=False))):
+            publish(connection, [point])
             eventually(lambda number=number: committed(connection, settings) == number + 1)
         assert sink.written == 2
     (row,) = stored(settings, "traffic")

@@ -54,7 +54,6 @@ class WorkerProcess:
         told = os.environ | {
             "DRIFTWARDEN_BOOTSTRAP": broker,
             "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix,
-            "DRIFTWARDEN_WORKER_GROUP": f"{topics.prefix}workers",
             "DRIFTWARDEN_WORKER_NAME": name,
             "DRIFTWARDEN_WORKER_EPOCH": "300ms",
             **{f"DRIFTWARDEN_WORKER_{key.upper()}": value for key, value in settings.items()},
@@ -214,11 +213,11 @@ class DeliveryStream:
         """Every record of the alerts topic, repetitions included."""
         return [record.value for record in self.records(self.topics.alerts)]
 
-    def committed(self, group_partition: int) -> int | None:
+    def committed(self, partition: int, *, group: str = "driftwarden") -> int | None:
         """Declared offset of a source partition."""
-        consumer = KafkaConsumer(bootstrap_servers=self.broker, group_id=f"{self.topics.prefix}workers", enable_auto_commit=False)
+        consumer = KafkaConsumer(bootstrap_servers=self.broker, group_id=f"{self.topics.prefix}{group}", enable_auto_commit=False)
         try:
-            return consumer.committed(TopicPartition(self.topics.inference_events, group_partition))
+            return consumer.committed(TopicPartition(self.topics.inference_events, partition))
         finally:
             consumer.close(autocommit=False)
 
