@@ -7,6 +7,10 @@ waited for.
 The pool of an adaptive champion asks as much of its members. One costs a training, and is worth it where the world has moved since the one before. The pool's weights tell: a
 newcomer begins with half of all weight (`retrainer.trainers.adaptive_pool.JOINING`), and has more only by labels on which it was right and the others were not. No proof is asked
 where an alert has told that the world changed: where it changed gradually, all members that the alert asked for learnt from both worlds, and one of what came after them follows.
+
+That one, which nobody has asked for and no proof has earned, keeps a pace, a third of retraining every 500 labels: each training takes up `PACE` labels, but for those that a proof
+has earned, and it waits until those of all but the last are over. So it comes later where the pool had been trained just before the alert, as by its wait. The alert's own members
+wait for nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ AFTER = 1_000
 
 LATE = 4_000
 """Labelled events that a pool waits for at most: two of the usual windows. So much is spent on asking whether a world that stands still has moved."""
+
+PACE = 1_500
+"""Labelled events that a training takes up: three times those of a model that is retrained every 500. What waits for `LATE` keeps that pace by itself."""
 
 PROOF = 0.6
 """Share of the weight at which a member was worth having."""
@@ -44,6 +51,8 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     unasked : members since the last that an alert asked for; those that came before any alert count, too.
     proved : whether that was worth having; of a single champion, whether the last cause promoted it.
     since : from when on labels are new to it, epoch milliseconds.
+    labels : labelled events of the model before the last training.
+    taken : labelled events that the trainings so far take up from then on.
     """
 
     wait: int = LATE
@@ -51,6 +60,8 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     unasked: int = len(AFTER_AN_ALERT)
     proved: bool = False
     since: int = 0
+    labels: int = 0
+    taken: int = 0
 
 
 def floor(cadence: Cadence, retrain: Retrain) -> int | None:
@@ -70,7 +81,9 @@ def floor(cadence: Cadence, retrain: Retrain) -> int | None:
         return AFTER if retrain.new_labels is None else min(AFTER, retrain.new_labels)
     if not is_earned(retrain):
         return retrain.new_labels
-    return soon(cadence) if cadence.proved or is_after_alert(cadence) else cadence.wait
+    if cadence.proved:
+        return soon(cadence)
+    return max(soon(cadence), cadence.taken - PACE) if is_after_alert(cadence) else cadence.wait
 
 
 def soon(cadence: Cadence) -> int:
@@ -112,6 +125,21 @@ def chosen(cadence: Cadence, retrain: Retrain) -> Cadence:
 def is_earned(retrain: Retrain) -> bool:
     """Whether members earn the next one: of a pool whose user has named no number, and has not left all to people."""
     return retrain.champion == "adaptive" and retrain.new_labels is None and retrain.policy != "never"
+
+
+def trained(cadence: Cadence, labels: int, *, earned: bool = False) -> Cadence:
+    """When a training begins, after so many labelled events of the model; what a proof has earned takes up none. No wait becomes longer than `LATE` by it.
+
+    Examples
+    --------
+    >>> pool, cadence = Retrain(champion="adaptive"), Cadence()
+    >>> for labels in (500, 4_600, 5_800):
+    ...     cadence = asked(trained(cadence, labels), "a1")
+    >>> floor(cadence, pool), floor(trained(trained(cadence, 5_800), 5_800), pool)
+    (1000, 3300)
+    """
+    left = max(0, cadence.taken - (labels - cadence.labels))
+    return msgspec.structs.replace(cadence, labels=labels, taken=left if earned else min(left + PACE, LATE + PACE))
 
 
 def joined(cadence: Cadence, cause: str) -> Cadence:

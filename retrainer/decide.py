@@ -15,7 +15,7 @@ import msgspec
 
 from detectors.duration import format_duration
 from detectors.settings.retraining import Retrain
-from retrainer.cadence import PROOF, asked, chosen, ended, is_earned, joined, soon, weighed
+from retrainer.cadence import PROOF, asked, chosen, ended, is_earned, joined, soon, trained, weighed
 from retrainer.messages import (
     AlertOpened,
     AlertResolved,
@@ -287,7 +287,8 @@ def train_when_due(state: State, event: LabelsArrived, retrain: Retrain) -> Deci
     earlier = slot in state.cause.with_earlier or (state.winner != "" and state.winner in state.with_earlier)
     before = ", and all from before the change" if earlier else ""
     train = Train(cause=state.cause, slot=slot, with_earlier=earlier, reason=f"{event.count} labelled events for cause {state.cause.cause}{before}")
-    return _told(state, "train", stage=Stage.TRAINING, slot=slot + 1, trainings=with_training(state, event.at), blocked=-1), [train]
+    cadence = trained(state.cadence, event.labels, earned=state.cause.kind == "labels" and state.cadence.proved)
+    return _told(state, "train", stage=Stage.TRAINING, slot=slot + 1, trainings=with_training(state, event.at), blocked=-1, cadence=cadence), [train]
 
 
 def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decision:  # noqa: ARG001  every rule has this signature

@@ -80,6 +80,7 @@ class RetrainLoop:
         self._sequences: dict[str, int] = {}
         self._counted: tuple[Cause | None, int] = (None, 0)
         self._idle = 0  # labelled rows since the last cause ended
+        self._labels = 0  # labelled rows so far
         self._clock = LONG_AGO
         self._live = False
         self._ended = False
@@ -161,6 +162,7 @@ class RetrainLoop:
             passed = rows.take(slice(start, stop))
             self._buffer.append(passed)
             self._clock = int(clock[stop - 1])
+            self._labels += len(passed)
             if self.state.cause is None:
                 self._idle += len(passed)
             else:
@@ -189,7 +191,9 @@ class RetrainLoop:
         self._go_live()
         while len(self._sequences) > MOST_ALERTS:
             del self._sequences[next(iter(self._sequences))]
-        return SavedLoop(state=self.state, trials=self._trials.save(), sequences=dict(self._sequences), clock=self._clock, idle=self._idle, counted=self._count())
+        return SavedLoop(
+            state=self.state, trials=self._trials.save(), sequences=dict(self._sequences), clock=self._clock, idle=self._idle, counted=self._count(), labels=self._labels
+        )
 
     def resume(self, saved: SavedLoop, rows: Sequence[Examples]) -> list[Told]:
         """Go on from a saved state, before any live input; gives what follows from a champion that somebody else chose since.
@@ -199,7 +203,7 @@ class RetrainLoop:
         rows : those that were taken before, as many as are to be at hand.
         """
         self._live = True
-        self.state, self._clock, self._idle = saved.state, saved.clock, saved.idle
+        self.state, self._clock, self._idle, self._labels = saved.state, saved.clock, saved.idle, saved.labels
         self._sequences, self._counted = dict(saved.sequences), (saved.state.cause, saved.counted)
         for part in rows:
             self._buffer.append(part.take(np.flatnonzero(self._buffer.unseen(part))))
@@ -266,7 +270,7 @@ class RetrainLoop:
                     return told
                 if self._is_over():
                     return told + self._not_trained(count)
-                queue.append(messages.LabelsArrived(model=self.state.model, at=self._clock, count=count))
+                queue.append(messages.LabelsArrived(model=self.state.model, at=self._clock, count=count, labels=self._labels))
             event = queue.popleft()
             self.state, instructions = step(self.state, event, self.specification.retrain)
             if self.state.cause is not None:

@@ -75,9 +75,13 @@ class RetrainRequested(Message, frozen=True, kw_only=True):
 
 
 class LabelsArrived(Message, frozen=True, kw_only=True):
-    """Labelled rows arrived; ``count`` is how many there are by now that the current cause can train on, or, without a cause, how many came since the last one ended."""
+    """Labelled rows arrived.
+
+    ``count`` is how many there are by now that the current cause can train on, or, without a cause, how many came since the last one ended; ``labels`` is how many came in all.
+    """
 
     count: int
+    labels: int
 
 
 class TimePassed(Message, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):
     sequences : last record seen of each alert; the latest `MOST_ALERTS`.
     clock : event time, epoch milliseconds.
     idle, counted : labelled rows since the last cause, and those that the current one can train on.
+    labels : labelled rows so far.
     """
 
     state: State
@@ -42,6 +43,7 @@ class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):
     clock: int
     idle: int
     counted: int
+    labels: int = 0  # an earlier release did not say it
     format: int = FORMAT
 
 

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,10 +21,12 @@ from detectors.specification import MonitorSpecification
 from retrainer import river_artifact
 from retrainer.adaptive import Learner, member, started
 from retrainer.bootstrap import bootstrap_champion, table_examples
+from retrainer.cadence import PACE
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop, Told
 from retrainer.registry import load_model
 from retrainer.registry.files import FilesRegistry
+from retrainer.saved import SavedLoop
 from retrainer.trainers import TrainingContext, TrainingError, answered, trainer_named
 from retrainer.trainers.adaptive_pool import SHARE, AdaptivePool, followed
 from retrainer.trainers.online_forest import OnlineForest
@@ -270,6 +273,25 @@ def test_without_an_alert_a_pool_gets_a_member_after_so_many_labels(tmp_path: Pa
     joined = [one for one in told(said, "updated") if one.cause]
     assert len(joined) == 1
     assert joined[0].trained_on["rows"] == 250
+
+
+def test_the_labels_that_trainings_take_up_are_counted_through_a_restart_and_a_second_delivery(tmp_path: Path, pool: AdaptivePool) -> None:
+    rows, cut = stream([(550, "old"), (350, "new")], pool), 600
+    cadences = []
+    for restarts in (False, True):
+        spec, registry, records = bootstrapped(tmp_path / str(restarts), **ADAPTIVE, cooldown="0s")
+        loop = RetrainLoop(spec, TRAINER, registry, records=records)
+        fed(loop, rows.take(slice(0, cut)), 130)
+        if restarts:
+            saved = msgspec.msgpack.decode(msgspec.msgpack.encode(loop.save()), type=SavedLoop)
+            loop = RetrainLoop(spec, TRAINER, registry, records=loop.records)
+            loop.resume(saved, [rows.take(slice(0, cut))])
+            fed(loop, rows.take(slice(cut - 80, cut)), 40)
+        loop.on_alert(alert("a1", int(rows.labelled_at[550])), int(rows.labelled_at[cut]))
+        fed(loop, rows.take(slice(cut, None)), 130)
+        cadences.append(loop.state.cadence)
+    assert cadences[0] == cadences[1]
+    assert (cadences[0].labels, cadences[0].taken) == (750, PACE - 250 + PACE), "one after 500 labels, and one of 200 after the change"
 
 
 def test_where_a_single_champion_serves_the_first_pool_is_gated_once(tmp_path: Path) -> None:

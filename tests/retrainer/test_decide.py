@@ -36,8 +36,8 @@ def opened(alert_id: str = "a1", *, at: int = 100, change_at: int = 50, kind: st
     return AlertOpened(model="churn", at=at, alert_id=alert_id, kind=kind, change_at=change_at)
 
 
-def labels(count: int, at: int = 200) -> LabelsArrived:
-    return LabelsArrived(model="churn", at=at, count=count)
+def labels(count: int, at: int = 200, *, so_far: int | None = None) -> LabelsArrived:
+    return LabelsArrived(model="churn", at=at, count=count, labels=count if so_far is None else so_far)
 
 
 def trained(version: str, cut: int, cause: str = "a1", middle: int | None = None) -> CandidateTrained:
@@ -433,9 +433,13 @@ POOL = Retrain.model_validate({"champion": "adaptive", "refresh": [200, 800], "c
 
 def joins(state: State, count: int) -> State:
     """A member more, after so many labels without an alert."""
-    began, (collect,) = decide(labels(count, state.quiet_until + 1), retrain=POOL, state=state)
+    so_far = state.cadence.labels + count
+    began, (collect,) = decide(labels(count, state.quiet_until + 1, so_far=so_far), retrain=POOL, state=state)
     trained_one = MemberTrained(model="churn", at=began.quiet_until + 2, version="1", cause=collect.cause, cut=5, middle=5)
-    return decide(labels(count, began.quiet_until + 1), trained_one, retrain=POOL, state=began)[0]
+    return decide(labels(count, began.quiet_until + 1, so_far=so_far), trained_one, retrain=POOL, state=began)[0]
+
+
+MEMBER = MemberTrained(model="churn", at=30, version="1", cause="a1", cut=5, middle=5)
 
 
 def learnt(cause: str, weight: float) -> PoolLearnt:
@@ -452,6 +456,7 @@ def test_the_wait_for_the_next_member_is_short_after_one_that_was_worth_having_a
         state, _ = decide(learnt(state.cadence.member, weight), retrain=POOL, state=state)
         waits.append(due(state, POOL)[0][0])
     assert waits == [4_000, 500, 500, 1_000]
+    assert (state.cadence.labels, state.cadence.taken) == (5_500, 2_000), "the one after 5,000, which a proof earned, takes up none"
 
 
 def test_what_a_member_was_worth_is_said_once_and_not_of_those_that_an_alert_asked_for() -> None:
@@ -478,6 +483,17 @@ def test_the_members_of_an_alert_are_followed_by_one_of_what_came_after_them_at_
     assert due(after, slow) == ((4_000, LONG_AGO),)
     proved, _ = decide(learnt(began.cause.cause, 0.7), retrain=slow, state=after)
     assert due(proved, slow) == ((3_000, LONG_AGO),)
+
+
+def test_a_member_that_joined_just_before_an_alert_puts_off_the_one_after_it_and_not_the_alerts_own() -> None:
+    state, _ = decide(learnt("first", 0.4), retrain=POOL, state=State(model="churn", champion="1", quiet_until=0))
+    state = joins(joins(state, 500), 4_000)
+    twice = Retrain.model_validate({"champion": "adaptive", "refresh": [600, 1_800], "cooldown": "0s"})
+    own = [labels(600, 20, so_far=4_900), MEMBER, labels(1_800, 30, so_far=6_100), MEMBER]
+    answered, _ = decide(opened(at=10, change_at=9), *own, retrain=twice, state=state)
+    assert due(answered, twice)[0][0] == 1_400, "the three trainings since 4,500 labels take up those until 9,000, and all but the last those until 7,500"
+    alone, _ = decide(opened(at=10, change_at=9), *own, retrain=twice, state=State(model="churn", champion="1"))
+    assert due(alone, twice)[0][0] == 1_000
 
 
 def test_a_request_tells_who_asked_and_why() -> None:

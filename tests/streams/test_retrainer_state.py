@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.errors import SettingsError
 from detectors.settings.retraining import Gate
+from retrainer.cadence import Cadence
 from retrainer.gate import GateState, step
 from retrainer.saved import FORMAT, SavedLoop
 from retrainer.stage import State
@@ -54,6 +55,16 @@ def test_a_later_record_of_a_model_replaces_the_earlier_and_another_format_is_re
     content["loop"]["format"] = 1
     with pytest.raises(SettingsError, match="written in format 1, this release reads 3"):
         saved.take(key, msgspec.msgpack.encode(content))
+
+
+def test_a_state_of_a_release_that_counted_no_trainings_is_read_as_one_without_any() -> None:
+    loop = SavedLoop(state=State(model="churn", cadence=Cadence(wait=500, member="labels-1", unasked=3)), trials=(), sequences={}, clock=1, idle=7, counted=0)
+    key, value = encode_model(SavedModel(model="churn", loop=loop, kept=()))
+    content = msgspec.msgpack.decode(value)
+    del content["loop"]["labels"], content["loop"]["state"]["cadence"]["labels"], content["loop"]["state"]["cadence"]["taken"]
+    saved = SavedRetraining()
+    saved.take(key, msgspec.msgpack.encode(content))
+    assert saved.models["churn"].loop == loop
 
 
 def test_what_a_trial_remembers_is_laid_out_as_the_format_says() -> None:
