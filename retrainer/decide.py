@@ -50,7 +50,7 @@ from retrainer.messages import (
 )
 from retrainer.quota import frees, with_cost, with_training
 from retrainer.stage import LONG_AGO, STORY, Stage, State
-from retrainer.triggers import alert_cause, alert_name, base, by_itself, request_cause, unasked, weigh, without_vote
+from retrainer.triggers import UNASKED, alert_cause, alert_name, base, by_itself, request_cause, unasked, weigh, without_vote
 
 Decision = tuple[State, list[Instruction]]
 
@@ -126,15 +126,28 @@ def _start(state: State, cause: Cause, said: str = "") -> Decision:
 def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
     """The current cause is through: remember it, and start the next one that waits, if the cooldown allows."""
     assert state.cause is not None  # noqa: S101  every caller has one
-    cut = state.last_cut if state.last_cut is not None else at
-    finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
-    new = _told(
-        state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), finished=finished, quiet_until=at + retrain.cooldown
-    )
-    if retrain.champion == "single":
-        new = msgspec.structs.replace(new, cadence=ended(state.cadence, at, promoted=state.winner != ""))
+    new = msgspec.structs.replace(_without_cause(state, at, retrain), quiet_until=at + retrain.cooldown)
     postponed = [Postpone(cause=cause.cause, until=new.quiet_until, reason=f"cooldown after {state.cause.cause}") for cause in new.pending if cause.kind != "request"]
     return new, [*instructions, *postponed]
+
+
+def _without_cause(state: State, at: int, retrain: Retrain) -> State:
+    assert state.cause is not None  # noqa: S101  every caller has one
+    cut = state.last_cut if state.last_cut is not None else at
+    finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
+    new = _told(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), finished=finished)
+    if retrain.champion == "single":
+        new = msgspec.structs.replace(new, cadence=ended(state.cadence, at, promoted=state.winner != ""))
+    return new
+
+
+def _give_way(state: State, at: int, retrain: Retrain, request: str, *instructions: Instruction) -> Decision:
+    """End a cause that nobody asked for, as a request goes before it; the request's own cooldown follows."""
+    assert state.cause is not None  # noqa: S101  every caller has one
+    cause = state.cause.cause
+    why = "goes before what nobody asked for"
+    rejects = [Reject(cause=cause, version=version, reason=f"superseded by request {request}, which {why}") for version in state.open]
+    return _without_cause(state, at, retrain), [*instructions, *rejects, DoNothing(cause=cause, reason=f"cause ended: request {request} {why}")]
 
 
 def _continue(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
@@ -142,6 +155,9 @@ def _continue(state: State, at: int, retrain: Retrain, *instructions: Instructio
     assert state.cause is not None  # noqa: S101  every caller has one
     if state.stage is Stage.TRAINING:
         return state, list(instructions)
+    more = bool(state.open) or state.slot < len(state.cause.targets)
+    if more and state.cause.kind in UNASKED and state.pending and state.pending[0].kind == "request":
+        return _give_way(state, at, retrain, state.pending[0].cause, *instructions)
     if state.open:
         return _told(state, stage=Stage.VALIDATING), list(instructions)
     if state.slot < len(state.cause.targets):
@@ -241,7 +257,7 @@ def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decis
 
 
 def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> Decision:
-    """A person's request needs no policy and no cooldown, only its turn."""
+    """A person's request needs no policy and no cooldown, only its turn, and goes before what nobody asked for."""
     current = "" if state.cause is None else state.cause.cause
     if event.request_id in {current, *(waiting.cause for waiting in state.pending)}:
         reason = "it is under way" if event.request_id == current else f"it waits for its turn, after cause {current or 'before it'}"
@@ -253,6 +269,10 @@ def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> D
     if state.stage is Stage.SERVING:
         return _start(state, cause, said)
     earlier = sum(waiting.kind == "request" for waiting in state.pending)  # requests come before alerts, each in its turn
+    if not earlier and state.stage in {Stage.COLLECTING, Stage.VALIDATING} and state.cause is not None and state.cause.kind in UNASKED:
+        new, instructions = _give_way(state, event.at, retrain, f"{cause.cause}{said}")
+        new, started = _start(new, cause, said)
+        return new, [*instructions, *started]
     pending = (*state.pending[:earlier], cause, *state.pending[earlier:])
     return _told(state, pending=pending), [Postpone(cause=cause.cause, until=event.at, reason=f"request {cause.cause}{said}: after cause {current}")]
 
@@ -437,7 +457,7 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_C, RetrainRequested): Rule(answer_request, (_C,)),
     (_C, LabelsArrived): Rule(train_when_due, (_C, _T, _S)),
     (_C, PoolLearnt): Rule(weigh_member, (_C,)),
-    (_C, ChampionChanged): Rule(follow_champion, (_C,)),
+    (_C, ChampionChanged): Rule(follow_champion, (_C, _S)),
     (_T, AlertOpened): Rule(remember_alert, (_T,)),
     (_T, AlertUpdated): Rule(remember_alert, (_T,)),
     (_T, AlertResolved): Rule(drop_resolved, (_T,)),
@@ -451,7 +471,7 @@ TABLE: dict[tuple[Stage, type], Rule] = {
     (_V, AlertOpened): Rule(answer_alert_while_validating, (_V, _C)),
     (_V, AlertUpdated): Rule(answer_alert_while_validating, (_V, _C)),
     (_V, AlertResolved): Rule(drop_resolved, (_V,)),
-    (_V, RetrainRequested): Rule(answer_request, (_V,)),
+    (_V, RetrainRequested): Rule(answer_request, (_V, _C)),
     (_V, LabelsArrived): Rule(train_when_due, (_V, _T)),
     (_V, GatePassed): Rule(publish_winner, (_V, _C, _S, _K)),
     (_V, GateRefused): Rule(reject_loser, (_V, _C, _S)),

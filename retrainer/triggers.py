@@ -18,6 +18,9 @@ EARLIER = 1
 
 CURABLE = frozenset({"performance", "drift", "label shift"})
 
+UNASKED = frozenset({"schedule", "labels"})
+"""Kinds of causes that nobody asked for, neither an alert nor somebody."""
+
 
 def base(cause: str) -> str:
     """The alert behind a cause: a second change under the same alert is a cause of its own, ``ALERT#SEQUENCE``."""
