@@ -107,7 +107,7 @@ class RetrainLoop:
         """Take an announced version: history before the first alert or row, somebody else's decision after. Our own, read back, changes nothing."""
         if not self.announced.take(record) or not self._live:
             return []
-        return self._follow_others(record.at)
+        return self._follow_others()
 
     def on_alert(self, alert: Alert, now: int) -> list[Told]:
         """Take a record of an alert; ``now`` is event time, epoch milliseconds."""
@@ -210,7 +210,7 @@ class RetrainLoop:
         self._buffer.forget_what_was_before()
         self._trials.resume(saved.trials)
         learn_again(self._learning(), self._buffer, self._clock)
-        return self._follow_others(LONG_AGO if self.champion is None else self.champion.at)
+        return self._follow_others()
 
     def _go_live(self) -> None:
         """The first live input ends the history: take up what it left open."""
@@ -225,14 +225,20 @@ class RetrainLoop:
             self._trials.begin_canary(self.state.canary, at=began)
         self._keep_warm(*former_champion(self.records))
 
-    def _follow_others(self, at: int) -> list[Told]:
-        """What follows from what somebody else announced, the last of it at a time: of a canary that was taken back, and of another champion."""
+    def _follow_others(self) -> list[Told]:
+        """What follows from what somebody else announced: of a canary that was taken back, and of another champion."""
         told = self._follow_withdrawal()
         serving = self.champion
         if serving is None or serving.version == self.state.champion:
             return told
         self._trials.let_cool(self.state.open)
-        return told + self._settle(messages.ChampionChanged(model=self.state.model, at=max(self._clock, at), version=serving.version))
+        return told + self._settle(messages.ChampionChanged(model=self.state.model, at=self._event_time(serving), version=serving.version))
+
+    def _event_time(self, announced: Version) -> int:
+        """How late it is by the events, as a person's announcement is of another clock; its own time where nothing tells."""
+        if self._clock > LONG_AGO:
+            return self._clock
+        return max((record.at for record in self.records if record.by == "retrainer"), default=announced.at)
 
     def _follow_withdrawal(self) -> list[Told]:
         """Where somebody took the canary back, it is judged no further; where it ended as the champion became another one, that is the reason."""

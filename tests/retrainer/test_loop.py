@@ -314,6 +314,24 @@ def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_pa
     assert loop.champion.version == "9"
 
 
+@pytest.mark.parametrize("restored", [False, True], ids=["as it runs", "taken up without its state"])
+def test_the_cooldown_after_somebody_elses_promotion_goes_by_the_time_of_events(tmp_path: Path, first: list[Version], model: Model, restored: bool) -> None:
+    rows = stream([(CHANGE, "old"), (1_000, "new")], model)
+    loop = RetrainLoop(specification(refresh=[200], cooldown="10m"), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop.announced.keep("1", model)
+    run(loop, rows.take(slice(0, 1_500)))
+    now = int(rows.labelled_at[1_500])
+    if restored:
+        loop = RetrainLoop(specification(refresh=[200], cooldown="10m"), TRAINER, FilesRegistry(tmp_path), records=loop.records)
+        loop.on_alert(alert("a2", int(rows.labelled_at[CHANGE])), now)
+    today = 1_800_000_000_000  # the clock by which a person promotes; the events are of 1970
+    told = loop.on_version(Version(model="loans", version="9", status="promoted", at=today, by="ada"))
+    assert versions(told) == [("2", "rejected")]
+    assert {one.at < today for one in told} == {True}
+    after = now + 11 * 60 * SECOND
+    assert [one.instruction for one in loop.on_alert(alert("a3", after), after) if isinstance(one, Decision)] == ["Collect"]
+
+
 def test_a_regression_recovers_from_a_changed_slope(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     spec = MonitorSpecification.model_validate(
