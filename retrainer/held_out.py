@@ -28,6 +28,7 @@ class HeldOutVerdict(msgspec.Struct, frozen=True, kw_only=True):
     silent_champion, silent_challenger : rows with a label that the champion gave no prediction for, which are left out; those of ``n`` that the challenger gave none for,
         which count as a loss of 1.
     champion_loss, challenger_loss : means.
+    scale : absolute error of a regression that counts as a loss of 1, nan of classes.
     difference : champion minus challenger; positive is better. nan without rows.
     interval : 95 %.
     better, not_better : one-sided p-values of "as good or worse", and of "better by ``min_gain``".
@@ -49,6 +50,7 @@ class HeldOutVerdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     silent_champion: int = 0
     silent_challenger: int = 0
+    scale: float = math.nan
 
 
 def compare(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from detectors.columns.class_names import class_names
@@ -127,7 +128,8 @@ def compared(
         limit_check("latency", challenger.milliseconds, gate.max_milliseconds, "ms for 1,000 rows", len(table)),
     )
     unique = list({check.name: check for check in (*checks, *limits) if check is not None}.values())
-    return compare(old, new, gate=gate, challengers=challengers, checks=unique, silent=silent)
+    verdict = compare(old, new, gate=gate, challengers=challengers, checks=unique, silent=silent)
+    return msgspec.structs.replace(verdict, scale=scale) if specification.task == "regression" else verdict
 
 
 def _answers_classes(model: Answers, truth: Column, source: str) -> None:

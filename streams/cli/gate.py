@@ -116,7 +116,8 @@ def _judged(
 
 
 def _content(verdict: HeldOutVerdict, champion: str, challenger: str, data: Path) -> dict[str, Any]:
-    return {"verdict": verdict.outcome, "champion": champion, "challenger": challenger, "data": str(data), **msgspec.to_builtins(verdict)}
+    loss = "error rate" if math.isnan(verdict.scale) else "absolute error / scale, at most 1"
+    return {"verdict": verdict.outcome, "champion": champion, "challenger": challenger, "data": str(data), "loss": loss, **msgspec.to_builtins(verdict)}
 
 
 def _show(verdict: HeldOutVerdict, champion: str, challenger: str, data: Path) -> None:
@@ -132,6 +133,9 @@ def _show(verdict: HeldOutVerdict, champion: str, challenger: str, data: Path) -
     for check in verdict.checks:
         table.add_row(escape(check.name), check.state, _number(check.value), _number(check.limit), f"{check.n:,}" if check.n else "", style=_STYLES[check.state])
     out.print(table)
+    if not math.isnan(verdict.scale):
+        quantile = "" if verdict.scale == 1 else ", the 95 % quantile of the champion's"  # 1 where that is 0
+        out.print(f"a loss is the absolute error divided by {verdict.scale:.4g}{quantile}, and at most 1", soft_wrap=True)
     style = {"promoted": "bold green", "rejected": "bold red", "inconclusive": "bold yellow"}[verdict.outcome]
     out.print(f"{verdict.outcome}: {verdict.reason}", style=style, soft_wrap=True, markup=False)
 

@@ -99,6 +99,28 @@ def test_a_challenger_that_does_not_answer_what_is_hard_is_not_better(rows: Path
     assert numbers.exit_code == 1
 
 
+def test_a_regression_names_the_scale_of_its_losses(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    price = rng.normal(size=2_000)
+    data = tmp_path / "prices.csv"
+    pd.DataFrame({"price": price, "usual": price + rng.normal(scale=40, size=2_000), "near": price + rng.normal(scale=20, size=2_000)}).to_csv(data, index=False)
+    arguments = ("gate", "--champion", "usual", "--challenger", "near", "--data", data, "--label", "price")
+    told = json.loads(run(*arguments, "--json").stdout)
+    frame = pd.read_csv(data)
+    scale = np.quantile((frame["usual"] - price).abs(), 0.95)
+    assert told["loss"] == "absolute error / scale, at most 1"
+    assert told["scale"] == pytest.approx(scale, rel=1e-6)
+    assert told["champion_loss"] == pytest.approx(np.minimum((frame["usual"] - price).abs() / scale, 1).mean(), rel=1e-6)
+    shown = run(*arguments).stdout
+    assert f"a loss is the absolute error divided by {scale:.4g}, the 95 % quantile of the champion's, and at most 1" in shown
+
+
+def test_the_loss_of_classes_is_an_error_rate_and_has_no_scale(rows: Path) -> None:
+    told = json.loads(run("gate", "--champion", "usual", "--challenger", "good", "--data", rows, "--json").stdout)
+    assert (told["loss"], told["scale"]) == ("error rate", None)
+    assert "a loss is" not in run("gate", "--champion", "usual", "--challenger", "good", "--data", rows).stdout
+
+
 def test_a_segment_of_the_monitor_that_the_data_do_not_have_is_refused_unless_others_are_named(rows: Path, tmp_path: Path) -> None:
     monitor = tmp_path / "monitor.yaml"
     monitor.write_text("model: loans\nsegments: [city, country]\n")
