@@ -14,7 +14,7 @@ from detectors.specification import MonitorSpecification
 from retrainer.messages import Cause
 from retrainer.provenance import provenance
 from retrainer.registry import Registry
-from retrainer.trainers import Trainer, TrainingContext, check
+from retrainer.trainers import Trainer, TrainingContext, TrainingError, check
 from retrainer.training_set import TABLE, TrainingSet, choose
 from retrainer.versions import Version, digest_of_specification
 
@@ -71,7 +71,11 @@ def bootstrap_champion(
         metrics=candidate.metrics,
         provenance={"seed": 0, "specification": digest_of_specification(specification), **provenance(specification.retrain.trainer)},
     )
-    uri, digest = registry.register(candidate.model.artifact(), version)
+    try:
+        artifact = candidate.model.artifact()
+    except Exception as error:  # of a user's estimator, which may be of any type
+        raise TrainingError(f"{specification.retrain.trainer} made a model that cannot be stored: {error}") from error
+    uri, digest = registry.register(artifact, version)
     registered = msgspec.structs.replace(version, uri=uri, digest=digest)
     registry.set_alias(specification.model, "champion", "1")
     return [registered, msgspec.structs.replace(registered, status="promoted", gate={"reason": "the first champion"})]

@@ -16,6 +16,7 @@ from detectors.references.reference import numeric_profile, performance_profile
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import table_examples
 from retrainer.trainers import Trainer, TrainingContext
+from retrainer.unanswered import predicted as predicted_by
 from streams.file_events import ColumnNames, input_columns, outcome_column
 from streams.tables import Table
 
@@ -54,7 +55,7 @@ def with_measured_performance(specification: MonitorSpecification, table: Table,
 
     Returns
     -------
-    The same specification where the last 20 % are fewer than 30 rows: its error monitor then learns from the stream's first labels.
+    The same specification where the last 20 % are fewer than 30 rows, or it answers fewer: its error monitor then learns from the stream's first labels.
 
     Raises
     ------
@@ -71,9 +72,12 @@ def with_measured_performance(specification: MonitorSpecification, table: Table,
     features, label = input_columns(specification, rows), outcome_column(specification, rows, names.label)
     seen = table_examples({name: column[:cut] for name, column in features.items()}, label[:cut], model=specification.model, at=0)
     model = trainer.train(seen, specification, TrainingContext(cause="measured reference")).model
-    predicted = model.predict({name: column[cut:] for name, column in features.items()})
-    measured = {"performance": performance_profile(predicted, label[cut:], specification.task), "prediction": _outputs(specification, predicted)}
-    measured["outcomes"] = None  # those of another model say nothing of this one
+    predicted = predicted_by(model, {name: column[cut:] for name, column in features.items()}, specification.task)
+    profiled = performance_profile(predicted, label[cut:], specification.task)
+    if profiled is None or profiled.rows < MIN_MEASURED:
+        return specification
+    outcomes = None  # those of another model say nothing of this one
+    measured = {"performance": profiled, "prediction": _outputs(specification, predicted), "outcomes": outcomes}
     reference = specification.reference.model_copy(update={"profile": profile.model_copy(update=measured)})
     return specification.model_copy(update={"reference": reference, "estimate_performance": False})
 
@@ -82,6 +86,6 @@ def _outputs(specification: MonitorSpecification, predicted: Column) -> ColumnPr
     """A model does not predict the classes as often as they occur, so labels are no reference for predictions."""
     if specification.task == "regression":
         return numeric_profile(np.asarray(predicted, np.float64), max_bins=specification.detectors.max_bins)
-    said = class_names(predicted).tolist()
+    said = [name for name in class_names(predicted).tolist() if name is not None]  # of rows that it cannot answer there is no output
     known = tuple(said.count(name) for name in specification.classes)
     return CategoricalProfile(levels=specification.classes, counts=known, unseen=len(said) - sum(known))

@@ -137,13 +137,24 @@ class FunctionTrainer:
     function: Callable[[Float64, Column, TrainingContext], Any]
 
     def train(self, examples: Examples, specification: MonitorSpecification, context: TrainingContext) -> Candidate:
-        """Call the function on all rows."""
+        """Call the function on all rows.
+
+        Raises
+        ------
+        TrainingError
+            If it raises anything, what it returns is no fitted estimator, or there is nothing to learn from.
+        """
         batch_only(context, self.name)
         levels, matrix, label = prepare(examples, specification)
-        estimator = self.function(matrix, label, context)
-        if not hasattr(estimator, "predict"):
-            raise TrainingError(f"{self.name} returned {type(estimator).__name__}, which has no 'predict'; return the fitted estimator")
-        return finish(estimator, levels, matrix, label, specification, {"trainer": self.name, "estimator": type(estimator).__name__, "seed": context.seed})
+        try:
+            estimator = self.function(matrix, label, context)
+            if not hasattr(estimator, "predict"):
+                raise TrainingError(f"{self.name} returned {type(estimator).__name__}, which has no 'predict'; return the fitted estimator")
+            return finish(estimator, levels, matrix, label, specification, {"trainer": self.name, "estimator": type(estimator).__name__, "seed": context.seed})
+        except TrainingError:
+            raise
+        except (Exception, SystemExit) as error:  # a user's function may raise whatever it likes
+            raise TrainingError(f"{self.name} raised {type(error).__name__}: {error}") from error
 
 
 def of_numbers(estimator: Any, specification: MonitorSpecification) -> ScikitLearnModel:

@@ -161,7 +161,8 @@ def _retrained(tables: Iterator[Table], specification: MonitorSpecification, nam
         features, label = input_columns(specification, rows), outcome_column(specification, rows, names.label)
         records = bootstrap_champion(features, label, specification=specification, trainer=trainer, registry=registry, at=at, source=reference.source, keep=first.keep)
     except TrainingError as error:
-        raise SettingsError(f"no first champion can be trained on {reference.source}: {error}") from error
+        own = "; mend the trainer, or name another one as retrain.trainer in monitor.yaml" if ":" in specification.retrain.trainer else ""
+        raise SettingsError(f"no first champion can be trained on {reference.source}: {error}{own}") from error
     loop = RetrainLoop(specification, trainer, registry, records=records, topic="replay", provenance=provenance, kept=first.rows_of)
     return replay_with_retraining(tables, specification, names, loop, registry, metrics=metrics, progress=told)
 

@@ -11,11 +11,15 @@ import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 import streams.replay as replay_module
 from detectors.errors import SettingsError
 from detectors.metric import wilson
+from detectors.profile import CategoricalProfile
 from detectors.specification import MonitorSpecification
+from retrainer.trainers import trainer_named
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from streams.cli.replay import lives
 from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
@@ -202,6 +206,67 @@ def test_retraining_pays_after_the_concept_changed(tmp_path: Path) -> None:
     assert len(promoted) >= 2
     assert promoted[1]["cause"] in {alert["alert_id"] for alert in told["alerts"]}
     assert list((tmp_path / "models" / "m" / "versions").iterdir())
+
+
+class _Unknown(DecisionTreeClassifier):
+    """An estimator of a user's own, which no artifact may hold."""
+
+
+def raises(matrix: Any, label: Any, context: Any) -> Any:
+    raise RuntimeError(f"no column [salary] among {matrix.shape[1]}")
+
+
+def ends(matrix: Any, label: Any, context: Any) -> Any:
+    raise SystemExit(0)
+
+
+def unfitted(matrix: Any, label: Any, context: Any) -> Any:
+    return DecisionTreeClassifier()
+
+
+def unknown(matrix: Any, label: Any, context: Any) -> Any:
+    return _Unknown(max_depth=3).fit(matrix, label)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        ("raises", "raised RuntimeError: no column [salary] among 3"),
+        ("ends", "raised SystemExit: 0"),
+        ("unfitted", "raised NotFittedError: "),
+        ("unknown", "made a model that cannot be stored: the model holds types that are not trusted: tests.streams.test_cli_replay._Unknown; "),
+    ],
+)
+def test_a_trainer_of_a_users_own_that_makes_no_first_champion_is_named_with_its_reason(tmp_path: Path, function: str, reason: str) -> None:
+    trainer = f"tests.streams.test_cli_replay:{function}"
+    training = _write(_table(400, 1), tmp_path / "training.csv")
+    base = MonitorSpecification.model_validate({"model": "m", "pane": "20s", "lateness": 0, "retrain": {"trainer": trainer}})
+    save_specification(infer(read_table(training), model="m", label="truth", base=base), tmp_path / "monitor.yaml")
+    done = run("replay", _write(_table(50, 2), tmp_path / "live.csv"), "--monitor", tmp_path / "monitor.yaml", "--label", "truth", "--retrain")
+    assert isinstance(done.exception, SettingsError), repr(done.exception)
+    told = str(done.exception)
+    assert told.startswith("no first champion can be trained on training.csv: ")
+    assert f"{trainer} {reason}" in told
+    assert told.endswith("mend the trainer, or name another one as retrain.trainer in monitor.yaml")
+
+
+def linear(matrix: Any, label: Any, context: Any) -> Any:
+    return LogisticRegression().fit(matrix, label)
+
+
+def test_a_first_champion_that_cannot_answer_some_rows_of_its_reference_is_measured_on_the_others(tmp_path: Path) -> None:
+    table = _table(1_000, 1)
+    table.columns["a"][950:960] = np.nan
+    training = Table(source="training.csv", columns={name: table.columns[name] for name in ("a", "b", "truth")})
+    base = MonitorSpecification.model_validate({"model": "m", "pane": "20s", "lateness": 0, "retrain": {"trainer": "tests.streams.test_cli_replay:linear"}})
+    names = ColumnNames(label="truth")
+    measured = with_measured_performance(infer(training, model="m", label="truth", base=base), training, names, trainer_named("tests.streams.test_cli_replay:linear"))
+    profile = measured.reference.profile
+    assert profile is not None
+    assert profile.performance is not None
+    assert (profile.performance.rows, profile.performance.loss < 0.05) == (190, True)
+    assert isinstance(profile.prediction, CategoricalProfile)
+    assert (sum(profile.prediction.counts), profile.prediction.unseen) == (190, 0)
 
 
 def test_a_replay_gives_a_canary_its_share_and_judges_it_by_that(tmp_path: Path) -> None:
