@@ -1,6 +1,7 @@
 """Where versions come from, as a graph: causes, reasons and rows go into trainings, trainings make versions, versions go through gates.
 
-Each transformation (a training, a gate, a rollback) is a node with its time and its outcome; between them lie what they took and what they made.
+Each transformation (a training, or the registration of what a person brought, a gate, a rollback) is a node with its time and its outcome; between them lie what they took and what
+they made.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Any, Literal
 import msgspec
 
 from retrainer.decision import Decision
-from retrainer.versions import Version, champion, history
+from retrainer.versions import Version, champion, history, is_brought
 
-Kind = Literal["cause", "reason", "examples", "training", "version", "gate", "decision", "rollback"]
-TRANSFORMATIONS = ("training", "gate", "decision", "rollback")
+Kind = Literal["cause", "reason", "examples", "training", "registration", "version", "gate", "decision", "rollback"]
+TRANSFORMATIONS = ("training", "registration", "gate", "decision", "rollback")
 """Kinds of nodes at which something happens; the others are what goes in and comes out."""
 
 MOST_UNTRAINED = 20
@@ -157,7 +158,11 @@ def _nodes(records: list[Version], known: dict[str, dict[str, Any]], why: Decisi
         yield Node(name=f"examples of {name}", kind="examples", label=f"{rows:,} rows" if isinstance(rows, int) else "rows", details=first.trained_on)
     made = {"parameters": first.parameters, "metrics": first.metrics, "provenance": first.provenance}
     reason = {} if _trained(first) else {"reason": first.gate.get("reason", "")}
-    yield Node(name=f"training of {name}", kind="training", label=f"training of {name}", outcome="trained" if _trained(first) else "failed", ended=first.at, details=made | reason)
+    origin = _origin(first)
+    if origin == "registration":
+        yield Node(name=f"{origin} of {name}", kind=origin, label=f"{origin} by {first.by}", outcome="registered", ended=first.at, details=made)
+    else:
+        yield Node(name=f"{origin} of {name}", kind=origin, label=f"{origin} of {name}", outcome="trained" if _trained(first) else "failed", ended=first.at, details=made | reason)
     if not _trained(first):
         return
     last = records[-1]
@@ -182,6 +187,10 @@ def _trained(first: Version) -> bool:
     return bool(first.uri) or first.status != "rejected"
 
 
+def _origin(first: Version) -> Literal["training", "registration"]:
+    return "registration" if is_brought(first) else "training"
+
+
 def _verdict_kind(record: Version) -> Literal["gate", "decision", "rollback"] | None:
     if record.status == "rolled_back":
         return "rollback"
@@ -192,7 +201,7 @@ def _verdict_kind(record: Version) -> Literal["gate", "decision", "rollback"] | 
 
 def _edges(records: list[Version], why: Decision | None, *, known_versions: set[str]) -> Iterable[Edge]:
     first, name = records[0], records[0].version
-    training, version = f"training of {name}", f"version {name}"
+    training, version = f"{_origin(first)} of {name}", f"version {name}"
     if first.cause and why is not None:
         yield Edge(source=f"cause {first.cause}", target=f"reason of {name}", label="is answered")
         yield Edge(source=f"reason of {name}", target=training, label="asks for")

@@ -127,6 +127,18 @@ def history(records: Iterable[Version]) -> dict[str, list[Version]]:
     return told
 
 
+def is_brought(first: Version) -> bool:
+    """Whether a person brought a version along, ready made, as its first record says; no cause asked for its training here.
+
+    Examples
+    --------
+    >>> brought, first = (Version(model="churn", version="1", status="registered", at=0, by=by, cause=cause) for by, cause in (("ada", ""), ("bootstrap", "bootstrap")))
+    >>> is_brought(brought), is_brought(first)
+    (True, False)
+    """
+    return first.status == "registered" and not first.cause and first.by != "retrainer"
+
+
 def digest_of_specification(specification: MonitorSpecification) -> str:
     """Name of everything that a monitor says, its ``retrain`` part included: "sha256:" and 64 hexadecimal digits.
 

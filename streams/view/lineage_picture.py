@@ -14,12 +14,13 @@ from streams.view.wording import Clock
 
 PictureFormat = Literal["mermaid", "svg", "json"]
 
-_COLUMNS: dict[Kind, int] = {"cause": 0, "reason": 0, "examples": 0, "training": 1, "version": 2, "gate": 3, "decision": 3, "rollback": 3}
+_COLUMNS: dict[Kind, int] = {"cause": 0, "reason": 0, "examples": 0, "training": 1, "registration": 1, "version": 2, "gate": 3, "decision": 3, "rollback": 3}
 _SHAPES: dict[Kind, tuple[str, str]] = {
     "cause": (">", "]"),
     "reason": ("[", "]"),
     "examples": ("[(", ")]"),
     "training": ("[[", "]]"),
+    "registration": ("[[", "]]"),
     "version": ("([", "])"),
     "gate": ("{{", "}}"),
     "decision": ("[/", "/]"),
@@ -105,7 +106,7 @@ def _places(graph: Lineage) -> dict[str, tuple[int, int]]:
     band = 0
     for node in graph.nodes:
         column = _COLUMNS[node.kind]
-        if node.kind == "training":  # its inputs came before it; what it makes lies beside it
+        if column == 1:  # a training or a registration: its inputs came before it; what it makes lies beside it
             inputs = [places[edge.source][1] // _STEP for edge in graph.edges if edge.target == node.name and _COLUMNS[graph.node(edge.source).kind] == 0]
             band = max(min(inputs, default=max(free)), *free[1:])
             free[1:] = [band] * 3

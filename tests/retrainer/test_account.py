@@ -70,10 +70,31 @@ def test_every_transformation_is_a_node_with_its_time_and_its_outcome() -> None:
     assert into == {("cause a1", "asks for"), ("examples of 2", "learnt from"), ("version 1", "champion then")}
 
 
+BROUGHT = [
+    record("5", "registered", 7 * MINUTE, parent="4", by="ada", trained_on=rows(0, 9), digest="sha256:55"),
+    record("5", "promoted", 8 * MINUTE, parent="4", by="ada", gate={"reason": "it is better elsewhere"}, digest="sha256:55"),
+]
+
+
+def test_a_version_that_a_person_brought_has_a_registration_in_place_of_a_training() -> None:
+    graph = lineage([*RECORDS, *BROUGHT], version="5")
+    mine = [(node.kind, node.label, node.outcome, node.ended) for node in graph.nodes if node.kind in TRANSFORMATIONS and node.name.split(",")[0].endswith("of 5")]
+    assert mine == [("registration", "registration by ada", "registered", 7 * MINUTE), ("decision", "decision by ada", "promoted", 8 * MINUTE)]
+    assert {(edge.source, edge.target) for edge in graph.edges if "5" in edge.source + edge.target} == {
+        ("version 4", "registration of 5"),
+        ("examples of 5", "registration of 5"),
+        ("registration of 5", "version 5"),
+        ("version 5", "decision of 5, record 1"),
+    }
+    assert "[[" in picture(graph, "mermaid")
+    assert "registration by ada" in picture(graph, "svg")
+
+
 def test_edges_join_nodes_that_are_there_for_any_part_of_the_history() -> None:
-    for length in range(1, len(RECORDS) + 1):
-        for version in (None, *history(RECORDS[:length])):
-            graph = lineage(RECORDS[:length], version=version)
+    records = [*RECORDS, *BROUGHT]
+    for length in range(1, len(records) + 1):
+        for version in (None, *history(records[:length])):
+            graph = lineage(records[:length], version=version)
             names = [node.name for node in graph.nodes]
             assert len(names) == len(set(names))
             assert {name for edge in graph.edges for name in (edge.source, edge.target)} <= set(names)
@@ -108,7 +129,7 @@ def test_the_lineage_tells_why_there_was_a_training_and_why_others_were_not() ->
 
 @pytest.mark.parametrize("decisions", [[], DECISIONS], ids=["without decisions", "with decisions"])
 def test_the_picture_is_well_formed_and_says_the_same_in_each_form(decisions: list[Decision]) -> None:
-    graph = lineage(RECORDS, causes=KNOWN.items(), decisions=decisions)
+    graph = lineage([*RECORDS, *BROUGHT], causes=KNOWN.items(), decisions=decisions)
     svg = ElementTree.fromstring(picture(graph, "svg"))  # noqa: S314  our own text
     boxes = list(svg.iter("{http://www.w3.org/2000/svg}g"))
     assert len(boxes) == len(graph.nodes)
