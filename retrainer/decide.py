@@ -144,8 +144,7 @@ def _without_cause(state: State, at: int, retrain: Retrain) -> State:
 def _give_way(state: State, at: int, retrain: Retrain, request: str, *instructions: Instruction) -> Decision:
     """End a cause that nobody asked for, as a request goes before it; the request's own cooldown follows."""
     assert state.cause is not None  # noqa: S101  every caller has one
-    cause = state.cause.cause
-    why = "goes before what nobody asked for"
+    cause, why = state.cause.cause, "goes before what nobody asked for"
     rejects = [Reject(cause=cause, version=version, reason=f"superseded by request {request}, which {why}") for version in state.open]
     return _without_cause(state, at, retrain), [*instructions, *rejects, DoNothing(cause=cause, reason=f"cause ended: request {request} {why}")]
 
@@ -363,7 +362,8 @@ def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decisio
     cause = state.cause.cause
     others = tuple(version for version in state.open if version != event.version)
     if retrain.approval == "manual":
-        ask = AskApproval(cause=cause, version=event.version, evidence=event.evidence, reason="the gate was passed; approval is 'manual'")
+        found = f" ({event.evidence['reason']})" if event.evidence.get("reason") else ""
+        ask = AskApproval(cause=cause, version=event.version, evidence=event.evidence, reason=f"the gate was passed{found}; approval is 'manual'")
         return _continue(_told(state, f"ask for v{event.version}", open=others), event.at, retrain, ask)
     beside = retrain.canary.share > 0 and state.champion != ""  # where none was announced, nothing could serve the rest
     later = () if beside else state.open[state.open.index(event.version) + 1 :]  # in the order of their trainings

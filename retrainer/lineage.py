@@ -6,11 +6,12 @@ they made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
+from retrainer.approval import asked_for, awaiting
 from retrainer.decision import Decision
 from retrainer.versions import Version, champion, history, is_brought
 
@@ -71,7 +72,8 @@ def lineage(records: Sequence[Version], *, version: str | None = None, causes: I
     records : of one model, at least one, in the order of their topic.
     version : this one and those it descends from; default: all.
     causes : what is known of causes besides their names: of alerts their summary and times.
-    decisions : of the retrainer, in their order. They tell why there was a training, and, where all versions are asked for, why the latest causes had none.
+    decisions : of the retrainer, in their order. They tell why there was a training, which versions wait for a person, and, where all versions are asked for, why the latest
+        causes had none.
 
     Examples
     --------
@@ -88,7 +90,7 @@ def lineage(records: Sequence[Version], *, version: str | None = None, causes: I
     serving = champion(records)
     known = dict(causes)
     said = list(decisions)
-    reasons = _reasons(told, said)
+    reasons, asked, waiting = _reasons(told, said), asked_for(said), awaiting(records, said)
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
     for node, edge in () if version is not None else _untrained(records, said, known):
@@ -96,10 +98,17 @@ def lineage(records: Sequence[Version], *, version: str | None = None, causes: I
         edges += [] if edge is None else [edge]
     for name in wanted:
         why = reasons.get(name)
-        for node in _nodes(told[name], known, why, is_champion=serving is not None and serving.version == name):
+        for node in _nodes(told[name], known, why, asked.get(name), outcome=_outcome(told[name], serving, waiting)):
             nodes.setdefault(node.name, node)
-        edges += _edges(told[name], why, known_versions={one for one in wanted if _trained(told[one][0])})
+        edges += _edges(told[name], why, asked.get(name), known_versions={one for one in wanted if _trained(told[one][0])})
     return Lineage(model=records[0].model, nodes=tuple(nodes.values()), edges=tuple(edges))
+
+
+def _outcome(records: Sequence[Version], serving: Version | None, waiting: Mapping[str, Decision]) -> str:
+    last = records[-1]
+    if serving is not None and serving.version == last.version:
+        return "champion"
+    return "waits for a person" if last.version in waiting else last.status.replace("_", " ")
 
 
 def _reasons(told: dict[str, list[Version]], said: Sequence[Decision]) -> dict[str, Decision]:
@@ -145,7 +154,7 @@ def _reason(name: str, decision: Decision, outcome: str) -> Node:
     return Node(name=name, kind="reason", label=decision.reason, outcome=outcome, ended=decision.at, details=details)
 
 
-def _nodes(records: list[Version], known: dict[str, dict[str, Any]], why: Decision | None, *, is_champion: bool) -> Iterable[Node]:
+def _nodes(records: list[Version], known: dict[str, dict[str, Any]], why: Decision | None, asked: Decision | None, *, outcome: str) -> Iterable[Node]:
     first, name = records[0], records[0].version
     if first.cause:
         cause = first.gate.get("cause", {})
@@ -165,9 +174,9 @@ def _nodes(records: list[Version], known: dict[str, dict[str, Any]], why: Decisi
         yield Node(name=f"{origin} of {name}", kind=origin, label=f"{origin} of {name}", outcome="trained" if _trained(first) else "failed", ended=first.at, details=made | reason)
     if not _trained(first):
         return
-    last = records[-1]
-    outcome = "champion" if is_champion else last.status.replace("_", " ")
     yield Node(name=f"version {name}", kind="version", label=f"version {name}", outcome=outcome, began=first.at, details={"uri": first.uri, "digest": first.digest})
+    if asked is not None:  # no record says so until a person has answered
+        yield Node(name=f"gate of {name}, asked", kind="gate", label=f"gate of {name}", outcome="passed", began=first.at, ended=asked.at, details={"reason": asked.reason})
     for place, record in enumerate(records):
         kind = _verdict_kind(record)
         if kind is not None:
@@ -199,7 +208,7 @@ def _verdict_kind(record: Version) -> Literal["gate", "decision", "rollback"] | 
     return None
 
 
-def _edges(records: list[Version], why: Decision | None, *, known_versions: set[str]) -> Iterable[Edge]:
+def _edges(records: list[Version], why: Decision | None, asked: Decision | None, *, known_versions: set[str]) -> Iterable[Edge]:
     first, name = records[0], records[0].version
     training, version = f"{_origin(first)} of {name}", f"version {name}"
     if first.cause and why is not None:
@@ -211,12 +220,15 @@ def _edges(records: list[Version], why: Decision | None, *, known_versions: set[
         yield Edge(source=f"examples of {name}", target=training, label="learnt from")
     if _trained(first):
         yield Edge(source=training, target=version, label="makes")
+    if _trained(first) and asked is not None:
+        yield Edge(source=version, target=f"gate of {name}, asked", label="is judged")
     for place, record in enumerate(records):
         kind = _verdict_kind(record)
         if kind is not None and _trained(first):
             yield Edge(source=version, target=f"{kind} of {name}, record {place}", label="is judged" if kind == "gate" else "")
     if first.parent in known_versions:
         yield Edge(source=f"version {first.parent}", target=training, label="champion then")
-        gates = [place for place, record in enumerate(records) if _verdict_kind(record) == "gate" and _trained(first)]
-        for place in gates[:1]:
-            yield Edge(source=f"version {first.parent}", target=f"gate of {name}, record {place}", label="judged against")
+        asked_first = [f"gate of {name}, asked"] if asked is not None and _trained(first) else []
+        gates = [f"gate of {name}, record {place}" for place, record in enumerate(records) if _verdict_kind(record) == "gate" and _trained(first)]
+        for gate in (asked_first + gates)[:1]:
+            yield Edge(source=f"version {first.parent}", target=gate, label="judged against")

@@ -15,7 +15,7 @@ PURE = [path for path in sorted((ROOT / "detectors").rglob("*.py")) if path.name
     ROOT / f"retrainer/{name}.py"
     for name in (
         *("announced", "canary", "decide", "gate", "learners", "loop", "messages", "row_buffer", "stage", "training", "training_set", "trial", "trials", "versions"),
-        *("lineage", "model_card", "comparison"),
+        *("approval", "lineage", "model_card", "comparison"),
     )
 ]
 MAY_READ_ITS_OWN_TABLE = {"calibration.py"}  # a file of the package, by importlib.resources

@@ -272,6 +272,7 @@ def _report(path: Path, replayed: Replayed, files: Sequence[Path], names: Column
         points=replayed.points,
         alerts=replayed.alerts,
         versions=replayed.versions,
+        decisions=replayed.decisions,
         title=f"{replayed.specification.model}: replay of {files[0].name}",
         facts=facts,
         event_times=names.time is not None,

@@ -6,7 +6,6 @@ Evidence becomes words and figures here, once: what waits for a receiver, and wh
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable
 from itertools import islice
 from typing import Literal
@@ -22,6 +21,7 @@ from detectors.verdict import Evidence
 from retrainer.versions import Version
 from streams.notify.settings import NoticeKind, NoticeSeverity
 from streams.view.gate_words import gate_in_words
+from streams.view.wording import as_argument
 
 SHOWN_MONITORS = 5
 """Of an alert with many monitors the strongest are told one by one; all are in `driftwarden alerts explain`."""
@@ -163,7 +163,7 @@ def version_notice(version: Version, *, was_canary: bool = False, owner: str = "
         return None
     status, kind, severity, told = happened
     name = f"{version.model}@{version.version}"
-    actions = [Action(label="lineage", command=f"driftwarden models lineage {_word(name)}")]
+    actions = [Action(label="lineage", command=f"driftwarden models lineage {as_argument(name)}")]
     if status in {"promoted", "canary"}:
         actions.append(Action(label="roll it back", command=_roll_back(version.model, version.version)))
     evidence = gate_in_words(version)
@@ -231,12 +231,7 @@ def _finite(value: float) -> float | None:
 
 
 def _roll_back(model: str, version: str) -> str:
-    return f"driftwarden models rollback --by NAME {_word(f'{model}@{version}')}"
-
-
-def _word(name: str) -> str:
-    """One argument of a shell's command. A name comes from records that others wrote: pasted, it must stay a name."""
-    return ("-- " if name.startswith("-") else "") + shlex.quote(name)
+    return f"driftwarden models rollback --by NAME {as_argument(f'{model}@{version}')}"
 
 
 def _link(page_address: str | None, page: str, **query: str) -> str:

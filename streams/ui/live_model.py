@@ -47,6 +47,7 @@ class LiveModel:
     newest : by measurement, the newest point of each series of monitors, distances, estimates and objectives.
     alerts : records by alert and sequence.
     versions, decisions : records in the order of their topics.
+    asked : by version, the decision that asked a person for a word, of the newest as many as there are records of versions.
     revision : one more with each change, so that a reader knows whether something is new; ``story`` does so for alerts and versions.
     """
 
@@ -61,6 +62,7 @@ class LiveModel:
         self.alerts: OrderedDict[str, dict[int, Alert]] = OrderedDict()
         self.versions: list[Version] = []
         self.decisions: deque[Decision] = deque(maxlen=bounds.decisions)
+        self.asked: dict[str, Decision] = {}
         self.dropped_alerts = 0
         self.dropped_versions = 0
         self.dropped_decisions = 0
@@ -134,6 +136,11 @@ class LiveModel:
             self.dropped_decisions += len(self.decisions) == self._bounds.decisions
             self.decisions.append(decision)
             self.revision += 1
+        if decision.instruction == "AskApproval" and self.asked.get(decision.version) != decision:
+            self.asked[decision.version] = decision
+            if len(self.asked) > self._bounds.versions:
+                del self.asked[next(iter(self.asked))]
+            self.story += 1
 
     @property
     def newest_time(self) -> int | None:

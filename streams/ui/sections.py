@@ -195,7 +195,7 @@ class Pages:
         causes = {alert.alert_id: {"summary": alert.summary, "opened": alert.opened_told} for alert in told.alerts}
         return {
             "versions": [version_line(version) for version in reversed(told.versions)],
-            "lineage": picture(lineage(model.versions, causes=causes.items()), "svg") if model.versions else "",
+            "lineage": picture(lineage(model.versions, causes=causes.items(), decisions=model.asked.values()), "svg") if model.versions else "",
             "decisions": [
                 [CLOCK.moment(decision.at), decision.event, decision.instruction, decision.reason, decision.cause, decision.version] for decision in reversed(model.decisions)
             ],

@@ -73,8 +73,9 @@ class Teller:
     def _story(self, model: LiveModel) -> tuple[int, tuple[AlertView, ...], tuple[VersionView, ...]]:
         known = self._stories.get(model.name)
         if known is None or known[0] != model.story:
-            alerts = alert_views([record for life in model.alerts.values() for record in life.values()], model.versions, CLOCK)
-            known = self._stories[model.name] = (model.story, alerts, version_views(model.versions, set(model.alerts), CLOCK))
+            asked = model.asked.values()
+            alerts = alert_views([record for life in model.alerts.values() for record in life.values()], model.versions, CLOCK, asked)
+            known = self._stories[model.name] = (model.story, alerts, version_views(model.versions, set(model.alerts), CLOCK, asked))
         return known
 
 

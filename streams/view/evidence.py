@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +12,8 @@ import numpy as np
 from detectors.alerts.alert import Alert
 from detectors.event_batch import NO_TIME, Float64
 from detectors.verdict import Evidence
+from retrainer.approval import awaiting
+from retrainer.decision import Decision
 from retrainer.versions import Version
 from streams.view.wording import Clock, number
 
@@ -85,16 +87,17 @@ class AlertView:
     more_monitors: int
 
 
-def alert_views(alerts: Sequence[Alert], versions: Sequence[Version], clock: Clock) -> tuple[AlertView, ...]:
-    """Each alert once, in the order in which they were opened."""
+def alert_views(alerts: Sequence[Alert], versions: Sequence[Version], clock: Clock, decisions: Iterable[Decision] = ()) -> tuple[AlertView, ...]:
+    """Each alert once, in the order in which they were opened; decisions tell which versions wait for a person."""
+    asked = awaiting(versions, decisions)
     records: dict[str, dict[int, Alert]] = {}
     for alert in alerts:
         records.setdefault(alert.alert_id, {})[alert.sequence] = alert
-    views = [_alert(sorted(of_alert.values(), key=lambda alert: alert.sequence), versions, clock) for of_alert in records.values()]
+    views = [_alert(sorted(of_alert.values(), key=lambda alert: alert.sequence), versions, clock, asked) for of_alert in records.values()]
     return tuple(sorted(views, key=lambda view: (view.opened, view.alert_id)))
 
 
-def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> AlertView:
+def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock, asked: Collection[str]) -> AlertView:
     last = records[-1]
     resolved = last.status == "resolved"
     told = next((alert for alert in reversed(records) if alert.status != "resolved"), last)
@@ -116,14 +119,14 @@ def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock) -> A
         delay=clock.span(max(0, last.opened_at - change)),
         budget=last.budget,
         causes=tuple(clock.told(cause) for cause in last.happened),
-        action=what_was_done(last.alert_id, versions, clock),
+        action=what_was_done(last.alert_id, versions, clock, asked),
         monitors=tuple(_monitor(evidence) for evidence in last.monitors[:MOST_MONITORS]),
         more_monitors=max(0, len(last.monitors) - MOST_MONITORS) + last.more_monitors,
     )
 
 
-def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> str:
-    """What an alert led to; "" for nothing.
+def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock, asked: Collection[str] = ()) -> str:
+    """What an alert led to; "" for nothing. Of its challengers those that are ``asked`` for wait for a person.
 
     Examples
     --------
@@ -135,7 +138,8 @@ def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> s
     promoted = [version for version in mine if version.status == "promoted"]
     rejected = {version.version for version in mine if version.status == "rejected"}
     back = {version.version for version in mine if version.status == "rolled_back"}
-    waiting = {version.version for version in mine} - rejected - back - {version.version for version in promoted}
+    judged = {version.version for version in mine} - rejected - back - {version.version for version in promoted}
+    waiting = judged.intersection(asked)
     parts = []
     if promoted:
         first, *later = dict.fromkeys(version.version for version in promoted)
@@ -146,7 +150,9 @@ def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock) -> s
     if back:
         parts.append(f"{len(back)} {'were' if len(back) > 1 else 'was'} rolled back")
     if waiting:
-        parts.append(f"{len(waiting)} challenger{'s are' if len(waiting) > 1 else ' is'} on trial")
+        parts.append(f"{len(waiting)} challenger{'s' if len(waiting) > 1 else ''} passed the gate and wait{'s' if len(waiting) == 1 else ''} for a person")
+    if judged - waiting:
+        parts.append(f"{len(judged - waiting)} challenger{'s are' if len(judged - waiting) > 1 else ' is'} on trial")
     return "; ".join(parts)
 
 

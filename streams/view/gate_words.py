@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from retrainer.decision import Decision
 from retrainer.versions import Version
+from streams.view.wording import as_argument
 
 
 def gate_in_words(version: Version) -> str:
@@ -25,3 +27,8 @@ def gate_in_words(version: Version) -> str:
     if isinstance(gate.get("wealth"), int | float) and isinstance(gate.get("threshold"), int | float) and "wealth" not in reason:
         said.append(f"evidence {gate['wealth']:.3g} of {gate['threshold']:.3g} needed")
     return "; ".join(said)
+
+
+def waits_in_words(version: Version, asked: Decision) -> str:
+    """Of a version that waits for a person: what was asked, and how to answer."""
+    return f"{asked.reason}; a person promotes it: driftwarden models promote --by NAME {as_argument(f'{version.model}@{version.version}')}"

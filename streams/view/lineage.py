@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from retrainer.approval import awaiting
+from retrainer.decision import Decision
 from retrainer.versions import Version, champion, history
-from streams.view.gate_words import gate_in_words
+from streams.view.gate_words import gate_in_words, waits_in_words
 from streams.view.wording import Clock, number
 
 _SAID = {"registered": "on trial", "canary": "serves a share", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
@@ -44,8 +46,9 @@ class VersionView:
     announced: tuple[tuple[str, int], ...]
 
 
-def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock) -> tuple[VersionView, ...]:
-    """Each version once, in the order in which they were made."""
+def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock, decisions: Iterable[Decision] = ()) -> tuple[VersionView, ...]:
+    """Each version once, in the order in which they were made; decisions tell which of them wait for a person."""
+    waiting = awaiting(versions, decisions)
     serving = champion(versions)
     views = []
     for name, records in history(versions).items():
@@ -54,7 +57,7 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
             VersionView(
                 version=name,
                 status=last.status,
-                said=_SAID[last.status],
+                said="waits for a person" if name in waiting else _SAID[last.status],
                 serving=serving is not None and serving.version == name,
                 made=first.at,
                 at=last.at,
@@ -66,7 +69,7 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
                 cause_is_alert=last.cause in alert_ids,
                 rows=number(last.trained_on.get("rows")),
                 digest=last.digest.removeprefix("sha256:")[:12],
-                evidence="no verdict yet" if last.status == "registered" else gate_in_words(last),
+                evidence=waits_in_words(last, waiting[name]) if name in waiting else "no verdict yet" if last.status == "registered" else gate_in_words(last),
                 details=_details(records),
                 announced=tuple((record.status, record.at) for record in records if record.status in ANNOUNCED),
             )

@@ -12,6 +12,7 @@ from detectors.alerts.explanation import Explanation, explain
 from detectors.point import Point
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect, Status
+from retrainer.decision import Decision
 from retrainer.lineage import Lineage, lineage
 from retrainer.versions import Version
 from streams.view.curves import (
@@ -101,6 +102,7 @@ def view_of(
     points: Sequence[Point],
     alerts: Sequence[Alert],
     versions: Sequence[Version] = (),
+    decisions: Sequence[Decision] = (),
     title: str,
     facts: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
@@ -114,6 +116,7 @@ def view_of(
     ----------
     specification : of the model; records of other models are left out.
     points, alerts, versions : in any order, repeats allowed, as read from the topics or given by a replay.
+    decisions : of the retrainer; of them the view tells which versions wait for a person.
     title : of the page.
     facts : name and text, shown as a table under the verdict, after what the records say themselves.
     notes : sentences that the reader should know.
@@ -125,7 +128,8 @@ def view_of(
     mine = latest(points, model)
     told = [version for version in versions if version.model == model]
     records = [record for record in alerts if record.model == model]
-    alert_rows = alert_views(records, told, clock)
+    asked = [decision for decision in decisions if decision.model == model and decision.instruction == "AskApproval"]
+    alert_rows = alert_views(records, told, clock, asked)
     causes = {alert.alert_id: {"summary": alert.summary, "opened": alert.opened_told} for alert in alert_rows}
     latency, failed = service_curves(mine)
     performance = performance_curves(mine, specification.task)
@@ -152,8 +156,8 @@ def view_of(
         left_out_rates=left_out,
         alerts=alert_rows,
         explanations=explanations(records, alert_rows),
-        versions=version_views(told, set(causes), clock),
-        lineage=lineage(told, causes=causes.items()) if told else None,
+        versions=version_views(told, set(causes), clock, asked),
+        lineage=lineage(told, causes=causes.items(), decisions=asked) if told else None,
         scoreboard=_table(scoreboard),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -43,6 +44,17 @@ def share(value: float) -> str:
     ('81.3 %', '0.04 %', '0 %')
     """
     return "–" if not math.isfinite(value) else f"{number(round(100 * value, 1 if abs(value) >= 0.01 else 3))} %"
+
+
+def as_argument(name: str) -> str:
+    """One argument of a shell's command. A name comes from records that others wrote: pasted, it must stay a name.
+
+    Examples
+    --------
+    >>> as_argument("loans@3"), as_argument("my loans@3"), as_argument("-f@3")
+    ('loans@3', "'my loans@3'", '-- -f@3')
+    """
+    return ("-- " if name.startswith("-") else "") + shlex.quote(name)
 
 
 @dataclass(frozen=True, kw_only=True)

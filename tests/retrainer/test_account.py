@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from detectors.errors import SettingsError
+from retrainer.approval import awaiting
 from retrainer.comparison import comparison
 from retrainer.decision import Decision
 from retrainer.lineage import TRANSFORMATIONS, lineage
@@ -125,6 +126,30 @@ def test_the_lineage_tells_why_there_was_a_training_and_why_others_were_not() ->
     assert "reason of 2" in into
     assert "cause a1" not in into, "the cause asks by way of the reason"
     assert [node.label for node in lineage(RECORDS, version="2", decisions=DECISIONS).nodes if node.kind == "reason"] == ["100 labelled events for cause a1"]
+
+
+ASKED = Decision(model="loans", at=9 * MINUTE, event="GatePassed", stage="serving", instruction="AskApproval", cause="a2", reason="the gate was passed (better)", version="5")
+
+
+@pytest.mark.parametrize(("serving", "outcome"), [("4", "waits for a person"), ("2", "registered")])
+def test_a_version_that_waits_for_a_person_has_passed_its_gate_and_waits_while_the_one_it_was_judged_against_serves(serving: str, outcome: str) -> None:
+    asked = record("5", "registered", 8 * MINUTE, parent="4", cause="a2")
+    later = [] if serving == "4" else [record(serving, "promoted", 10 * MINUTE, by="ada")]
+    records = [*RECORDS, asked, *later]
+    assert list(awaiting(records, [*DECISIONS, ASKED])) == (["5"] if serving == "4" else [])
+    graph = lineage(records, decisions=[*DECISIONS, ASKED])
+    assert graph.node("version 5").outcome == outcome
+    gate = next(node for node in graph.nodes if node.label == "gate of 5")
+    assert (gate.outcome, gate.began, gate.ended, gate.details["reason"]) == ("passed", 8 * MINUTE, 9 * MINUTE, ASKED.reason)
+    assert {(edge.source, edge.label) for edge in graph.edges if edge.target == gate.name} == {("version 5", "is judged"), ("version 4", "judged against")}
+    assert "waits" in picture(graph, "svg") or outcome == "registered"
+    assert "AskApproval" not in picture(graph, "mermaid")
+
+
+def test_a_version_that_a_person_has_answered_waits_no_longer() -> None:
+    asked = record("5", "registered", 8 * MINUTE, parent="4", cause="a2")
+    assert awaiting([*RECORDS, asked, record("5", "promoted", 10 * MINUTE, by="ada", parent="4")], [ASKED]) == {}
+    assert list(awaiting([record("5", "registered", 8 * MINUTE)], [ASKED])) == ["5"], "where no version serves, it was judged against the service's own answers"
 
 
 @pytest.mark.parametrize("decisions", [[], DECISIONS], ids=["without decisions", "with decisions"])

@@ -275,6 +275,7 @@ def test_with_manual_approval_a_person_has_the_last_word() -> None:
     retrain = Retrain.model_validate({"refresh": [200], "approval": "manual"})
     state, instructions = decide(opened(), labels(200), trained("2", 190), passed("2"), retrain=retrain)
     assert names(instructions) == ["AskApproval", "DoNothing"]
+    assert instructions[0].reason == "the gate was passed (better); approval is 'manual'"
     assert state.champion == "1"
 
 

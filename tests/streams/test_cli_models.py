@@ -9,9 +9,10 @@ import pytest
 from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError, SettingsError
+from retrainer.decision import Decision
 from retrainer.versions import Version
 from streams.topics import Topics
-from streams.wire import encode_alert, encode_version
+from streams.wire import encode_alert, encode_decision, encode_version
 from tests.retrainer.concepts import alert
 from tests.streams.command_line import run
 
@@ -26,8 +27,12 @@ RECORDS = [
     Version(model="churn", version="4", status="registered", at=4_000, parent="2", cause="pr#12 [x]", trained_on={"rows": 900}),
     Version(model="churn", version="5", status="registered", at=5_000, parent="2", by="ada"),
     Version(model="churn", version="6", status="rejected", at=6_000, parent="2", cause="a2", gate={"reason": "training failed: [/srv/x] not found"}),
+    Version(model="churn", version="7", status="registered", at=7_000, parent="2", cause="a3", uri="files:7"),
     Version(model="fraud", version="1", status="registered", at=0),
 ]
+ASKED = Decision(
+    model="churn", at=8_000, event="GatePassed", stage="serving", instruction="AskApproval", cause="a3", reason="the gate was passed (better); approval is 'manual'", version="7"
+)
 
 
 @pytest.mark.kafka
@@ -37,6 +42,7 @@ def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, top
     producer = KafkaProducer(bootstrap_servers=broker)
     for record in [*RECORDS, RECORDS[1]]:  # a producer that repeats itself does not bring version 1 back
         producer.send(topics.versions, key=record.model.encode(), value=encode_version(record)).get(10)
+    producer.send(topics.decisions, key=b"churn", value=encode_decision(ASKED)).get(10)
     producer.close()
 
     models = {model["model"]: model for model in json.loads(run("models", "list", *options, "--json").stdout)}
@@ -44,6 +50,7 @@ def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, top
     shown = run("models", "list", *options).stdout
     assert "churn" in shown
     assert "fraud" in shown
+    assert "version 7 waits for a person" in shown
 
     told = json.loads(run("models", "history", "churn", *options, "--json").stdout)
     assert [(one["version"], one["status"], one["cause"], one["rows"]) for one in told["versions"]] == [
@@ -53,15 +60,19 @@ def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, top
         ("4", "registered", "pr#12 [x]", 900),
         ("5", "registered", "", None),
         ("6", "rejected", "a2", None),
+        ("7", "registered", "a3", None),
     ]
-    assert len(told["records"]) == 9
-    assert [one["evidence"] for one in told["versions"][3:5]] == ["in the gate", ""]  # a person's waits for a word
+    assert len(told["records"]) == 10
+    assert [one["evidence"] for one in told["versions"][3:5]] == ["in the gate", ""]  # what a person brought is in none
+    how = "the gate was passed (better); approval is 'manual'; a person promotes it: driftwarden models promote --by NAME churn@7"
+    assert (told["waiting"], told["versions"][6]["evidence"]) == (["7"], how)
     assert told["versions"][2]["evidence"] == "superseded by version 2; loss lower by 0.07 (95 % +0.04 to +0.1) on 6,100 labels; evidence 29.3 of 80 needed"
     table = run("models", "history", "churn", *options).stdout
     assert "promoted (champion)" in table
     assert "the first champion" in table
     assert "pr#12 [x]" in table
     assert "[/srv/x] not found" in table
+    assert "driftwarden models promote --by NAME churn@7" in " ".join(table.split())
     unknown = run("models", "history", "rent", *options)
     assert isinstance(unknown.exception, SettingsError)
     assert "there are: churn, fraud" in str(unknown.exception)

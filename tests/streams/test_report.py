@@ -22,6 +22,7 @@ from detectors.settings.feature import Feature
 from detectors.settings.watching import Reference
 from detectors.specification import MonitorSpecification
 from detectors.verdict import Effect, Evidence, Status
+from retrainer.decision import Decision
 from retrainer.versions import Version
 from streams.report import ReportView, view_of, write_report
 from streams.report.page import page_of
@@ -390,3 +391,12 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monk
     with pytest.raises(ZeroDivisionError):
         write_report(path, view())
     assert path.read_text() == "old"
+
+
+def test_a_version_that_waits_for_a_person_is_told_so() -> None:
+    asked = Decision(model=MODEL, at=START, event="GatePassed", stage="serving", instruction="AskApproval", cause="a1", reason="the gate was passed", version="2")
+    waits = [version("1", "promoted", 1), msgspec.structs.replace(version("2", "registered", 42), parent="1")]
+    assert [one.said for one in view(versions=waits).versions] == ["promoted", "on trial"]
+    told = view(versions=waits, decisions=[asked])
+    assert [one.said for one in told.versions] == ["promoted", "waits for a person"]
+    assert "waits for a person" in report_sections(told)["lineage"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_decision
 
 from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
@@ -74,6 +75,28 @@ def test_a_provisional_pane_never_replaces_the_final_one() -> None:
     for final, predictions in ((False, 3), (True, 9), (False, 4)):
         model.take_point(Point(measurement="traffic", tags={"model": MODEL, "version": "1", "segment": ""}, fields={"predictions": predictions, "final": final}, time=START))
     assert traffic_curves(model, PANE)[0].values.tolist() == [9.0]
+
+
+def test_a_version_that_waits_for_a_person_is_told_so_with_how_to_answer_until_somebody_has() -> None:
+    view = told()
+    view.take(TOPICS.alerts, b"k", encode_alert(alert()))
+    for one in (*FIRST, SECOND[0]):
+        view.take(TOPICS.versions, b"k", encode_version(one))
+    ask = Asked(page="versions", model=MODEL)
+    shown = Pages(view).sections(ask)
+    assert (shown["versions"][0]["said"], shown["versions"][0]["evidence"]) == ("on trial", "no verdict yet")
+    asked = replace_decision(DECISION, event="GatePassed", instruction="AskApproval", reason="the gate was passed (better)", at=START + 70 * PANE)
+    pages = Pages(view)
+    pages.sections(ask)
+    view.take(TOPICS.decisions, b"k", encode_decision(asked))
+    shown = pages.sections(ask)
+    assert shown["versions"][0]["said"] == "waits for a person"
+    assert shown["versions"][0]["evidence"] == f"the gate was passed (better); a person promotes it: driftwarden models promote --by NAME {MODEL}@2"
+    assert "waits for a person" in shown["lineage"]
+    assert pages.sections(Asked(page="model", model=MODEL))["alerts"][0]["action"] == "1 challenger passed the gate and waits for a person"
+    view.take(TOPICS.versions, b"k", encode_version(SECOND[1]))
+    shown = pages.sections(ask)
+    assert (shown["versions"][0]["said"], "waits for a person" in shown["lineage"]) == ("promoted", False)
 
 
 def test_traffic_is_summed_over_versions_or_is_that_of_the_one_that_was_chosen() -> None:
