@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from retrainer.versions import Version, champion, history, next_number
 from streams.announcements import Announcements
 from streams.connection import KafkaConnection
 from streams.unreachable import explained
+from streams.version_numbers import NumberTakenError, numbered, refuse_taken
 from streams.wire import encode_version
 
 _ACKNOWLEDGED_WITHIN = 30.0
@@ -87,7 +89,8 @@ def brought(records: Sequence[Version], digest: str, *, model: str, found: Versi
 def numbering(connection: KafkaConnection, model: str) -> Iterator[Callable[[Sequence[Version]], None]]:
     """Give a version of a model its number, and announce it: what is read within is what there is when all records are written, or none of them is.
 
-    Of two who do this at once the one who began later is first, and the other one is refused, as it has not seen the number that was given meanwhile.
+    Of two who do this at once the one who began later is first, and the other one is refused, as it has not seen the number that was given meanwhile. So is one whose number
+    the retrainer has given to a training.
 
     Raises
     ------
@@ -100,7 +103,12 @@ def numbering(connection: KafkaConnection, model: str) -> Iterator[Callable[[Seq
     def tell(records: Sequence[Version]) -> None:
         try:
             with explained(connection):
-                announcements.write([(connection.topics.versions, model.encode(), encode_version(record)) for record in records])
+                announcements.write(
+                    [(connection.topics.versions, model.encode(), encode_version(record)) for record in records],
+                    check=partial(refuse_taken, connection, numbered(records), {}),
+                )
+        except NumberTakenError as error:
+            raise DriftwardenError(f"{error}; look at it with 'driftwarden models history {model}', then register yours again") from error
         except DriftwardenError as error:
             if not isinstance(error.__cause__, InvalidProducerEpochError | ProducerFencedError):
                 raise

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -44,6 +45,7 @@ from streams.retrainer_turn import Turn
 from streams.telemetry.consumer_lag import tell_lag
 from streams.telemetry.figures import Figures
 from streams.telemetry.settings import MetricsSettings
+from streams.version_numbers import NumberTakenError, numbered, refuse_taken
 from streams.wire import decode_alert, decode_request, decode_version, encode_decision, encode_points, encode_version
 
 logger = logging.getLogger(__name__)
@@ -105,6 +107,8 @@ class RetrainerProcess:
                 acting.poll()
             if not stopping.is_set():
                 logger.info("another retrainer acts now")
+        except NumberTakenError as taken:
+            logger.warning("%s; what was decided since is decided again", taken)
         finally:
             self._figures.set("retrainer_acting", 0)
             acting.close()
@@ -130,7 +134,7 @@ class Acting:
         datasets: DatasetFiles | None = None,
         seed: int = 0,
     ) -> None:
-        self._names, self._trainers = connection.topics, trainers
+        self._connection, self._names, self._trainers = connection, connection.topics, trainers
         self._figures = figures
         self._registry, self._announcements, self._datasets, self._seed = registry, announcements, datasets, seed
         self._specifications: dict[str, MonitorSpecification] = {}
@@ -360,6 +364,7 @@ class Acting:
 
     def _announce(self, told: Iterable[Decision | Version], *, only_if_told: bool = False) -> None:
         """Versions, every decision with its reason, and the state that follows from them, written before anything else is read."""
+        told = list(told)
         records: list[Record] = []
         for item in told:
             key = item.model.encode()
@@ -375,7 +380,9 @@ class Acting:
                 records.append((self._names.metrics, key, encode_points([decision_point(item)])))
         if only_if_told and not records:
             return
-        self._announcements.write([*records, *self._state()])
+        new = numbered(told)
+        check = partial(refuse_taken, self._connection, new, self._positions) if new else None
+        self._announcements.write([*records, *self._state()], check=check)
         self._changed.clear()
         self._saved_at = time.monotonic()
 

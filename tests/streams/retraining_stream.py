@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named
 from retrainer.versions import Version
 from streams.allowed_trainers import TrainerSettings
-from streams.announcements import Announcements, Record
+from streams.announcements import Announcements, Offsets, Record
 from streams.asking import read_decisions
 from streams.connection import KafkaConnection
 from streams.dataset_files import DatasetFiles
@@ -122,7 +122,7 @@ class DeadlyAnnouncements(Announcements):
 
     death: Death = ("", "")
 
-    def write(self, records: list[Record]) -> None:  # type: ignore[override]
+    def write(self, records: Sequence[Record], *, check: Callable[[Offsets], None] | None = None) -> None:
         when, instruction = self.death
         told = [decode_decision(value).instruction for topic, _, value in records if topic.endswith("retraining.decisions")]
         deadly = instruction in told
@@ -132,7 +132,7 @@ class DeadlyAnnouncements(Announcements):
                 self._producer.send(topic, key=key, value=value).get(30)  # all of it is in the log, and not committed
         if deadly and when in {"before", "inside"}:
             os.kill(os.getpid(), signal.SIGKILL)
-        super().write(records)
+        super().write(records, check=check)
         if deadly:
             os.kill(os.getpid(), signal.SIGKILL)
 
