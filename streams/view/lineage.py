@@ -10,7 +10,7 @@ import msgspec
 
 from retrainer.approval import awaiting
 from retrainer.decision import Decision
-from retrainer.versions import Version, champion, history
+from retrainer.versions import Version, champion, history, is_brought
 from streams.view.gate_words import gate_in_words, waits_in_words
 from streams.view.wording import Clock, number
 
@@ -57,7 +57,7 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
             VersionView(
                 version=name,
                 status=last.status,
-                said="waits for a person" if name in waiting else _SAID[last.status],
+                said="waits for a person" if name in waiting else "registered" if is_brought(last) else _SAID[last.status],
                 serving=serving is not None and serving.version == name,
                 made=first.at,
                 at=last.at,
@@ -69,12 +69,16 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
                 cause_is_alert=last.cause in alert_ids,
                 rows=number(last.trained_on.get("rows")),
                 digest=last.digest.removeprefix("sha256:")[:12],
-                evidence=waits_in_words(last, waiting[name]) if name in waiting else "no verdict yet" if last.status == "registered" else gate_in_words(last),
+                evidence=waits_in_words(last, waiting[name]) if name in waiting else gate_in_words(last) or ("no verdict yet" if _is_on_trial(last) else ""),
                 details=_details(records),
                 announced=tuple((record.status, record.at) for record in records if record.status in ANNOUNCED),
             )
         )
     return tuple(views)
+
+
+def _is_on_trial(last: Version) -> bool:
+    return last.status == "registered" and not is_brought(last)
 
 
 def _details(records: Sequence[Version]) -> tuple[tuple[str, str], ...]:

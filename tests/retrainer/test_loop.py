@@ -98,6 +98,18 @@ def test_after_a_promotion_a_challenger_of_the_newest_rows_is_trained_without_an
     assert (later.cause, later.trained_on["rows"], later.at - promoted.at) == (soon.cause, 300, 1_330 * SECOND)
 
 
+def test_a_request_is_trained_for_at_once_where_a_challenger_that_nobody_asked_for_is_judged(tmp_path: Path, first: list[Version], model: Model) -> None:
+    rows = stream([(CHANGE, "old"), (2_000, "new")], model)
+    loop = RetrainLoop(specification(refresh=[200], window=1_000, cooldown="0s", follow_up=True), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop.announced.keep("1", model)
+    assert versions(run(loop, rows)) == [("2", "registered"), ("2", "promoted"), ("3", "registered")]
+    assert loop.state.cause is not None
+    assert loop.state.cause.kind == "labels"
+    told = loop.on_request(Request(request_id="r1", model="loans", requested_at=1_800_000_000_000, cause="ci:main"), 1_800_000_000_000)
+    assert versions(told) == [("3", "rejected"), ("4", "registered")]
+    assert [(one.instruction, one.cause) for one in told if isinstance(one, Decision)][-3:] == [("Collect", "r1"), ("Train", "r1"), ("StartGate", "r1")]
+
+
 def test_a_challenger_of_another_concept_is_refused_with_its_evidence(registry: FilesRegistry, first: list[Version], model: Model) -> None:
     class Stubborn:
         """Learns another concept, whatever it is shown."""

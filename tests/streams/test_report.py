@@ -393,6 +393,12 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monk
     assert path.read_text() == "old"
 
 
+def test_a_version_that_a_person_brought_is_registered_and_not_on_trial() -> None:
+    brought = Version(model=MODEL, version="2", status="registered", at=START, by="ada", parent="1")
+    told = view(versions=[version("1", "promoted", 1), brought]).versions[1]
+    assert (told.said, told.evidence) == ("registered", "")
+
+
 def test_a_version_that_waits_for_a_person_is_told_so() -> None:
     asked = Decision(model=MODEL, at=START, event="GatePassed", stage="serving", instruction="AskApproval", cause="a1", reason="the gate was passed", version="2")
     waits = [version("1", "promoted", 1), msgspec.structs.replace(version("2", "registered", 42), parent="1")]
