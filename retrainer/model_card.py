@@ -7,10 +7,13 @@ from typing import Any
 
 from detectors.rfc3339 import format_time
 from detectors.specification import MonitorSpecification
+from retrainer.decision import Decision
 from retrainer.versions import Version, champion, history
 
 
-def model_card(records: Sequence[Version], version: str, *, specification: MonitorSpecification | None = None, cause: dict[str, Any] | None = None) -> dict[str, Any]:
+def model_card(
+    records: Sequence[Version], version: str, *, specification: MonitorSpecification | None = None, cause: dict[str, Any] | None = None, asked: Decision | None = None
+) -> dict[str, Any]:
     """The card of a version, as plain values.
 
     Parameters
@@ -18,6 +21,7 @@ def model_card(records: Sequence[Version], version: str, *, specification: Monit
     records : of its model, in the order of their topic.
     specification : of the monitor: what the model takes and gives, and who is told apart.
     cause : what is known of the alert that it was trained for; times in epoch milliseconds.
+    asked : of a version that waits for a person, the decision that asked for it (`retrainer.approval.awaiting`).
 
     Examples
     --------
@@ -31,8 +35,12 @@ def model_card(records: Sequence[Version], version: str, *, specification: Monit
     first, last = mine[0], mine[-1]
     serving = champion(records)
     is_champion = serving is not None and serving.version == version
-    judged = last.status != "registered"
-    evaluation = {"verdict": last.status.replace("_", " "), "at": format_time(last.at), "by": last.by, "compared_with": first.parent, "evidence": _with_times(last.gate)}
+    judged = asked is not None or last.status != "registered"
+    told_by: dict[str, Any] = {"at": format_time(last.at), "by": last.by, "compared_with": first.parent, "evidence": _with_times(last.gate)}
+    evaluation = {"verdict": last.status.replace("_", " "), **told_by}
+    if asked is not None:
+        waits = "passed the gate, waits for a person"
+        evaluation |= {"verdict": waits, "at": format_time(asked.at), "by": "retrainer", "evidence": {"reason": asked.reason}}
     return {
         "model": {
             "name": first.model,
@@ -54,7 +62,7 @@ def model_card(records: Sequence[Version], version: str, *, specification: Monit
         "evaluation": evaluation if judged else {"verdict": "none yet", "compared_with": first.parent, "evidence": {}},
         "history": [{"status": record.status.replace("_", " "), "at": format_time(record.at), "by": record.by, "reason": str(record.gate.get("reason", ""))} for record in mine],
         "provenance": first.provenance,
-        "limits": _limits(first, last),
+        "limits": _limits(first, last, is_compared=asked is not None),
     }
 
 
@@ -83,14 +91,14 @@ def _use(specification: MonitorSpecification | None) -> dict[str, Any]:
     return use
 
 
-def _limits(first: Version, last: Version) -> list[str]:
+def _limits(first: Version, last: Version, *, is_compared: bool) -> list[str]:
     limits = []
     if not first.trained_on:
         limits.append("The rows that it was trained on are not recorded.")
     gate = last.gate
-    if gate.get("labels") is None:
+    if gate.get("labels") is None and not is_compared:
         limits.append("It was not compared with another model on the same events.")
-    elif gate.get("interval") and None not in gate["interval"]:
+    elif gate.get("labels") is not None and gate.get("interval") and None not in gate["interval"]:
         low, high = gate["interval"]
         limits.append(f"Its advantage was measured on {gate['labels']:,} labelled events: loss lower by {low:+.3g} to {high:+.3g} (95 %). On events unlike those nothing is known.")
     if not first.provenance:

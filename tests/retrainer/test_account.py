@@ -152,6 +152,21 @@ def test_a_version_that_a_person_has_answered_waits_no_longer() -> None:
     assert list(awaiting([record("5", "registered", 8 * MINUTE)], [ASKED])) == ["5"], "where no version serves, it was judged against the service's own answers"
 
 
+def test_the_card_of_a_version_that_waits_for_a_person_says_what_the_gate_found() -> None:
+    records = [*RECORDS, record("5", "registered", 8 * MINUTE, parent="4", cause="a2")]
+    assert model_card(records, "5")["evaluation"]["verdict"] == "none yet"
+    card = model_card(records, "5", asked=ASKED)
+    assert card["evaluation"] == {
+        "verdict": "passed the gate, waits for a person",
+        "at": "1970-01-01T00:09:00.000Z",
+        "by": "retrainer",
+        "compared_with": "4",
+        "evidence": {"reason": ASKED.reason},
+    }
+    assert not any("It was not compared" in limit for limit in card["limits"])
+    assert ASKED.reason in markdown(card)
+
+
 @pytest.mark.parametrize("decisions", [[], DECISIONS], ids=["without decisions", "with decisions"])
 def test_the_picture_is_well_formed_and_says_the_same_in_each_form(decisions: list[Decision]) -> None:
     graph = lineage([*RECORDS, *BROUGHT], causes=KNOWN.items(), decisions=decisions)
