@@ -149,7 +149,7 @@ def _give_way(state: State, at: int, retrain: Retrain, request: str, *instructio
     return _without_cause(state, at, retrain), [*instructions, *rejects, DoNothing(cause=cause, reason=f"cause ended: request {request} {why}")]
 
 
-def _continue(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
+def _continue(state: State, at: int, retrain: Retrain, *instructions: Instruction, chosen_by_others: bool = False) -> Decision:
     """After a verdict: wait for the other challengers, or for the next target, or end."""
     assert state.cause is not None  # noqa: S101  every caller has one
     if state.stage is Stage.TRAINING:
@@ -162,6 +162,8 @@ def _continue(state: State, at: int, retrain: Retrain, *instructions: Instructio
     if state.slot < len(state.cause.targets):
         return _told(state, stage=Stage.COLLECTING), list(instructions)
     outcome = f"version {state.winner} serves" if state.winner else f"the champion stays: no challenger of {state.cause.cause} proved to be better"
+    if chosen_by_others:
+        outcome = f"version {state.champion} serves: it was chosen, not trained for {state.cause.cause}"
     return _end(state, at, retrain, *instructions, DoNothing(cause=state.cause.cause, reason=f"cause ended; {outcome}"))
 
 
@@ -427,10 +429,10 @@ def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> D
     cause = state.cause.cause if state.cause else ""
     tested = (*state.open, *([state.canary] if state.canary else []))
     rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in tested if version != event.version]
-    new = _told(state, f"champion v{event.version}", open=(), canary="", champion=event.version, cadence=chosen(state.cadence, retrain))
+    new = _told(state, f"champion v{event.version}", open=(), canary="", champion=event.version, winner="", cadence=chosen(state.cadence, retrain))
     if state.cause is None:
         return new, [DoNothing(cause=cause, reason=f"version {event.version} serves: it was chosen, not trained for a cause")]
-    return _continue(new, event.at, retrain, *rejects)
+    return _continue(new, event.at, retrain, *rejects, chosen_by_others=True)
 
 
 @dataclass(frozen=True)

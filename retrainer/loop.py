@@ -14,6 +14,7 @@ import numpy as np
 
 from detectors.alerts.alert import Alert
 from detectors.event_batch import NO_TIME, Int64
+from detectors.rfc3339 import format_time
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
 from retrainer import messages
@@ -349,6 +350,8 @@ class RetrainLoop:
     def _decision(self, event: Event, instruction: Instruction) -> Decision:
         cause = instruction.cause.cause if isinstance(instruction, messages.Train) else instruction.cause
         reason = getattr(instruction, "reason", "") or f"version {getattr(instruction, 'version', '')} is scored in the shadow of the champion"
+        if isinstance(instruction, messages.Postpone) and instruction.until > event.at:
+            reason += f", until {format_time(instruction.until)}"
         return Decision(
             model=self.state.model,
             at=event.at,

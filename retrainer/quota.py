@@ -24,7 +24,7 @@ def frees(state: State, quotas: Quotas) -> tuple[int, str]:
                 by_cpu = at + DAY
                 break
     if by_cpu > by_count:
-        return by_cpu, f"quota: {total:.0f} CPU seconds in a day of {quotas.cpu_seconds_per_day:g} allowed"
+        return by_cpu, f"quota: {round(total, 3):g} CPU seconds in a day of {quotas.cpu_seconds_per_day:g} allowed"
     return by_count, f"quota: {min(count, allowed)} trainings in a day of {allowed} allowed"
 
 

@@ -565,3 +565,20 @@ def test_a_quota_of_processor_time_postpones_until_enough_of_it_is_a_day_old() -
     assert (type(said).__name__, said.until, said.reason) == ("Postpone", 290 + DAY, "quota: 70 CPU seconds in a day of 60 allowed")
     assert due(state, retrain) == ((800, 290 + DAY),)
     assert names(decide(labels(900, 290 + DAY), state=state, retrain=retrain)[1]) == ["Train"]
+
+
+def test_a_quota_of_less_than_a_second_is_told_with_what_was_spent() -> None:
+    retrain = Retrain.model_validate({"refresh": [200, 800], "earlier": False, "quotas": {"cpu_seconds_per_day": 0.3}})
+    _, (said,) = decide(opened(), labels(200, 300), msgspec.structs.replace(trained("2", 290), cpu_seconds=0.4142), labels(800, 1_000), retrain=retrain)
+    assert said.reason == "quota: 0.414 CPU seconds in a day of 0.3 allowed"
+
+
+def test_where_a_person_chose_another_version_the_cause_ends_with_that_and_earns_no_follow_up() -> None:
+    one = RETRAIN.model_copy(update={"refresh": (200,), "follow_up": True})
+    three = [opened(), labels(200, 300), trained("2", 290)]
+    state, instructions = decide(*three, ChampionChanged(model="churn", at=1_000, version="7"), retrain=one)
+    assert (names(instructions), instructions[-1].reason) == (["Reject", "DoNothing"], "cause ended; version 7 serves: it was chosen, not trained for a1")
+    two = [opened(), labels(200, 300), trained("2", 290), labels(800, 400), trained("3", 390), passed("2")]
+    state, instructions = decide(*two, ChampionChanged(model="churn", at=1_000, version="7"))
+    assert (names(instructions), instructions[-1].reason) == (["Reject", "DoNothing"], "cause ended; version 7 serves: it was chosen, not trained for a1")
+    assert not state.cadence.proved, "version 2, which the cause had promoted, serves no more"
