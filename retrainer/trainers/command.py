@@ -35,7 +35,7 @@ from detectors.settings.retraining import TrainingLimits
 from detectors.specification import MonitorSpecification
 from retrainer import skops_artifact
 from retrainer.trainers import Candidate, TrainingContext, TrainingError
-from retrainer.trainers.scikit_learn import finish, prepare
+from retrainer.trainers.scikit_learn import encode, finish, forget_names, prepare
 
 PREFIX = "command: "
 FOLDER = "DRIFTWARDEN_TRAINING"
@@ -75,8 +75,18 @@ class CommandTrainer:
             estimator, metrics = _taken(folder)
         if not hasattr(estimator, "predict"):
             raise TrainingError(f"{self.command!r} left a {type(estimator).__name__}, which has no 'predict'; leave the fitted estimator")
-        candidate = finish(estimator, levels, matrix, label, specification, {"trainer": PREFIX + self.command, "estimator": type(estimator).__name__, "seed": context.seed})
+        levels = self._of_its_own(estimator, levels)
+        candidate = finish(estimator, levels, encode(examples.features, levels), label, specification, {"trainer": PREFIX + self.command, "estimator": type(estimator).__name__, "seed": context.seed})
         return Candidate(model=candidate.model, parameters=candidate.parameters, metrics=candidate.metrics | metrics)
+
+    def _of_its_own(self, estimator: Any, levels: dict[str, list[str] | None]) -> dict[str, list[str] | None]:
+        """The columns that the estimator was fitted on, in their order: by their names where it knows them, as of a data frame, else all that it was given."""
+        names = [str(name) for name in getattr(estimator, "feature_names_in_", levels)]
+        strange = [name for name in names if name not in levels]
+        if strange:
+            raise TrainingError(f"the estimator of {self.command!r} was fitted on {strange[0]!r}, which is none of the columns that it was given: {', '.join(levels)}; fit it on these")
+        forget_names(estimator)
+        return {name: levels[name] for name in names}
 
     def _run(self, folder: Path, limits: TrainingLimits) -> None:
         started = [sys.executable, str(_LAUNCHER), str(limits.seconds), str(limits.megabytes), *shlex.split(self.command)]

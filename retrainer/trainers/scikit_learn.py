@@ -175,13 +175,19 @@ def of_numbers(estimator: Any, specification: MonitorSpecification) -> ScikitLea
         raise ValueError(
             f"{what}; expected a fitted estimator on numbers that the monitor declares. With retrain.trainer 'module:function' or 'command:' Driftwarden trains one on categories"
         )
-    for part in (estimator, *(step for _, step in getattr(estimator, "steps", ()))):
-        vars(part).pop("feature_names_in_", None)  # it is given a matrix, and would warn of that each time
+    forget_names(estimator)
     known = [] if specification.task == "regression" else class_names(np.asarray(getattr(estimator, "classes_", []))).tolist()
     positive = specification.positive_class or (known[-1] if len(known) == 2 else None)
     model = ScikitLearnModel(estimator=estimator, levels=dict.fromkeys(names), task=specification.task, positive=positive)
     model.predict({name: np.zeros(1) for name in names})  # what it cannot answer it says here, and not to whom it serves
     return model
+
+
+def forget_names(estimator: Any) -> None:
+    """Have an estimator that was fitted on a data frame take a matrix of the same columns; it would warn of that each time."""
+    for part in (estimator, *(step for _, step in getattr(estimator, "steps", ()))):
+        if hasattr(part, "__dict__"):
+            vars(part).pop("feature_names_in_", None)
 
 
 def prepare(examples: Examples, specification: MonitorSpecification) -> tuple[dict[str, list[str] | None], Float64, Column]:

@@ -20,7 +20,7 @@ from retrainer.registry import load_model
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import Candidate, TrainingContext, TrainingError, check, trainer_named
 from retrainer.trainers.online_forest import OnlineForest
-from retrainer.trainers.scikit_learn import ScikitLearnTrainer
+from retrainer.trainers.scikit_learn import ScikitLearnModel, ScikitLearnTrainer
 from retrainer.trainers.search import SearchTrainer
 from retrainer.versions import Version
 from tests.retrainer.concepts import alert, specification, stream, table
@@ -42,6 +42,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 leave(make_pipeline(SimpleImputer(), StandardScaler(), MLPClassifier((32,), max_iter=200, learning_rate_init=0.02, random_state=told["seed"])).fit(X, y))
 (folder / "metrics.json").write_text('{"layers": 1}')
+"""
+BY_NAME = """
+import pandas
+from sklearn.tree import DecisionTreeClassifier
+frame = rows.to_pandas()[sorted(told["features"], reverse=REVERSE)[:HOW_MANY]]
+leave(DecisionTreeClassifier(max_depth=4, random_state=1).fit(frame, y))
 """
 CONSTANT = """
 from sklearn.dummy import DummyClassifier
@@ -69,6 +75,24 @@ def test_a_small_neural_network_is_trained_by_a_command_stored_and_predicts(tmp_
     assert candidate.metrics["layers"] == 1
     assert candidate.parameters["estimator"] == "Pipeline"
     check(candidate, rows_of(), specification())
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.filterwarnings("error")
+def test_an_estimator_that_was_fitted_on_columns_by_name_is_asked_for_these_in_their_order_without_a_warning(tmp_path: Path, reverse: bool) -> None:
+    candidate = trained(tmp_path, BY_NAME.replace("REVERSE", str(reverse)).replace("HOW_MANY", "2"))
+    features, label = table(500, "old", 9)
+    names = sorted(features, reverse=reverse)[:2]
+    model = load_model(candidate.model.artifact())
+    assert isinstance(model, ScikitLearnModel)
+    assert list(model.levels) == names
+    assert model.predict(features).tolist() == model.predict({name: features[name] for name in names}).tolist()
+    assert candidate.metrics["training_accuracy"] == pytest.approx(float(np.mean(model.predict(rows_of().features) == rows_of().label)))
+
+
+def test_an_estimator_of_a_column_that_it_was_not_given_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"was fitted on 'twice', which is none of the columns that it was given: .*; fit it on these"):
+        trained(tmp_path, "import pandas\nframe = rows.to_pandas()[told['features'][:1]].assign(twice=1.0)\nfrom sklearn.tree import DecisionTreeClassifier\nleave(DecisionTreeClassifier().fit(frame, y))")
 
 
 @pytest.mark.parametrize(
