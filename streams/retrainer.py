@@ -356,6 +356,7 @@ class Acting:
         return provenance("" if self._trainers.refusal(trainer) else trainer)  # to find a module is to import the package around it
 
     def _keep(self, chosen: TrainingSet, lineage: dict[str, Any]) -> None:
+        logger.info("model '%s': a training on %d rows begins (%s)", lineage["model"], len(chosen.examples), lineage["cause"])  # it is announced when it has ended, which may take long
         if self._datasets is not None:
             self._datasets.keep(chosen, lineage)
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
     """Set the limits, and become the command; on Windows, which has none of these, only become it."""
     seconds, megabytes, command = int(arguments[0]), int(arguments[1]), arguments[2:]
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415  Linux alone has the call
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # else it would train on for a retrainer that was killed, beside the training that is done again
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  Unix alone has it
 

@@ -40,7 +40,7 @@ def answering(connection: KafkaConnection) -> KafkaConnection:
         If none answers within 10 s.
     """
     with explained(connection):
-        KafkaConsumer(**connection.client_arguments(), bootstrap_timeout_ms=_PATIENCE_MILLISECONDS).close()
+        KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, bootstrap_timeout_ms=_PATIENCE_MILLISECONDS).close()  # else the client warns of commits without a group
     return connection
 
 

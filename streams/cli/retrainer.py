@@ -16,6 +16,11 @@ from streams.cli.options import REGISTRY_HELP, LogLevel, MetricsAddress, answeri
 from streams.connection import connect
 
 
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 def command(
     registry: Annotated[str | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", help=REGISTRY_HELP)] = None,
     bootstrap: Annotated[str | None, typer.Option(help="host:port of Kafka; default: DRIFTWARDEN_BOOTSTRAP, or 127.0.0.1:9092")] = None,
@@ -25,7 +30,7 @@ def command(
     metrics_address: MetricsAddress = None,
     log_level: LogLevel = "INFO",
 ) -> None:
-    """Answer alerts and requests with challengers, and promote those that are proven better.
+    """Answer alerts and requests with challengers, and promote those that are proven better. Ctrl-C (or SIGTERM) ends it after the training under way, a second one at once.
 
     Of several, one acts, and another takes over when it is gone. What is decided, and why, goes to retraining.decisions, and versions to models.versions.
     """
@@ -42,8 +47,21 @@ def command(
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of every connection
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        for number in SIGNALS:
+            signal.signal(number, signal.default_int_handler)
+
+    for number in SIGNALS:
+        signal.signal(number, stop)
+    threading.Thread(target=_tell_of_the_end, args=(stopping,), daemon=True).start()
     figures = Figures("retrainer", name or socket.gethostname(), models=metrics.models)
     serve(figures, metrics)
     RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), figures=figures, datasets=DatasetFiles(datasets), name=name, seed=seed).run(stopping)
+
+
+def _tell_of_the_end(stopping: threading.Event) -> None:
+    """What a signal's own handler may not do, as it might interrupt a line of the log."""
+    stopping.wait()
+    logger.info("told to stop: a training that is under way is done first; a second signal ends it at once, and it is done again after the next start")

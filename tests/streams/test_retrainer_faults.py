@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +67,40 @@ def test_of_two_retrainers_one_acts_and_the_other_takes_over_when_it_is_killed(c
     assert [(one.version, one.status) for one in changed.versions()] == [("2", "registered"), ("2", "promoted")]
     assert [one.instruction for one in changed.decisions()] == ["Collect", "Train", "StartGate", "Publish", "DoNothing"]
     assert changed.fits() == ["a1"]
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGINT), (signal.SIGKILL,)], ids=["told twice", "killed"])
+def test_a_retrainer_that_is_to_end_at_once_ends_the_command_that_trains_for_it_and_the_next_one_trains_again(
+    broker: str, topics: Topics, tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
+    begun, program = tmp_path / "begun", tmp_path / "train.py"
+    program.write_text(f"import os, pathlib, time\nwith pathlib.Path({str(begun)!r}).open('a') as file: print(os.getpid(), file=file)\ntime.sleep({10 * PATIENCE})")
+    command = f"{sys.executable} {program}"
+    stream = RetrainingStream(broker, topics, tmp_path, trainer=f"command: {command}")
+    rows = stream.rows([(CHANGE, "old"), (400, "new")])
+    stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
+    stream.publish(rows)
+    environment = os.environ | {"DRIFTWARDEN_BOOTSTRAP": broker, "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix, "DRIFTWARDEN_TRAINER_COMMANDS": command}
+    arguments = [sys.executable, "-m", "streams.cli", "retrainer", "--registry", str(stream.registry.root), "--datasets", str(tmp_path / "datasets"), "--name", "r0"]
+    for place in (1, 2):
+        log = tmp_path / f"log {place}"
+        with log.open("wb") as file:
+            process = subprocess.Popen(arguments, env=environment, stderr=file)
+        try:
+            eventually(lambda count=place: begun.exists() and len(begun.read_text().splitlines()) == count, "a training that is under way")
+            for number, later in zip(signals, (*signals[1:], None), strict=True):
+                process.send_signal(number)
+                if later is not None:
+                    eventually(lambda told=log: "a second signal ends it at once" in told.read_text(), "a word of what it waits for")
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+        assert "a training on" in log.read_text()
+        pid = int(begun.read_text().splitlines()[-1])
+        eventually(lambda gone=Path(f"/proc/{pid}"): not gone.exists() or "\nState:\tZ" in (gone / "status").read_text(), "the end of the command")
+    assert stream.versions() == []
+    assert [one.instruction for one in stream.decisions()] in ([], ["Collect"])
+    stream.close()
 
 
 def test_a_registry_that_is_away_is_waited_for_and_nothing_is_trained_again(changed: RetrainingStream, caplog: pytest.LogCaptureFixture) -> None:
