@@ -37,15 +37,13 @@ def decided(records: Sequence[Version], version: str, status: Literal["promoted"
     Raises
     ------
     DriftwardenError
-        If the version cannot serve, serves already, was taken back before, or nothing would serve without it.
+        If the version cannot serve, serves already, or nothing would serve without it.
     """
     told = history(records)[version]
     last = next((record for record in reversed(told) if record.uri), None)
     name, serving = f"version {version} of '{told[0].model}'", champion(records)
     if last is None:
         raise DriftwardenError(f"{name} has no artifact, as its training failed; choose another one")
-    if any(record.status == "rolled_back" for record in told):
-        raise DriftwardenError(f"{name} was rolled back, for good; train another one: driftwarden retrain request {last.model}")
     if status == "promoted" and serving is not None and serving.version == version:
         raise DriftwardenError(f"{name} serves already")
     record = msgspec.structs.replace(last, status=status, at=at, by=by, share=None, gate={"reason": why})

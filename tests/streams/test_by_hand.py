@@ -45,11 +45,17 @@ def test_what_a_person_promotes_serves_and_what_is_taken_back_gives_way_to_the_o
     assert serving.version == "1"
 
 
+def test_a_person_may_promote_again_what_was_taken_back() -> None:
+    serving = champion([*RECORDS, decided(RECORDS, "4", "promoted", by="ada", why="it was not its fault", at=9)])
+    assert serving is not None
+    assert (serving.version, serving.by) == ("4", "ada")
+
+
 @pytest.mark.parametrize(
     ("version", "status", "why"),
     [
         ("3", "promoted", "has no artifact, as its training failed"),
-        ("4", "promoted", "was rolled back, for good"),
+        ("4", "rolled_back", "does not serve; version 1 does"),
         ("1", "promoted", "serves already"),
         ("2", "rolled_back", "does not serve; version 1 does"),
         ("1", "rolled_back", "nothing would serve without it|nothing would serve without version 1"),
@@ -74,3 +80,17 @@ def test_the_commands_announce_it_and_move_the_alias(broker: str, topics: Topics
     assert history["champion"] == "2"
     assert "version 1 of 'loans' serves" in run("models", "rollback", "loans@2", *options).stdout
     assert FilesRegistry(tmp_path).alias("loans", "champion") == "1"
+
+
+@pytest.mark.kafka
+def test_the_registry_is_told_what_became_of_a_version_that_a_person_decided_on(broker: str, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for one in RECORDS:
+        producer.send(topics.versions, key=b"loans", value=encode_version(one)).get(10)
+    producer.close()
+    noted: list[tuple[str, str]] = []
+    monkeypatch.setattr(FilesRegistry, "note", lambda _, record: noted.append((record.version, record.status)))
+    options = ("--by", "ada", "--bootstrap", broker, "--prefix", topics.prefix, "--registry", str(tmp_path))
+    run("models", "promote", "loans@2", *options)
+    run("models", "rollback", "loans@2", *options)
+    assert noted == [("2", "promoted"), ("2", "rolled_back")]

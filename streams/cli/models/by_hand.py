@@ -21,12 +21,12 @@ Registry = Annotated[str | None, typer.Option(envvar="DRIFTWARDEN_REGISTRY", hel
 
 
 def promote(version: Name, by: By, why: Why = "a person decided", registry: Registry = None, bootstrap: Bootstrap = None, prefix: Prefix = None) -> None:
-    """Have a version serve, such as one that passed the gate where retrain.approval is manual."""
+    """Have a version serve, such as one that passed the gate where retrain.approval is manual, or one that was rolled back."""
     _decide(version, "promoted", by, why, registry, bootstrap, prefix)
 
 
 def roll_back(version: Name, by: By, why: Why = "a person decided", registry: Registry = None, bootstrap: Bootstrap = None, prefix: Prefix = None) -> None:
-    """Take the champion back, for good, and the one before it serves again; or a canary, and the champion serves alone."""
+    """Take the champion back, and the one before it serves again; or a canary, and the champion serves alone."""
     _decide(version, "rolled_back", by, why, registry, bootstrap, prefix)
 
 
@@ -40,5 +40,7 @@ def _decide(name: str, status: Literal["promoted", "rolled_back"], by: str, why:
     if registry is not None and serving is not None:
         from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which --help need not wait for
 
-        registry_at(registry).set_alias(model, "champion", serving.version)
+        place = registry_at(registry)
+        place.set_alias(model, "champion", serving.version)
+        place.note(record)
     results().print(f"version {serving.version if serving else 'none'} of '{model}' serves", markup=False)
