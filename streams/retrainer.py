@@ -29,7 +29,7 @@ from detectors.specification import MonitorSpecification
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
-from retrainer.registry import Registry
+from retrainer.registry import DigestError, Registry
 from retrainer.training_set import TrainingSet, row_times
 from retrainer.versions import Request, Version
 from streams.allowed_trainers import TrainerSettings, trainer_for
@@ -140,6 +140,7 @@ class Acting:
         self._specifications: dict[str, MonitorSpecification] = {}
         self._records: dict[str, list[Version]] = {}
         self._loops: dict[str, RetrainLoop] = {}
+        self._left_alone: dict[str, str] = {}  # model to the reason
         self._kept: dict[str, KeptRows] = {}
         self._saved = SavedRetraining()
         self._positions: dict[Place, int] = {}
@@ -175,10 +176,7 @@ class Acting:
         rows = self._rows_of(models)
         for model, saved in models.items():
             self._kept[model] = KeptRows(2 * self._specifications[model].retrain.quotas.max_rows, saved.kept)
-            loop = self._loop(model)
-            assert loop is not None  # noqa: S101  it has a specification
-            self._changed.add(model)
-            self._announce(loop.resume(saved.loop, rows.get(model, ())), only_if_told=True)
+            self._announce(self._told(model, partial(RetrainLoop.resume, saved=saved.loop, rows=rows.get(model, ()))), only_if_told=True)
         self._assign(self._handlers)
         logger.info("watching %d model%s: %s", len(self._specifications), "" if len(self._specifications) == 1 else "s", ", ".join(sorted(self._specifications)) or "none yet")
 
@@ -200,11 +198,8 @@ class Acting:
         if not self._event_clock.models or not self._has_read_all(self._names.examples):
             return
         for model in self._event_clock.models:
-            loop = self._loop(model)
-            told = [] if loop is None else loop.on_time(self._event_clock.now(model, time.time_ns() // 1_000_000))
-            if told:
-                self._changed.add(model)
-                self._announce(told)
+            now = self._event_clock.now(model, time.time_ns() // 1_000_000)
+            self._announce(self._told(model, partial(RetrainLoop.on_time, now=now)), only_if_told=True)
 
     def _has_read_all(self, topic: str) -> bool:
         """Whether there is nothing more to read of a topic, as of the last fetch."""
@@ -296,46 +291,66 @@ class Acting:
         self._records.setdefault(version.model, []).append(version)
         if version.status == "canary":
             self._event_clock.begin(version.model, at=version.at, told_at=record.timestamp)
-        if version.model in self._loops:
-            self._changed.add(version.model)
-            self._announce(self._loops[version.model].on_version(version))
+        if version.by != "retrainer" and self._left_alone.pop(version.model, ""):  # ours is older than what was found
+            logger.info("model '%s': version %s is %s, so it is retrained again, unless that cannot be loaded either", version.model, version.version, version.status)
+        elif version.model in self._loops:
+            self._announce(self._told(version.model, partial(RetrainLoop.on_version, record=version)))
 
     def _on_request(self, request: Request, _: Any) -> None:
-        loop = self._loop(request.model)
-        if loop is not None:
-            self._changed.add(request.model)
-            self._announce(loop.on_request(request, request.requested_at))
-            return
-        why = f"no monitor of '{request.model}' is applied, so nothing is known of its rows; apply one with: driftwarden monitor apply"
+        told = self._told(request.model, partial(RetrainLoop.on_request, request=request, now=request.requested_at))
+        why = self._left_alone.get(request.model, "")
+        if request.model not in self._specifications:
+            why = f"no monitor of '{request.model}' is applied, so nothing is known of its rows; apply one with: driftwarden monitor apply"
         self._announce(
             [Decision(model=request.model, at=request.requested_at, event="RetrainRequested", stage="serving", instruction="DoNothing", cause=request.request_id, reason=why)]
+            if why
+            else told
         )
 
     def _on_alert(self, alert: Alert, _: Any) -> None:
-        loop = self._loop(alert.model)
-        if loop is not None:
-            self._changed.add(alert.model)
-            self._announce(loop.on_alert(alert, alert.updated_at))
+        if alert.model not in self._specifications:
+            return
+        told = self._told(alert.model, partial(RetrainLoop.on_alert, alert=alert, now=alert.updated_at))
+        why = self._left_alone.get(alert.model, "")
+        event = f"Alert{alert.status.capitalize()}"
+        self._announce(
+            [Decision(model=alert.model, at=alert.updated_at, event=event, stage="serving", instruction="DoNothing", cause=alert.alert_id, reason=why)] if why else told
+        )
 
     def _on_examples(self, of_models: list[Examples], record: Any) -> None:
         told: list[Decision | Version] = []
         for examples in of_models:
             loop = self._loop(examples.model)
             if loop is not None:
-                self._changed.add(examples.model)
                 self._hear(examples, record)
                 capacity = 2 * loop.specification.retrain.quotas.max_rows
                 self._kept.setdefault(examples.model, KeptRows(capacity)).add(record.partition, record.offset, len(examples))
-                told += loop.on_examples(examples)
+                told += self._told(examples.model, partial(RetrainLoop.on_examples, examples=examples))
         self._announce(told, only_if_told=True)
 
     def _hear(self, rows: Examples, record: Any) -> None:
         if len(rows):
             self._event_clock.tell(rows.model, at=int(row_times(rows, "outcome").max()), told_at=record.timestamp)
 
+    def _told(self, model: str, asked: Callable[[RetrainLoop], list[Decision | Version]]) -> list[Decision | Version]:
+        """What a model's loop says; where an artifact is not the one that was announced the model is left alone from then on, and all others are retrained as ever."""
+        loop = self._loop(model)
+        if loop is None:
+            return []
+        self._changed.add(model)
+        try:
+            return asked(loop)
+        except DigestError as error:
+            why = f"'{model}' is not retrained, until another version serves or the retrainer is restarted with the file as it was: {error}"
+            logger.error(why)  # noqa: TRY400  the story is the message
+            self._left_alone[model] = why
+            self._changed.discard(model)  # what was decided and not announced did not happen
+            del self._loops[model]
+            return []
+
     def _loop(self, model: str) -> RetrainLoop | None:
         specification = self._specifications.get(model)
-        if specification is None:
+        if specification is None or model in self._left_alone:
             return None
         if model not in self._loops:
             self._loops[model] = RetrainLoop(

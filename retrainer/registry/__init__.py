@@ -71,7 +71,7 @@ def verified(artifact: bytes, digest: str, uri: str) -> bytes:
     found = digest_of(artifact)
     if found != digest:
         announced = f"{digest or 'none'} was announced; it was changed after it was registered, and was not loaded"
-        raise DigestError(f"{uri} has the digest {found}, but {announced}. Register the version again, or roll it back")
+        raise DigestError(f"{uri} has the digest {found}, but {announced}. Put back what was registered, or roll the version back")
     return artifact
 
 

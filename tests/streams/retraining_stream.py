@@ -19,7 +19,7 @@ from retrainer.bootstrap import bootstrap_champion
 from retrainer.decision import Decision
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named
-from retrainer.versions import Version
+from retrainer.versions import Request, Version
 from streams.allowed_trainers import TrainerSettings
 from streams.announcements import Announcements, Offsets, Record
 from streams.asking import read_decisions
@@ -29,7 +29,7 @@ from streams.monitor_codec import encode_monitor, monitor_key
 from streams.retrainer import RetrainerProcess
 from streams.topics import Topics
 from streams.whole_topic import read_versions
-from streams.wire import decode_decision, encode_alert, encode_version
+from streams.wire import decode_decision, encode_alert, encode_request, encode_version
 from tests.retrainer.concepts import specification, stream, table
 from tests.streams import tree_trainer
 from tests.streams.test_datasets import record_of
@@ -68,6 +68,9 @@ class RetrainingStream:
 
     def alert(self, alert: Alert) -> None:
         self._producer.send(self.topics.alerts, key=b"loans", value=encode_alert(alert)).get(10)
+
+    def ask(self, request: Request) -> None:
+        self._producer.send(self.topics.requests, key=request.model.encode(), value=encode_request(request)).get(10)
 
     def announce(self, record: Version) -> None:
         self._producer.send(self.topics.versions, key=b"loans", value=encode_version(record)).get(10)

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from detectors.rows.examples import Examples
+from retrainer.versions import Request
+from streams.asking import read_decisions
 from streams.topics import Topics
 from tests.retrainer.concepts import alert
 from tests.streams.retraining_stream import CHANGE, Death, RetrainingStream
@@ -100,6 +103,35 @@ def test_a_retrainer_that_is_to_end_at_once_ends_the_command_that_trains_for_it_
         eventually(lambda gone=Path(f"/proc/{pid}"): not gone.exists() or "\nState:\tZ" in (gone / "status").read_text(), "the end of the command")
     assert stream.versions() == []
     assert [one.instruction for one in stream.decisions()] in ([], ["Collect"])
+    stream.close()
+
+
+def test_a_model_whose_artifact_was_changed_is_left_alone_with_the_reason_and_all_others_are_retrained(
+    broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = RetrainingStream(broker, topics, tmp_path)
+    rows = stream.rows([(CHANGE, "old"), (400, "new")])
+    stream.publish(replace(rows, version=np.full(len(rows), "of another service", object)))  # so that the champion is asked what it would have said
+    stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
+    file = stream.registry.root / stream.first[-1].uri.removeprefix("files:")
+    announced, asked = file.read_bytes(), list[str]()
+    file.write_bytes(announced + b"changed")
+
+    def both_are_answered() -> bool:
+        if not asked and any("'loans' is not retrained" in record.getMessage() for record in caplog.records):
+            for model in ("loans", "nobody's"):
+                stream.ask(Request(request_id="r1", model=model, requested_at=0))
+                asked.append(model)
+        return len([one for one in read_decisions(stream.connection) if one.cause == "r1"]) == 2
+
+    stream.run_until(both_are_answered)
+    why = next(one for one in stream.decisions() if one.cause == "r1")
+    assert (why.event, why.instruction) == ("RetrainRequested", "DoNothing")
+    assert "it was changed after it was registered, and was not loaded" in why.reason
+
+    file.write_bytes(announced)
+    stream.run_until(lambda: stream.versions() != [])
+    assert [(one.version, one.status, one.cause) for one in stream.versions()] == [("2", "registered", "a1")], "it goes on where it was"
     stream.close()
 
 
