@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -53,6 +54,7 @@ def register(name: str) -> None:
 
 def main() -> None:
     """Run a command; an error that Driftwarden raises on purpose is one red line and exit code 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes and folders that a command has made are ended and cleared away, as by Ctrl-C
     # Importing every command for every call would cost a second of pandas and scikit-learn: only help needs them all.
     named = sys.argv[1] if len(sys.argv) > 1 else ""
     for name in (named,) if named in COMMANDS else COMMANDS:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from detectors.errors import DriftwardenError
+from streams.topics import Topics
 from tests.streams.command_line import run
+from tests.waiting import PATIENCE, eventually
 
 NOBODY = "127.0.0.1:1"
 
@@ -26,3 +32,14 @@ def test_an_unknown_log_level_is_refused_with_those_that_there_are(name: str) ->
     done = run(name, "--log-level", "LOUD")
     assert done.exit_code == 2
     assert "'warning'" in done.stderr.lower()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_told_to_end_clears_up_whoever_tells_it(broker: str, topics: Topics, tmp_path: Path, number: signal.Signals) -> None:
+    said = tmp_path / "said"
+    environment = os.environ | {"DRIFTWARDEN_BOOTSTRAP": broker, "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix}
+    with said.open("wb") as file, subprocess.Popen([sys.executable, "-m", "streams.cli", "alerts", "--follow"], env=environment, stderr=file) as process:
+        eventually(lambda: "waiting for alerts" in said.read_text(), "its first word")
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
