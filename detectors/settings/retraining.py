@@ -167,6 +167,15 @@ class Retrain(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _a_pool_has_batch_models(self, info: ValidationInfo) -> Retrain:
+        if self.champion == "adaptive" and self.trainer == "river" and not is_stored(info):
+            raise ValueError(
+                "champion: adaptive pools batch models of scikit-learn with models that learn row by row, got trainer: river; each training would fail. "
+                "Leave the trainer out: river's forest is in the pool by `online`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_canary_asks_nobody(self) -> Retrain:
         if self.canary.share and self.approval == "manual":
             raise ValueError(

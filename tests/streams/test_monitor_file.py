@@ -87,6 +87,7 @@ def test_a_duration_without_a_unit_is_refused_because_it_would_be_milliseconds()
         ("features:\n  city: {type: categorical,\n    maximum: 3}", 4, "maximum is that of numbers, and a categorical has no range"),
         ("alerts:\n  floors:\n    latency: 5", 4, "latency must be at most 1, got 5; no change is larger, so none would ever be told (5 % is 0.05)"),
         ("alerts:\n  floors: {correlation: 2.1}", 3, "correlation must be at most 2, got 2.1"),
+        ("retrain:\n  champion: adaptive\n  trainer: river", 3, "got trainer: river; each training would fail"),
         ("retrain:\n  policy: never\n  votes: {drift: 1}", 4, "votes start trainings by alerts, which policy: never rules out, got drift"),
         ("labels:\n  delay: 9d", 3, "delay must be at most labels.timeout, got 9d and 7d"),
         ("alerts:\n  severity: {performnce: critical}", 3, "got 'performnce'; did you mean 'performance'?"),
