@@ -38,6 +38,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     rows : name to column, see `packed`; ``rows_digest`` names them.
     champion : artifact of the champion of its time, where the training went on from it (mode "online") or took it in as a member (an adaptive champion); empty for none.
     joins : whether the model joined an adaptive champion as a member, and no pool begins with it.
+    variables : names of the environment that a command is given besides those that every program needs; their values are not kept.
     """
 
     specification: dict[str, Any]
@@ -49,6 +50,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     rows_digest: str
     champion: bytes = b""
     joins: bool = False
+    variables: tuple[str, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +159,7 @@ def train_again(task: Task, *, trainer: Trainer | None = None) -> tuple[bytes, d
     champion = load_model(task.champion) if task.champion else None
     parent = champion if task.mode == "online" else None
     context = TrainingContext(seed=task.seed, cause=task.cause, mode=task.mode, parent=parent)  # type: ignore[arg-type]  # one of the two modes, as announced
-    candidate = (trainer or trainer_named(specification.retrain.trainer)).train(rows, specification, context)
+    candidate = (trainer or trainer_named(specification.retrain.trainer, variables=task.variables)).train(rows, specification, context)
     if specification.retrain.champion == "adaptive" and not task.joins:
         from retrainer.adaptive import started  # noqa: PLC0415  river takes a second to import, which nobody waits for who does not ask for it
 

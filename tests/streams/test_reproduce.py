@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import msgspec
@@ -89,6 +91,20 @@ def test_rows_that_are_not_those_of_the_training_and_versions_without_provenance
         task_of(record, rows.take(slice(0, 50)), SPECIFICATION)
     with pytest.raises(DriftwardenError, match="without its provenance"):
         task_of(msgspec.structs.replace(record, provenance={}), rows, SPECIFICATION)
+
+
+def test_a_command_is_given_the_variables_that_the_retrainer_gave_it(
+    made: tuple[FilesRegistry, list[Version], Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, records, rows = made
+    program = tmp_path / "train.py"
+    program.write_text("import os, sys; sys.exit('depth ' + os.environ.get('DEPTH', 'unknown') + ', token ' + os.environ.get('TOKEN', 'unknown'))")
+    by_command = specification(trainer=f"command: {shlex.join([sys.executable, str(program)])}")
+    monkeypatch.setenv("DEPTH", "3")
+    monkeypatch.setenv("TOKEN", "secret")
+    task = msgspec.structs.replace(task_of(records[2], chosen(rows, records[2]), by_command), variables=("DEPTH",))
+    with pytest.raises(DriftwardenError, match="depth 3, token unknown"):
+        reproduce(records[2], task)
 
 
 def test_a_training_that_fails_tells_why(made: tuple[FilesRegistry, list[Version], Examples]) -> None:

@@ -49,7 +49,8 @@ def reproduce_version(
     specification = specification_of(connection, record)
     if specification is None:
         raise SettingsError(f"no applied monitor of '{model}' has the digest {record.provenance.get('specification')}, under which version {number} was trained")
-    refusal = TrainerSettings().refusal(specification.retrain.trainer)
+    trainers = TrainerSettings()
+    refusal = trainers.refusal(specification.retrain.trainer)
     if refusal:
         raise SettingsError(f"the monitor that version {number} was trained under came by Kafka, and its {refusal}")
     place = None if registry is None else registry_at(registry)
@@ -68,7 +69,7 @@ def reproduce_version(
         if place is None:
             raise SettingsError(f"the model that joined is in the artifact of revision {revision} of version {number}; name the registry that holds it: --registry")
         announced = announced_model(record, place.artifact(record.uri, record.digest))
-    task = task_of(record, _rows(connection, record, datasets), specification, champion=champion)
+    task = msgspec.structs.replace(task_of(record, _rows(connection, record, datasets), specification, champion=champion), variables=trainers.variables)
     done = reproduce(msgspec.structs.replace(record, digest=announced), task, source=source, fresh_environment=fresh, folder=folder)
     latest = max(one.revision for one in told[number])
     if latest and not joined:
