@@ -313,9 +313,7 @@ class Acting:
         told = self._told(alert.model, partial(RetrainLoop.on_alert, alert=alert, now=alert.updated_at))
         why = self._left_alone.get(alert.model, "")
         event = f"Alert{alert.status.capitalize()}"
-        self._announce(
-            [Decision(model=alert.model, at=alert.updated_at, event=event, stage="serving", instruction="DoNothing", cause=alert.alert_id, reason=why)] if why else told
-        )
+        self._announce([Decision(model=alert.model, at=alert.updated_at, event=event, stage="serving", instruction="DoNothing", cause=alert.alert_id, reason=why)] if why else told)
 
     def _on_examples(self, of_models: list[Examples], record: Any) -> None:
         told: list[Decision | Version] = []
@@ -371,7 +369,8 @@ class Acting:
         return provenance("" if self._trainers.refusal(trainer) else trainer)  # to find a module is to import the package around it
 
     def _keep(self, chosen: TrainingSet, lineage: dict[str, Any]) -> None:
-        logger.info("model '%s': a training on %d rows begins (%s)", lineage["model"], len(chosen.examples), lineage["cause"])  # it is announced when it has ended, which may take long
+        # It is announced when it has ended, which may take long.
+        logger.info("model '%s': a training on %d rows begins (%s)", lineage["model"], len(chosen.examples), lineage["cause"])
         if self._datasets is not None:
             self._datasets.keep(chosen, lineage)
 

@@ -76,7 +76,14 @@ class CommandTrainer:
         if not hasattr(estimator, "predict"):
             raise TrainingError(f"{self.command!r} left a {type(estimator).__name__}, which has no 'predict'; leave the fitted estimator")
         levels = self._of_its_own(estimator, levels)
-        candidate = finish(estimator, levels, encode(examples.features, levels), label, specification, {"trainer": PREFIX + self.command, "estimator": type(estimator).__name__, "seed": context.seed})
+        candidate = finish(
+            estimator,
+            levels,
+            encode(examples.features, levels),
+            label,
+            specification,
+            {"trainer": PREFIX + self.command, "estimator": type(estimator).__name__, "seed": context.seed},
+        )
         return Candidate(model=candidate.model, parameters=candidate.parameters, metrics=candidate.metrics | metrics)
 
     def _of_its_own(self, estimator: Any, levels: dict[str, list[str] | None]) -> dict[str, list[str] | None]:
@@ -84,7 +91,9 @@ class CommandTrainer:
         names = [str(name) for name in getattr(estimator, "feature_names_in_", levels)]
         strange = [name for name in names if name not in levels]
         if strange:
-            raise TrainingError(f"the estimator of {self.command!r} was fitted on {strange[0]!r}, which is none of the columns that it was given: {', '.join(levels)}; fit it on these")
+            raise TrainingError(
+                f"the estimator of {self.command!r} was fitted on {strange[0]!r}, which is none of the columns that it was given: {', '.join(levels)}; fit it on these"
+            )
         forget_names(estimator)
         return {name: levels[name] for name in names}
 

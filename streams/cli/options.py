@@ -40,7 +40,8 @@ def answering(connection: KafkaConnection) -> KafkaConnection:
         If none answers within 10 s.
     """
     with explained(connection):
-        KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, bootstrap_timeout_ms=_PATIENCE_MILLISECONDS).close()  # else the client warns of commits without a group
+        # Without a group the client would warn of commits.
+        KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, bootstrap_timeout_ms=_PATIENCE_MILLISECONDS).close()
     return connection
 
 

@@ -15,7 +15,6 @@ from detectors.errors import SettingsError
 from streams.cli.options import REGISTRY_HELP, LogLevel, MetricsAddress, answering
 from streams.connection import connect
 
-
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

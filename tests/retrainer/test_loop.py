@@ -264,7 +264,9 @@ def test_what_a_training_costs_is_told_and_counts(tmp_path: Path, first: list[Ve
     told = run(loop, stream([(CHANGE, "old"), (2_500, "new")], model))
     costs = [one.metrics["cpu_seconds"] for one in told if isinstance(one, Version) and one.status == "registered"]
     assert costs == [10, 10]
-    assert [one.reason for one in told if isinstance(one, Decision) and one.instruction == "Postpone"] == ["quota: 20 CPU seconds in a day of 15 allowed, until 1970-01-02T00:20:30.000Z"]
+    assert [one.reason for one in told if isinstance(one, Decision) and one.instruction == "Postpone"] == [
+        "quota: 20 CPU seconds in a day of 15 allowed, until 1970-01-02T00:20:30.000Z"
+    ]
 
 
 def test_where_labels_are_late_a_challenger_is_judged_by_the_first_that_come_after_its_training(tmp_path: Path, first: list[Version], model: Model) -> None:

@@ -81,7 +81,7 @@ def test_a_small_neural_network_is_trained_by_a_command_stored_and_predicts(tmp_
 @pytest.mark.filterwarnings("error")
 def test_an_estimator_that_was_fitted_on_columns_by_name_is_asked_for_these_in_their_order_without_a_warning(tmp_path: Path, reverse: bool) -> None:
     candidate = trained(tmp_path, BY_NAME.replace("REVERSE", str(reverse)).replace("HOW_MANY", "2"))
-    features, label = table(500, "old", 9)
+    features, _ = table(500, "old", 9)
     names = sorted(features, reverse=reverse)[:2]
     model = load_model(candidate.model.artifact())
     assert isinstance(model, ScikitLearnModel)
@@ -92,7 +92,7 @@ def test_an_estimator_that_was_fitted_on_columns_by_name_is_asked_for_these_in_t
 
 def test_an_estimator_of_a_column_that_it_was_not_given_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"was fitted on 'twice', which is none of the columns that it was given: .*; fit it on these"):
-        trained(tmp_path, "import pandas\nframe = rows.to_pandas()[told['features'][:1]].assign(twice=1.0)\nfrom sklearn.tree import DecisionTreeClassifier\nleave(DecisionTreeClassifier().fit(frame, y))")
+        trained(tmp_path, BY_NAME.replace("REVERSE", "False").replace("[:HOW_MANY]", "").replace("to_pandas()[", "to_pandas().assign(twice=1.0)[['twice'] + "))
 
 
 @pytest.mark.parametrize(

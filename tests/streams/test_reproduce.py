@@ -93,9 +93,7 @@ def test_rows_that_are_not_those_of_the_training_and_versions_without_provenance
         task_of(msgspec.structs.replace(record, provenance={}), rows, SPECIFICATION)
 
 
-def test_a_command_is_given_the_variables_that_the_retrainer_gave_it(
-    made: tuple[FilesRegistry, list[Version], Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_is_given_the_variables_that_the_retrainer_gave_it(made: tuple[FilesRegistry, list[Version], Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, records, rows = made
     program = tmp_path / "train.py"
     program.write_text("import os, sys; sys.exit('depth ' + os.environ.get('DEPTH', 'unknown') + ', token ' + os.environ.get('TOKEN', 'unknown'))")
