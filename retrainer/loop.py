@@ -252,7 +252,7 @@ class RetrainLoop:
             return []
         self._trials.end(withdrawn)
         self._learners.forget(withdrawn)
-        return self._settle(messages.CanaryWithdrawn(model=self.state.model, at=self._clock, version=withdrawn, by=end.by))
+        return self._settle(messages.CanaryWithdrawn(model=self.state.model, at=self._event_time(end), version=withdrawn, by=end.by))
 
     def _learning(self) -> Learning:
         """Adaptive versions that serve or are judged."""
@@ -272,6 +272,8 @@ class RetrainLoop:
         told: list[Told] = []
         while True:
             if not queue:
+                if self._clock == LONG_AGO:  # nothing is due before a row has told the time
+                    return told
                 count = self._count()
                 if not any(count >= enough and self._clock >= at for enough, at in due(self.state, self.specification.retrain)):
                     return told

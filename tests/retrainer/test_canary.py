@@ -154,6 +154,17 @@ def test_what_became_of_a_canary_while_no_retrainer_ran_is_followed(
     assert again.save().trials == (), "nothing is judged any more, a champion by itself least of all"
 
 
+def test_a_canary_that_is_taken_back_before_a_row_has_told_the_time_ends_at_the_time_of_what_was_announced(
+    registry: FilesRegistry, first: list[Version], rows: Examples
+) -> None:
+    records = service(registry, first, rows).run_until_it_shares().loop.records
+    again = RetrainLoop(settings(), TRAINER, registry, records=records)  # type: ignore[arg-type]
+    assert again.on_time(records[-1].at) == []
+    told = again.on_version(msgspec.structs.replace(records[-1], status="rolled_back", at=1_800_000_000_000, by="ada", share=None))
+    assert instructions(told) == ["DoNothing", "DoNothing"]
+    assert {one.at for one in told} == {records[-1].at}
+
+
 def test_where_no_version_was_announced_there_is_nothing_to_serve_the_rest(registry: FilesRegistry, rows: Examples, tmp_path: Path) -> None:
     done = Service(RetrainLoop(settings(), TRAINER, FilesRegistry(tmp_path)), registry, rows).run(0, 3_000)  # type: ignore[arg-type]
     assert versions(done.told) == [("1", "registered"), ("1", "promoted")]

@@ -328,6 +328,24 @@ def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_pa
     assert loop.champion.version == "9"
 
 
+def test_before_the_first_labelled_row_nothing_falls_due_and_no_decision_is_without_a_time(registry: FilesRegistry) -> None:
+    loop = RetrainLoop(specification(policy="any", schedule="1d"), TRAINER, registry)
+    told = loop.on_alert(alert("a0", 5, kind="quality"), 1_000)
+    told += loop.on_alert(alert("a1", 5, kind="drift"), 2_000)
+    told += loop.on_request(Request(request_id="r1", model="loans", requested_at=3_000), 3_000)
+    told += loop.on_alert(alert("a1", 5, kind="drift", status="resolved", sequence=1), 4_000)
+    assert [(one.at, one.instruction) for one in told if isinstance(one, Decision)] == [(1_000, "DoNothing"), (2_000, "Collect"), (3_000, "Postpone"), (4_000, "DoNothing")]
+
+
+def test_a_request_that_waited_before_the_first_labelled_row_has_its_turn_with_it(registry: FilesRegistry, model: Model) -> None:
+    loop = RetrainLoop(specification(policy="any"), TRAINER, registry)
+    loop.on_alert(alert("a1", 5, kind="drift"), 2_000)
+    loop.on_request(Request(request_id="r1", model="loans", requested_at=3_000), 3_000)
+    loop.on_alert(alert("a1", 5, kind="drift", status="resolved", sequence=1), 4_000)
+    rows = stream([(1, "old")], model)
+    assert [(one.at, one.instruction, one.cause) for one in loop.on_examples(rows) if isinstance(one, Decision)] == [(int(rows.labelled_at[0]), "Collect", "r1")]
+
+
 @pytest.mark.parametrize("restored", [False, True], ids=["as it runs", "taken up without its state"])
 def test_the_cooldown_after_somebody_elses_promotion_goes_by_the_time_of_events(tmp_path: Path, first: list[Version], model: Model, restored: bool) -> None:
     rows = stream([(CHANGE, "old"), (1_000, "new")], model)
