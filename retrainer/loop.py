@@ -233,6 +233,7 @@ class RetrainLoop:
         if serving is None or serving.version == self.state.champion:
             return told
         self._trials.let_cool(self.state.open)
+        self._trials.end(serving.version)  # it would be judged against itself
         return told + self._settle(messages.ChampionChanged(model=self.state.model, at=self._event_time(serving), version=serving.version))
 
     def _event_time(self, announced: Version) -> int:

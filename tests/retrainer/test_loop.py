@@ -328,6 +328,27 @@ def test_somebody_elses_promotion_ends_the_tests_against_the_old_champion(tmp_pa
     assert loop.champion.version == "9"
 
 
+@pytest.mark.parametrize("saved", [False, True], ids=["as it runs", "while nobody looked"])
+def test_a_challenger_that_a_person_promotes_during_its_trial_is_judged_no_further(tmp_path: Path, first: list[Version], model: Model, saved: bool) -> None:
+    rows = stream([(CHANGE, "old"), (3_000, "new")], model)
+    loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=first)
+    loop.announced.keep("1", model)
+    half = 1_260  # it is on trial, and ahead
+    run(loop, rows.take(slice(0, half)))
+    assert loop.state.open == ("2",)
+    promoted = replace_version(loop.announced.registered("2"), status="promoted", at=int(rows.labelled_at[half]), by="ada")
+    if saved:
+        state, records = loop.save(), [*loop.records, promoted]
+        loop = RetrainLoop(specification(refresh=[200]), TRAINER, FilesRegistry(tmp_path), records=records)
+        loop.resume(state, [rows.take(slice(0, half))])
+    else:
+        loop.on_version(promoted)
+    told = feed(loop, rows.take(slice(half, None)))
+    assert [one.reason for one in told if isinstance(one, Decision)] == [], "it is compared with itself"
+    assert loop.champion is not None
+    assert (loop.champion.version, loop.state.champion) == ("2", "2")
+
+
 def test_before_the_first_labelled_row_nothing_falls_due_and_no_decision_is_without_a_time(registry: FilesRegistry) -> None:
     loop = RetrainLoop(specification(policy="any", schedule="1d"), TRAINER, registry)
     told = loop.on_alert(alert("a0", 5, kind="quality"), 1_000)
