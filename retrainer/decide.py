@@ -120,7 +120,7 @@ def _start(state: State, cause: Cause, said: str = "") -> Decision:
     what = f"{cause.kind} alert {cause.cause}" if alerted else {"request": f"request {cause.cause}", "schedule": "its slot of the schedule", "labels": "new labels"}[cause.kind]
     where = "after the change" if alerted else "to train on"
     collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what}{said}: wait for {cause.targets[0]} labelled events {where}")
-    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), votes=()), [collect]
+    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), votes=(), blocked=-1), [collect]
 
 
 def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:

@@ -264,6 +264,15 @@ def test_the_quota_postpones_a_training_and_says_so_once() -> None:
     assert names(decide(labels(900, 300 + DAY), state=state, retrain=retrain)[1]) == ["Train"]
 
 
+def test_a_postponement_by_the_quota_is_told_of_each_cause_be_it_that_the_one_before_it_was_held_back_too() -> None:
+    retrain = Retrain.model_validate({"refresh": [200], "new_labels": 500, "quotas": {"trainings_per_day": 1}})
+    one = State(model="churn", champion="1", trainings=(100,))
+    state, (said,) = decide(labels(500, 300), labels(500, 400), retrain=retrain, state=one)
+    assert (type(said).__name__, said.until) == ("Postpone", 100 + DAY)
+    _, (said,) = decide(ASK, labels(500, 500), retrain=retrain, state=state)
+    assert (type(said).__name__, said.cause, said.until) == ("Postpone", "r1", 100 + DAY)
+
+
 def test_a_training_that_failed_is_rejected_and_the_next_target_has_its_chance() -> None:
     failed = TrainingFailed(model="churn", at=210, version="2", cause="a1", reason="one class only")
     state, (said,) = decide(opened(), labels(200), failed)
