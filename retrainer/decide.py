@@ -15,7 +15,8 @@ import msgspec
 
 from detectors.duration import format_duration
 from detectors.settings.retraining import Retrain
-from retrainer.cadence import PROOF, asked, chosen, ended, is_earned, joined, soon, trained, weighed
+from retrainer.cadence import PROOF, asked, chosen, is_earned, joined, soon, trained, weighed
+from retrainer.course import Decision, after_verdict, changed, end, give_way, start, turn
 from retrainer.messages import (
     AlertOpened,
     AlertResolved,
@@ -25,14 +26,12 @@ from retrainer.messages import (
     CanaryRefused,
     CanaryWithdrawn,
     CandidateTrained,
-    Cause,
     ChampionChanged,
     Collect,
     DoNothing,
     Event,
     GatePassed,
     GateRefused,
-    Instruction,
     JudgeAnew,
     LabelsArrived,
     MemberTrained,
@@ -49,10 +48,8 @@ from retrainer.messages import (
     TrainingFailed,
 )
 from retrainer.quota import frees, with_cost, with_training
-from retrainer.stage import LONG_AGO, STORY, Stage, State
+from retrainer.stage import LONG_AGO, Stage, State
 from retrainer.triggers import UNASKED, alert_cause, alert_name, base, by_itself, request_cause, unasked, weigh, without_vote
-
-Decision = tuple[State, list[Instruction]]
 
 
 class DecisionError(Exception):
@@ -68,7 +65,7 @@ def due(state: State, retrain: Retrain) -> tuple[tuple[int, int], ...]:
     ((), 5000)
     """
     if state.stage is Stage.SERVING:
-        waiting = ((0, _turn(state)),) if state.pending else ()
+        waiting = ((0, turn(state)),) if state.pending else ()
         return (*waiting, *by_itself(state, retrain))
     if state.stage is Stage.CANARY:
         return ((0, state.canary_until),)
@@ -106,67 +103,6 @@ def step(state: State, event: Event, retrain: Retrain) -> Decision:
     return new, instructions
 
 
-def _told(state: State, *words: str, **changes: Any) -> State:
-    return msgspec.structs.replace(state, story=(*state.story, *words)[-STORY:], **changes)
-
-
-def _turn(state: State) -> int:
-    """From when on the first cause that waits has its turn; a person does not wait for the cooldown."""
-    return LONG_AGO if state.pending[0].kind == "request" else state.quiet_until
-
-
-def _start(state: State, cause: Cause, said: str = "") -> Decision:
-    alerted = cause.kind not in {"request", "schedule", "labels"}
-    what = f"{cause.kind} alert {cause.cause}" if alerted else {"request": f"request {cause.cause}", "schedule": "its slot of the schedule", "labels": "new labels"}[cause.kind]
-    where = "after the change" if alerted else "to train on"
-    collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what}{said}: wait for {cause.targets[0]} labelled events {where}")
-    return _told(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), votes=(), blocked=-1), [collect]
-
-
-def _end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> Decision:
-    """The current cause is through: remember it, and start the next one that waits, if the cooldown allows."""
-    assert state.cause is not None  # noqa: S101  every caller has one
-    new = msgspec.structs.replace(_without_cause(state, at, retrain), quiet_until=at + retrain.cooldown)
-    postponed = [Postpone(cause=cause.cause, until=new.quiet_until, reason=f"cooldown after {state.cause.cause}") for cause in new.pending if cause.kind != "request"]
-    return new, [*instructions, *postponed]
-
-
-def _without_cause(state: State, at: int, retrain: Retrain) -> State:
-    assert state.cause is not None  # noqa: S101  every caller has one
-    cut = state.last_cut if state.last_cut is not None else at
-    finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
-    new = _told(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), finished=finished)
-    if retrain.champion == "single":
-        new = msgspec.structs.replace(new, cadence=ended(state.cadence, at, promoted=state.winner != ""))
-    return new
-
-
-def _give_way(state: State, at: int, retrain: Retrain, request: str, *instructions: Instruction) -> Decision:
-    """End a cause that nobody asked for, as a request goes before it; the request's own cooldown follows."""
-    assert state.cause is not None  # noqa: S101  every caller has one
-    cause, why = state.cause.cause, "goes before what nobody asked for"
-    rejects = [Reject(cause=cause, version=version, reason=f"superseded by request {request}, which {why}") for version in state.open]
-    return _without_cause(state, at, retrain), [*instructions, *rejects, DoNothing(cause=cause, reason=f"cause ended: request {request} {why}")]
-
-
-def _continue(state: State, at: int, retrain: Retrain, *instructions: Instruction, chosen_by_others: bool = False) -> Decision:
-    """After a verdict: wait for the other challengers, or for the next target, or end."""
-    assert state.cause is not None  # noqa: S101  every caller has one
-    if state.stage is Stage.TRAINING:
-        return state, list(instructions)
-    more = bool(state.open) or state.slot < len(state.cause.targets)
-    if more and state.cause.kind in UNASKED and state.pending and state.pending[0].kind == "request":
-        return _give_way(state, at, retrain, state.pending[0].cause, *instructions)
-    if state.open:
-        return _told(state, stage=Stage.VALIDATING), list(instructions)
-    if state.slot < len(state.cause.targets):
-        return _told(state, stage=Stage.COLLECTING), list(instructions)
-    outcome = f"version {state.winner} serves" if state.winner else f"the champion stays: no challenger of {state.cause.cause} proved to be better"
-    if chosen_by_others:
-        outcome = f"version {state.champion} serves: it was chosen, not trained for {state.cause.cause}"
-    return _end(state, at, retrain, *instructions, DoNothing(cause=state.cause.cause, reason=f"cause ended; {outcome}"))
-
-
 def answer_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     """Start collecting, or wait for the end of the cooldown."""
     state, reason = weigh(state, event, retrain)
@@ -175,8 +111,8 @@ def answer_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision
     cause = alert_cause(event, retrain, alert_name(state, event))
     others = tuple(waiting for waiting in state.pending if base(waiting.cause) != event.alert_id)
     if event.at < state.quiet_until:
-        return _told(state, pending=(*others, cause)), [Postpone(cause=cause.cause, until=state.quiet_until, reason="cooldown after the last cause")]
-    return _start(_told(state, pending=others), cause)
+        return changed(state, pending=(*others, cause)), [Postpone(cause=cause.cause, until=state.quiet_until, reason="cooldown after the last cause")]
+    return start(changed(state, pending=others), cause)
 
 
 def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
@@ -195,7 +131,7 @@ def answer_alert_while_collecting(state: State, event: AlertOpened, retrain: Ret
     ):
         moved = msgspec.structs.replace(state.cause, since=cause.since)
         told = Collect(cause=moved.cause, target=moved.targets[0], reason=f"alert {event.alert_id} puts the change at {event.change_at}: rows before it are left out")
-        return _told(state, cause=moved), [told]
+        return changed(state, cause=moved), [told]
     if reason is None and _outdates(state, event):
         return supersede(state, event, retrain)
     return state, [DoNothing(cause=event.alert_id, reason=reason or f"cause {state.cause.cause} is collecting labels, and its training will answer this alert, too")]
@@ -229,8 +165,8 @@ def supersede(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     why = f"superseded by alert {event.alert_id}: the world changed at {event.change_at}, after {what}"
     rejects = [Reject(cause=state.cause.cause, version=version, reason=why) for version in state.open]
     name = alert_name(state, event)
-    ended, postponed = _end(state, event.at, retrain, *rejects)
-    new, started = _start(ended, alert_cause(event, retrain, name))
+    ended, postponed = end(state, event.at, retrain, *rejects)
+    new, started = start(ended, alert_cause(event, retrain, name))
     return new, [*postponed, *started]
 
 
@@ -241,7 +177,7 @@ def remember_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decisi
     if reason is not None or (state.cause is not None and base(state.cause.cause) == event.alert_id):
         return state, [DoNothing(cause=event.alert_id, reason=reason or (why if state.canary else "its training is under way"))]
     others = tuple(waiting for waiting in state.pending if waiting.cause != event.alert_id)
-    return _told(state, pending=(*others, alert_cause(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason=why)]
+    return changed(state, pending=(*others, alert_cause(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason=why)]
 
 
 def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decision:
@@ -252,9 +188,9 @@ def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decis
     current = state.cause is not None and base(state.cause.cause) == event.alert_id
     if current and state.stage is Stage.COLLECTING and state.last_cut is None:
         why = f"alert {event.alert_id} was resolved before there were enough labels to train on"
-        return _end(_told(state, pending=left), event.at, retrain, DoNothing(cause=event.alert_id, reason=why))
+        return end(changed(state, pending=left), event.at, retrain, DoNothing(cause=event.alert_id, reason=why))
     why = "resolved while it waited: no training" if mine else "resolved: nothing waits for it" if not current else "resolved: its challengers are judged all the same"
-    return _told(state, pending=left), [DoNothing(cause=event.alert_id, reason=why)]
+    return changed(state, pending=left), [DoNothing(cause=event.alert_id, reason=why)]
 
 
 def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> Decision:
@@ -268,23 +204,23 @@ def answer_request(state: State, event: RetrainRequested, retrain: Retrain) -> D
     cause = request_cause(event, retrain)
     said = (f" of {event.by}" if event.by else "") + (f" ({event.why})" if event.why else "")
     if state.stage is Stage.SERVING:
-        return _start(state, cause, said)
+        return start(state, cause, said)
     earlier = sum(waiting.kind == "request" for waiting in state.pending)  # requests come before alerts, each in its turn
     if not earlier and state.stage in {Stage.COLLECTING, Stage.VALIDATING} and state.cause is not None and state.cause.kind in UNASKED:
-        new, instructions = _give_way(state, event.at, retrain, f"{cause.cause}{said}")
-        new, started = _start(new, cause, said)
+        new, instructions = give_way(state, event.at, retrain, f"{cause.cause}{said}")
+        new, started = start(new, cause, said)
         return new, [*instructions, *started]
     pending = (*state.pending[:earlier], cause, *state.pending[earlier:])
-    return _told(state, pending=pending), [Postpone(cause=cause.cause, until=event.at, reason=f"request {cause.cause}{said}: after cause {current}")]
+    return changed(state, pending=pending), [Postpone(cause=cause.cause, until=event.at, reason=f"request {cause.cause}{said}: after cause {current}")]
 
 
 def start_due(state: State, event: LabelsArrived, retrain: Retrain) -> Decision:
     """After the cooldown the oldest cause that waits has its turn; then the schedule, and what is due by the count of new labels."""
-    if state.pending and event.at >= _turn(state):
-        return _start(msgspec.structs.replace(state, pending=state.pending[1:]), state.pending[0])
+    if state.pending and event.at >= turn(state):
+        return start(msgspec.structs.replace(state, pending=state.pending[1:]), state.pending[0])
     new, cause, answered = unasked(state, event, retrain)
     if cause is not None:
-        return _start(new, cause, " after a promotion" if cause.newest else "")
+        return start(new, cause, " after a promotion" if cause.newest else "")
     return new, [DoNothing(cause=answered, reason="there was a training in this slot of the schedule already")] if answered else []
 
 
@@ -297,19 +233,19 @@ def train_when_due(state: State, event: LabelsArrived, retrain: Retrain) -> Deci
     until = state.cause.until
     reached = sum(target <= event.count for target in state.cause.targets)
     if until is not None and event.at >= until and event.count == 0:
-        return _end(state, event.at, retrain, DoNothing(cause=state.cause.cause, reason=f"no labelled event in the window that request {state.cause.cause} names"))
+        return end(state, event.at, retrain, DoNothing(cause=state.cause.cause, reason=f"no labelled event in the window that request {state.cause.cause} names"))
     if reached <= state.slot or (until is not None and event.at < until):
         return state, []
     free, why = frees(state, retrain.quotas)
     if event.at < free:
-        return (state, []) if state.blocked == state.slot else (_told(state, blocked=state.slot), [Postpone(cause=state.cause.cause, until=free, reason=why)])
+        return (state, []) if state.blocked == state.slot else (changed(state, blocked=state.slot), [Postpone(cause=state.cause.cause, until=free, reason=why)])
     kinds = [place in state.cause.with_earlier for place in range(reached)]
     slot = next(place for place in range(state.slot, reached) if kinds[place] not in kinds[place + 1 :])
     earlier = slot in state.cause.with_earlier or (state.winner != "" and state.winner in state.with_earlier)
     before = ", and all from before the change" if earlier else ""
     train = Train(cause=state.cause, slot=slot, with_earlier=earlier, reason=f"{event.count} labelled events for cause {state.cause.cause}{before}")
     cadence = trained(state.cadence, event.labels, earned=state.cause.kind == "labels" and state.cadence.proved)
-    return _told(state, "train", stage=Stage.TRAINING, slot=slot + 1, trainings=with_training(state, event.at), blocked=-1, cadence=cadence), [train]
+    return changed(state, "train", stage=Stage.TRAINING, slot=slot + 1, trainings=with_training(state, event.at), blocked=-1, cadence=cadence), [train]
 
 
 def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decision:  # noqa: ARG001  every rule has this signature
@@ -317,7 +253,7 @@ def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decis
     assert state.cause is not None  # noqa: S101  of this stage
     spent = with_cost(state, event.at, event.cpu_seconds)
     known = (*state.with_earlier, event.version) if event.with_earlier else state.with_earlier
-    new = _told(
+    new = changed(
         state, f"v{event.version}", stage=Stage.VALIDATING, open=(*state.open, event.version), with_earlier=known, last_cut=event.cut, last_middle=event.middle, spent=spent
     )
     return new, [StartGate(cause=event.cause, version=event.version, cut=event.cut, challengers=len(state.cause.targets))]
@@ -326,7 +262,7 @@ def start_gate(state: State, event: CandidateTrained, retrain: Retrain) -> Decis
 def go_on(state: State, event: MemberTrained, retrain: Retrain) -> Decision:
     """The adaptive champion has one member more; later targets still count."""
     assert state.cause is not None  # noqa: S101  of this stage
-    new = _told(
+    new = changed(
         state,
         f"v{event.version} has a member more",
         stage=Stage.VALIDATING,
@@ -337,7 +273,7 @@ def go_on(state: State, event: MemberTrained, retrain: Retrain) -> Decision:
     )
     if state.cause.kind not in {"request", "schedule"}:
         new = msgspec.structs.replace(new, cadence=(joined if state.cause.kind == "labels" else asked)(state.cadence, event.cause))
-    return _continue(new, event.at, retrain)
+    return after_verdict(new, event.at, retrain)
 
 
 def weigh_member(state: State, event: PoolLearnt, retrain: Retrain) -> Decision:
@@ -349,13 +285,13 @@ def weigh_member(state: State, event: PoolLearnt, retrain: Retrain) -> Decision:
         return msgspec.structs.replace(state, cadence=cadence), []
     after = f"the next one joins after {soon(cadence)} labelled events, not {state.cadence.wait}"
     why = f"the member of {event.cause} has {event.weight:.0%} of the weight, and {PROOF:.0%} are enough: {after}"
-    return _told(state, "a member was worth having", cadence=cadence), [DoNothing(cause=event.cause, reason=why)]
+    return changed(state, "a member was worth having", cadence=cadence), [DoNothing(cause=event.cause, reason=why)]
 
 
 def reject_failed(state: State, event: TrainingFailed, retrain: Retrain) -> Decision:
     """A training that failed changes nothing for the champion."""
-    new = _told(state, f"v{event.version} failed", stage=Stage.VALIDATING, spent=with_cost(state, event.at, event.cpu_seconds))
-    return _continue(new, event.at, retrain, Reject(cause=event.cause, version=event.version, reason=f"training failed: {event.reason}"))
+    new = changed(state, f"v{event.version} failed", stage=Stage.VALIDATING, spent=with_cost(state, event.at, event.cpu_seconds))
+    return after_verdict(new, event.at, retrain, Reject(cause=event.cause, version=event.version, reason=f"training failed: {event.reason}"))
 
 
 def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decision:
@@ -366,7 +302,7 @@ def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decisio
     if retrain.approval == "manual":
         found = f" ({event.evidence['reason']})" if event.evidence.get("reason") else ""
         ask = AskApproval(cause=cause, version=event.version, evidence=event.evidence, reason=f"the gate was passed{found}; approval is 'manual'")
-        return _continue(_told(state, f"ask for v{event.version}", open=others), event.at, retrain, ask)
+        return after_verdict(changed(state, f"ask for v{event.version}", open=others), event.at, retrain, ask)
     beside = retrain.canary.share > 0 and state.champion != ""  # where none was announced, nothing could serve the rest
     later = () if beside else state.open[state.open.index(event.version) + 1 :]  # in the order of their trainings
     why = f"superseded by version {event.version}, which was proved first"
@@ -375,35 +311,35 @@ def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decisio
         until = event.at + retrain.canary.max_time
         why = f"the gate was passed: it answers {retrain.canary.share:.3g} of the events until it is judged by them"
         begin = StartCanary(cause=cause, version=event.version, share=retrain.canary.share, until=until, evidence=event.evidence, reason=why)
-        return _told(state, f"canary v{event.version}", stage=Stage.CANARY, open=(), canary=event.version, canary_until=until), [begin, *rejects]
+        return changed(state, f"canary v{event.version}", stage=Stage.CANARY, open=(), canary=event.version, canary_until=until), [begin, *rejects]
     publish = Publish(cause=cause, version=event.version, evidence=event.evidence, reason=str(event.evidence.get("reason", "")))
     anew = [
         JudgeAnew(cause=cause, version=version, reason=f"it learnt from more than version {event.version}, which serves now, and is judged against it anew") for version in later
     ]
-    new = _told(state, f"publish v{event.version}", open=later, champion=event.version, winner=event.version)
-    return _continue(new, event.at, retrain, publish, *rejects, *anew)
+    new = changed(state, f"publish v{event.version}", open=later, champion=event.version, winner=event.version)
+    return after_verdict(new, event.at, retrain, publish, *rejects, *anew)
 
 
 def reject_loser(state: State, event: GateRefused, retrain: Retrain) -> Decision:
     """The champion stays, and the evidence is announced."""
     assert state.cause is not None  # noqa: S101  of this stage
-    new = _told(state, f"reject v{event.version}", open=tuple(version for version in state.open if version != event.version))
-    return _continue(new, event.at, retrain, Reject(cause=state.cause.cause, version=event.version, reason=event.reason, evidence=event.evidence))
+    new = changed(state, f"reject v{event.version}", open=tuple(version for version in state.open if version != event.version))
+    return after_verdict(new, event.at, retrain, Reject(cause=state.cause.cause, version=event.version, reason=event.reason, evidence=event.evidence))
 
 
 def publish_canary(state: State, event: CanaryPassed, retrain: Retrain) -> Decision:
     """Proved on the events that it answered itself: it serves all of them."""
     assert state.cause is not None  # noqa: S101  of this stage
     publish = Publish(cause=state.cause.cause, version=event.version, evidence=event.evidence, reason=str(event.evidence.get("reason", "")))
-    new = _told(state, f"publish v{event.version}", canary="", champion=event.version, winner=event.version)
-    return _continue(new, event.at, retrain, publish)
+    new = changed(state, f"publish v{event.version}", canary="", champion=event.version, winner=event.version)
+    return after_verdict(new, event.at, retrain, publish)
 
 
 def roll_back_canary(state: State, event: CanaryRefused, retrain: Retrain) -> Decision:
     """The champion serves alone again; later targets still count."""
     assert state.cause is not None  # noqa: S101  of this stage
     back = RollBack(cause=state.cause.cause, version=event.version, reason=event.reason, evidence=event.evidence)
-    return _continue(_told(state, f"roll back v{event.version}", canary=""), event.at, retrain, back)
+    return after_verdict(changed(state, f"roll back v{event.version}", canary=""), event.at, retrain, back)
 
 
 def end_canary_in_time(state: State, event: LabelsArrived | TimePassed, retrain: Retrain) -> Decision:
@@ -414,14 +350,14 @@ def end_canary_in_time(state: State, event: LabelsArrived | TimePassed, retrain:
     waited = format_duration(retrain.canary.max_time)
     why = f"no verdict within {waited}; a canary is judged by the labelled events that it answered, which ModelWatcher.for_event chooses"
     back = RollBack(cause=state.cause.cause, version=state.canary, reason=why)
-    return _continue(_told(state, f"roll back v{state.canary}", canary=""), event.at, retrain, back)
+    return after_verdict(changed(state, f"roll back v{state.canary}", canary=""), event.at, retrain, back)
 
 
 def follow_withdrawal(state: State, event: CanaryWithdrawn, retrain: Retrain) -> Decision:
     """A person took the canary back, and has said so."""
     assert state.cause is not None  # noqa: S101  of this stage
     said = DoNothing(cause=state.cause.cause, reason=f"version {event.version}, which served a share of the events, was taken back by {event.by}")
-    return _continue(_told(state, f"v{event.version} taken back", canary=""), event.at, retrain, said)
+    return after_verdict(changed(state, f"v{event.version} taken back", canary=""), event.at, retrain, said)
 
 
 def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> Decision:
@@ -429,10 +365,10 @@ def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> D
     cause = state.cause.cause if state.cause else ""
     tested = (*state.open, *([state.canary] if state.canary else []))
     rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in tested if version != event.version]
-    new = _told(state, f"champion v{event.version}", open=(), canary="", champion=event.version, winner="", cadence=chosen(state.cadence, retrain))
+    new = changed(state, f"champion v{event.version}", open=(), canary="", champion=event.version, winner="", cadence=chosen(state.cadence, retrain))
     if state.cause is None:
         return new, [DoNothing(cause=cause, reason=f"version {event.version} serves: it was chosen, not trained for a cause")]
-    return _continue(new, event.at, retrain, *rejects, chosen_by_others=True)
+    return after_verdict(new, event.at, retrain, *rejects, chosen_by_others=True)
 
 
 @dataclass(frozen=True)

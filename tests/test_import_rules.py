@@ -14,7 +14,8 @@ PROGRAMS = {"calibration_simulation.py"}  # run by hand to write the table that 
 PURE = [path for path in sorted((ROOT / "detectors").rglob("*.py")) if path.name not in PROGRAMS] + [
     ROOT / f"retrainer/{name}.py"
     for name in (
-        *("announced", "canary", "decide", "gate", "learners", "loop", "messages", "row_buffer", "stage", "training", "training_set", "trial", "trials", "versions"),
+        *("announced", "canary", "course", "decide", "gate", "learners", "loop", "messages", "row_buffer", "stage", "training", "training_set", "trial", "trials", "versions"),
+        *("betting", "cadence", "checks", "decision", "first_rows", "held_out", "leakage", "promotion_checks", "quota", "saved", "steadiness", "triggers"),
         *("approval", "lineage", "model_card", "comparison"),
     )
 ]

@@ -154,9 +154,7 @@ def test_what_became_of_a_canary_while_no_retrainer_ran_is_followed(
     assert again.save().trials == (), "nothing is judged any more, a champion by itself least of all"
 
 
-def test_a_canary_that_is_taken_back_before_a_row_has_told_the_time_ends_at_the_time_of_what_was_announced(
-    registry: FilesRegistry, first: list[Version], rows: Examples
-) -> None:
+def test_a_canary_that_is_taken_back_before_a_row_has_told_the_time_ends_at_the_time_of_what_was_announced(registry: FilesRegistry, first: list[Version], rows: Examples) -> None:
     records = service(registry, first, rows).run_until_it_shares().loop.records
     again = RetrainLoop(settings(), TRAINER, registry, records=records)  # type: ignore[arg-type]
     assert again.on_time(records[-1].at) == []
