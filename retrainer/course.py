@@ -31,7 +31,9 @@ def start(state: State, cause: Cause, said: str = "") -> Decision:
     what = f"{cause.kind} alert {cause.cause}" if alerted else {"request": f"request {cause.cause}", "schedule": "its slot of the schedule", "labels": "new labels"}[cause.kind]
     where = "after the change" if alerted else "to train on"
     collect = Collect(cause=cause.cause, target=cause.targets[0], reason=f"{what}{said}: wait for {cause.targets[0]} labelled events {where}")
-    new = changed(state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), votes=(), blocked=-1)
+    new = changed(
+        state, cause.cause, stage=Stage.COLLECTING, cause=cause, slot=0, open=(), last_cut=None, last_middle=None, winner="", asked="", with_earlier=(), votes=(), blocked=-1
+    )
     return new, [collect]
 
 
@@ -47,7 +49,7 @@ def _without_cause(state: State, at: int, retrain: Retrain) -> State:
     assert state.cause is not None  # noqa: S101  every caller has one
     cut = state.last_cut if state.last_cut is not None else at
     finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
-    new = changed(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, last_middle=None, winner="", with_earlier=(), finished=finished)
+    new = changed(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, last_middle=None, winner="", asked="", with_earlier=(), finished=finished)
     if retrain.champion == "single":
         new = msgspec.structs.replace(new, cadence=ended(state.cadence, at, promoted=state.winner != ""))
     return new
@@ -74,6 +76,8 @@ def after_verdict(state: State, at: int, retrain: Retrain, *instructions: Instru
     if state.slot < len(state.cause.targets):
         return changed(state, stage=Stage.COLLECTING), list(instructions)
     outcome = f"version {state.winner} serves" if state.winner else f"the champion stays: no challenger of {state.cause.cause} proved to be better"
+    if state.asked:
+        outcome = f"the champion stays until a person promotes version {state.asked}"
     if chosen_by_others:
         outcome = f"version {state.champion} serves: it was chosen, not trained for {state.cause.cause}"
     return end(state, at, retrain, *instructions, DoNothing(cause=state.cause.cause, reason=f"cause ended; {outcome}"))

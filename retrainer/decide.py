@@ -302,7 +302,7 @@ def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decisio
     if retrain.approval == "manual":
         found = f" ({event.evidence['reason']})" if event.evidence.get("reason") else ""
         ask = AskApproval(cause=cause, version=event.version, evidence=event.evidence, reason=f"the gate was passed{found}; approval is 'manual'")
-        return after_verdict(changed(state, f"ask for v{event.version}", open=others), event.at, retrain, ask)
+        return after_verdict(changed(state, f"ask for v{event.version}", open=others, asked=event.version), event.at, retrain, ask)
     beside = retrain.canary.share > 0 and state.champion != ""  # where none was announced, nothing could serve the rest
     later = () if beside else state.open[state.open.index(event.version) + 1 :]  # in the order of their trainings
     why = f"superseded by version {event.version}, which was proved first"
@@ -316,7 +316,7 @@ def publish_winner(state: State, event: GatePassed, retrain: Retrain) -> Decisio
     anew = [
         JudgeAnew(cause=cause, version=version, reason=f"it learnt from more than version {event.version}, which serves now, and is judged against it anew") for version in later
     ]
-    new = changed(state, f"publish v{event.version}", open=later, champion=event.version, winner=event.version)
+    new = changed(state, f"publish v{event.version}", open=later, champion=event.version, winner=event.version, asked="")
     return after_verdict(new, event.at, retrain, publish, *rejects, *anew)
 
 
@@ -365,7 +365,7 @@ def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> D
     cause = state.cause.cause if state.cause else ""
     tested = (*state.open, *([state.canary] if state.canary else []))
     rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in tested if version != event.version]
-    new = changed(state, f"champion v{event.version}", open=(), canary="", champion=event.version, winner="", cadence=chosen(state.cadence, retrain))
+    new = changed(state, f"champion v{event.version}", open=(), canary="", champion=event.version, winner="", asked="", cadence=chosen(state.cadence, retrain))
     if state.cause is None:
         return new, [DoNothing(cause=cause, reason=f"version {event.version} serves: it was chosen, not trained for a cause")]
     return after_verdict(new, event.at, retrain, *rejects, chosen_by_others=True)

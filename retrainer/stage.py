@@ -48,6 +48,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     last_cut : latest training cut of the cause, epoch milliseconds.
     last_middle : event time that half of the rows of that training came before.
     winner : last version that the cause promoted.
+    asked : last version of the cause that a person was asked for.
     with_earlier : versions of the cause that were trained on all rows at hand.
     pending : causes that wait for their turn.
     finished : causes that are through, with their last training cut.
@@ -72,6 +73,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     last_cut: int | None = None
     last_middle: int | None = None
     winner: str = ""
+    asked: str = ""  # an earlier release did not say it
     with_earlier: tuple[str, ...] = ()
     pending: tuple[Cause, ...] = ()
     finished: tuple[tuple[str, int], ...] = ()

@@ -285,7 +285,18 @@ def test_with_manual_approval_a_person_has_the_last_word() -> None:
     state, instructions = decide(opened(), labels(200), trained("2", 190), passed("2"), retrain=retrain)
     assert names(instructions) == ["AskApproval", "DoNothing"]
     assert instructions[0].reason == "the gate was passed (better); approval is 'manual'"
+    assert instructions[1].reason == "cause ended; the champion stays until a person promotes version 2"
     assert state.champion == "1"
+
+
+def test_a_cause_ends_with_the_version_that_a_person_was_asked_for_unless_another_one_serves_by_then() -> None:
+    retrain = Retrain.model_validate({"refresh": [200, 800], "earlier": False, "approval": "manual"})
+    asked, _ = decide(opened(), labels(200), trained("2", 190), passed("2"), labels(800, 950), trained("3", 940), retrain=retrain)
+    assert decide(refused("3", 2_000), retrain=retrain, state=asked)[1][-1].reason == "cause ended; the champion stays until a person promotes version 2"
+    answered, instructions = decide(ChampionChanged(model="churn", at=1_000, version="2"), retrain=retrain, state=asked)
+    assert instructions[-1].reason == "cause ended; version 2 serves: it was chosen, not trained for a1"
+    _, instructions = decide(opened("a2", at=DAY, change_at=DAY), labels(800, DAY + 1), trained("4", DAY, "a2"), refused("4", DAY + 2), retrain=retrain, state=answered)
+    assert instructions[-1].reason == "cause ended; the champion stays: no challenger of a2 proved to be better"
 
 
 def test_a_request_needs_no_policy_and_no_cooldown_only_its_turn() -> None:
