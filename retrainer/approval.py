@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from retrainer.decision import Decision
 from retrainer.versions import Version, champion, history
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that passed the gate, and has no answer.
+
+    Attributes
+    ----------
+    decision : that asked a person for it.
+    waits : whether what it was judged against still serves. Else it waits no longer: it is not known to be better than what serves.
+    """
+
+    decision: Decision
+    waits: bool
 
 
 def asked_for(decisions: Iterable[Decision]) -> dict[str, Decision]:
@@ -13,19 +28,23 @@ def asked_for(decisions: Iterable[Decision]) -> dict[str, Decision]:
     return {one.version: one for one in decisions if one.instruction == "AskApproval"}
 
 
-def awaiting(records: Sequence[Version], decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """Those that wait for a word, by version, each with the decision that asked for it.
-
-    One that was judged against a champion which serves no more waits no longer: it is not known to be better than what serves.
+def unanswered(records: Sequence[Version], decisions: Iterable[Decision]) -> dict[str, Asked]:
+    """Those that passed the gate and of which nothing was announced since, by version.
 
     Examples
     --------
     >>> asked = Decision(model="churn", at=9, event="GatePassed", stage="serving", instruction="AskApproval", cause="a1", reason="the gate was passed", version="2")
     >>> records = [Version(model="churn", version="1", status="promoted", at=0), Version(model="churn", version="2", status="registered", at=5, parent="1")]
-    >>> list(awaiting(records, [asked])), list(awaiting([*records, Version(model="churn", version="3", status="promoted", at=9, by="ada")], [asked]))
-    (['2'], [])
+    >>> another = Version(model="churn", version="3", status="promoted", at=9, by="ada")
+    >>> [{version: one.waits for version, one in unanswered(so_far, [asked]).items()} for so_far in (records, [*records, another])]
+    [{'2': True}, {'2': False}]
     """
     serving, told = champion(records), history(records)
     against = "" if serving is None else serving.version
     mine = {version: decision for version, decision in asked_for(decisions).items() if version in told and told[version][-1].status == "registered"}
-    return {version: decision for version, decision in mine.items() if told[version][0].parent == against}
+    return {version: Asked(decision=decision, waits=told[version][0].parent == against) for version, decision in mine.items()}
+
+
+def awaiting(records: Sequence[Version], decisions: Iterable[Decision]) -> dict[str, Decision]:
+    """Those of `unanswered` that wait for a word, by version, each with the decision that asked for it."""
+    return {version: one.decision for version, one in unanswered(records, decisions).items() if one.waits}

@@ -7,6 +7,7 @@ from typing import Any
 
 from detectors.rfc3339 import format_time
 from detectors.specification import MonitorSpecification
+from retrainer.approval import awaiting
 from retrainer.decision import Decision
 from retrainer.versions import Version, champion, history
 
@@ -21,7 +22,7 @@ def model_card(
     records : of its model, in the order of their topic.
     specification : of the monitor: what the model takes and gives, and who is told apart.
     cause : what is known of the alert that it was trained for; times in epoch milliseconds.
-    asked : of a version that waits for a person, the decision that asked for it (`retrainer.approval.awaiting`).
+    asked : of a version that passed the gate where a person promotes, the decision that asked for it (`retrainer.approval.asked_for`).
 
     Examples
     --------
@@ -35,12 +36,12 @@ def model_card(
     first, last = mine[0], mine[-1]
     serving = champion(records)
     is_champion = serving is not None and serving.version == version
-    judged = asked is not None or last.status != "registered"
+    is_open = last.status == "registered"
     told_by: dict[str, Any] = {"at": format_time(last.at), "by": last.by, "compared_with": first.parent, "evidence": _with_times(last.gate)}
     evaluation = {"verdict": last.status.replace("_", " "), **told_by}
-    if asked is not None:
-        waits = "passed the gate, waits for a person"
-        evaluation |= {"verdict": waits, "at": format_time(asked.at), "by": "retrainer", "evidence": {"reason": asked.reason}}
+    if asked is not None and is_open:
+        answer = "waits for a person" if awaiting(records, [asked]) else "was not promoted"
+        evaluation |= {"verdict": f"passed the gate, {answer}", "at": format_time(asked.at), "by": "retrainer", "evidence": {"reason": asked.reason}}
     return {
         "model": {
             "name": first.model,
@@ -59,7 +60,7 @@ def model_card(
             "metrics": first.metrics,
             "parent": first.parent,
         },
-        "evaluation": evaluation if judged else {"verdict": "none yet", "compared_with": first.parent, "evidence": {}},
+        "evaluation": evaluation if asked is not None or not is_open else {"verdict": "none yet", "compared_with": first.parent, "evidence": {}},
         "history": [{"status": record.status.replace("_", " "), "at": format_time(record.at), "by": record.by, "reason": str(record.gate.get("reason", ""))} for record in mine],
         "provenance": first.provenance,
         "limits": _limits(first, last, is_compared=asked is not None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ import numpy as np
 from detectors.alerts.alert import Alert
 from detectors.event_batch import NO_TIME, Float64
 from detectors.verdict import Evidence
-from retrainer.approval import awaiting
+from retrainer.approval import Asked, unanswered
 from retrainer.decision import Decision
 from retrainer.versions import Version
 from streams.view.wording import Clock, number
@@ -88,8 +88,8 @@ class AlertView:
 
 
 def alert_views(alerts: Sequence[Alert], versions: Sequence[Version], clock: Clock, decisions: Iterable[Decision] = ()) -> tuple[AlertView, ...]:
-    """Each alert once, in the order in which they were opened; decisions tell which versions wait for a person."""
-    asked = awaiting(versions, decisions)
+    """Each alert once, in the order in which they were opened; decisions tell which versions passed the gate and wait for a person."""
+    asked = unanswered(versions, decisions)
     records: dict[str, dict[int, Alert]] = {}
     for alert in alerts:
         records.setdefault(alert.alert_id, {})[alert.sequence] = alert
@@ -97,7 +97,7 @@ def alert_views(alerts: Sequence[Alert], versions: Sequence[Version], clock: Clo
     return tuple(sorted(views, key=lambda view: (view.opened, view.alert_id)))
 
 
-def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock, asked: Collection[str]) -> AlertView:
+def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock, asked: Mapping[str, Asked]) -> AlertView:
     last = records[-1]
     resolved = last.status == "resolved"
     told = next((alert for alert in reversed(records) if alert.status != "resolved"), last)
@@ -125,13 +125,13 @@ def _alert(records: list[Alert], versions: Sequence[Version], clock: Clock, aske
     )
 
 
-def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock, asked: Collection[str] = ()) -> str:
-    """What an alert led to; "" for nothing. Of its challengers those that are ``asked`` for wait for a person.
+def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock, asked: Mapping[str, Asked]) -> str:
+    """What an alert led to; "" for nothing. Of its challengers those that a person was ``asked`` for have passed the gate.
 
     Examples
     --------
     >>> three, five = (Version(model="loans", version=version, status="promoted", at=at, cause="a1") for version, at in (("3", 700_000), ("5", 1_900_000)))
-    >>> what_was_done("a1", [three, five], Clock(event_times=False))
+    >>> what_was_done("a1", [three, five], Clock(event_times=False), {})
     'version 3 was trained because of it and promoted at row 700, then 5'
     """
     mine = [version for version in versions if version.cause == alert_id]
@@ -139,7 +139,9 @@ def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock, aske
     rejected = {version.version for version in mine if version.status == "rejected"}
     back = {version.version for version in mine if version.status == "rolled_back"}
     judged = {version.version for version in mine} - rejected - back - {version.version for version in promoted}
-    waiting = judged.intersection(asked)
+    waiting = {version for version in judged if version in asked and asked[version].waits}
+    left = judged.intersection(asked) - waiting
+    on_trial = judged.difference(asked)
     parts = []
     if promoted:
         first, *later = dict.fromkeys(version.version for version in promoted)
@@ -151,8 +153,10 @@ def what_was_done(alert_id: str, versions: Sequence[Version], clock: Clock, aske
         parts.append(f"{len(back)} {'were' if len(back) > 1 else 'was'} rolled back")
     if waiting:
         parts.append(f"{len(waiting)} challenger{'s' if len(waiting) > 1 else ''} passed the gate and wait{'s' if len(waiting) == 1 else ''} for a person")
-    if judged - waiting:
-        parts.append(f"{len(judged - waiting)} challenger{'s are' if len(judged - waiting) > 1 else ' is'} on trial")
+    if left:
+        parts.append(f"{len(left)} challenger{'s' if len(left) > 1 else ''} passed the gate and {'were' if len(left) > 1 else 'was'} not promoted")
+    if on_trial:
+        parts.append(f"{len(on_trial)} challenger{'s are' if len(on_trial) > 1 else ' is'} on trial")
     return "; ".join(parts)
 
 

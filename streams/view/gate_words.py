@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrainer.decision import Decision
+from retrainer.approval import Asked
 from retrainer.versions import Version
 from streams.view.wording import as_argument
 
@@ -29,6 +29,7 @@ def gate_in_words(version: Version) -> str:
     return "; ".join(said)
 
 
-def waits_in_words(version: Version, asked: Decision) -> str:
-    """Of a version that waits for a person: what was asked, and how to answer."""
-    return f"{asked.reason}; a person promotes it: driftwarden models promote --by NAME {as_argument(f'{version.model}@{version.version}')}"
+def asked_in_words(version: Version, asked: Asked) -> str:
+    """Of a version that a person was asked for: what the gate found, and how to answer while it waits."""
+    how = f"a person promotes it: driftwarden models promote --by NAME {as_argument(f'{version.model}@{version.version}')}"
+    return f"{asked.decision.reason}; {how if asked.waits else 'it was not promoted before another version served'}"

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from retrainer.approval import awaiting
+from retrainer.approval import Asked, unanswered
 from retrainer.decision import Decision
 from retrainer.versions import Version, champion, history, is_brought
-from streams.view.gate_words import gate_in_words, waits_in_words
+from streams.view.gate_words import asked_in_words, gate_in_words
 from streams.view.wording import Clock, number
 
 _SAID = {"registered": "on trial", "canary": "serves a share", "promoted": "promoted", "updated": "promoted, learning on", "rejected": "refused", "rolled_back": "rolled back"}
@@ -47,8 +47,8 @@ class VersionView:
 
 
 def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock, decisions: Iterable[Decision] = ()) -> tuple[VersionView, ...]:
-    """Each version once, in the order in which they were made; decisions tell which of them wait for a person."""
-    waiting = awaiting(versions, decisions)
+    """Each version once, in the order in which they were made; decisions tell which of them passed the gate and wait for a person."""
+    asked = unanswered(versions, decisions)
     serving = champion(versions)
     views = []
     for name, records in history(versions).items():
@@ -57,7 +57,7 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
             VersionView(
                 version=name,
                 status=last.status,
-                said="waits for a person" if name in waiting else "registered" if is_brought(last) else _SAID[last.status],
+                said=_said(last, asked.get(name)),
                 serving=serving is not None and serving.version == name,
                 made=first.at,
                 at=last.at,
@@ -69,12 +69,18 @@ def version_views(versions: Sequence[Version], alert_ids: set[str], clock: Clock
                 cause_is_alert=last.cause in alert_ids,
                 rows=number(last.trained_on.get("rows")),
                 digest=last.digest.removeprefix("sha256:")[:12],
-                evidence=waits_in_words(last, waiting[name]) if name in waiting else gate_in_words(last) or ("no verdict yet" if _is_on_trial(last) else ""),
+                evidence=asked_in_words(last, asked[name]) if name in asked else gate_in_words(last) or ("no verdict yet" if _is_on_trial(last) else ""),
                 details=_details(records),
                 announced=tuple((record.status, record.at) for record in records if record.status in ANNOUNCED),
             )
         )
     return tuple(views)
+
+
+def _said(last: Version, asked: Asked | None) -> str:
+    if asked is not None:
+        return "waits for a person" if asked.waits else "passed the gate"
+    return "registered" if is_brought(last) else _SAID[last.status]
 
 
 def _is_on_trial(last: Version) -> bool:

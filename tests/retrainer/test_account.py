@@ -167,6 +167,19 @@ def test_the_card_of_a_version_that_waits_for_a_person_says_what_the_gate_found(
     assert ASKED.reason in markdown(card)
 
 
+def test_the_card_of_a_version_that_passed_the_gate_says_so_when_another_one_was_promoted_in_its_place() -> None:
+    records = [*RECORDS, record("5", "registered", 8 * MINUTE, parent="4", cause="a2"), record("2", "promoted", 10 * MINUTE, by="ada")]
+    evaluation = model_card(records, "5", asked=ASKED)["evaluation"]
+    assert (evaluation["verdict"], evaluation["compared_with"], evaluation["evidence"]) == ("passed the gate, was not promoted", "4", {"reason": ASKED.reason})
+
+
+def test_the_card_of_a_version_that_a_person_promoted_does_not_say_that_it_was_compared_with_none() -> None:
+    answered = [record("5", status, 9 * MINUTE, parent="4", cause="a2", by=by) for status, by in (("registered", "retrainer"), ("promoted", "ada"))]
+    card = model_card([*RECORDS, *answered], "5", asked=ASKED)
+    assert (card["evaluation"]["verdict"], card["evaluation"]["by"]) == ("promoted", "ada")
+    assert not any("It was not compared" in limit for limit in card["limits"])
+
+
 @pytest.mark.parametrize("decisions", [[], DECISIONS], ids=["without decisions", "with decisions"])
 def test_the_picture_is_well_formed_and_says_the_same_in_each_form(decisions: list[Decision]) -> None:
     graph = lineage([*RECORDS, *BROUGHT], causes=KNOWN.items(), decisions=decisions)

@@ -9,8 +9,10 @@ import pytest
 from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError, SettingsError
+from retrainer.approval import unanswered
 from retrainer.decision import Decision
 from retrainer.versions import Version
+from streams.cli.models.overview import evidence
 from streams.topics import Topics
 from streams.wire import encode_alert, encode_decision, encode_version
 from tests.retrainer.concepts import alert
@@ -33,6 +35,16 @@ RECORDS = [
 ASKED = Decision(
     model="churn", at=8_000, event="GatePassed", stage="serving", instruction="AskApproval", cause="a3", reason="the gate was passed (better); approval is 'manual'", version="7"
 )
+
+
+def test_a_version_that_passed_the_gate_and_was_not_promoted_is_not_said_to_be_in_it() -> None:
+    passed, another = (
+        Version(model="churn", version=name, status=status, at=9_000, parent="2", cause="a3", by=by)
+        for name, status, by in (("7", "registered", "retrainer"), ("5", "promoted", "ada"))
+    )
+    asked = unanswered([*RECORDS, passed, another], [ASKED])
+    assert evidence(passed) == "in the gate"
+    assert evidence(passed, asked["7"]) == "the gate was passed (better); approval is 'manual'; it was not promoted before another version served"
 
 
 @pytest.mark.kafka

@@ -406,3 +406,12 @@ def test_a_version_that_waits_for_a_person_is_told_so() -> None:
     told = view(versions=waits, decisions=[asked])
     assert [one.said for one in told.versions] == ["promoted", "waits for a person"]
     assert "waits for a person" in report_sections(told)["lineage"]
+
+
+def test_a_version_that_passed_the_gate_before_another_one_was_promoted_is_not_on_trial() -> None:
+    asked = Decision(model=MODEL, at=START, event="GatePassed", stage="serving", instruction="AskApproval", cause="a1", reason="the gate was passed (better)", version="2")
+    left = msgspec.structs.replace(version("2", "registered", 42), parent="1", cause="a1")
+    of_alert = view(alerts=[alert()], versions=[version("1", "promoted", 1), left, version("3", "promoted", 60)], decisions=[asked])
+    assert [one.said for one in of_alert.versions] == ["promoted", "passed the gate", "promoted"]
+    assert of_alert.versions[1].evidence == "the gate was passed (better); it was not promoted before another version served"
+    assert of_alert.alerts[0].action.endswith("1 challenger passed the gate and was not promoted")

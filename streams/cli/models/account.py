@@ -14,7 +14,7 @@ from rich.table import Table as Shown
 from detectors.alerts.alert import Alert
 from detectors.errors import EventError
 from detectors.specification import MonitorSpecification
-from retrainer.approval import awaiting
+from retrainer.approval import asked_for
 from retrainer.comparison import comparison
 from retrainer.lineage import lineage
 from retrainer.model_card import markdown, model_card
@@ -61,7 +61,7 @@ def show_card(
     model, number = find_version(models, version)
     first = history(models[model])[number][0]
     cause = _causes(connection, {first.cause}).get(first.cause)
-    asked = awaiting(models[model], read_decisions(connection, model)).get(number)
+    asked = asked_for(read_decisions(connection, model)).get(number)
     card = model_card(models[model], number, specification=specification_of(connection, first), cause=cause, asked=asked)
     _tell(markdown(card) if form == "markdown" else msgspec.json.format(msgspec.json.encode(card, enc_hook=str), indent=2).decode() + "\n", out)
 
