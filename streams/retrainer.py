@@ -291,7 +291,8 @@ class Acting:
         self._records.setdefault(version.model, []).append(version)
         if version.status == "canary":
             self._event_clock.begin(version.model, at=version.at, told_at=record.timestamp)
-        if version.by != "retrainer" and self._left_alone.pop(version.model, ""):  # ours is older than what was found
+        chosen = version.by != "retrainer" and version.status in {"promoted", "rolled_back"}  # ours is older than what was found
+        if chosen and self._left_alone.pop(version.model, ""):
             logger.info("model '%s': version %s is %s, so it is retrained again, unless that cannot be loaded either", version.model, version.version, version.status)
         elif version.model in self._loops:
             self._announce(self._told(version.model, partial(RetrainLoop.on_version, record=version)))
