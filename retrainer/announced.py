@@ -99,7 +99,8 @@ class Announced:
 
     def call(self, alias: Alias, version: str) -> None:
         """Let an alias in the registry name a version."""
-        self._registry.set_alias(self.model, alias, version)
+        named = self.with_artifact(version)
+        self._registry.set_alias(self.model, alias, version, digest=named.digest if named is not None else "")
 
 
 def _same(record: Version, other: Version) -> bool:

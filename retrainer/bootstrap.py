@@ -77,7 +77,7 @@ def bootstrap_champion(
         raise TrainingError(f"{specification.retrain.trainer} made a model that cannot be stored: {error}") from error
     uri, digest = registry.register(artifact, version)
     registered = msgspec.structs.replace(version, uri=uri, digest=digest)
-    registry.set_alias(specification.model, "champion", "1")
+    registry.set_alias(specification.model, "champion", "1", digest=digest)
     return [registered, msgspec.structs.replace(registered, status="promoted", gate={"reason": "the first champion"})]
 
 

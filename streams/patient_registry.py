@@ -53,9 +53,9 @@ class PatientRegistry:
         """Take down what was announced of a version."""
         self._ask(f"note version {record.version} of '{record.model}'", lambda: self._registry.note(record))
 
-    def set_alias(self, model: str, alias: Alias, version: str) -> None:
+    def set_alias(self, model: str, alias: Alias, version: str, *, digest: str = "") -> None:
         """Point an alias at a version."""
-        self._ask(f"call version {version} of '{model}' {alias}", lambda: self._registry.set_alias(model, alias, version))
+        self._ask(f"call version {version} of '{model}' {alias}", lambda: self._registry.set_alias(model, alias, version, digest=digest))
 
     def alias(self, model: str, alias: Alias) -> str | None:
         """Version that an alias points at."""

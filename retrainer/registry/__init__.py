@@ -42,8 +42,8 @@ class Registry(Protocol):
     def note(self, record: Version) -> None:
         """Take down what was announced of a version, of failed trainings and of rejected versions, too. Doing it again changes nothing."""
 
-    def set_alias(self, model: str, alias: Alias, version: str) -> None:
-        """Point an alias at a version."""
+    def set_alias(self, model: str, alias: Alias, version: str, *, digest: str = "") -> None:
+        """Point an alias at a version; the digest of its artifact tells it from others that were stored under its number, and never announced."""
 
     def alias(self, model: str, alias: Alias) -> str | None:
         """Version that an alias points at, None where there is none."""

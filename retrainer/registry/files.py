@@ -68,7 +68,7 @@ class FilesRegistry:
     def note(self, record: Version) -> None:
         """Nothing to do: the topic of versions is the account, and there is no page here that people look at."""
 
-    def set_alias(self, model: str, alias: Alias, version: str) -> None:
+    def set_alias(self, model: str, alias: Alias, version: str, *, digest: str = "") -> None:  # noqa: ARG002  the alias is the number; which artifact it has is said by the topic
         """Point an alias at a version; readers see the old or the new one, never a part."""
         _write(self.root / _part(model) / "aliases" / alias, version.encode())
 

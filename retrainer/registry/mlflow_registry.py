@@ -127,10 +127,10 @@ class MLflowRegistry:
             if record.status == "updated":
                 self._follow_revision(record)
 
-    def set_alias(self, model: str, alias: Alias, version: str) -> None:
+    def set_alias(self, model: str, alias: Alias, version: str, *, digest: str = "") -> None:
         """Point an alias at a version, after it was written down that it is us who do so: `moved` then knows a person's hand."""
         with self._explained():
-            target = self._one(model, version)
+            target = self._one(model, version, digest)
             if alias == "champion":
                 self.client.set_registered_model_tag(target.name, _OURS, version)
             self.client.set_registered_model_alias(target.name, alias, target.version)
@@ -232,15 +232,15 @@ class MLflowRegistry:
         return found[0] if found else None
 
     def _versions(self, model: str, version: str) -> list[ModelVersion]:
-        """Registered versions that carry our number, the newest first; several where a retrainer died before it could announce one."""
+        """Registered versions that carry our number, the newest first; several where one was never announced, as its retrainer died or its number was taken."""
         found = self.client.search_model_versions(f"name = '{_quoted(registered_name(model))}' and tags.`{_VERSION}` = '{_quoted(version)}'")
         return sorted(found, key=lambda one: -int(one.version))
 
-    def _one(self, model: str, version: str) -> ModelVersion:
+    def _one(self, model: str, version: str, digest: str) -> ModelVersion:
         found = self._versions(model, version)
         if not found:
             raise RegistryError(f"there is no version {version} of '{model}' in MLflow at {self.address}; was it registered in another registry?")
-        return found[0]
+        return next((one for one in found if one.tags.get(_DIGEST) == digest), found[0])
 
     def _aliased(self, model: str, alias: Alias) -> ModelVersion | None:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415  see `client`

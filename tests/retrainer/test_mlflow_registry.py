@@ -155,6 +155,19 @@ def test_an_alias_that_a_person_moved_is_noticed_and_our_own_is_not(registry: ML
     assert registry.model_of("unheard") is None
 
 
+def test_an_alias_goes_to_what_was_announced_where_another_artifact_was_stored_under_the_same_number_later(
+    registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient
+) -> None:
+    announced, digest = registry.register(model.artifact(), record)
+    features, label = table(300, "new", 2)
+    other = ScikitLearnTrainer(iterations=5).train(table_examples(features, label, model="loans", at=0), specification(), TrainingContext()).model
+    later, _ = registry.register(other.artifact(), record)
+    assert later != announced
+    registry.set_alias(record.model, "champion", record.version, digest=digest)
+    aliased = client.get_model_version_by_alias(announced.split("/")[1], "champion")
+    assert f"models:/{aliased.name}/{aliased.version}" == announced
+
+
 AS_IF_ONLY_THE_REQUIREMENTS_WERE_INSTALLED = """
 import re, sys
 from importlib.metadata import packages_distributions, requires

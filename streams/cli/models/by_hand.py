@@ -41,6 +41,6 @@ def _decide(name: str, status: Literal["promoted", "rolled_back"], by: str, why:
         from retrainer.registry import registry_at  # noqa: PLC0415  scikit-learn takes a second to import, which --help need not wait for
 
         place = registry_at(registry)
-        place.set_alias(model, "champion", serving.version)
+        place.set_alias(model, "champion", serving.version, digest=serving.digest)
         place.note(record)
     results().print(f"version {serving.version if serving else 'none'} of '{model}' serves", markup=False)

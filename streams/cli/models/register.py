@@ -50,7 +50,7 @@ def register(
     for record in told:
         place.note(record)
     if serving is None:
-        place.set_alias(name, "champion", registered.version)
+        place.set_alias(name, "champion", registered.version, digest=digest)
         results().print(f"version {registered.version} of '{name}' serves; {digest}", markup=False)
         return
     results().print(f"version {registered.version} of '{name}' is registered; {digest}; version {serving.version} serves", markup=False)
