@@ -92,7 +92,7 @@ class Announced:
         return record
 
     def roll_back(self, version: str, at: int, gate: dict[str, Any]) -> Version:
-        """Take out for good what serves, or serves a share, in its latest revision."""
+        """Take out what serves, or serves a share, in its latest revision; the retrainer never promotes it again."""
         record = msgspec.structs.replace(self.of(version)[-1], status="rolled_back", at=at, by="retrainer", share=None, gate=gate)
         self.records.append(record)
         return record

@@ -330,7 +330,7 @@ class RetrainLoop:
         return start + int(np.argmax(ready)) + 1 if ready.any() else len(rows)
 
     def _stay_or_roll_back(self, trial: Trial, verdict: Verdict) -> list[Told]:
-        """The verdict on the former champion: where it is better, it serves again, and what took its place is out for good; else it is watched on, since the world may turn."""
+        """The verdict on the former champion: where it is better, it serves again, and what took its place is rolled back; else it is watched on, since the world may turn."""
         self._trials.let_cool(self.state.open)
         watched_on = verdict.outcome == "rejected" and self._trials.watch_on(trial, self.specification.retrain.gate)
         serving = self.state.champion

@@ -232,7 +232,7 @@ class StartCanary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RollBack(msgspec.Struct, frozen=True, kw_only=True):
-    """Take a canary back, for good."""
+    """Take a canary back."""
 
     cause: str
     version: str

@@ -75,7 +75,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def champion(records: Iterable[Version]) -> Version | None:
     """The version in service after these records of one model; None before the first promotion.
 
-    A rollback takes its version out for good, and the one promoted before it serves again.
+    A rollback takes its version out until somebody promotes it again, and the one promoted before it serves.
 
     Examples
     --------
