@@ -26,6 +26,7 @@ from retrainer.messages import (
     CanaryRefused,
     CanaryWithdrawn,
     CandidateTrained,
+    Cause,
     ChampionChanged,
     Collect,
     DoNothing,
@@ -109,7 +110,7 @@ def answer_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decision
     if reason is not None:
         return state, [DoNothing(cause=event.alert_id, reason=reason)]
     cause = alert_cause(event, retrain, alert_name(state, event))
-    others = tuple(waiting for waiting in state.pending if base(waiting.cause) != event.alert_id)
+    others = _without(state.pending, event.alert_id)
     if event.at < state.quiet_until:
         return changed(state, pending=(*others, cause)), [Postpone(cause=cause.cause, until=state.quiet_until, reason="cooldown after the last cause")]
     return start(changed(state, pending=others), cause)
@@ -165,7 +166,7 @@ def supersede(state: State, event: AlertOpened, retrain: Retrain) -> Decision:
     why = f"superseded by alert {event.alert_id}: the world changed at {event.change_at}, after {what}"
     rejects = [Reject(cause=state.cause.cause, version=version, reason=why) for version in state.open]
     name = alert_name(state, event)
-    ended, postponed = end(state, event.at, retrain, *rejects)
+    ended, postponed = end(changed(state, pending=_without(state.pending, event.alert_id)), event.at, retrain, *rejects)
     new, started = start(ended, alert_cause(event, retrain, name))
     return new, [*postponed, *started]
 
@@ -176,15 +177,20 @@ def remember_alert(state: State, event: AlertOpened, retrain: Retrain) -> Decisi
     why = f"version {state.canary} serves a share of the events, and is judged first" if state.canary else "another training is under way"
     if reason is not None or (state.cause is not None and base(state.cause.cause) == event.alert_id):
         return state, [DoNothing(cause=event.alert_id, reason=reason or (why if state.canary else "its training is under way"))]
-    others = tuple(waiting for waiting in state.pending if waiting.cause != event.alert_id)
-    return changed(state, pending=(*others, alert_cause(event, retrain, event.alert_id))), [Postpone(cause=event.alert_id, until=event.at, reason=why)]
+    cause = alert_cause(event, retrain, alert_name(state, event))
+    return changed(state, pending=(*_without(state.pending, event.alert_id), cause)), [Postpone(cause=cause.cause, until=event.at, reason=why)]
+
+
+def _without(pending: tuple[Cause, ...], alert_id: str) -> tuple[Cause, ...]:
+    """Causes that wait, but that of an alert."""
+    return tuple(waiting for waiting in pending if base(waiting.cause) != alert_id)
 
 
 def drop_resolved(state: State, event: AlertResolved, retrain: Retrain) -> Decision:
     """What waited for its turn is not needed any more; what has begun goes on, as the gate decides."""
     state = without_vote(state, event.alert_id)
     mine = [cause for cause in state.pending if base(cause.cause) == event.alert_id]
-    left = tuple(cause for cause in state.pending if cause not in mine)
+    left = _without(state.pending, event.alert_id)
     current = state.cause is not None and base(state.cause.cause) == event.alert_id
     if current and state.stage is Stage.COLLECTING and state.last_cut is None:
         why = f"alert {event.alert_id} was resolved before there were enough labels to train on"

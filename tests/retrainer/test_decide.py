@@ -243,6 +243,27 @@ def test_challengers_that_no_alert_asked_for_answer_one_only_where_most_of_what_
     assert instructions[0].reason.endswith("the world changed at 1800, after most of what it learnt from" if superseded else "are being judged, and answer this alert, too")
 
 
+def test_an_alert_that_waits_and_then_supersedes_what_it_waited_for_waits_no_longer() -> None:
+    asked, _ = decide(opened(), RetrainRequested(model="churn", at=100, request_id="r1"), AlertResolved(model="churn", at=101, alert_id="a1"))
+    waits, (said,) = decide(opened("a2", at=200), state=asked)
+    assert (type(said).__name__, [cause.cause for cause in waits.pending]) == ("Postpone", ["r1", "a2"])
+    judged, _ = decide(labels(200, 11 * MINUTE), labels(200, 11 * MINUTE), trained("2", 11 * MINUTE, "r1"), state=waits)
+    assert [cause.cause for cause in judged.pending] == ["a2"]
+    state, instructions = decide(AlertUpdated(model="churn", at=13 * MINUTE, alert_id="a2", kind="performance", change_at=12 * MINUTE, sequence=1), state=judged)
+    assert names(instructions) == ["Reject", "Collect"]
+    assert (state.cause.cause if state.cause else "", state.pending) == ("a2", ())
+
+
+def test_a_second_change_under_an_alert_that_was_answered_has_a_name_of_its_own_while_a_canary_serves_too() -> None:
+    shares = Retrain.model_validate({"refresh": [200], "cooldown": "0s", "follow_up": False, "canary": {"share": 0.1}})
+    state, _ = decide(opened(), labels(200), trained("2", 190), refused("2"), opened("a2", at=1_000, change_at=950), retrain=shares)
+    state, _ = decide(labels(200, 1_100), trained("3", 1_090, "a2"), passed("3", 1_200), retrain=shares, state=state)
+    assert state.stage is Stage.CANARY
+    again = [AlertUpdated(model="churn", at=at, alert_id="a1", kind="performance", change_at=1_250, sequence=sequence) for at, sequence in ((1_300, 4), (1_400, 5))]
+    state, (said,) = decide(*again, retrain=shares, state=state)
+    assert (said.cause, [cause.cause for cause in state.pending]) == ("a1#5", ["a1#5"])
+
+
 def test_another_alert_for_the_same_change_is_answered_by_the_same_challengers() -> None:
     state, (said,) = decide(opened(), labels(200), trained("2", 190), opened("a2", at=500, change_at=60))
     assert said.reason == "challengers of cause a1 are being judged, and answer this alert, too"
