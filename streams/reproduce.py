@@ -50,8 +50,6 @@ from retrainer.reproduction import repeat
 
 print(repeat(folder).digest)
 """
-_KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
-"""Of the environment; a trainer of yours is found by ``PYTHONPATH``. Nothing else of the calling process reaches the training, but what a task names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +85,14 @@ def reproduce(record: Version, task: Task, *, source: bytes | None = None, fresh
     DriftwardenError
         If the training, or the making of the environment, fails; with its reason.
     """
+    from retrainer.trainers.command import KEPT  # noqa: PLC0415  scikit-learn takes a second to import, which the other commands need not wait for
+
     with ExitStack() as stack:
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwarden-reproduce-")))
         write_task(place, record, task, source=source)
         python = _fresh_environment(place) if fresh_environment else Path(sys.executable)
-        variables = {name: os.environ[name] for name in (*_KEPT_VARIABLES, *task.variables) if name in os.environ}
+        kept = {"PYTHONPATH", *KEPT, *task.variables}  # a trainer of yours is found by PYTHONPATH, a command is given the rest; nothing else reaches the training
+        variables = {name: os.environ[name] for name in kept if name in os.environ}
         done = subprocess.run([python, place.resolve() / _PROGRAM], env=variables, capture_output=True, text=True, check=False)  # noqa: S603  our own program
         if done.returncode:
             raise DriftwardenError(f"version {record.version} of '{record.model}' could not be trained again: {_last_line(done.stderr)}")

@@ -96,12 +96,13 @@ def test_rows_that_are_not_those_of_the_training_and_versions_without_provenance
 def test_a_command_is_given_the_variables_that_the_retrainer_gave_it(made: tuple[FilesRegistry, list[Version], Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, records, rows = made
     program = tmp_path / "train.py"
-    program.write_text("import os, sys; sys.exit('depth ' + os.environ.get('DEPTH', 'unknown') + ', token ' + os.environ.get('TOKEN', 'unknown'))")
+    program.write_text("import os, sys; sys.exit(', '.join(name + ' ' + os.environ.get(name, 'unknown') for name in ('DEPTH', 'TZ', 'TOKEN')))")
     by_command = specification(trainer=f"command: {shlex.join([sys.executable, str(program)])}")
     monkeypatch.setenv("DEPTH", "3")
+    monkeypatch.setenv("TZ", "Europe/Rome")
     monkeypatch.setenv("TOKEN", "secret")
     task = msgspec.structs.replace(task_of(records[2], chosen(rows, records[2]), by_command), variables=("DEPTH",))
-    with pytest.raises(DriftwardenError, match="depth 3, token unknown"):
+    with pytest.raises(DriftwardenError, match="DEPTH 3, TZ Europe/Rome, TOKEN unknown"):
         reproduce(records[2], task)
 
 
