@@ -52,7 +52,11 @@ class Dataset:
         DriftwardenError
             If they are not what was announced.
         """
-        rows = examples_of(str(self.lineage["model"]), pq.read_table(self.path))
+        try:
+            rows = examples_of(str(self.lineage["model"]), pq.read_table(self.path))
+        except (OSError, KeyError, ValueError) as error:  # what pyarrow raises are these, too
+            why, _, _ = str(error).partition("\n")
+            raise DriftwardenError(f"{self.path} cannot be read: {why}. Make it again with: driftwarden datasets rebuild") from error
         found = digest(rows)
         if found != self.digest:
             raise DriftwardenError(

@@ -54,6 +54,19 @@ def test_a_training_set_comes_back_from_parquet_as_it_was_and_a_changed_file_is_
         DatasetFiles(tmp_path).find(chosen.digest).examples()
 
 
+@pytest.mark.parametrize("change", ["cut", "another table", "no table"])
+def test_a_training_set_that_cannot_be_read_is_refused_as_one_that_was_changed(tmp_path: Path, change: str) -> None:
+    chosen = kept(tmp_path, 40)
+    path = DatasetFiles(tmp_path).find(chosen.digest[:16]).path
+    whole = path.read_bytes()
+    if change == "another table":
+        pq.write_table(pa.table({"x": [1.0]}), path)
+    else:
+        path.write_bytes(whole[:100] + bytes(len(whole) - 108) + whole[-8:] if change == "cut" else b"not a table")
+    with pytest.raises(DriftwardenError, match=r"cannot be read: .*Make it again with: driftwarden datasets rebuild"):
+        DatasetFiles(tmp_path).rows_of("churn", {"digest": chosen.digest})
+
+
 def test_the_commands_list_show_and_compare_training_sets(tmp_path: Path) -> None:
     first, second = kept(tmp_path, 40), kept(tmp_path, 60)
     (tmp_path / "churn" / "other.parquet").write_bytes(b"not one of ours")
