@@ -24,6 +24,7 @@ class Announced:
     def __init__(self, model: str, registry: Registry) -> None:
         self.model = model
         self.records: list[Version] = []
+        self._known: set[tuple[object, ...]] = set()
         self._registry = registry
         self._models: dict[str, Model] = {}
         self._failed: dict[str, Version] = {}
@@ -35,9 +36,9 @@ class Announced:
 
     def take(self, record: Version) -> bool:
         """Take a record that was announced; False where it tells of what is known, as our own do when they are read back."""
-        if any(_same(record, old) for old in self.records):
+        if _event(record) in self._known:
             return False
-        self.records.append(record)
+        self._add(record)
         return True
 
     def of(self, version: str) -> Sequence[Version]:
@@ -77,7 +78,7 @@ class Announced:
         """The record with its artifact in the registry."""
         uri, digest = self._registry.register(artifact, draft)
         record = msgspec.structs.replace(draft, uri=uri, digest=digest)
-        self.records.append(record)
+        self._add(record)
         return record
 
     def failed(self, draft: Version) -> None:
@@ -88,13 +89,13 @@ class Announced:
         """The next record of a version that was registered, or whose training failed; ``share`` is that of a canary."""
         failed = self._failed.pop(version, None)  # announced now for the first time, so its record is to say which target of the cause it was for
         record = msgspec.structs.replace(failed or self.registered(version), status=status, at=at, share=share, gate=gate if failed is None else failed.gate | gate)
-        self.records.append(record)
+        self._add(record)
         return record
 
     def roll_back(self, version: str, at: int, gate: dict[str, Any]) -> Version:
         """Take out what serves, or serves a share, in its latest revision; the retrainer never promotes it again."""
         record = msgspec.structs.replace(self.of(version)[-1], status="rolled_back", at=at, by="retrainer", share=None, gate=gate)
-        self.records.append(record)
+        self._add(record)
         return record
 
     def call(self, alias: Alias, version: str) -> None:
@@ -102,7 +103,11 @@ class Announced:
         named = self.with_artifact(version)
         self._registry.set_alias(self.model, alias, version, digest=named.digest if named is not None else "")
 
+    def _add(self, record: Version) -> None:
+        self.records.append(record)
+        self._known.add(_event(record))
 
-def _same(record: Version, other: Version) -> bool:
-    """Whether two records tell of the same event; a version may be promoted again after it was rolled back."""
-    return (record.version, record.status, record.revision, record.at, record.by) == (other.version, other.status, other.revision, other.at, other.by)
+
+def _event(record: Version) -> tuple[object, ...]:
+    """What records of the same event have in common; a version may be promoted again after it was rolled back."""
+    return record.version, record.status, record.revision, record.at, record.by
