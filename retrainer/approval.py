@@ -39,10 +39,16 @@ def unanswered(records: Sequence[Version], decisions: Iterable[Decision]) -> dic
     >>> [{version: one.waits for version, one in unanswered(so_far, [asked]).items()} for so_far in (records, [*records, another])]
     [{'2': True}, {'2': False}]
     """
-    serving, told = champion(records), history(records)
-    against = "" if serving is None else serving.version
+    told, can_be_answered = history(records), answerable(records)
     mine = {version: decision for version, decision in asked_for(decisions).items() if version in told and told[version][-1].status == "registered"}
-    return {version: Asked(decision=decision, waits=told[version][0].parent == against) for version, decision in mine.items()}
+    return {version: Asked(decision=decision, waits=version in can_be_answered) for version, decision in mine.items()}
+
+
+def answerable(records: Sequence[Version]) -> set[str]:
+    """Versions of which a person who is asked can still decide: nothing became of them yet, and what they were judged against serves."""
+    serving = champion(records)
+    against = "" if serving is None else serving.version
+    return {version for version, told in history(records).items() if told[-1].status == "registered" and told[0].parent == against}
 
 
 def awaiting(records: Sequence[Version], decisions: Iterable[Decision]) -> dict[str, Decision]:

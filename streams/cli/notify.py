@@ -1,4 +1,4 @@
-"""``driftwarden notify``: alerts, promotions, rollbacks and canaries, sent to people and pagers."""
+"""``driftwarden notify``: alerts, promotions, rollbacks, canaries and challengers that wait for a person, sent to people and pagers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detectors.errors import SettingsError
 from streams.cli.options import Bootstrap, LogLevel, MetricsAddress, Prefix, answering
 from streams.connection import connect
 
-app = typer.Typer(help="Alerts, promotions, rollbacks and canaries to webhooks, Slack, Alertmanager, PagerDuty and by mail, as notify.yaml says.", no_args_is_help=True)
+app = typer.Typer(help="Alerts, and what becomes of versions, to webhooks, Slack, Alertmanager, PagerDuty and by mail, as notify.yaml says.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Option("--file", "-f", envvar="DRIFTWARDEN_NOTIFY_FILE", help="Who is told of what, and how.")]
 _DEFAULT = Path("notify.yaml")
@@ -24,7 +24,7 @@ _DEFAULT = Path("notify.yaml")
 
 @app.command()
 def run(file: File = _DEFAULT, bootstrap: Bootstrap = None, prefix: Prefix = None, metrics_address: MetricsAddress = None, log_level: LogLevel = "INFO") -> None:
-    """Send what comes on monitoring.alerts and models.versions; while a receiver is away, Kafka holds it."""
+    """Send what comes on monitoring.alerts, models.versions and retraining.decisions; while a receiver is away, Kafka holds it."""
     from streams.notify.notifier import Notifier  # noqa: PLC0415  a second, which --help need not wait for
     from streams.notify.settings import load_notify_settings  # noqa: PLC0415
     from streams.telemetry.figures import Figures  # noqa: PLC0415
@@ -64,7 +64,7 @@ def try_receiver(receiver: Annotated[str, typer.Argument(metavar="RECEIVER", hel
 def validate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Such as notify.yaml.")] = _DEFAULT,
     model: Annotated[str | None, typer.Option(help="Say who is told of this model's notices.", show_default=False)] = None,
-    kind: Annotated[str, typer.Option(help="With --model: kind of the alert, or promotion, rollback, or canary.")] = "drift",
+    kind: Annotated[str, typer.Option(help="With --model: kind of the alert, or promotion, rollback, canary, or approval.")] = "drift",
     severity: Annotated[str, typer.Option(help="With --model: warning, critical or info.")] = "warning",
     owner: Annotated[str, typer.Option(help="With --model: the owner that its monitor names.")] = "",
 ) -> None:

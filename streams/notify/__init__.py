@@ -1,1 +1,1 @@
-"""Notifications: what `monitoring.alerts` and `models.versions` tell, sent to the people and pagers that a file names; docs/notifications.md."""
+"""Notifications: what `monitoring.alerts`, `models.versions` and `retraining.decisions` tell, sent to the people and pagers that a file names; docs/notifications.md."""

@@ -1,8 +1,8 @@
-"""One receiver's courier: reads alerts and versions as a consumer group of its own, and tells the receiver what its routes say.
+"""One receiver's courier: reads alerts, versions and what a person is asked for as a consumer group of its own, and tells the receiver what its routes say.
 
 Receivers do not wait for each other: each has its own place in the topics, and one that is away holds up nobody else. A place is committed when all that lies before it is
 delivered, or refused for good. What is open, and which canary serves, is no state that is kept: at each assignment the partition is read again from its beginning, and nobody
-is told of what lies before the committed place. Where there is none yet, a receiver is told of what is open, and not of what is over.
+is told of what lies before the committed place. Where there is none yet, a receiver is told of what is open, or waits for a person, and not of what is over.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from kafka.structs import OffsetAndMetadata
 from detectors.errors import EventError
 from streams.connection import KafkaConnection
 from streams.group_commits import GroupCommits
+from streams.notify.approvals import Approvals
 from streams.notify.canaries import Canaries
 from streams.notify.delivery import Delivery, sender_of, wall_clock
 from streams.notify.desk import BEFORE_ALL, Batch, Desk
 from streams.notify.forms import form_of
-from streams.notify.notice import Notice, alert_notice, version_notice
+from streams.notify.notice import Notice, alert_notice, approval_notice, version_notice
 from streams.notify.open_alerts import REMEMBERED, OpenAlerts
 from streams.notify.owners import Owners
 from streams.notify.routing import receivers_of
@@ -34,7 +35,7 @@ from streams.notify.sample import sample_batch
 from streams.notify.settings import NotifySettings
 from streams.subscription import subscribe
 from streams.telemetry.figures import Figures
-from streams.wire import decode_alert, decode_version
+from streams.wire import decode_alert, decode_decision, decode_version
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ class _Partition:
     first_time : whether no place was committed: then the receiver is told of what is open.
     is_read : whether all up to ``known_until`` was read again.
     next : offset after the last record that was read, or ``known_until``.
-    versions : names of the notices of versions that were read, the newest.
+    versions : names of the notices of versions, and of what a person was asked for, that were read, the newest.
+    asked : before all is read for the first time, what a person was asked for.
     """
 
     alerts: OpenAlerts
@@ -69,6 +71,7 @@ class _Partition:
     is_read: bool = False
     next: int = 0
     versions: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    asked: list[Notice] = field(default_factory=list)
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
@@ -97,6 +100,7 @@ class Courier:
     ----------
     name : of the receiver, in ``settings``.
     owners : of the models; read to its end before `run`.
+    approvals : what became of the versions; as ``owners``.
     stopping : ends it.
     figures : take what it tells of itself.
     """
@@ -107,6 +111,7 @@ class Courier:
         settings: NotifySettings,
         connection: KafkaConnection,
         owners: Owners,
+        approvals: Approvals,
         stopping: threading.Event,
         figures: Figures,
         *,
@@ -118,6 +123,7 @@ class Courier:
         self._receiver = receiver
         self._connection = connection
         self._owners = owners
+        self._approvals = approvals
         self._stopping = stopping
         self._clock = clock
         self._form = form_of(name, receiver, sample=sample_batch(settings.page_address))
@@ -171,7 +177,7 @@ class Courier:
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         try:
-            subscribe(consumer, [topics.alerts, *([topics.versions] if self._form.takes_versions else [])], self._assignment)
+            subscribe(consumer, [topics.alerts, *([topics.versions, topics.decisions] if self._form.takes_versions else [])], self._assignment)
             while not self._stopping.is_set():
                 self._poll(consumer)
                 self._settle()
@@ -260,7 +266,13 @@ class Courier:
         if not routed and not (notice.alert_id and state.alerts.holds(notice.alert_id)):
             return
         told = state.alerts.take(notice) if notice.alert_id else _new_version(state, notice)
-        if told is None or record.offset < state.known_until or not self._is_wanted(told):
+        if told is None:
+            return
+        if record.offset < state.known_until:
+            if state.first_time and told.kind == "approval":
+                state.asked.append(told)
+            return
+        if not self._is_wanted(told):
             return
         self._desk.add(told, partition=partition, offset=record.offset, now=self._clock())
 
@@ -269,6 +281,9 @@ class Courier:
         if record.topic == self._connection.topics.alerts:
             alert = decode_alert(record.value or b"")
             return alert_notice(alert, owner=self._owners.owner(alert.model), page_address=page)
+        if record.topic == self._connection.topics.decisions:
+            decision = decode_decision(record.value or b"")
+            return approval_notice(decision, owner=self._owners.owner(decision.model), page_address=page)
         version = decode_version(record.value or b"")
         return version_notice(version, was_canary=state.canaries.take(version), owner=self._owners.owner(version.model), page_address=page)
 
@@ -282,8 +297,9 @@ class Courier:
         state.is_read = True
         if not state.first_time:
             return
-        for notice in state.alerts.notices:
-            self._desk.add(msgspec.structs.replace(notice, status="opened"), partition=partition, offset=BEFORE_ALL, now=self._clock())
+        for notice in (*(msgspec.structs.replace(notice, status="opened") for notice in state.alerts.notices), *state.asked):
+            self._desk.add(notice, partition=partition, offset=BEFORE_ALL, now=self._clock())
+        state.asked = []
 
     def _settle(self) -> None:
         """Take note of what came of the message under way."""
@@ -299,6 +315,7 @@ class Courier:
         if self._under_way is not None or self._stopping.is_set():
             return
         now = self._clock()
+        self._desk.discard(self._is_answered)
         batch = self._desk.due(now)
         if batch is not None:
             self._under_way = self._thread.submit(self._delivery.deliver, batch), batch
@@ -315,6 +332,9 @@ class Courier:
             if notices:
                 batch = Batch(notices=notices, event="again")
                 self._under_way = self._thread.submit(self._delivery.deliver_once, batch), batch
+
+    def _is_answered(self, notice: Notice) -> bool:
+        return notice.kind == "approval" and self._approvals.is_over(notice.model, notice.version)
 
     def _newly_acknowledged(self, now: int) -> tuple[Notice, ...]:
         if not self._form.takes_acknowledgements or now < self._look_at:

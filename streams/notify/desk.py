@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -109,6 +109,10 @@ class Desk:
         """Somebody else delivers what is of this partition; what is under way goes out all the same."""
         self._waiting = [one for one in self._waiting if one.partition != partition]
         self._under_way = [one for one in self._under_way if one.partition != partition]
+
+    def discard(self, is_over: Callable[[Notice], bool]) -> None:
+        """Leave out what people need not be told any more; what is under way goes out all the same."""
+        self._waiting = [one for one in self._waiting if not is_over(one.notice)]
 
     def first_unsettled(self, partition: Hashable) -> int | None:
         """Smallest offset of a partition that is not settled; None where all that was added is."""

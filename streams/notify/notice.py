@@ -1,4 +1,4 @@
-"""A notice: one record of an alert or of a version, as people and programs are told of it.
+"""A notice: one record of an alert, of a version, or of a decision that asks for a person, as people and programs are told of it.
 
 Evidence becomes words and figures here, once: what waits for a receiver, and what is remembered of open alerts, holds no bins.
 """
@@ -18,6 +18,7 @@ from detectors.alerts.evidence_words import how_surely, what_changed
 from detectors.event_batch import NO_TIME
 from detectors.rfc3339 import format_time
 from detectors.verdict import Evidence
+from retrainer.decision import Decision
 from retrainer.versions import Version
 from streams.notify.settings import NoticeKind, NoticeSeverity
 from streams.view.gate_words import gate_in_words
@@ -26,7 +27,7 @@ from streams.view.wording import as_argument
 SHOWN_MONITORS = 5
 """Of an alert with many monitors the strongest are told one by one; all are in `driftwarden alerts explain`."""
 
-Status = Literal["opened", "opened again", "updated", "resolved", "promoted", "rolled back", "canary", "withdrawn"]
+Status = Literal["opened", "opened again", "updated", "resolved", "promoted", "rolled back", "canary", "withdrawn", "waits for approval"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +77,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     name : the same whenever the record is read.
-    alert_id, sequence : of an alert's record; "" and 0 of a version's.
+    alert_id, sequence : of an alert's record; "" and 0 of all others.
     incident : what notices of the same change share.
     at, opened_at, change_at : event times, epoch milliseconds; `NO_TIME` where there is none.
     open_beside : other alerts of the incident that are open after this record.
@@ -177,12 +178,42 @@ def version_notice(version: Version, *, was_canary: bool = False, owner: str = "
         owner=owner,
         summary=f"{version.model}: version {version.version} {told}, by {version.by}" + (f" ({evidence})" if evidence else ""),
         at=version.at,
-        incident=f"version {version.model} {version.version}",
+        incident=_incident(version.model, version.version),
         causes=(f"cause: {version.cause}",) if version.cause else (),
         by=version.by,
         actions=tuple(actions),
         link=_link(page_address, "model", name=version.model),
     )
+
+
+def approval_notice(decision: Decision, *, owner: str = "", page_address: str | None = None) -> Notice | None:
+    """The notice of a challenger that passed the gate and waits for a person's word; None for all other decisions."""
+    if decision.instruction != "AskApproval":
+        return None
+    name = as_argument(f"{decision.model}@{decision.version}")
+    return Notice(
+        name=f"decision {decision.decision_id}",
+        status="waits for approval",
+        kind="approval",
+        severity="info",
+        model=decision.model,
+        version=decision.version,
+        owner=owner,
+        summary=f"{decision.model}: version {decision.version} waits for a person: {decision.reason}",
+        at=decision.at,
+        incident=_incident(decision.model, decision.version),
+        causes=(f"cause: {decision.cause}",) if decision.cause else (),
+        actions=(
+            Action(label="promote it", command=f"driftwarden models promote --by NAME {name}"),
+            Action(label="lineage", command=f"driftwarden models lineage {name}"),
+        ),
+        link=_link(page_address, "model", name=decision.model),
+    )
+
+
+def _incident(model: str, version: str) -> str:
+    """What is told of one version is one thread."""
+    return f"version {model} {version}"
 
 
 def _what_happened(version: Version, *, was_canary: bool) -> tuple[Status, NoticeKind, NoticeSeverity, str] | None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from streams.connection import KafkaConnection
+from streams.notify.common_reader import CommonReader
 from streams.notify.courier import Courier
-from streams.notify.owners_reader import OwnersReader
 from streams.notify.settings import NotifySettings, in_words
 from streams.telemetry.figures import Figures
 
@@ -35,8 +35,9 @@ class Notifier:
         self._stopping = stopping
         self._figures = figures or Figures("notify", settings.group)
         self._settings = settings
-        self._reader = OwnersReader(connection, stopping)
-        self.couriers = {name: Courier(name, settings, connection, self._reader.owners, stopping, self._figures) for name in settings.receivers}
+        self._reader = CommonReader(connection, stopping)
+        known = self._reader.owners, self._reader.approvals
+        self.couriers = {name: Courier(name, settings, connection, *known, stopping, self._figures) for name in settings.receivers}
 
     def run(self) -> None:
         """Run until told to stop; an error of any of its parts ends all of them, and is raised."""
@@ -53,12 +54,12 @@ class Notifier:
 
     def _waits_for(self) -> str:
         if not self._reader.caught_up.is_set():
-            return "the monitors are being read, which name the owners"
+            return "the monitors are being read, which name the owners, and the versions"
         begin = [name for name, courier in self.couriers.items() if not courier.is_ready]
         return f"what is open is being read for: {', '.join(begin)}" if begin else ""
 
     def _when_caught_up(self, courier: Courier) -> Callable[[], None]:
-        """Routes ask for owners, so nobody is told anything before these are known."""
+        """Routes ask for owners, and nobody is asked for what is decided already, so nobody is told anything before these are known."""
 
         def run() -> None:
             while not self._reader.caught_up.wait(0.1):

@@ -16,7 +16,7 @@ from detectors.verdict import AlertKind
 from streams.notify.values import Address, BaseAddress, Environment, Pause, Rate, RateLimit, Secret, SecretAddress, Text
 from streams.settings_file import parse_settings
 
-NoticeKind = Literal[AlertKind, "promotion", "rollback", "canary"]
+NoticeKind = Literal[AlertKind, "promotion", "rollback", "canary", "approval"]
 NoticeSeverity = Literal[Severity, "info"]
 
 MOST_BETWEEN_POSTS = parse_duration("2m")
@@ -83,7 +83,7 @@ class AlertmanagerReceiver(_Receiver):
 
 
 class PagerDutyReceiver(_Receiver):
-    """PagerDuty's Events API v2: an incident a page; promotions, rollbacks and canaries as change events."""
+    """PagerDuty's Events API v2: an incident a page; what is told of versions as change events."""
 
     type: Literal["pagerduty"]
     routing_key: Secret

@@ -1,4 +1,4 @@
-"""Alerts, versions and settings as tests use them."""
+"""Alerts, versions, decisions and settings as tests use them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from detectors.alerts.alert import Alert
+from retrainer.decision import Decision
 from retrainer.versions import Version
 from streams.notify.notice import Notice, alert_notice
 from streams.notify.sample import EVIDENCE
@@ -47,6 +48,12 @@ def notice(alert_id: str = "a1", sequence: int = 0, status: Any = "opened", **ch
 def promotion(version: str = "4", status: Any = "promoted", **changed: Any) -> Version:
     gate = {"difference": 0.031, "interval": [0.01, 0.05], "labels": 1_200}
     return msgspec.structs.replace(Version(model="churn", version=version, status=status, at=NOON, gate=gate, cause="a1"), **changed)
+
+
+def asked(version: str = "4", **changed: Any) -> Decision:
+    reason = "the gate was passed (better by 0.031 on 1200 labels); approval is 'manual'"
+    made = Decision(model="churn", at=NOON, event="GatePassed", stage="serving", instruction="AskApproval", cause="a1", reason=reason, version=version)
+    return msgspec.structs.replace(made, **changed)
 
 
 def settings(receivers: str, routes: str = "", **more: str) -> NotifySettings:

@@ -15,6 +15,7 @@ from detectors.acknowledgement import Acknowledgement
 from detectors.alerts.alert import Alert
 from detectors.monitor import Monitor
 from detectors.specification import MonitorSpecification
+from retrainer.decision import Decision
 from retrainer.versions import Version
 from streams.broker import free_port
 from streams.connection import KafkaConnection
@@ -23,9 +24,9 @@ from streams.notify.courier import RECORDS_AT_ONCE, Courier
 from streams.notify.notifier import Notifier
 from streams.notify.settings import NotifySettings
 from streams.topics import Topics
-from streams.wire import encode_alert, encode_version
+from streams.wire import encode_alert, encode_decision, encode_version
 from tests.background import running_beside
-from tests.notify.samples import alert, promotion, settings
+from tests.notify.samples import alert, asked, promotion, settings
 from tests.notify.servers import Alertmanager, HttpServer
 from tests.waiting import eventually
 
@@ -43,6 +44,18 @@ def publish(connection: KafkaConnection, *records: Alert | tuple[str, bytes, byt
         topic, key, value = (connection.topics.alerts, record.model.encode(), encode_alert(record)) if isinstance(record, Alert) else record
         producer.send(topic, key=key, value=value)
     producer.flush()
+    producer.close()
+
+
+def announce(connection: KafkaConnection, *said: Version | Decision) -> None:
+    """Say it all in one transaction, as the retrainer does."""
+    producer = KafkaProducer(**connection.client_arguments(), transactional_id=connection.topic_prefix)
+    producer.init_transactions()
+    producer.begin_transaction()
+    for one in said:
+        topic, value = (connection.topics.versions, encode_version(one)) if isinstance(one, Version) else (connection.topics.decisions, encode_decision(one))
+        producer.send(topic, key=one.model.encode(), value=value)
+    producer.commit_transaction()
     producer.close()
 
 
@@ -119,22 +132,13 @@ def test_an_alert_that_is_called_otherwise_is_one_alert_in_alertmanager_whoever_
 
 
 def test_a_canary_is_told_when_it_begins_and_when_it_is_taken_back(receiver: HttpServer, connection: KafkaConnection) -> None:
-    def announce(*versions: Version) -> None:
-        producer = KafkaProducer(**connection.client_arguments(), transactional_id=connection.topic_prefix)
-        producer.init_transactions()
-        producer.begin_transaction()
-        for version in versions:
-            producer.send(connection.topics.versions, key=b"churn", value=encode_version(version))
-        producer.commit_transaction()
-        producer.close()
-
-    announce(promotion("3"))
+    announce(connection, promotion("3"))
     with running(connection, webhook(receiver)) as courier:
-        eventually(lambda: len(courier._committed) == 5)
-        announce(promotion("4", "canary", share=0.1))
+        eventually(lambda: len(courier._committed) == 6)
+        announce(connection, promotion("4", "canary", share=0.1))
         eventually(lambda: len(receiver.posts) == 1)
     with running(connection, webhook(receiver)):
-        announce(promotion("4", "rolled_back", gate={"reason": "worse by its own answers"}), promotion("3", "rolled_back"))
+        announce(connection, promotion("4", "rolled_back", gate={"reason": "worse by its own answers"}), promotion("3", "rolled_back"))
         eventually(lambda: len(receiver.posts) == 3)
     told = [json.loads(post.body)["data"] for post in receiver.posts]
     assert [(one["status"], one["kind"], one["severity"], one["version"]) for one in told] == [
@@ -146,10 +150,32 @@ def test_a_canary_is_told_when_it_begins_and_when_it_is_taken_back(receiver: Htt
     assert told[1]["summary"] == "churn: version 4 was a canary and is taken back; the champion answers all events again, by retrainer (worse by its own answers)"
 
 
+def test_a_challenger_that_waits_for_a_person_is_told_once_and_not_when_somebody_has_decided(receiver: HttpServer, connection: KafkaConnection) -> None:
+    def told() -> list[tuple[str, str, str]]:
+        return [(body["subject"], body["data"]["status"], body["data"]["version"]) for body in (json.loads(post.body) for post in receiver.posts)]
+
+    challengers = [promotion(version, "registered", parent="3", gate={}) for version in "4567"]
+    announce(connection, promotion("3"), *challengers, asked("4"), asked("5"), promotion("4", "rejected"), asked("6", instruction="DoNothing"))
+    with running(connection, webhook(receiver)) as courier:
+        eventually(lambda: len(courier._committed) == 6)
+        assert told() == [("churn", "waits for approval", "5")], "a receiver that is new is told of what waits, and not of what was decided"
+        announce(connection, asked("6"), asked("6"))
+        eventually(lambda: len(told()) == 2)
+    announce(connection, asked("6"), promotion("1", "registered", model="fraud", gate={}), asked("1", model="fraud"), promotion("1", model="fraud", by="ada"), asked("7"))
+    with running(connection, webhook(receiver)):
+        eventually(lambda: len(told()) == 4)
+        publish(connection, alert("a1"))
+        eventually(lambda: settled(connection) == 1)
+    assert told()[1] == ("churn", "waits for approval", "6")
+    assert sorted(told()[2:4]) == [("churn", "waits for approval", "7"), ("fraud", "promoted", "1")]
+    assert told()[4:] == [("churn", "opened", "3")]
+    assert json.loads(receiver.posts[1].body)["data"]["actions"][0]["command"] == "driftwarden models promote --by NAME churn@6"
+
+
 def test_while_a_receiver_is_away_kafka_holds_what_comes_and_nothing_is_lost(receiver: HttpServer, connection: KafkaConnection) -> None:
     receiver.status = 503
     with running(connection, webhook(receiver, max_waiting="20")) as courier:
-        eventually(lambda: len(courier._committed) == 5)
+        eventually(lambda: len(courier._committed) == 6)
         publish(connection, *(alert(f"a{number}", model=f"m{number % 7}") for number in range(300)))
         eventually(lambda: courier.waiting >= 20)
         time.sleep(1)
@@ -182,7 +208,7 @@ def test_started_again_it_goes_on_where_it_was_and_knows_what_is_open(receiver: 
 
 def test_a_refusal_is_told_and_the_next_is_sent(receiver: HttpServer, connection: KafkaConnection, caplog: pytest.LogCaptureFixture) -> None:
     with running(connection, webhook(receiver)) as courier:
-        eventually(lambda: len(courier._committed) == 5)
+        eventually(lambda: len(courier._committed) == 6)
         receiver.answers = [(400, {}, b"no such field"), (429, {"Retry-After": "1"}, b"slowly")]
         began = time.monotonic()
         publish(connection, alert("a1"), alert("a2"))
@@ -200,7 +226,7 @@ def test_owners_route_acknowledged_alerts_are_quiet_and_promotions_are_changes(r
     publish(connection, (topics.monitors, monitor_key("churn", 1), encode_monitor(monitor)))
     told = settings(f"{{type: pagerduty, url: '{receiver.url}', routing_key: '${{KEY}}'}}", routes="[{receiver: it, owner: risk-*}]", group_wait="0s")
     with running(connection, told) as courier:
-        eventually(lambda: len(courier._committed) == 5)
+        eventually(lambda: len(courier._committed) == 6)
         publish(connection, alert("a1"), alert("b1", model="fraud"), (topics.versions, b"churn", encode_version(promotion())))
         eventually(lambda: len(receiver.posts) == 2)
         word = Acknowledgement(model="churn", alert_id="a1", sequence=0, by="Ada", effective_from=0)

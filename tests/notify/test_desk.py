@@ -60,6 +60,19 @@ def test_what_the_rate_holds_back_is_told_in_a_digest() -> None:
     assert waiting.due(30_000) is not None
 
 
+def test_what_is_over_before_anybody_was_told_is_left_out_and_costs_no_message() -> None:
+    waiting = desk("one", count=1)
+    for offset, name in enumerate("ab"):
+        waiting.add(notice(name), partition=0, offset=offset, now=0)
+    waiting.discard(lambda one: one.alert_id == "a")
+    assert waiting.first_unsettled(0) == 1
+    batch = waiting.due(0)
+    assert batch is not None
+    assert [one.alert_id for one in batch.notices] == ["b"]
+    waiting.discard(lambda _: True)
+    assert waiting.first_unsettled(0) == 1, "what is under way is not settled before it is told"
+
+
 def test_nothing_is_read_when_enough_waits_and_what_stands_for_the_past_holds_its_place() -> None:
     waiting = desk("one")
     waiting.add(notice("old"), partition=0, offset=BEFORE_ALL, now=0)

@@ -17,10 +17,10 @@ from streams.notify.delivery import Delivery, sender_of
 from streams.notify.desk import Batch
 from streams.notify.forms import form_of
 from streams.notify.forms.slack import MOST_BLOCKS
-from streams.notify.notice import Notice, alert_notice, version_notice
+from streams.notify.notice import Notice, alert_notice, approval_notice, version_notice
 from streams.notify.outcome import AwayError, RefusedError
 from streams.notify.sample import sample_batch
-from tests.notify.samples import NOON, VARIABLES, alert, notice, promotion, settings
+from tests.notify.samples import NOON, VARIABLES, alert, asked, notice, promotion, settings
 from tests.notify.servers import HttpServer, MailServer, mail_server
 from tests.streams.command_line import run
 
@@ -152,6 +152,59 @@ def test_a_mail_is_text_and_html_encrypted_and_in_the_thread_of_its_incident(mai
     assert "driftwarden alerts acknowledge a1 --by NAME" in text.get_content()
     assert "<img" not in html.get_content()
     assert "95 % +0.06 to +0.14" in html.get_content()
+
+
+PROMOTE = "driftwarden models promote --by NAME churn@4"
+FOUND = "churn: version 4 waits for a person: the gate was passed (better by 0.031 on 1200 labels); approval is 'manual'"
+
+
+def waiting() -> Notice:
+    made = approval_notice(asked(), owner="risk", page_address="https://d.example")
+    assert made is not None
+    return made
+
+
+def test_programs_are_told_that_a_challenger_waits_for_a_person_and_what_promotes_it(receiver: HttpServer) -> None:
+    receiver.status = 202
+    for told_by in (f"{{type: webhook, url: '{receiver.url}/hook', secret: '${{SECRET}}'}}", f"{{type: pagerduty, url: '{receiver.url}', routing_key: '${{KEY}}'}}"):
+        assert delivery(told_by).deliver(Batch(notices=(waiting(),)))
+    event, change = bodies(receiver)
+    assert (event["type"], event["subject"]) == ("io.driftwarden.version.waits_for_approval", "churn")
+    data = event["data"]
+    assert [data[name] for name in ("status", "kind", "severity", "version", "owner")] == ["waits for approval", "approval", "info", "4", "risk"]
+    assert data["summary"] == change["payload"]["summary"] == FOUND
+    assert data["actions"][0] == {"label": "promote it", "command": PROMOTE}
+    assert data["causes"] == ["cause: a1"]
+    assert receiver.posts[1].path == "/v2/change/enqueue"
+    assert change["links"][0]["href"] == "https://d.example/model?name=churn"
+
+
+def test_people_are_told_that_a_challenger_waits_for_them_in_the_thread_of_its_promotion(receiver: HttpServer, mail: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIABLES, "URL", f"{receiver.url}/services/secret")
+    promoted = version_notice(promotion(by="ada"))
+    assert promoted is not None
+    assert delivery("{type: slack, url: '${URL}'}").deliver(Batch(notices=(waiting(),)))
+    sending = mailer(mail)
+    for one in (waiting(), promoted):
+        assert sending.deliver(Batch(notices=(one,)))
+    slack = json.dumps(bodies(receiver)[0])
+    assert f"promote it: `{PROMOTE}`" in slack
+    assert FOUND in slack
+    first, second = (message for _, message in mail.mails)
+    assert first["Subject"] == "[INFO] churn: version 4 waits for approval"
+    assert first["References"] == second["References"]
+    assert first["Message-ID"] != second["Message-ID"]
+    for kind in ("plain", "html"):
+        body = first.get_body((kind,))
+        assert body is not None
+        assert PROMOTE in body.get_content()
+
+
+def test_of_what_the_retrainer_decides_only_what_asks_for_a_person_is_told() -> None:
+    assert approval_notice(asked(instruction="DoNothing")) is None
+    named = approval_notice(asked(model="my churn; rm -rf"))
+    assert named is not None
+    assert named.actions[0].command == "driftwarden models promote --by NAME 'my churn; rm -rf@4'"
 
 
 def test_a_template_of_the_operators_is_what_is_sent(mail: MailServer) -> None:

@@ -83,7 +83,7 @@ def test_a_template_with_a_fault_or_a_way_out_of_the_sandbox_is_refused(tmp_path
 
 def test_validate_says_who_is_told(tmp_path: Path) -> None:
     file = tmp_path / "notify.yaml"
-    routes = "[{receiver: a, severity: critical, continue: true}, {receiver: [b, c], owner: risk-*, kind: [drift, promotion]}, {receiver: c, model: [churn, loans-*]}]"
+    routes = "[{receiver: a, severity: critical, continue: true}, {receiver: [b, c], owner: risk-*, kind: [drift, promotion, approval]}, {receiver: c, model: [churn, loans-*]}]"
     file.write_text(f"receivers: {{a: {HOOK}, b: {HOOK}, c: {HOOK}}}\nroutes: {routes}")
 
     def told(*options: str) -> str:
@@ -94,6 +94,7 @@ def test_validate_says_who_is_told(tmp_path: Path) -> None:
     assert told("--model", "churn", "--severity", "critical", "--owner", "risk-eu") == "a, b, c"
     assert told("--model", "loans-eu", "--kind", "performance", "--owner", "risk-eu") == "c"
     assert told("--model", "other", "--kind", "promotion", "--severity", "info") == "nobody: no route fits"
+    assert told("--model", "churn", "--kind", "approval", "--severity", "info", "--owner", "risk-eu") == "b, c"
 
 
 def test_the_first_route_that_fits_is_the_last_unless_it_says_continue() -> None:

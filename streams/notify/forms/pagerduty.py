@@ -1,4 +1,4 @@
-"""PagerDuty's Events API v2: an incident of Driftwarden is one alert there, named by its ``dedup_key``; promotions, rollbacks and canaries are change events."""
+"""PagerDuty's Events API v2: an incident of Driftwarden is one alert there, named by its ``dedup_key``; what is told of versions are change events."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Form(Protocol):
     """How one receiver is told."""
 
     grouping: Grouping
-    takes_versions: bool  # whether it is told of promotions, rollbacks and canaries
+    takes_versions: bool  # whether it is told of promotions, rollbacks, canaries and what waits for a person
     takes_acknowledgements: bool  # whether it is told when somebody has acknowledged an open alert
     again_every: int | None  # milliseconds after which it is told again of all that is open; None: once is enough
 
