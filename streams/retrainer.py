@@ -83,6 +83,12 @@ class RetrainerProcess:
         self._trainers = trainers or TrainerSettings()
         self._figures = figures or Figures("retrainer", name or socket.gethostname())
         self._turn = Turn(connection, name)
+        self._acting: Acting | None = None
+
+    @property
+    def is_deciding(self) -> bool:
+        """Whether something is decided on a model, be it that a challenger is trained: what takes its time for another reason waits for Kafka."""
+        return self._acting is not None and self._acting.is_deciding
 
     def run(self, stopping: threading.Event) -> None:
         """Act whenever it is this one's turn, until told to stop; an error of Kafka, or of a registry that stays away, ends the process with nothing half announced."""
@@ -99,6 +105,7 @@ class RetrainerProcess:
         self._figures.waits_for = "it takes up where the retrainer before it left off"
         patient, announcements = PatientRegistry(self._registry, stopping), Announcements(self._connection)
         acting = Acting(self._connection, patient, announcements, figures=self._figures, trainers=self._trainers, datasets=self._datasets, seed=self._seed)
+        self._acting = acting
         try:
             acting.take_up()
             self._figures.waits_for = ""
@@ -121,6 +128,10 @@ class Acting:
     ----------
     connection, registry, figures, trainers, datasets, seed : as of `RetrainerProcess`.
     announcements : takes what is to be written.
+
+    Attributes
+    ----------
+    is_deciding : whether a model's loop is asked, which may train.
     """
 
     def __init__(
@@ -145,7 +156,8 @@ class Acting:
         self._saved = SavedRetraining()
         self._positions: dict[Place, int] = {}
         self._changed: set[str] = set()
-        self._event_clock = EventClock()  # of models that have had a canary
+        self.is_deciding = False
+        self._event_clock = EventClock()  # of models that have a canary
         self._points_every = MetricsSettings().points_every / 1_000
         self._saved_at = self._told_at = time.monotonic()
         arguments = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "fetch_max_bytes": 2**24, "isolation_level": "read_committed"}
@@ -337,6 +349,7 @@ class Acting:
         if loop is None:
             return []
         self._changed.add(model)
+        self.is_deciding = True
         try:
             return asked(loop)
         except DigestError as error:
@@ -346,6 +359,8 @@ class Acting:
             self._changed.discard(model)  # what was decided and not announced did not happen
             del self._loops[model]
             return []
+        finally:
+            self.is_deciding = False
 
     def _loop(self, model: str) -> RetrainLoop | None:
         specification = self._specifications.get(model)

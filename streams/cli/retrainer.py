@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from kafka.errors import KafkaError
 
 from detectors.errors import SettingsError
 from streams.cli.options import REGISTRY_HELP, LogLevel, MetricsAddress, answering
 from streams.connection import connect
 
+if TYPE_CHECKING:
+    from streams.retrainer import RetrainerProcess
+
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+LONGEST_STOP = 8.0
+"""Seconds that the process may take to end when nothing is trained, as a worker may: its clients wait for a broker that is silent for a minute and more."""
+
+_LEFT = "what was not announced is done again after the next start"
 
 
 def command(
@@ -54,13 +65,27 @@ def command(
 
     for number in SIGNALS:
         signal.signal(number, stop)
-    threading.Thread(target=_tell_of_the_end, args=(stopping,), daemon=True).start()
     figures = Figures("retrainer", name or socket.gethostname(), models=metrics.models)
     serve(figures, metrics)
-    RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), figures=figures, datasets=DatasetFiles(datasets), name=name, seed=seed).run(stopping)
+    process = RetrainerProcess(answering(connect(bootstrap)), registry_at(registry), figures=figures, datasets=DatasetFiles(datasets), name=name, seed=seed)
+    threading.Thread(target=_see_to_the_end, args=(stopping, process), daemon=True).start()
+    try:
+        process.run(stopping)
+    except KafkaError as error:
+        if not stopping.is_set():
+            raise
+        logger.error("Kafka failed while this one ended (%s: %s); %s", type(error).__name__, error, _LEFT)  # noqa: TRY400  the story is the message
+        raise typer.Exit(1) from error
 
 
-def _tell_of_the_end(stopping: threading.Event) -> None:
-    """What a signal's own handler may not do, as it might interrupt a line of the log."""
+def _see_to_the_end(stopping: threading.Event, process: RetrainerProcess) -> None:
+    """Tell of a signal, which its own handler may not do, as it might interrupt a line of the log; and wait for trainings, but not for a broker that is silent."""
     stopping.wait()
     logger.info("told to stop: a training that is under way is done first; a second signal ends it at once, and it is done again after the next start")
+    waits_since = time.monotonic()
+    while time.monotonic() - waits_since < LONGEST_STOP:
+        time.sleep(0.1)
+        if process.is_deciding:
+            waits_since = time.monotonic()
+    logger.error("did not end within %.0f s, most likely since no broker answers; waits no longer, and %s", LONGEST_STOP, _LEFT)
+    os._exit(1)

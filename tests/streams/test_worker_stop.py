@@ -1,9 +1,11 @@
-"""A worker that is told to stop ends soon, whatever its broker does."""
+"""A worker or a retrainer that is told to stop ends soon, whatever its broker does."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from streams.broker import Broker
 from streams.topics import Topics, create_topics
 from streams.worker import LONGEST_STOP
 from tests.streams.delivery_stream import PARTITIONS, delivery_stream
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -49,3 +52,26 @@ def test_a_worker_whose_broker_is_gone_or_silent_ends_within_seconds_of_being_to
         told = time.monotonic()
         worker.exit_code()
         assert time.monotonic() - told < LONGEST_STOP + SLACK
+
+
+@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_retrainer_whose_broker_is_gone_or_silent_ends_within_seconds_of_being_told_to_and_says_so_in_a_line(mortal: Broker, fate: signal.Signals, tmp_path: Path) -> None:
+    create_topics(mortal.bootstrap, partitions=PARTITIONS, prefix="t.")
+    log = tmp_path / "log"
+    environment = os.environ | {"DRIFTWARDEN_BOOTSTRAP": mortal.bootstrap, "DRIFTWARDEN_TOPIC_PREFIX": "t.", "DRIFTWARDEN_METRICS_POINTS_EVERY": "1s"}
+    with log.open("wb") as file:
+        retrainer = subprocess.Popen([sys.executable, "-m", "streams.cli", "retrainer", "--registry", str(tmp_path)], env=environment, stderr=file)
+    try:
+        eventually(lambda: "watching 0 models" in log.read_text(), "its first word")
+        os.kill(mortal.status().pid or 0, fate)
+        time.sleep(2.0)  # it writes a point of itself in each second
+        retrainer.send_signal(signal.SIGTERM)
+        told = time.monotonic()
+        retrainer.wait(PATIENCE)
+        assert time.monotonic() - told < LONGEST_STOP + SLACK
+    finally:
+        retrainer.kill()
+    assert retrainer.returncode == 1, "a transaction was under way"
+    said = log.read_text().partition("told to stop")[2]  # what came before is the client's word of a connection that was lost
+    assert "Traceback" not in said
+    assert "what was not announced is done again after the next start" in said
