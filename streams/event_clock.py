@@ -38,6 +38,10 @@ class EventClock:
         if model in self._ahead:
             self.begin(model, at=at, told_at=told_at)
 
+    def end(self, model: str) -> None:
+        """Follow a model no longer."""
+        self._ahead.pop(model, None)
+
     def now(self, model: str, clock: int) -> int:
         """Event time of a model that is followed when the clock says ``clock``."""
         return clock + self._ahead[model]

@@ -26,6 +26,7 @@ from detectors.monitor import Monitor
 from detectors.point import Point
 from detectors.rows.examples import Examples
 from detectors.specification import MonitorSpecification
+from retrainer.canary import canary
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
@@ -303,6 +304,8 @@ class Acting:
         self._records.setdefault(version.model, []).append(version)
         if version.status == "canary":
             self._event_clock.begin(version.model, at=version.at, told_at=record.timestamp)
+        elif version.model in self._event_clock.models and canary(self._records[version.model]) is None:
+            self._event_clock.end(version.model)
         chosen = version.by != "retrainer" and version.status in {"promoted", "rolled_back"}  # ours is older than what was found
         if chosen and self._left_alone.pop(version.model, ""):
             logger.info("model '%s': version %s is %s, so it is retrained again, unless that cannot be loaded either", version.model, version.version, version.status)

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 
 from detectors.rows.examples import Examples
+from retrainer.versions import Request
+from streams.asking import read_decisions
 from streams.model_watcher import ModelWatcher
+from streams.retrainer_state import POSITIONS
 from streams.topics import Topics
+from streams.whole_topic import records_of
 from tests.retrainer.concepts import alert
 from tests.streams.retraining_stream import CHANGE, RetrainingStream
 from tests.waiting import PATIENCE, eventually
@@ -51,6 +55,22 @@ def test_a_canary_that_no_labelled_row_ever_judges_is_rolled_back_by_the_clock(c
     assert (back.version, back.by) == ("2", "retrainer")
     assert 7_000 <= back.at < 7_000 + 1_000 * PATIENCE
     assert "no verdict within" in back.gate["reason"]
+
+    def states() -> int:
+        return sum(record.key != POSITIONS for record in records_of(changed.connection, changed.topics.retraining_state))
+
+    told: list[int] = []
+
+    def is_left_in_peace() -> bool:
+        """Of each request for a model that nobody knows the answer is written with whatever has changed."""
+        answers = [one for one in read_decisions(changed.connection) if one.model == "nobody's"]
+        if len(answers) == len(told):
+            told.append(states())
+            changed.ask(Request(request_id=f"r{len(told)}", model="nobody's", requested_at=0))
+        return len(answers) == 5
+
+    changed.run_until(is_left_in_peace)
+    assert told[-1] == told[-2], "nothing waits for its time any more, so nothing of it changes"
 
 
 def test_a_canary_goes_on_through_the_deaths_of_the_retrainer_and_is_promoted_by_its_own_events(changed: RetrainingStream) -> None:
