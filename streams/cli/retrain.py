@@ -62,6 +62,9 @@ def request(
         if wait is None:
             print_json({"request_id": asked.request_id}) if json else results().print(f"request {asked.request_id} was sent; follow it with: driftwarden retrain decisions {model}")
             return
+        # All that is decided on it is told when its training has ended, and while another one is under way nothing is read at all.
+        said = f"request {asked.request_id} was sent; waiting at most {wait:g} s for what comes of it, which a retrainer tells when its training has ended"
+        messages().print(escape(said), style="dim")
         outcome = asking.outcome(wait, _tell)
     finally:
         asking.close()

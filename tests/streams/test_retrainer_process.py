@@ -90,6 +90,7 @@ def test_a_request_that_is_sent_again_has_the_verdict_of_the_first_time(broker: 
 
 def test_without_a_retrainer_nothing_is_said_to_go_on(broker: str, topics: Topics) -> None:
     options = ("--bootstrap", broker, "--prefix", topics.prefix)
-    asked = run("retrain", "request", "loans", "--wait", "1", "--json", *options)
+    asked = run("retrain", "request", "loans", "--id", "r9", "--wait", "1", "--json", *options)
     assert asked.exit_code == 2
+    assert asked.stderr.startswith("request r9 was sent; waiting at most 1 s for what comes of it"), "a training may be under way for longer than anybody looks on without a word"
     assert "no retrainer answered within 1 s; is one running?" in json.loads(asked.stdout)["reason"]
