@@ -118,7 +118,7 @@ class MLflowRegistry:
                 said["driftwarden.gate"] = record.gate
             for key, value in said.items():
                 self.client.set_tag(run.info.run_id, key, _text(value))
-            for one in self._versions(record.model, record.version):
+            for one in self._told_of(record):
                 self.client.set_model_version_tag(one.name, one.version, "driftwarden.status", record.status)
                 if record.share is not None:
                     self.client.set_model_version_tag(one.name, one.version, _SHARE, f"{record.share:g}")
@@ -235,6 +235,10 @@ class MLflowRegistry:
         """Registered versions that carry our number, the newest first; several where one was never announced, as its retrainer died or its number was taken."""
         found = self.client.search_model_versions(f"name = '{_quoted(registered_name(model))}' and tags.`{_VERSION}` = '{_quoted(version)}'")
         return sorted(found, key=lambda one: -int(one.version))
+
+    def _told_of(self, record: Version) -> list[ModelVersion]:
+        """Whom a record concerns: an adaptive version with all of its revisions, and nothing that was stored under its number and never announced."""
+        return [one for one in self._versions(record.model, record.version) if one.tags.get(_DIGEST) == record.digest or one.tags.get(_REVISION) != str(record.revision)]
 
     def _one(self, model: str, version: str, digest: str) -> ModelVersion:
         found = self._versions(model, version)

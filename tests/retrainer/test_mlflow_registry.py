@@ -8,6 +8,7 @@ import sys
 import uuid
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from mlflow import MlflowClient
@@ -166,6 +167,17 @@ def test_an_alias_goes_to_what_was_announced_where_another_artifact_was_stored_u
     registry.set_alias(record.model, "champion", record.version, digest=digest)
     aliased = client.get_model_version_by_alias(announced.split("/")[1], "champion")
     assert f"models:/{aliased.name}/{aliased.version}" == announced
+
+
+def test_what_was_stored_under_a_number_and_never_announced_has_no_verdict(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
+    features, label = table(300, "new", 2)
+    overtaken = ScikitLearnTrainer(iterations=5).train(table_examples(features, label, model="loans", at=0), specification(), TrainingContext()).model
+    brought = msgspec.structs.replace(record, cause="", parent="", by="ada")
+    uri, digest = registry.register(model.artifact(), brought)
+    other, _ = registry.register(overtaken.artifact(), record)  # by a training that began before ada registered hers, and ended after
+    registry.note(msgspec.structs.replace(brought, status="promoted", uri=uri, digest=digest))
+    name = uri.split("/")[1]
+    assert [client.get_model_version(name, one.split("/")[2]).tags["driftwarden.status"] for one in (uri, other)] == ["promoted", "registered"]
 
 
 AS_IF_ONLY_THE_REQUIREMENTS_WERE_INSTALLED = """
