@@ -60,8 +60,8 @@ def require_signature(headers: Mapping[str, str], body: bytes, secret: str, *, n
     """
     told = {name.lower(): value for name, value in headers.items()}  # proxies change the case
     delivery, timestamp = told.get("x-mlflow-delivery-id", ""), told.get("x-mlflow-timestamp", "")
-    expected = signature(delivery, timestamp, body, secret)
-    if not any(hmac.compare_digest(given, expected) for given in told.get("x-mlflow-signature", "").split()):
+    expected = signature(delivery, timestamp, body, secret).encode()
+    if not any(hmac.compare_digest(given.encode(), expected) for given in told.get("x-mlflow-signature", "").split()):
         raise SignatureError("the webhook is not signed with our secret; set DRIFTWARDEN_WEBHOOK_SECRET to the secret of the webhook in MLflow")
     if not timestamp.isdecimal() or abs(now - int(timestamp)) > OLDEST:
         raise SignatureError(f"the webhook's time {timestamp!r} is more than {OLDEST} s from ours; is one of the two clocks wrong?")

@@ -145,7 +145,7 @@ def test_a_signature_is_of_the_delivery_its_time_and_the_body() -> None:
         b'{"entity": "model_version_alias", "action": "created", "timestamp": "2026-11-22T00:08:30.869005+00:00", "data": {"name": "loans", "alias": "champion", "version": "1"}}'
     )
     require_signature(headers, body, "s3cret", now=1_795_306_111)
-    for other in ({**headers, "x-mlflow-delivery-id": "x"}, {**headers, "X-MLflow-Timestamp": "1795306111"}, {}):
+    for other in ({**headers, "x-mlflow-delivery-id": "x"}, {**headers, "X-MLflow-Timestamp": "1795306111"}, {**headers, "X-MLflow-Signature": "v1,é"}, {}):
         with pytest.raises(SignatureError, match="not signed"):
             require_signature(other, body, "s3cret", now=1_795_306_111)
     with pytest.raises(SignatureError, match="not signed"):
