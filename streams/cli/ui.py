@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -55,7 +56,8 @@ def command(
     server = Server(view, access, port, figures=figures, started=lambda found: messages().print(f"the page: {address_of(access, found)}  (Ctrl-C ends)"))
     follower = Follower(connection, view, failed=server.stop, figures=figures)
     try:
-        server.run()
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again that has ended it
+            server.run()
     except SystemExit:  # so uvicorn ends where it cannot listen, which is told below
         if server.started:
             raise

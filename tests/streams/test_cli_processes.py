@@ -36,10 +36,11 @@ def test_an_unknown_log_level_is_refused_with_those_that_there_are(name: str) ->
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_that_is_told_to_end_clears_up_whoever_tells_it(broker: str, topics: Topics, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("command", "word"), [(["alerts", "--follow"], "waiting for alerts"), (["ui", "--port", "0"], "the page: ")], ids=["alerts", "ui"])
+def test_a_command_that_is_told_to_end_clears_up_whoever_tells_it(broker: str, topics: Topics, tmp_path: Path, command: list[str], word: str, number: signal.Signals) -> None:
     said = tmp_path / "said"
     environment = os.environ | {"DRIFTWARDEN_BOOTSTRAP": broker, "DRIFTWARDEN_TOPIC_PREFIX": topics.prefix}
-    with said.open("wb") as file, subprocess.Popen([sys.executable, "-m", "streams.cli", "alerts", "--follow"], env=environment, stderr=file) as process:
-        eventually(lambda: "waiting for alerts" in said.read_text(), "its first word")
+    with said.open("wb") as file, subprocess.Popen([sys.executable, "-m", "streams.cli", *command], env=environment, stderr=file) as process:
+        eventually(lambda: word in said.read_text(), "its first word")
         process.send_signal(number)
         assert process.wait(PATIENCE) == 0
