@@ -5,7 +5,7 @@ The retrainer follows: evidence against another champion is void then (`retraine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Literal
@@ -56,6 +56,29 @@ def decided(records: Sequence[Version], version: str, status: Literal["promoted"
         if champion([*records, record]) is None:
             raise DriftwardenError(f"nothing would serve without {name}; promote another one instead")
     return record
+
+
+def declined(records: Sequence[Version], version: str, waiting: Collection[str], *, by: str, why: str, at: int) -> Version:
+    """The record that says no to a version that waits for a person.
+
+    Parameters
+    ----------
+    records : all of the model's.
+    waiting : those that wait, see `retrainer.approval.awaiting`.
+    at : epoch milliseconds.
+
+    Raises
+    ------
+    DriftwardenError
+        If it does not wait: what the gate is judging gets its verdict there, and what serves is rolled back.
+    """
+    told = history(records)[version]
+    if version not in waiting:
+        those = f"those that do: {', '.join(waiting)}" if waiting else "none does"
+        raise DriftwardenError(
+            f"version {version} of '{told[0].model}' does not wait for a person ({those}), so nobody can reject it; what serves is taken back with: driftwarden models rollback"
+        )
+    return msgspec.structs.replace(told[-1], status="rejected", at=at, by=by, gate={"reason": why})
 
 
 def brought(records: Sequence[Version], digest: str, *, model: str, found: Version | None, by: str, at: int) -> Version:

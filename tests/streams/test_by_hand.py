@@ -10,11 +10,12 @@ import pytest
 from kafka import KafkaProducer
 
 from detectors.errors import DriftwardenError
+from retrainer.decision import Decision
 from retrainer.registry.files import FilesRegistry
 from retrainer.versions import Version, champion
 from streams.by_hand import decided
 from streams.topics import Topics
-from streams.wire import encode_version
+from streams.wire import encode_decision, encode_version
 from tests.streams.command_line import run
 
 
@@ -64,6 +65,25 @@ def test_a_person_may_promote_again_what_was_taken_back() -> None:
 def test_what_cannot_be_decided_is_told(version: str, status: str, why: str) -> None:
     with pytest.raises(DriftwardenError, match=why):
         decided(RECORDS, version, status, by="ada", why="", at=9)  # type: ignore[arg-type]  # a row of a table
+
+
+@pytest.mark.kafka
+def test_a_person_may_say_no_to_a_version_that_waits_and_to_no_other(broker: str, topics: Topics) -> None:
+    asked = Decision(model="loans", at=8, event="GatePassed", stage="validating", instruction="AskApproval", cause="a1", reason="the gate was passed", version="2")
+    producer = KafkaProducer(bootstrap_servers=broker)
+    for one in (*RECORDS[:2], msgspec.structs.replace(RECORDS[2], parent="1"), *RECORDS[3:]):
+        producer.send(topics.versions, key=b"loans", value=encode_version(one)).get(10)
+    producer.send(topics.decisions, key=b"loans", value=encode_decision(asked)).get(10)
+    producer.close()
+    options = ("--bootstrap", broker, "--prefix", topics.prefix)
+    assert "waits for a person" in run("models", "lineage", "loans", *options).stdout
+    refused = run("models", "reject", "loans@1", "--by", "bob", *options).exception
+    assert "version 1 of 'loans' does not wait for a person (those that do: 2)" in str(refused)
+    assert "version 2 of 'loans' is rejected" in run("models", "reject", "loans@2", "--by", "bob", "--why", "too little for so much", *options).stdout
+    told = json.loads(run("models", "history", "loans", "--json", *options).stdout)
+    assert (told["champion"], told["waiting"]) == ("1", [])
+    assert [(one["by"], one["gate"]) for one in told["records"] if one["version"] == "2" and one["status"] == "rejected"] == [("bob", {"reason": "too little for so much"})]
+    assert "waits for a person" not in run("models", "lineage", "loans", *options).stdout
 
 
 @pytest.mark.kafka

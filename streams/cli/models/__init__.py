@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from streams.cli.models.account import compare, show_card, show_lineage
-from streams.cli.models.by_hand import promote, roll_back
+from streams.cli.models.by_hand import promote, reject, roll_back
 from streams.cli.models.overview import list_models, show_history
 from streams.cli.models.package import package_version
 from streams.cli.models.register import register
@@ -23,4 +23,5 @@ app.command("package")(package_version)
 app.command("webhook")(follow_mlflow)
 app.command("register")(register)
 app.command("promote")(promote)
+app.command("reject")(reject)
 app.command("rollback")(roll_back)
