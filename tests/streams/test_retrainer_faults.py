@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,17 +21,6 @@ from tests.streams.retraining_stream import CHANGE, Death, RetrainingStream
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def changed(broker: str, topics: Topics, tmp_path: Path) -> Iterator[RetrainingStream]:
-    """A stream whose concept has changed, and the alert of it."""
-    stream = RetrainingStream(broker, topics, tmp_path)
-    rows = stream.rows([(CHANGE, "old"), (2_400, "new")])
-    stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
-    stream.publish(rows)
-    yield stream
-    stream.close()
 
 
 DEATHS: list[Death] = [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -18,24 +17,12 @@ from streams.topics import Topics
 from streams.version_numbers import NumberTakenError, refuse_taken
 from streams.whole_topic import read_versions
 from streams.wire import encode_version
-from tests.retrainer.concepts import alert
 from tests.streams.command_line import run
-from tests.streams.retraining_stream import CHANGE, RetrainingStream
+from tests.streams.retraining_stream import RetrainingStream
 from tests.streams.test_register import artifact
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def changed(broker: str, topics: Topics, tmp_path: Path) -> Iterator[RetrainingStream]:
-    """A stream whose concept has changed, and the alert of it."""
-    stream = RetrainingStream(broker, topics, tmp_path)
-    rows = stream.rows([(CHANGE, "old"), (2_400, "new")])
-    stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
-    stream.publish(rows)
-    yield stream
-    stream.close()
 
 
 def told(stream: RetrainingStream) -> list[tuple[str, str, str]]:
