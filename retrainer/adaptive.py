@@ -67,6 +67,10 @@ class Learner:
     learnt : last place of each source partition that it learnt from, as (offset, index).
     update_every : labels between two revisions.
     most_members : batch models that are kept; of too many, the one with the least weight goes, the newest excepted.
+
+    Attributes
+    ----------
+    stretches : labelled rows that it was shown since it was announced last, as half-open intervals of their count: what neither serves nor is judged learns nothing meanwhile.
     """
 
     def __init__(self, pool: AdaptivePool, *, since: int, learnt: dict[str, list[int]], update_every: int, most_members: int) -> None:
@@ -74,6 +78,7 @@ class Learner:
         self.learnt = {int(partition): place for partition, place in learnt.items()}
         self._update_every, self._most = update_every, most_members
         self._labels = 0
+        self.stretches: list[tuple[int, int]] = []
         self._held: deque[Held] = deque(maxlen=MOST_HELD)
         self.hold(since)
 
@@ -89,6 +94,12 @@ class Learner:
         for partition, (offset, index) in self.learnt.items():
             mask &= (rows.partition != partition) | (place > position_of(np.array([offset]), np.array([index])))
         return mask
+
+    def went_on(self, start: int, stop: int) -> None:
+        """It is shown the labelled rows of an interval of their count."""
+        if self.stretches and self.stretches[-1][1] == start:
+            start = self.stretches.pop()[0]
+        self.stretches.append((start, stop))
 
     def hold(self, since: int) -> None:
         """The pool as it is now is a revision, in force from a time on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,8 +15,11 @@ from detectors.settings.retraining import Retrain
 from retrainer.adaptive import Learner, is_adaptive
 from retrainer.announced import Announced
 from retrainer.messages import PoolLearnt
+from retrainer.registry import RegistryError
 from retrainer.row_buffer import RowBuffer
+from retrainer.saved import Stretches
 from retrainer.trainers.adaptive_pool import cause_of
+from retrainer.training_set import row_times
 from retrainer.versions import Version
 
 Learning = Mapping[str, Learner]
@@ -45,9 +49,14 @@ class Learners:
             if record is None or not is_adaptive(record):
                 return None
             pool = self._announced.fetch(record)
-            since, learnt = int(record.gate.get("cut", record.at)), record.trained_on.get("learnt", {})
+            since, learnt = self._in_force(record), record.trained_on.get("learnt", {})
             self._learners[version] = Learner(pool, since=since, learnt=learnt, update_every=retrain.update_every, most_members=retrain.members)  # type: ignore[arg-type]  # by `is_adaptive`
         return self._learners[version]
+
+    def _in_force(self, record: Version) -> int:
+        """Time from which on a revision would have answered, epoch milliseconds: that of its first record, as a person may promote it by another clock; of a challenger its cut."""
+        first = next(one for one in self._announced.of(record.version) if one.revision == record.revision)
+        return int(first.gate.get("cut", first.at)) if first.status == "registered" else first.at
 
     def among(self, versions: Iterable[str], retrain: Retrain) -> Learning:
         """Those of these versions that are adaptive."""
@@ -57,6 +66,18 @@ class Learners:
     def forget(self, version: str) -> None:
         """A version need not learn any more."""
         self._learners.pop(version, None)
+
+    def unannounced(self) -> dict[str, Stretches]:
+        """Rows that versions have learnt from since their last announced revisions; from these `learn_again` makes them anew."""
+        return {version: tuple(learner.stretches) for version, learner in self._learners.items() if learner.stretches}
+
+    def at_hand(self, versions: Iterable[str], retrain: Retrain) -> Learning:
+        """Those of these versions, which may neither serve nor be judged any more, whose artifacts can still be had."""
+        found: dict[str, Learner] = {}
+        for version in versions:
+            with suppress(RegistryError):
+                found |= self.among((version,), retrain)
+        return found
 
     def held_and_revised(self, version: str, at: int) -> Version:
         """What a version has learnt is a revision from now on, registered and recorded."""
@@ -94,7 +115,9 @@ class Learners:
             metrics=weights | ({} if member is None else member.metrics),
             gate=gate or {},
         )
-        return self._announced.register(learner.artifact(), draft)
+        revision = self._announced.register(learner.artifact(), draft)
+        learner.stretches = []
+        return revision
 
 
 def due_row(learning: Learning, rows: Examples, first_sight: Bool, start: int, stop: int) -> int:
@@ -106,10 +129,11 @@ def due_row(learning: Learning, rows: Examples, first_sight: Bool, start: int, s
     return stop
 
 
-def learn(learning: Learning, rows: Examples, first_sight: Bool, at: int) -> list[str]:
-    """Learn from rows up to the first at which a revision is due. Gives the versions whose revision is."""
+def learn(learning: Learning, rows: Examples, first_sight: Bool, at: int, before: int) -> list[str]:
+    """Learn from rows up to the first at which a revision is due; ``before`` came before them. Gives the versions whose revision is."""
     revised = []
     for version, learner in learning.items():
+        learner.went_on(before, before + len(rows))
         learner.learn(rows.take(np.flatnonzero(first_sight & learner.new(rows))))
         if learner.left == 0:
             learner.hold(at)
@@ -117,13 +141,25 @@ def learn(learning: Learning, rows: Examples, first_sight: Bool, at: int) -> lis
     return revised
 
 
-def learn_again(learning: Learning, buffer: RowBuffer, at: int) -> None:
-    """Learn from the rows at hand that came after the last announced revision."""
+def learn_again(learning: Learning, buffer: RowBuffer, labels: int, learnt: Mapping[str, Stretches] | None) -> None:
+    """Learn from the rows at hand that came after the last announced revision, as `learn` did; revisions are in force from the rows on at which they were due.
+
+    Parameters
+    ----------
+    labels : rows so far, those at hand included.
+    learnt : those that each version has learnt from; None of a state that does not say it, where it is all of them.
+    """
     rows = buffer.latest()
     if rows is None:
         return
-    for learner in learning.values():
-        while (mine := np.flatnonzero(learner.new(rows))[: learner.left]).size:
+    clock, first_sight = np.maximum.accumulate(row_times(rows, "outcome")), RowBuffer(buffer.capacity).first_sight(rows)
+    count = np.arange(labels - len(rows), labels)
+    for version, learner in learning.items():
+        known = first_sight
+        if learnt is not None:
+            learner.stretches = list(learnt.get(version, ()))
+            known = first_sight & np.any([(count >= start) & (count < stop) for start, stop in ((0, 0), *learner.stretches)], axis=0)
+        while (mine := np.flatnonzero(known & learner.new(rows))[: learner.left]).size:
             learner.learn(rows.take(mine))
             if learner.left == 0:
-                learner.hold(at)
+                learner.hold(int(clock[mine[-1]]))

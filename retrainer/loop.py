@@ -168,7 +168,7 @@ class RetrainLoop:
                 self._idle += len(passed)
             else:
                 self._counted = (self.state.cause, self._count_before() + int(wanted(passed, self.state.cause).sum()))
-            revised = learn(learners, passed, first_sight[start:stop], self._clock)
+            revised = learn(learners, passed, first_sight[start:stop], self._clock, self._labels - len(passed))
             told += [self._learners.revise(version, self._clock) for version in revised if version in (self.state.champion, self.state.canary)]
             if self.state.champion in revised:
                 told += self._settle(self._learners.standing(self.state.champion, self._clock))
@@ -193,7 +193,14 @@ class RetrainLoop:
         while len(self._sequences) > MOST_ALERTS:
             del self._sequences[next(iter(self._sequences))]
         return SavedLoop(
-            state=self.state, trials=self._trials.save(), sequences=dict(self._sequences), clock=self._clock, idle=self._idle, counted=self._count(), labels=self._labels
+            state=self.state,
+            trials=self._trials.save(),
+            sequences=dict(self._sequences),
+            clock=self._clock,
+            idle=self._idle,
+            counted=self._count(),
+            labels=self._labels,
+            learnt=self._learners.unannounced(),
         )
 
     def resume(self, saved: SavedLoop, rows: Sequence[Examples]) -> list[Told]:
@@ -210,7 +217,8 @@ class RetrainLoop:
             self._buffer.append(part.take(np.flatnonzero(self._buffer.unseen(part))))
         self._buffer.forget_what_was_before()
         self._trials.resume(saved.trials)
-        learn_again(self._learning(), self._buffer, self._clock)
+        learning = {**self._learners.at_hand(saved.learnt or (), self.specification.retrain), **self._learning()}
+        learn_again(learning, self._buffer, self._labels, saved.learnt)
         return self._follow_others()
 
     def _go_live(self) -> None:

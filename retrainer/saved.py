@@ -10,6 +10,9 @@ from retrainer.stage import State
 FORMAT = 3
 """Goes up where a saved state would be read wrongly; another format is not read."""
 
+Stretches = tuple[tuple[int, int], ...]
+"""Labelled rows, as half-open intervals of their count."""
+
 
 class SavedTrial(msgspec.Struct, frozen=True, kw_only=True):
     """A challenger's test; its model is in the registry."""
@@ -35,6 +38,7 @@ class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):
     clock : event time, epoch milliseconds.
     idle, counted : labelled rows since the last cause, and those that the current one can train on.
     labels : labelled rows so far.
+    learnt : rows that adaptive versions have learnt from since they were announced last, by version.
     """
 
     state: State
@@ -44,6 +48,7 @@ class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):
     idle: int
     counted: int
     labels: int = 0  # an earlier release did not say it
+    learnt: dict[str, Stretches] | None = None  # an earlier release did not say it
     format: int = FORMAT
 
 
