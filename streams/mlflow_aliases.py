@@ -20,7 +20,7 @@ import msgspec
 
 from detectors.errors import DriftwardenError
 from retrainer.registry import RegistryError
-from retrainer.registry.mlflow_registry import MLflowRegistry
+from retrainer.registry.mlflow_registry import MLflowRegistry, Pointed
 from retrainer.versions import Version, champion, history
 from streams.by_hand import announce
 from streams.connection import KafkaConnection
@@ -87,6 +87,7 @@ class AliasFollower:
         self._registry = registry
         self._connection = connection
         self._clock = clock
+        self._strange: dict[str, str] = {}  # model to the artifact that was told of as never announced
         self._one_at_a_time = threading.Lock()  # two webhooks at once would announce the same twice
 
     def follow_all(self) -> list[Version]:
@@ -104,23 +105,41 @@ class AliasFollower:
             return self._follow(model, read_versions(self._connection).get(model, []))
 
     def _follow(self, model: str, records: list[Version]) -> Version | None:
-        version = self._registry.moved(model)
-        if version is None:
+        pointed = self._registry.pointed(model)
+        if pointed is None:
             return None
-        serving = champion(records)
+        serving, told = champion(records), history(records).get(pointed.version, [])
+        known = next((record for record in told if record.uri and record.digest == pointed.digest), None)
+        if known is None:
+            if not pointed.ours or any(str(record.revision) == pointed.revision for record in told):  # a revision that is announced in a moment has the alias before
+                self._tell_once(model, pointed, next((record.uri for record in told if record.uri), ""), serving)
+            return None
+        self._strange.pop(model, None)
+        if pointed.ours:
+            return None
         record = None
-        if serving is None or serving.version != version:
-            known = next((record for record in history(records).get(version, ()) if record.uri), None)
-            if known is None:
-                logger.warning("version %s of '%s' became the champion in MLflow, but was never announced: nothing follows it", version, model)
-                return None
+        if serving is None or serving.version != pointed.version:
             gate = {"reason": f"the alias champion was moved in MLflow{'' if serving is None else f', from version {serving.version}'}"}
             record = msgspec.structs.replace(known, status="promoted", at=self._clock(), by=PRINCIPAL, gate=gate)
             announce(self._connection, record)
             logger.info("model '%s': version %s promoted in MLflow", record.model, record.version)
             self._registry.note(record)
-        self._registry.take_over(model, version)
+        self._registry.take_over(model, pointed.version)
         return record
+
+    def _tell_once(self, model: str, pointed: Pointed, other: str, serving: Version | None) -> None:
+        """Say that the alias is on what nobody can follow; not again while it stays there."""
+        if self._strange.get(model) == pointed.uri:
+            return
+        self._strange[model] = pointed.uri
+        logger.warning(
+            "model '%s': @champion in MLflow is on %s, which was never announced%s; %s. "
+            "Move the alias to a version that was announced, or download this artifact and bring it as a version of its own with: driftwarden models register",
+            model,
+            pointed.uri,
+            f" (version {pointed.version} is another artifact, {other})" if other else "",
+            "nothing serves" if serving is None else f"version {serving.version} goes on serving",
+        )
 
 
 class WebhookServer(ThreadingHTTPServer):

@@ -41,6 +41,23 @@ _FOREIGN = re.compile(r"[^/\w.\- ]") if os.name == "nt" else re.compile(r"[^/\w.
 _OURS = "driftwarden.champion"  # of the registered model: the version that we announced as champion last
 
 
+class Pointed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the alias champion is on.
+
+    Attributes
+    ----------
+    version, revision : ours. An artifact that was never announced may have those of another one (`docs/adr/0054`).
+    uri, digest : of the artifact.
+    ours : whether we put the alias on this version, or took over that somebody else did.
+    """
+
+    version: str
+    revision: str = "0"
+    uri: str
+    digest: str
+    ours: bool
+
+
 class MLflowRegistry:
     """Models named as ours are, with ``/`` and ``:`` escaped; a uri is MLflow's own (``models:/churn/3``), numbered by MLflow.
 
@@ -128,7 +145,7 @@ class MLflowRegistry:
                 self._follow_revision(record)
 
     def set_alias(self, model: str, alias: Alias, version: str, *, digest: str = "") -> None:
-        """Point an alias at a version, after it was written down that it is us who do so: `moved` then knows a person's hand."""
+        """Point an alias at a version, after it was written down that it is us who do so: `pointed` then knows a person's hand."""
         with self._explained():
             target = self._one(model, version, digest)
             if alias == "champion":
@@ -141,14 +158,20 @@ class MLflowRegistry:
             target = self._aliased(model, alias)
             return None if target is None else target.tags.get(_VERSION)
 
-    def moved(self, model: str) -> str | None:
-        """Version that somebody else made the champion; None while the alias is where we put it, or is not on a version of ours."""
+    def pointed(self, model: str) -> Pointed | None:
+        """What the alias champion is on, whoever put it there; None where there is no alias, or it is not on a version of ours."""
         with self._explained():
             target = self._aliased(model, "champion")
             if target is None or _VERSION not in target.tags:
                 return None
             ours = self.client.get_registered_model(target.name).tags.get(_OURS)
-            return None if target.tags[_VERSION] == ours else str(target.tags[_VERSION])
+            return Pointed(
+                version=target.tags[_VERSION],
+                revision=target.tags.get(_REVISION, "0"),
+                uri=f"{_SCHEME}{target.name}/{target.version}",
+                digest=target.tags.get(_DIGEST, ""),
+                ours=target.tags[_VERSION] == ours,
+            )
 
     def take_over(self, model: str, version: str) -> None:
         """Write down that the champion that somebody else chose is known."""

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from kafka import KafkaProducer
 from mlflow import MlflowClient
 
 from detectors.errors import SettingsError
 from retrainer.registry import RegistryError
-from retrainer.registry.mlflow_registry import MLflowRegistry
+from retrainer.registry.mlflow_registry import MLflowRegistry, Pointed
 from retrainer.skops_artifact import dump
 from retrainer.versions import Version, champion
 from streams.connection import KafkaConnection
@@ -68,7 +69,7 @@ def test_a_champion_that_a_person_chose_in_mlflow_is_announced_once_and_our_own_
         registry.set_alias(model, "champion", "2")  # as the retrainer does
         client.set_registered_model_alias(uri.split("/")[1], "champion", "1")  # as a person does
         deadline = time.monotonic() + 60
-        while registry.moved(model) is not None and time.monotonic() < deadline:
+        while not getattr(registry.pointed(model), "ours", False) and time.monotonic() < deadline:
             time.sleep(0.1)
     records = read_versions(connection)[model]
     assert [(record.version, record.status, record.by, record.at) for record in records[4:]] == [("1", "promoted", "mlflow", 77_000)]
@@ -81,8 +82,9 @@ def test_what_was_missed_is_made_up_for_and_a_version_that_nobody_announced_is_n
     took: list[tuple[str, str]] = []
 
     class Registry:
-        def moved(self, model: str) -> str:
-            return {"churn": "2", "rent": "9", "fraud": "1"}[model]
+        def pointed(self, model: str) -> Pointed:
+            version = {"churn": "2", "rent": "9", "fraud": "1"}[model]
+            return Pointed(version=version, uri=f"models:/{model}/{version}", digest=f"sha256:{version}", ours=False)
 
         def take_over(self, model: str, version: str) -> None:
             took.append((model, version))
@@ -90,7 +92,7 @@ def test_what_was_missed_is_made_up_for_and_a_version_that_nobody_announced_is_n
         def note(self, record: Version) -> None:
             assert record.model == "churn"
 
-    told = {name: [Version(model=name, version=version, status="promoted", at=0, uri="u") for version in "21"] for name in ("churn", "rent", "fraud")}
+    told = {name: [Version(model=name, version=version, status="promoted", at=0, uri="u", digest=f"sha256:{version}") for version in "21"] for name in ("churn", "rent", "fraud")}
     announced: list[Version] = []
     monkeypatch.setattr("streams.mlflow_aliases.read_versions", lambda _: told)
     follower = AliasFollower(Registry(), KafkaConnection(), clock=lambda: 5)  # type: ignore[arg-type]
@@ -98,6 +100,37 @@ def test_what_was_missed_is_made_up_for_and_a_version_that_nobody_announced_is_n
     assert [(record.model, record.version) for record in follower.follow_all()] == [("churn", "2")]
     assert [record.by for record in announced] == ["mlflow"]
     assert took == [("churn", "2"), ("fraud", "1")]
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_an_artifact_that_was_never_announced_is_not_followed_by_the_number_of_another_one_and_said_once(
+    mlflow_address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: str
+) -> None:
+    model, registry, client = f"loans {uuid.uuid4().hex[:6]}", MLflowRegistry(mlflow_address), MlflowClient(tracking_uri=mlflow_address, registry_uri=mlflow_address)
+    told = []
+    for version in "12":
+        artifact = dump({"format": 1, "estimator": None, "levels": {version: None}, "task": "classification", "positive": None})
+        registered = Version(model=model, version=version, status="registered", at=0)
+        uri, digest = registry.register(artifact, registered)
+        told.append(msgspec.structs.replace(registered, status="promoted", uri=uri, digest=digest))
+    told.reverse()  # version 1 serves
+    registry.set_alias(model, "champion", "1")
+    given_up, _ = registry.register(ARTIFACT, Version(model=model, version=number, status="registered", at=1))  # by a training whose number was another's first
+    announced: list[Version] = []
+    monkeypatch.setattr("streams.mlflow_aliases.read_versions", lambda _: {model: told})
+    monkeypatch.setattr("streams.mlflow_aliases.announce", lambda _, record: announced.append(record))
+    follower = AliasFollower(registry, KafkaConnection(), clock=lambda: 5)
+    name = told[0].uri.split("/")[1]
+
+    client.set_registered_model_alias(name, "champion", given_up.split("/")[2])
+    assert (follower.follow(name), follower.follow_all(), announced) == (None, [], [])
+    other = next(record.uri for record in told if record.version == number)
+    (said,) = (record.getMessage() for record in caplog.records if record.name == "streams.mlflow_aliases")
+    assert f"@champion in MLflow is on {given_up}, which was never announced (version {number} is another artifact, {other}); version 1 goes on serving" in said
+    assert "driftwarden models register" in said
+
+    client.set_registered_model_alias(name, "champion", told[0].uri.split("/")[2])
+    assert [(record.version, record.uri) for record in follower.follow_all()] == [("2", told[0].uri)]
 
 
 def test_a_webhook_is_answered_by_what_became_of_it() -> None:
