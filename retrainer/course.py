@@ -63,8 +63,8 @@ def give_way(state: State, at: int, retrain: Retrain, request: str, *instruction
     return _without_cause(state, at, retrain), [*instructions, *rejects, DoNothing(cause=cause, reason=f"cause ended: request {request} {why}")]
 
 
-def after_verdict(state: State, at: int, retrain: Retrain, *instructions: Instruction, chosen_by_others: bool = False) -> Decision:
-    """After a verdict: wait for the other challengers, or for the next target, or end."""
+def after_verdict(state: State, at: int, retrain: Retrain, *instructions: Instruction, outcome: str = "") -> Decision:
+    """After a verdict: wait for the other challengers, or for the next target, or end; with ``outcome``, or what follows from the verdicts."""
     assert state.cause is not None  # noqa: S101  every caller has one
     if state.stage is Stage.TRAINING:
         return state, list(instructions)
@@ -75,9 +75,10 @@ def after_verdict(state: State, at: int, retrain: Retrain, *instructions: Instru
         return changed(state, stage=Stage.VALIDATING), list(instructions)
     if state.slot < len(state.cause.targets):
         return changed(state, stage=Stage.COLLECTING), list(instructions)
-    outcome = f"version {state.winner} serves" if state.winner else f"the champion stays: no challenger of {state.cause.cause} proved to be better"
+    return end(state, at, retrain, *instructions, DoNothing(cause=state.cause.cause, reason=f"cause ended; {outcome or _outcome(state, state.cause.cause)}"))
+
+
+def _outcome(state: State, cause: str) -> str:
     if state.asked:
-        outcome = f"the champion stays until a person promotes version {state.asked}"
-    if chosen_by_others:
-        outcome = f"version {state.champion} serves: it was chosen, not trained for {state.cause.cause}"
-    return end(state, at, retrain, *instructions, DoNothing(cause=state.cause.cause, reason=f"cause ended; {outcome}"))
+        return f"the champion stays until a person promotes version {state.asked}"
+    return f"version {state.winner} serves" if state.winner else f"the champion stays: no challenger of {cause} proved to be better"

@@ -372,9 +372,12 @@ def follow_champion(state: State, event: ChampionChanged, retrain: Retrain) -> D
     tested = (*state.open, *([state.canary] if state.canary else []))
     rejects = [Reject(cause=cause, version=version, reason=f"the champion became version {event.version} during its test") for version in tested if version != event.version]
     new = changed(state, f"champion v{event.version}", open=(), canary="", champion=event.version, winner="", asked="", cadence=chosen(state.cadence, retrain))
+    outcome = f"version {event.version} serves: it was chosen, not trained for {cause or 'a cause'}"
+    if event.rolled_back:
+        outcome = f"version {event.version} serves again, as version {event.rolled_back} was rolled back"
     if state.cause is None:
-        return new, [DoNothing(cause=cause, reason=f"version {event.version} serves: it was chosen, not trained for a cause")]
-    return after_verdict(new, event.at, retrain, *rejects, chosen_by_others=True)
+        return new, [DoNothing(cause=cause, reason=outcome)]
+    return after_verdict(new, event.at, retrain, *rejects, outcome=outcome)
 
 
 @dataclass(frozen=True)

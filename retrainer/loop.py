@@ -242,7 +242,9 @@ class RetrainLoop:
             return told
         self._trials.let_cool(self.state.open)
         self._trials.end(serving.version)  # it would be judged against itself
-        return told + self._settle(messages.ChampionChanged(model=self.state.model, at=self._event_time(serving), version=serving.version))
+        last = next(record for record in reversed(self.records) if record.status in {"promoted", "rolled_back"})
+        back = last.version if last.status == "rolled_back" and last.version == self.state.champion else ""
+        return told + self._settle(messages.ChampionChanged(model=self.state.model, at=self._event_time(serving), version=serving.version, rolled_back=back))
 
     def _event_time(self, announced: Version) -> int:
         """How late it is by the events, as a person's announcement is of another clock; its own time where nothing tells."""
@@ -356,7 +358,7 @@ class RetrainLoop:
             return [event]
         record = self.announced.roll_back(serving, self._clock, evidence(verdict) | {"reason": event.reason})
         self.announced.call("champion", trial.version)
-        return [event, record, *self._settle(messages.ChampionChanged(model=self.state.model, at=self._clock, version=trial.version))]
+        return [event, record, *self._settle(messages.ChampionChanged(model=self.state.model, at=self._clock, version=trial.version, rolled_back=serving))]
 
     def _decision(self, event: Event, instruction: Instruction) -> Decision:
         cause = instruction.cause.cause if isinstance(instruction, messages.Train) else instruction.cause

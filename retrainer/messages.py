@@ -161,9 +161,10 @@ class CanaryWithdrawn(Message, frozen=True, kw_only=True):
 
 
 class ChampionChanged(Message, frozen=True, kw_only=True):
-    """Somebody else promoted a version or rolled one back."""
+    """Another version serves: somebody else promoted it, or ``rolled_back`` was, which served before."""
 
     version: str
+    rolled_back: str = ""
 
 
 Event = (

@@ -25,7 +25,8 @@ def frees(state: State, quotas: Quotas) -> tuple[int, str]:
                 break
     if by_cpu > by_count:
         return by_cpu, f"quota: {round(total, 3):g} CPU seconds in a day of {quotas.cpu_seconds_per_day:g} allowed"
-    return by_count, f"quota: {min(count, allowed)} trainings in a day of {allowed} allowed"
+    trained = min(count, allowed)
+    return by_count, f"quota: {trained} training{'' if trained == 1 else 's'} in a day of {allowed} allowed"
 
 
 def with_training(state: State, at: int) -> tuple[int, ...]:

@@ -279,7 +279,7 @@ def test_a_later_estimate_of_the_change_leaves_out_the_rows_before_it() -> None:
 def test_the_quota_postpones_a_training_and_says_so_once() -> None:
     retrain = Retrain.model_validate({"refresh": [200, 800], "earlier": False, "quotas": {"trainings_per_day": 1}})
     state, (said,) = decide(opened(), labels(200, 300), trained("2", 190), labels(800, 1_000), retrain=retrain)
-    assert (type(said).__name__, said.until) == ("Postpone", 300 + DAY)
+    assert (type(said).__name__, said.until, said.reason) == ("Postpone", 300 + DAY, "quota: 1 training in a day of 1 allowed")
     assert due(state, retrain) == ((800, 300 + DAY),)
     assert decide(labels(900, 1_100), state=state, retrain=retrain)[1] == []
     assert names(decide(labels(900, 300 + DAY), state=state, retrain=retrain)[1]) == ["Train"]
@@ -623,3 +623,11 @@ def test_where_a_person_chose_another_version_the_cause_ends_with_that_and_earns
     state, instructions = decide(*two, ChampionChanged(model="churn", at=1_000, version="7"))
     assert (names(instructions), instructions[-1].reason) == (["Reject", "DoNothing"], "cause ended; version 7 serves: it was chosen, not trained for a1")
     assert not state.cadence.proved, "version 2, which the cause had promoted, serves no more"
+
+
+def test_a_version_that_serves_again_is_told_with_the_one_that_was_rolled_back() -> None:
+    back = ChampionChanged(model="churn", at=1_000, version="1", rolled_back="2")
+    _, (said,) = decide(back, state=State(model="churn", champion="2"))
+    assert said.reason == "version 1 serves again, as version 2 was rolled back"
+    _, (*_, said) = decide(opened(), labels(200, 300), trained("3", 290), back, retrain=RETRAIN.model_copy(update={"refresh": (200,)}), state=State(model="churn", champion="2"))
+    assert said.reason == "cause ended; version 1 serves again, as version 2 was rolled back"

@@ -490,6 +490,7 @@ def test_a_promoted_version_that_disappoints_is_rolled_back(tmp_path: Path, firs
     if rolled_back:
         back = next(one for one in told if isinstance(one, Version))
         assert (back.cause, back.by, registry.alias("loans", "champion")) == ("a1", "retrainer", "1")
+        assert [one.reason for one in told if isinstance(one, Decision)][-1] == "version 1 serves again, as version 2 was rolled back"
         assert back.gate["wealth"] >= back.gate["threshold"] == 40, "half of alpha is for the tests to come"
         again = RetrainLoop(specification(), TRAINER, registry, records=loop.records)
         again.announced.keep("1", model)
@@ -505,6 +506,14 @@ def promoted_a_moment_ago(registry: FilesRegistry, first: list[Version], model: 
     loop = RetrainLoop(specification(**settings), TRAINER, registry, records=[*first, registered, replace_version(registered, status="promoted")])
     loop.announced.keep("1", model)
     return loop, learnt
+
+
+def test_a_version_that_a_person_rolled_back_is_told_as_the_reason_why_the_one_before_it_serves(tmp_path: Path, first: list[Version], model: Model) -> None:
+    loop, learnt = promoted_a_moment_ago(FilesRegistry(tmp_path), first, model)
+    feed(loop, stream([(100, "new")], learnt, version="2"))
+    by_ada = [replace_version(loop.records[-1], status=status, by="ada", at=at) for at, status in ((1, "rolled_back"), (2, "promoted"))]
+    said = [one.reason for record in by_ada for one in loop.on_version(record) if isinstance(one, Decision)]
+    assert said == ["version 1 serves again, as version 2 was rolled back", "version 2 serves: it was chosen, not trained for a cause"]
 
 
 def test_a_version_that_disappoints_later_is_rolled_back_then(tmp_path: Path, first: list[Version], model: Model) -> None:
