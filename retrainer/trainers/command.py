@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -43,6 +44,7 @@ KEPT = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", 
 """Of the environment, besides ``PYTHON...``: what an interpreter needs to start, and no more."""
 _LAUNCHER = Path(__file__).with_name("limited.py")
 _SAID = 300  # characters of standard error in a reason
+_SHORT_OF_MEMORY = re.compile("MemoryError|bad_alloc|cannot allocate|out of memory", re.IGNORECASE)  # in the words of Python, C++, R and the kernel
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # threads count against the limit of memory, and the cores belong to the workers
 
 
@@ -110,7 +112,7 @@ class CommandTrainer:
             finally:
                 _end(process)
         if code:
-            raise TrainingError(f"{self.command!r} {_fate(code, limits)}{_last_words(folder / '.said')}")
+            raise TrainingError(f"{self.command!r} {_fate(code, limits)}{_last_words(folder / '.said', limits)}")
 
 
 def _hand_over(folder: Path, levels: dict[str, list[str] | None], matrix: Float64, label: Column, specification: MonitorSpecification, context: TrainingContext) -> None:
@@ -165,6 +167,9 @@ def _fate(code: int, limits: TrainingLimits) -> str:
     return f"was killed by {name}{why.get(name, '')}"
 
 
-def _last_words(path: Path) -> str:
+def _last_words(path: Path, limits: TrainingLimits) -> str:
     lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return f": {lines[-1][:_SAID]}" if lines else ""
+    if not lines:
+        return ""
+    is_short = sys.platform != "win32" and _SHORT_OF_MEMORY.search(lines[-1]) is not None
+    return f": {lines[-1][:_SAID]}" + (f"; it may take {limits.megabytes} MB of address space (retrain.limits.megabytes)" if is_short else "")

@@ -102,11 +102,12 @@ def test_an_estimator_of_a_column_that_it_was_not_given_is_refused_by_its_name(t
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "was killed by SIGSEGV"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL, as the kernel does when memory runs out"),
         ("import time; time.sleep(30)", r"did not end within 1 s \(retrain.limits.seconds\)"),
-        ("x = bytearray(1 << 31)", "ended with code 1: MemoryError"),
+        ("x = bytearray(1 << 31)", r"ended with code 1: MemoryError; it may take 1024 MB of address space \(retrain.limits.megabytes\)$"),
+        ("import numpy; numpy.ones(1 << 28)", r"Unable to allocate .*; it may take 1024 MB of address space \(retrain.limits.megabytes\)$"),
         ("print('nothing to do')", "without a model.skops"),
         ("import os; open(os.environ['DRIFTWARDEN_TRAINING'] + '/model.skops', 'wb').write(b'?')", "model.skops cannot be read"),
     ],
-    ids=["crash", "segmentation fault", "killed", "time-out", "memory", "no model", "rubbish"],
+    ids=["crash", "segmentation fault", "killed", "time-out", "memory", "memory of an array", "no model", "rubbish"],
 )
 def test_a_command_that_fails_is_a_failed_training_with_its_reason(tmp_path: Path, program: str, reason: str) -> None:
     with pytest.raises(TrainingError, match=reason):
