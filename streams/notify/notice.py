@@ -205,6 +205,7 @@ def approval_notice(decision: Decision, *, owner: str = "", page_address: str | 
         causes=(f"cause: {decision.cause}",) if decision.cause else (),
         actions=(
             Action(label="promote it", command=f"driftwarden models promote --by NAME {name}"),
+            Action(label="reject it", command=f"driftwarden models reject --by NAME {name}"),
             Action(label="lineage", command=f"driftwarden models lineage {name}"),
         ),
         link=_link(page_address, "model", name=decision.model),

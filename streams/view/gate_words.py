@@ -31,5 +31,6 @@ def gate_in_words(version: Version) -> str:
 
 def asked_in_words(version: Version, asked: Asked) -> str:
     """Of a version that a person was asked for: what the gate found, and how to answer while it waits."""
-    how = f"a person promotes it: driftwarden models promote --by NAME {as_argument(f'{version.model}@{version.version}')}"
+    name = as_argument(f"{version.model}@{version.version}")
+    how = f"a person promotes it: driftwarden models promote --by NAME {name}, or rejects it: driftwarden models reject --by NAME {name}"
     return f"{asked.decision.reason}; {how if asked.waits else 'it was not promoted before another version served'}"

@@ -155,6 +155,7 @@ def test_a_mail_is_text_and_html_encrypted_and_in_the_thread_of_its_incident(mai
 
 
 PROMOTE = "driftwarden models promote --by NAME churn@4"
+REJECT = "driftwarden models reject --by NAME churn@4"
 FOUND = "churn: version 4 waits for a person: the gate was passed (better by 0.031 on 1200 labels); approval is 'manual'"
 
 
@@ -164,7 +165,7 @@ def waiting() -> Notice:
     return made
 
 
-def test_programs_are_told_that_a_challenger_waits_for_a_person_and_what_promotes_it(receiver: HttpServer) -> None:
+def test_programs_are_told_that_a_challenger_waits_for_a_person_and_what_promotes_or_rejects_it(receiver: HttpServer) -> None:
     receiver.status = 202
     for told_by in (f"{{type: webhook, url: '{receiver.url}/hook', secret: '${{SECRET}}'}}", f"{{type: pagerduty, url: '{receiver.url}', routing_key: '${{KEY}}'}}"):
         assert delivery(told_by).deliver(Batch(notices=(waiting(),)))
@@ -173,7 +174,7 @@ def test_programs_are_told_that_a_challenger_waits_for_a_person_and_what_promote
     data = event["data"]
     assert [data[name] for name in ("status", "kind", "severity", "version", "owner")] == ["waits for approval", "approval", "info", "4", "risk"]
     assert data["summary"] == change["payload"]["summary"] == FOUND
-    assert data["actions"][0] == {"label": "promote it", "command": PROMOTE}
+    assert data["actions"][:2] == [{"label": "promote it", "command": PROMOTE}, {"label": "reject it", "command": REJECT}]
     assert data["causes"] == ["cause: a1"]
     assert receiver.posts[1].path == "/v2/change/enqueue"
     assert change["links"][0]["href"] == "https://d.example/model?name=churn"
@@ -189,6 +190,7 @@ def test_people_are_told_that_a_challenger_waits_for_them_in_the_thread_of_its_p
         assert sending.deliver(Batch(notices=(one,)))
     slack = json.dumps(bodies(receiver)[0])
     assert f"promote it: `{PROMOTE}`" in slack
+    assert f"reject it: `{REJECT}`" in slack
     assert FOUND in slack
     first, second = (message for _, message in mail.mails)
     assert first["Subject"] == "[INFO] churn: version 4 waits for approval"
@@ -198,6 +200,7 @@ def test_people_are_told_that_a_challenger_waits_for_them_in_the_thread_of_its_p
         body = first.get_body((kind,))
         assert body is not None
         assert PROMOTE in body.get_content()
+        assert REJECT in body.get_content()
 
 
 def test_of_what_the_retrainer_decides_only_what_asks_for_a_person_is_told() -> None:

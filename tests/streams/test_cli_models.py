@@ -76,7 +76,8 @@ def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, top
     ]
     assert len(told["records"]) == 10
     assert [one["evidence"] for one in told["versions"][3:5]] == ["in the gate", ""]  # what a person brought is in none
-    how = "the gate was passed (better); approval is 'manual'; a person promotes it: driftwarden models promote --by NAME churn@7"
+    commands = "driftwarden models promote --by NAME churn@7, or rejects it: driftwarden models reject --by NAME churn@7"
+    how = f"the gate was passed (better); approval is 'manual'; a person promotes it: {commands}"
     assert (told["waiting"], told["versions"][6]["evidence"]) == (["7"], how)
     assert told["versions"][2]["evidence"] == "superseded by version 2; loss lower by 0.07 (95 % +0.04 to +0.1) on 6,100 labels; evidence 29.3 of 80 needed"
     table = run("models", "history", "churn", *options).stdout
@@ -84,7 +85,8 @@ def test_list_and_history_tell_champion_cause_rows_and_evidence(broker: str, top
     assert "the first champion" in table
     assert "pr#12 [x]" in table
     assert "[/srv/x] not found" in table
-    assert "driftwarden models promote --by NAME churn@7" in " ".join(table.split())
+    for command in commands.split(", or rejects it: "):
+        assert command in table, "whole, to be copied"
     unknown = run("models", "history", "rent", *options)
     assert isinstance(unknown.exception, SettingsError)
     assert "there are: churn, fraud" in str(unknown.exception)

@@ -91,7 +91,8 @@ def test_a_version_that_waits_for_a_person_is_told_so_with_how_to_answer_until_s
     view.take(TOPICS.decisions, b"k", encode_decision(asked))
     shown = pages.sections(ask)
     assert shown["versions"][0]["said"] == "waits for a person"
-    assert shown["versions"][0]["evidence"] == f"the gate was passed (better); a person promotes it: driftwarden models promote --by NAME {MODEL}@2"
+    how = f"driftwarden models promote --by NAME {MODEL}@2, or rejects it: driftwarden models reject --by NAME {MODEL}@2"
+    assert shown["versions"][0]["evidence"] == f"the gate was passed (better); a person promotes it: {how}"
     assert "waits for a person" in shown["lineage"]
     assert pages.sections(Asked(page="model", model=MODEL))["alerts"][0]["action"] == "1 challenger passed the gate and waits for a person"
     view.take(TOPICS.versions, b"k", encode_version(SECOND[1]))
