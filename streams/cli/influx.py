@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import threading
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from detectors.duration import parse_duration
+from streams.cli.log_lines import log_to_terminal
 from streams.cli.options import LogLevel, MetricsAddress, answering
 from streams.connection import connect
 
@@ -44,8 +44,7 @@ def sink(
     from streams.telemetry.settings import metrics_settings  # noqa: PLC0415
 
     metrics = metrics_settings(metrics_address)
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of every connection
+    log_to_terminal(log_level)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

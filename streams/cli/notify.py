@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from detectors.errors import SettingsError
+from streams.cli.log_lines import log_to_terminal
 from streams.cli.options import Bootstrap, LogLevel, MetricsAddress, Prefix, answering
 from streams.connection import connect
 
@@ -32,9 +33,8 @@ def run(file: File = _DEFAULT, bootstrap: Bootstrap = None, prefix: Prefix = Non
     from streams.telemetry.settings import metrics_settings  # noqa: PLC0415
 
     metrics = metrics_settings(metrics_address)
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("kafka", "urllib3"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # they tell of every connection, and urllib3 of the paths of addresses, which may be secrets
+    log_to_terminal(log_level)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)  # it tells of the paths of addresses, which may be secrets
     settings = load_notify_settings(file, os.environ)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

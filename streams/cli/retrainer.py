@@ -15,6 +15,7 @@ import typer
 from kafka.errors import KafkaError
 
 from detectors.errors import SettingsError
+from streams.cli.log_lines import log_to_terminal
 from streams.cli.options import REGISTRY_HELP, LogLevel, MetricsAddress, answering
 from streams.connection import connect
 
@@ -54,8 +55,7 @@ def command(
     if registry is None:
         raise SettingsError("the retrainer needs a registry to put models into; pass --registry DIR or --registry mlflow:http://HOST:PORT, or set DRIFTWARDEN_REGISTRY")
     metrics = metrics_settings(metrics_address)
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of every connection
+    log_to_terminal(log_level)
     stopping = threading.Event()
 
     def stop(*_: object) -> None:

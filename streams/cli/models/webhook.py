@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import threading
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from detectors.errors import DriftwardenError, SettingsError
+from streams.cli.log_lines import log_to_terminal
 from streams.cli.options import Bootstrap, LogLevel, Prefix, answering, messages
 from streams.connection import connect
 
@@ -43,8 +43,7 @@ def follow_mlflow(
         raise SettingsError(f"only a registry in MLflow tells of moved aliases, got {registry!r}; pass --registry mlflow:http://HOST:PORT")
     if len(secret) < SHORTEST_SECRET:
         raise SettingsError(f"webhooks are checked by a secret of at least {SHORTEST_SECRET} characters; set {SECRET_VARIABLE} here, and the same in MLflow's webhook")
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of every connection
+    log_to_terminal(log_level)
     follower = AliasFollower(mlflow, answering(connect(bootstrap, topic_prefix=prefix)), clock=lambda: time.time_ns() // 1_000_000)
     with WebhookServer((host, port), follower, secret, seconds=time.time) as server:
         if url is not None:
