@@ -2,66 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 
 from detectors.settings.retraining import Retrain
 from retrainer.decide import TABLE, DecisionError, due, picture, step
-from retrainer.messages import (
-    AlertOpened,
-    AlertResolved,
-    AlertUpdated,
-    CandidateTrained,
-    ChampionChanged,
-    Event,
-    GatePassed,
-    GateRefused,
-    LabelsArrived,
-    MemberTrained,
-    PoolLearnt,
-    RetrainRequested,
-    TrainingFailed,
-)
-from retrainer.stage import DAY, LONG_AGO, Stage, State, restore
+from retrainer.messages import AlertResolved, AlertUpdated, CandidateTrained, ChampionChanged, RetrainRequested, TrainingFailed
+from retrainer.stage import DAY, Stage, State, restore
 from retrainer.versions import Version
+from tests.retrainer.events import ASK, MINUTE, RETRAIN, decide, labels, names, opened, passed, refused, trained
 
-MINUTE = 60_000
-RETRAIN = Retrain.model_validate({"refresh": [200, 800], "earlier": False, "cooldown": "10m"})
 BOTH = Retrain.model_validate({"refresh": [200, 600, 1_800], "cooldown": "10m"})
-
-
-def opened(alert_id: str = "a1", *, at: int = 100, change_at: int = 50, kind: str = "performance") -> AlertOpened:
-    return AlertOpened(model="churn", at=at, alert_id=alert_id, kind=kind, change_at=change_at)
-
-
-def labels(count: int, at: int = 200, *, so_far: int | None = None) -> LabelsArrived:
-    return LabelsArrived(model="churn", at=at, count=count, labels=count if so_far is None else so_far)
-
-
-def trained(version: str, cut: int, cause: str = "a1", middle: int | None = None) -> CandidateTrained:
-    return CandidateTrained(model="churn", at=cut, version=version, cause=cause, cut=cut, middle=cut if middle is None else middle)
-
-
-def passed(version: str, at: int = 900) -> GatePassed:
-    return GatePassed(model="churn", at=at, version=version, evidence={"reason": "better", "wealth": 81.0})
-
-
-def refused(version: str, at: int = 900) -> GateRefused:
-    return GateRefused(model="churn", at=at, version=version, reason="not better", evidence={"wealth": 0.1})
-
-
-def decide(*events: Event, retrain: Retrain = RETRAIN, state: State | None = None) -> tuple[State, list[Any]]:
-    """The state after the events, and the instructions of the last one."""
-    state, instructions = state or State(model="churn", champion="1"), []
-    for event in events:
-        state, instructions = step(state, event, retrain)
-    return state, instructions
-
-
-def names(instructions: list[Any]) -> list[str]:
-    return [type(instruction).__name__ for instruction in instructions]
 
 
 def test_a_drift_trains_validates_and_publishes_exactly_once() -> None:
@@ -320,86 +271,6 @@ def test_a_cause_ends_with_the_version_that_a_person_was_asked_for_unless_anothe
     assert instructions[-1].reason == "cause ended; the champion stays: no challenger of a2 proved to be better"
 
 
-def test_a_request_needs_no_policy_and_no_cooldown_only_its_turn() -> None:
-    never = Retrain(policy="never")
-    ask = RetrainRequested(model="churn", at=100, request_id="r1")
-    assert names(decide(ask, retrain=never)[1]) == ["Collect"]
-    waiting, (said,) = decide(opened(), ask)
-    assert (type(said).__name__, said.reason) == ("Postpone", "request r1: after cause a1")
-    again, (said,) = decide(ask, state=waiting)
-    assert again == waiting
-    assert (type(said).__name__, said.reason) == ("Postpone", "request r1 was sent again: it waits for its turn, after cause a1")
-    ended, _ = decide(labels(800), trained("2", 190), refused("2"), state=waiting)
-    assert names(decide(labels(0, 901), state=ended)[1]) == ["Collect"]
-
-
-def test_requests_that_wait_keep_their_order_before_alerts_and_tell_who_asked_and_why() -> None:
-    asked = [RetrainRequested(model="churn", at=100, request_id=name, by="ci:main", why="new features") for name in ("r1", "r2")]
-    state, (said,) = decide(opened(), labels(200), opened("a2"), *asked)
-    assert [cause.cause for cause in state.pending] == ["r1", "r2", "a2"]
-    assert said.reason == "request r2 of ci:main (new features): after cause a1"
-
-
-def follow_up() -> tuple[State, Retrain]:
-    """A cause that nobody asked for collects its rows: a promotion has earned it."""
-    once = Retrain.model_validate({"refresh": [200], "cooldown": "10m", "window": 1_000})
-    state, _ = decide(opened(), labels(200, 300), trained("2", 290), passed("2"), labels(1_000, 20 * MINUTE), retrain=once)
-    assert state.cause is not None
-    assert (state.stage, state.cause.kind) == (Stage.COLLECTING, "labels")
-    return state, once
-
-
-ASK = RetrainRequested(model="churn", at=10**12, request_id="r1", by="ci:main", why="new features")
-
-
-def test_a_request_ends_the_collecting_that_nobody_asked_for_and_starts_at_once() -> None:
-    state, once = follow_up()
-    quiet, alert = state.quiet_until, opened("a2", at=30 * MINUTE, change_at=0)
-    began, (ended, collect) = decide(ASK, retrain=once, state=state)
-    assert (ended.cause, ended.reason) == (state.cause.cause if state.cause else "", "cause ended: request r1 of ci:main (new features) goes before what nobody asked for")
-    assert collect.reason == "request r1 of ci:main (new features): wait for 200 labelled events to train on"
-    assert (began.stage, began.cause.cause if began.cause else "", began.quiet_until) == (Stage.COLLECTING, "r1", quiet), "the clock that a person asks by begins no cooldown"
-    through, _ = decide(labels(200, 25 * MINUTE), trained("3", 25 * MINUTE, "r1"), refused("3", 26 * MINUTE), retrain=once, state=began)
-    assert names(decide(alert, retrain=once, state=through)[1]) == ["Postpone"]
-    assert through.quiet_until == 36 * MINUTE
-
-
-def test_a_request_closes_challengers_that_nobody_asked_for_and_waits_for_those_of_an_alert() -> None:
-    state, once = follow_up()
-    cause = "" if state.cause is None else state.cause.cause
-    judged, _ = decide(labels(1_000, 21 * MINUTE), trained("3", 21 * MINUTE, cause), retrain=once, state=state)
-    began, instructions = decide(ASK, retrain=once, state=judged)
-    assert [(type(one).__name__, one.cause) for one in instructions] == [("Reject", cause), ("DoNothing", cause), ("Collect", "r1")]
-    assert (instructions[0].version, instructions[0].reason) == ("3", "superseded by request r1 of ci:main (new features), which goes before what nobody asked for")
-    assert (began.open, began.pending) == ((), ())
-    asked, (said,) = decide(opened(), labels(200), trained("2", 190), ASK, retrain=once)
-    assert (type(said).__name__, asked.open) == ("Postpone", ("2",))
-
-
-def test_a_slot_of_the_schedule_gives_way_to_a_request_and_is_answered_by_its_training() -> None:
-    serving, _ = decide(labels(5, 3 * DAY), labels(9_000, WEEK + 1), retrain=WEEKLY)
-    state, instructions = decide(ASK, labels(200, WEEK + 2), trained("2", WEEK + 2, "r1"), refused("2", WEEK + 3), retrain=WEEKLY, state=serving)
-    assert names(instructions) == ["Reject", "DoNothing"]
-    assert due(state, WEEKLY) == ((0, 2 * WEEK),)
-
-
-def test_a_request_that_came_during_a_training_goes_before_later_targets_that_nobody_asked_for() -> None:
-    state, once = follow_up()
-    cause = "" if state.cause is None else state.cause.cause
-    training, _ = decide(labels(1_000, 21 * MINUTE), ASK, retrain=once, state=state)
-    assert training.stage is Stage.TRAINING
-    state, instructions = decide(trained("3", 21 * MINUTE, cause), refused("3", 22 * MINUTE), retrain=once, state=training)
-    assert [(type(one).__name__, one.cause) for one in instructions] == [("Reject", cause), ("DoNothing", cause)]
-    assert instructions[1].reason == "cause ended: request r1 goes before what nobody asked for"
-    assert names(decide(labels(0, 22 * MINUTE), retrain=once, state=state)[1]) == ["Collect"]
-
-
-def test_a_request_for_a_window_without_labels_is_answered_with_the_reason() -> None:
-    ask = RetrainRequested(model="churn", at=100, request_id="r1", since=10, until=90)
-    state, (said,) = decide(ask, labels(0, 100))
-    assert (state.stage, said.reason) == (Stage.SERVING, "no labelled event in the window that request r1 names")
-
-
 def test_somebody_elses_promotion_voids_the_evidence_against_the_old_champion() -> None:
     state, instructions = decide(opened(), labels(200), trained("2", 190), ChampionChanged(model="churn", at=400, version="7"))
     assert names(instructions) == ["Reject"]
@@ -448,153 +319,6 @@ def test_a_failed_training_that_was_announced_is_not_tried_again_after_a_crash()
     assert (through.stage, through.finished, through.trainings) == (Stage.SERVING, (("a1", 190),), (210,))
     waiting = restore("churn", [msgspec.structs.replace(failed, gate=gate | {"slot": 0})])
     assert (waiting.stage, waiting.slot, waiting.last_cut) == (Stage.COLLECTING, 1, None)
-
-
-# --- votes ---
-
-VOTES = Retrain.model_validate({"votes": {"performance": 1, "drift": 0.5}, "votes_within": "10m"})
-
-
-def test_drifts_start_a_training_only_when_enough_of_them_agree() -> None:
-    state, (said,) = decide(opened("d1", kind="drift"), retrain=VOTES)
-    assert (type(said).__name__, said.reason) == ("DoNothing", "votes: 0.5 of 1 needed; drift alert d1 waits for others")
-    again, (said,) = decide(AlertUpdated(model="churn", at=150, alert_id="d1", kind="drift", change_at=50, sequence=1), retrain=VOTES, state=state)
-    assert type(said).__name__ == "DoNothing", "an alert votes once, however often it is told"
-    started, (said,) = decide(opened("d2", kind="drift", at=200, change_at=60), retrain=VOTES, state=again)
-    assert (type(said).__name__, said.cause, started.votes) == ("Collect", "d2", ())
-
-
-def test_a_loss_of_performance_alone_has_votes_enough() -> None:
-    assert names(decide(opened(), retrain=VOTES)[1]) == ["Collect"]
-
-
-def test_an_alert_that_was_resolved_or_is_old_votes_no_more() -> None:
-    first, second = opened("d1", kind="drift"), opened("d2", kind="drift", at=200)
-    _, (said,) = decide(first, AlertResolved(model="churn", at=150, alert_id="d1"), second, retrain=VOTES)
-    assert said.reason.startswith("votes: 0.5 of 1")
-    _, (said,) = decide(first, opened("d2", kind="drift", at=100 + 10 * MINUTE), retrain=VOTES)
-    assert said.reason.startswith("votes: 0.5 of 1")
-    assert names(decide(first, opened("d2", kind="drift", at=99 + 10 * MINUTE), retrain=VOTES)[1]) == ["Collect"]
-
-
-def test_an_alert_of_a_kind_without_a_vote_is_told_so() -> None:
-    _, (said,) = decide(opened("s1", kind="label shift"), retrain=VOTES)
-    assert said.reason == "votes: an alert of kind 'label shift' has none, so label shift alert s1 starts no training"
-
-
-def test_a_loss_of_performance_that_turns_out_to_be_a_label_shift_votes_no_more() -> None:
-    hesitant = Retrain.model_validate({"votes": {"performance": 0.5, "drift": 0.5}, "votes_within": "10m"})
-    shift = AlertUpdated(model="churn", at=150, alert_id="p1", kind="label shift", change_at=50, sequence=1)
-    state, _ = decide(opened("p1"), shift, retrain=hesitant)
-    assert state.votes == ()
-    _, (said,) = decide(opened("d1", kind="drift", at=200), retrain=hesitant, state=state)
-    assert said.reason.startswith("votes: 0.5 of 1")
-
-
-# --- what nobody asked for ---
-
-WEEKLY = Retrain.model_validate({"schedule": "7d", "refresh": [200, 800], "earlier": False, "cooldown": "10m"})
-WEEK = 7 * DAY
-
-
-def test_a_slot_of_the_schedule_is_trained_once_on_the_newest_rows() -> None:
-    serving, said = decide(labels(5, 3 * DAY), retrain=WEEKLY)
-    assert (serving.stage, said, due(serving, WEEKLY)) == (Stage.SERVING, [], ((0, WEEK),))
-    state, (collect,) = decide(labels(9_000, WEEK + 1), retrain=WEEKLY, state=serving)
-    assert (collect.cause, collect.target) == ("schedule-1970-01-08T00:00:00.000Z", 200)
-    assert state.cause is not None
-    assert (state.cause.since, state.cause.targets) == (None, (200,))
-    ended, _ = decide(labels(200, WEEK + 2), trained("2", WEEK, cause=collect.cause), refused("2", WEEK + 3), retrain=WEEKLY, state=state)
-    assert due(ended, WEEKLY) == ((0, 2 * WEEK),)
-    assert decide(labels(9_000, 2 * WEEK - 1), retrain=WEEKLY, state=ended)[0].stage is Stage.SERVING
-
-
-def test_a_slot_with_a_training_needs_no_other_and_says_so() -> None:
-    ended, _ = decide(labels(5, WEEK - 2), opened(at=WEEK - 1), labels(800, WEEK + 5), trained("2", WEEK), refused("2", WEEK + 9), retrain=WEEKLY)
-    state, (said,) = decide(labels(9, WEEK + DAY), retrain=WEEKLY, state=ended)
-    assert (state.stage, said.cause, said.reason) == (Stage.SERVING, "schedule-1970-01-08T00:00:00.000Z", "there was a training in this slot of the schedule already")
-
-
-def test_enough_new_labels_start_a_training_after_the_cooldown() -> None:
-    floor = Retrain.model_validate({"new_labels": 5_000, "refresh": [200], "cooldown": "10m"})
-    ended, _ = decide(opened(), labels(200), trained("2", 190), refused("2", 900), retrain=floor)
-    assert due(ended, floor) == ((5_000, 900 + 10 * MINUTE),)
-    assert decide(labels(4_999, DAY), retrain=floor, state=ended)[0].stage is Stage.SERVING
-    state, (collect,) = decide(labels(5_000, DAY), retrain=floor, state=ended)
-    assert (state.stage, collect.cause) == (Stage.COLLECTING, "labels-1970-01-02T00:00:00.000Z")
-
-
-POOL = Retrain.model_validate({"champion": "adaptive", "refresh": [200, 800], "cooldown": "0s"})
-
-
-def joins(state: State, count: int) -> State:
-    """A member more, after so many labels without an alert."""
-    so_far = state.cadence.labels + count
-    began, (collect,) = decide(labels(count, state.quiet_until + 1, so_far=so_far), retrain=POOL, state=state)
-    trained_one = MemberTrained(model="churn", at=began.quiet_until + 2, version="1", cause=collect.cause, cut=5, middle=5)
-    return decide(labels(count, began.quiet_until + 1, so_far=so_far), trained_one, retrain=POOL, state=began)[0]
-
-
-MEMBER = MemberTrained(model="churn", at=30, version="1", cause="a1", cut=5, middle=5)
-
-
-def learnt(cause: str, weight: float) -> PoolLearnt:
-    return PoolLearnt(model="churn", at=10, version="1", cause=cause, weight=weight)
-
-
-def test_the_wait_for_the_next_member_is_short_after_one_that_was_worth_having_and_doubles_after_others() -> None:
-    state, waits = State(model="churn", champion="1", quiet_until=0), []
-    assert due(state, POOL)[0][0] == 4_000, "no pool serves"
-    state, said = decide(learnt("first", 0.4), retrain=POOL, state=state)
-    assert (said, due(state, POOL)[0][0]) == ([], 500)
-    for weight in (0.5, 0.61, 0.3, 0.3):
-        state = joins(state, due(state, POOL)[0][0])
-        state, _ = decide(learnt(state.cadence.member, weight), retrain=POOL, state=state)
-        waits.append(due(state, POOL)[0][0])
-    assert waits == [4_000, 500, 500, 1_000]
-    assert (state.cadence.labels, state.cadence.taken) == (5_500, 2_000), "the one after 5,000, which a proof earned, takes up none"
-
-
-def test_what_a_member_was_worth_is_said_once_and_not_of_those_that_an_alert_asked_for() -> None:
-    state = joins(State(model="churn", champion="1", quiet_until=0), 4_000)
-    assert decide(learnt("a1", 0.9), retrain=POOL, state=state)[1] == []
-    proved, (said,) = decide(learnt(state.cadence.member, 0.7), retrain=POOL, state=state)
-    assert said.reason.endswith("has 70% of the weight, and 60% are enough: the next one joins after 500 labelled events, not 4000")
-    assert decide(learnt(state.cadence.member, 0.8), retrain=POOL, state=proved)[1] == []
-    fixed = Retrain.model_validate({"champion": "adaptive", "new_labels": 900})
-    assert decide(learnt(state.cadence.member, 0.7), retrain=fixed, state=state)[1] == []
-
-
-def test_the_members_of_an_alert_are_followed_by_one_of_what_came_after_them_at_once_if_need_be_within_the_cooldown() -> None:
-    slow = Retrain.model_validate({"champion": "adaptive", "refresh": [600]})
-    joined = MemberTrained(model="churn", at=310, version="1", cause="a1", cut=305, middle=300)
-    state, _ = decide(opened(), labels(600, 300), joined, retrain=slow, state=State(model="churn", champion="1"))
-    assert state.quiet_until > 320
-    assert due(state, slow) == ((1_000, LONG_AGO),)
-    assert decide(learnt("a1", 0.9), retrain=slow, state=state)[1] == [], "it needs no proof"
-    began, _ = decide(labels(1_000, 320), retrain=slow, state=state)
-    assert began.cause is not None
-    assert (began.cause.since, began.cause.clock, began.cause.targets) == (306, "outcome", (600,))
-    after, _ = decide(labels(1_000, 320), msgspec.structs.replace(joined, cause=began.cause.cause, at=330), retrain=slow, state=began)
-    assert due(after, slow) == ((4_000, LONG_AGO),)
-    proved, _ = decide(learnt(began.cause.cause, 0.7), retrain=slow, state=after)
-    assert due(proved, slow) == ((3_000, LONG_AGO),)
-
-
-def test_a_member_that_joined_just_before_an_alert_puts_off_the_one_after_it_and_not_the_alerts_own() -> None:
-    state, _ = decide(learnt("first", 0.4), retrain=POOL, state=State(model="churn", champion="1", quiet_until=0))
-    state = joins(joins(state, 500), 4_000)
-    twice = Retrain.model_validate({"champion": "adaptive", "refresh": [600, 1_800], "cooldown": "0s"})
-    own = [labels(600, 20, so_far=4_900), MEMBER, labels(1_800, 30, so_far=6_100), MEMBER]
-    answered, _ = decide(opened(at=10, change_at=9), *own, retrain=twice, state=state)
-    assert due(answered, twice)[0][0] == 1_400, "the three trainings since 4,500 labels take up those until 9,000, and all but the last those until 7,500"
-    alone, _ = decide(opened(at=10, change_at=9), *own, retrain=twice, state=State(model="churn", champion="1"))
-    assert due(alone, twice)[0][0] == 1_000
-
-
-def test_a_request_tells_who_asked_and_why() -> None:
-    _, (said,) = decide(RetrainRequested(model="churn", at=100, request_id="r1", by="ci:main", why="new features"))
-    assert said.reason == "request r1 of ci:main (new features): wait for 200 labelled events to train on"
 
 
 def test_a_quota_of_processor_time_postpones_until_enough_of_it_is_a_day_old() -> None:

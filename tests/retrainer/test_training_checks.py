@@ -21,8 +21,8 @@ from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.training_checks import training_checks
 from retrainer.training_set import TrainingSet, choose
 from retrainer.versions import Version
+from tests.retrainer.closed_loop import run
 from tests.retrainer.concepts import specification, stream, table
-from tests.retrainer.test_loop import run
 
 
 class Answers:
