@@ -176,6 +176,10 @@ def test_the_feature_that_moved_lights_up(replayed: LivedDemo) -> None:
     assert times["loan"] > 3
 
 
-def test_the_gate_s_evidence_is_full_for_the_promoted_and_empty_for_the_refused(replayed: LivedDemo) -> None:
-    reached = {row["status"]: row["_value"] for row in answer(replayed.settings, query_of("retraining", "Gate: evidence for each challenger")) if row["version"] in {"2", "3"}}
-    assert reached == {"promoted": 1.0, "rejected": 0.0}
+def test_the_gate_s_evidence_is_full_for_the_promoted_and_empty_for_the_worse(replayed: LivedDemo) -> None:
+    rows = answer(replayed.settings, query_of("retraining", "Gate: evidence for each challenger"))
+    promoted = [row["_value"] for row in rows if row["status"] == "promoted"]
+    assert promoted, "which of the challengers of a cause it is depends on how many labels each was trained on"
+    assert set(promoted) == {1.0}
+    of_ada_s_request = {(row["status"], row["_value"]) for row in rows if row["version"] == "2"}
+    assert of_ada_s_request == {("rejected", 0.0)}
