@@ -56,7 +56,7 @@ class Bundle:
     partition, partitions : the source partition, and how many there are.
     generation, epoch : order bundles of a source partition; one of a smaller generation comes from a worker that has been replaced.
     high : largest record timestamp seen, `NO_TIME` while the partition has never held a record.
-    idle : wall time since the partition was found at the log's end, milliseconds; event time is taken to have moved by as much.
+    idle : wall time since the partition was found at the log's end, milliseconds; event time is taken to have moved by as much, once there was a record.
     covered : offset up to which records are in.
     part, parts : a bundle too large for one record is split, and counts when all parts are there.
     unmonitored : events of models without a monitor, by model, since the partition's first record; each model in the bundles of one partition of the summaries topic.

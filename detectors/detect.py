@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any, TypeVar
 
 from detectors.alerts.alert import Alert
@@ -16,6 +16,7 @@ from detectors.detection.model_detection import Detected, ModelDetection
 from detectors.detection.shared_pieces import SharedPieces, name_of
 from detectors.detection.succession import Succession
 from detectors.detection.window_points import window_points
+from detectors.empty_partition import EmptyPartition
 from detectors.event_batch import NO_TIME
 from detectors.metrics.metric_points import SourceCounts, cohort_points, monitor_points, source_counts, source_points
 from detectors.monitor import Monitors
@@ -63,6 +64,7 @@ class Detect:
         self._shared = SharedPieces()
         self._panels = Panels()
         self._sources: dict[int, list[int]] = {}  # source partition: generation, covered, time, whether the last bundle was behind what was known
+        self._empty: dict[int, EmptyPartition] = {}
         self._reached = NO_TIME
         self._partitions = 0
         self._gaps: dict[int, Gaps] = {}
@@ -129,9 +131,10 @@ class Detect:
 
     def _apply(self, bundle: Bundle, offset: int) -> None:
         owner, covered, before, repeating = self._sources.get(bundle.partition, [0, -1, NO_TIME, 0])
-        self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), max(before, bundle.time), int(bundle.covered < covered)]
+        time = max(before, self._time_of(bundle))
+        self._sources[bundle.partition] = [bundle.generation, max(covered, bundle.covered), time, int(bundle.covered < covered)]
         self._partitions = max(self._partitions, bundle.partitions)
-        if (bundle.covered, bundle.time) <= (covered, before):
+        if (bundle.covered, time) <= (covered, before):
             return  # a new owner begins behind what the one before it had told; panes must not lose what their time says they have
         self._tell_source(bundle)
         self._gaps[bundle.partition] = Gaps(bundle.gaps)
@@ -170,11 +173,20 @@ class Detect:
             self._points += source_points(bundle, self._told.get(bundle.partition, {}))
         self._told[bundle.partition] = source_counts(bundle)
 
+    def _time_of(self, bundle: Bundle) -> int:
+        """Event time that the bundle's partition has reached; of one without any record, what the others had reached when it said so the time before."""
+        if bundle.high != NO_TIME:
+            self._empty.pop(bundle.partition, None)
+            return bundle.time
+        others = min((time for partition, (_, _, time, _) in self._sources.items() if partition not in self._empty and partition != bundle.partition), default=NO_TIME)
+        self._empty[bundle.partition] = self._empty.get(bundle.partition, EmptyPartition()).said_by(bundle, others)
+        return self._empty[bundle.partition].time
+
     def _time(self) -> int:
-        """Smallest time of the source partitions; a partition that never held a record holds nothing back, one that nobody has told of yet does."""
+        """Smallest time of the source partitions; one that nobody has told of yet holds everything back."""
         if len(self._sources) < self._partitions:
             return NO_TIME
-        return min((time for _, _, time, _ in self._sources.values() if time != NO_TIME), default=NO_TIME)
+        return min((time for _, _, time, _ in self._sources.values()), default=NO_TIME)
 
     def _detection(self, model: str, revision: int) -> ModelDetection | None:
         monitor = self._monitors.get(model, revision)
@@ -236,6 +248,7 @@ class Detect:
             "reached": self._reached,
             "partitions": self._partitions,
             "sources": [[partition, *values] for partition, values in self._sources.items()],
+            "empty": [[partition, *astuple(empty)] for partition, empty in self._empty.items()],
             "gaps": [[partition, [list(span) for span in gaps.spans]] for partition, gaps in self._gaps.items() if gaps.spans],
             "own_gaps": [list(span) for span in self._own_gaps.spans],
             "unheard": sorted(self._unheard),
@@ -247,6 +260,7 @@ class Detect:
         if manifest is not None:
             self._end, self._partitions, self._reached = manifest["covered"], manifest["partitions"], manifest["reached"]
             self._sources = {partition: list(values) for partition, *values in manifest["sources"]}
+            self._empty = {partition: EmptyPartition(*values) for partition, *values in manifest.get("empty", ())}  # earlier releases did not save it
             self._gaps = {partition: Gaps.of(spans) for partition, spans in manifest["gaps"]}
             self._own_gaps, self._unheard = Gaps.of(manifest["own_gaps"]), set(manifest["unheard"])
             for partition, model, counters in manifest["told"]:

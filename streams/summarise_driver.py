@@ -99,7 +99,7 @@ class SummariseDriver:
     def flush(self, *, generation: int, epoch: int, at_end: bool, idle: int) -> Epoch | None:
         """Bundles for every partition of the summaries topic, since all of them wait for this partition's time."""
         if self._told == (self._stage.covered, idle) or (self._stage.high == NO_TIME and not at_end):
-            return None  # "empty" may be said only of a log that has been read: it holds no pane back
+            return None  # "empty" may be said only of a log that has been read: in time, panes close without it
         self._told = (self._stage.covered, idle)
         flushed = self._stage.flush()
         outputs = [*self._bundles(flushed, generation, epoch, idle), *self._examples(flushed), *self._dead_letters()]  # somebody waits for what bundles say
@@ -126,7 +126,7 @@ class SummariseDriver:
                 generation=generation,
                 epoch=epoch,
                 high=flushed.high,
-                idle=idle if flushed.high != NO_TIME else 0,
+                idle=idle,
                 covered=flushed.covered,
                 summaries=tuple(summaries.get(target, ())),
                 cohorts=tuple(cohorts.get(target, ())),

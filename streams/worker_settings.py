@@ -29,7 +29,11 @@ class WorkerSettings(BaseSettings):
         description="time between two epochs of a partition whose log goes on for more than was read of it in the last epoch's time, unless much was read; "
         "nobody waits for points of the past, and each epoch has its price",
     )
-    idle_after: EnvironmentDuration = Field(default=parse_duration("30s"), gt=0, description="a partition at its log's end for this long no longer holds event time back")
+    idle_after: EnvironmentDuration = Field(
+        default=parse_duration("30s"),
+        gt=0,
+        description="a partition at its log's end for this long no longer holds event time back; one that never held a record, after up to twice as long",
+    )
     session_timeout: EnvironmentDuration = Field(
         default=parse_duration("60s"), gt=0, description="after this long without a heartbeat the group gives a worker's partitions to others"
     )
