@@ -311,6 +311,7 @@ class Summarise:
             else:
                 families[0].restore_windows(piece, covered=self.covered, high=self.high)
         for family in self._families.values():
+            family.restored()
             family.advance(self.high)
         return self.covered
 

@@ -377,10 +377,17 @@ class FamilySummariser:
         columns = dict(piece.value)
         places = np.array([self._places.get((str(model), int(revision)), -1) for model, revision in columns.pop("members")], np.int32)
         columns["owner"] = places[columns["owner"]]
-        keep = np.flatnonzero((columns["owner"] >= 0) & (columns["position"] >> INDEX_BITS < covered))
-        texts = {key: CodedText.of_dict(column) if isinstance(column, dict) else column for key, column in columns.items()}
+        kept = (columns["owner"] >= 0) & (columns["position"] >> INDEX_BITS < covered)
+        if not kept.all():
+            texts = {key: CodedText.of_dict(column) if isinstance(column, dict) else column for key, column in columns.items()}
+            columns = {key: column[kept] for key, column in texts.items()}
         store = self._ids if name == "ids" else self._join.stores[name]
-        store.restore(Part(group, number, {key: column[keep] for key, column in texts.items()}))
+        store.restore(Part(group, number, columns))
+
+    def restored(self) -> None:
+        """Every saved piece is there."""
+        self._ids.restored()
+        self._join.restored()
 
 
 def _owner(rows: EventBatch | LabelledRows) -> Int32:

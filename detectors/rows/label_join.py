@@ -235,6 +235,11 @@ class LabelJoin:
         for store in self.stores.values():
             store.reach(owners)
 
+    def restored(self) -> None:
+        """Every saved row is there."""
+        for store in self.stores.values():
+            store.restored()
+
     def trim(self) -> Int64:
         """Give up what is beyond the bound; returns (owners,) how many rows of each."""
         return np.asarray(sum(store.trim() for store in self.stores.values()))

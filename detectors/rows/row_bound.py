@@ -18,6 +18,7 @@ from detectors.rows.row_entries import Entries, RowKeys
 
 _LAST = int(np.iinfo(np.int64).max)
 _AT_ONCE = 16  # so large a share of an owner's rows, the oldest, is looked for at a time
+_FAR = 8  # so large a share of an owner's bound may be beyond it while rows are restored: to look for the oldest after each part takes longer than to restore them
 
 Oldest = Callable[[int, int, int], Floor]
 """Given an owner, a count and a position: times and positions of the owner's oldest rows before it, in ascending order; so many where there are."""
@@ -86,6 +87,11 @@ class RowBound:
     def is_over(self) -> bool:
         """Whether an owner has too many rows."""
         return bool(len(self.counts)) and int(self.counts.max()) > self._max_rows
+
+    @property
+    def is_far_over(self) -> bool:
+        """Whether an owner has so many rows too much that they had better go before more are restored."""
+        return bool(len(self.counts)) and int(self.counts.max()) > self._max_rows + self._max_rows // _FAR
 
     def gone(self, rows: RowKeys | Entries) -> Bool | None:
         """(n,) which rows have been given up, or would have been if they had been there; None if none."""

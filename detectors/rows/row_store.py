@@ -274,18 +274,23 @@ class RowStore:
         return Part(group, number, {name: column.compact().as_dict() if isinstance(column, CodedText) else column for name, column in columns.items()})
 
     def restore(self, part: Part) -> None:
-        """Take a saved part; a row that is there already, or would be given up, is not added."""
+        """Take a saved part; a row that is there already, or would be given up, is not added. `restored` follows the last one."""
         self._parts[part.group] = max(self._parts.get(part.group, 0), part.number + 1)
         columns: dict[str, Any] = {name: CodedText.of_dict(column) if isinstance(column, dict) else column for name, column in part.columns.items()}
         keys = RowKeys(*(columns.pop(name) for name in _KEYS))
         known = self._index.find(Wanted(keys.ids, keys.position + 1)).position == keys.position
-        added = self._fresh(_Added(keys, columns).take(np.flatnonzero(~known)))
+        added = self._fresh(_Added(keys, columns).take(np.flatnonzero(~known)) if known.any() else _Added(keys, columns))
         if len(added.keys):
             self._index.add(added.keys, self._take(added, restored=True))
-            self.trim()
-        self._turned_away[:] = 0  # they were counted when they were given up
+            if self._bound.is_far_over:
+                self.trim()
         if part.group not in self._sizes:
             self._evicted_groups.add(part.group)
+
+    def restored(self) -> None:
+        """Every saved part is there: what the bound has no room for goes again, and is not counted again."""
+        self.trim()
+        self._turned_away[:] = 0
 
 
 def _saved_together(added: Iterable[_Added]) -> Iterator[list[_Added]]:

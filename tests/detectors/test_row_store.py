@@ -74,6 +74,7 @@ def test_a_store_that_is_restored_and_reads_on_finds_the_same(sent: list[tuple[i
     for place in sorted(range(len(saved)), key=lambda place: order[place % 5]):
         again.restore(saved[place])
         again.restore(saved[place])  # what is there already is not added again
+    again.restored()
     append(again, sent, cut, len(sent))
     assert len(again) == len(sent)
     assert found(again, sent, len(sent), 0) == expected(sent, len(sent), 0)
@@ -156,6 +157,7 @@ def test_many_rows_in_many_groups_come_back_as_they_went_in():
     again = row_store(n)
     for part in saved:
         again.restore(part)
+    again.restored()
     asked = rng.permutation(n)[:20_000]
     for one in (store, again):
         found = one.find(keys(ids[asked], np.full(len(asked), n), times[asked]))
@@ -196,6 +198,7 @@ def test_a_full_store_is_restored_to_its_bound(sent: list[tuple[int, int]], boun
     again = row_store(bound)
     for part in saved[::-1]:
         again.restore(part)
+    again.restored()
     assert len(again) == len(store)
     assert found(again, sent, len(sent), 0) == found(store, sent, len(sent), 0)
 
