@@ -244,7 +244,7 @@ def _difference(champion_loss: Float64, challenger_loss: Float64) -> Float64:
     return np.asarray(champion_loss, np.float64) - challenger_loss
 
 
-def interval(labels: int, total: float, square: float) -> tuple[float, float]:
+def interval(labels: float, total: float, square: float) -> tuple[float, float]:
     """95 % interval of a mean difference of paired losses, as if there were one more event on which either model alone is wrong.
 
     Examples

@@ -29,6 +29,7 @@ from detectors.summarise import Fetch, Summarise
 from retrainer.canary import answers, canary
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
+from retrainer.paired_difference import paired_difference
 from retrainer.registry import Registry
 from retrainer.trainers import Model
 from retrainer.unanswered import answers as answers_of
@@ -145,24 +146,43 @@ class LossSums:
 
 @dataclass
 class Losses:
-    """Losses of the predictions that were made, and of those that the first champion would have made."""
+    """Losses of the predictions that were made, and of those that the first champion would have made, on the same rows.
+
+    ``pairs`` has the stage of a part of the rows, and (2, n): made minus static, and how many rows each stands for.
+    """
 
     rows: int = 0
     made: LossSums = field(default_factory=LossSums)
     static: LossSums = field(default_factory=LossSums)
+    pairs: list[tuple[int, Float64]] = field(default_factory=list)
 
-    def add(self, made: Column, static: Column, label: Column, fraction: Float64) -> None:
-        """Count rows that have both predictions and a label: an error is 1 (classification), or its absolute size (regression), and as often as the row stands for."""
+    def add(self, made: Column, label: Column, fraction: Float64, *, static: Column | None = None, stage: int = 0) -> None:
+        """Count rows that have the predictions and a label: an error is 1 (classification), or its absolute size (regression), and as often as the row stands for.
+
+        Parameters
+        ----------
+        static : (n,) of the first champion; None where nothing is compared.
+        stage : the same for rows that the same versions answered.
+        """
+        predictions = [made] if static is None else [made, static]
         if label.dtype == object:
-            known = np.asarray((label != None) & (made != None) & (static != None), bool)  # noqa: E711  elementwise
-            losses = [(one[known] != label[known]).astype(np.float64) for one in (made, static)]
+            known = np.all([np.asarray(one != None, bool) for one in (label, *predictions)], axis=0)  # noqa: E711  elementwise
+            losses = [(one[known] != label[known]).astype(np.float64) for one in predictions]
         else:
-            known = ~np.isnan(label) & ~np.isnan(made) & ~np.isnan(static)
-            losses = [np.abs(one[known] - label[known]) for one in (made, static)]
+            known = ~np.isnan([label, *predictions]).any(axis=0)
+            losses = [np.abs(one[known] - label[known]) for one in predictions]
         weight = 1 / np.nan_to_num(fraction[known], nan=1.0)
         self.made.add(losses[0], weight)
-        self.static.add(losses[1], weight)
-        self.rows += int(known.sum())
+        self.rows += len(weight)
+        if static is not None:
+            self.static.add(losses[1], weight)
+            self.pairs.append((stage, np.stack([losses[0] - losses[1], weight])))
+
+    def difference(self, task: Task) -> Metric:
+        """Mean loss with retraining minus that without it, see `paired_difference`: below 0 retraining is better."""
+        difference, weight = np.concatenate([part for _, part in self.pairs], axis=1) if self.pairs else np.empty((2, 0))
+        stage = np.repeat([stage for stage, _ in self.pairs], [part.shape[1] for _, part in self.pairs]).astype(np.int64)
+        return paired_difference(difference, weight, stage, bounded=task == "classification")
 
 
 @dataclass(kw_only=True)
@@ -207,7 +227,7 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
     replayed = Replayed(specification=specification)
     for rows in _parts(tables, specification, names, ROWS_AT_ONCE if specification.reference.learning is None else ROWS_WHILE_LEARNING):
         _, points, alerts = stages.step(order.fetch(rows))
-        replayed.losses.add(rows.prediction, rows.prediction, rows.label, rows.fraction)
+        replayed.losses.add(rows.prediction, rows.label, rows.fraction)
         _take(replayed, rows, points, alerts)
         progress(len(rows))
     _, points, alerts = stages.finish(order.rest())
@@ -240,6 +260,7 @@ def replay_with_retraining(
     replayed = Replayed(specification=specification, versions=list(loop.records))
     champion = _champion(loop)
     first = model = registry.fetch(champion.uri, champion.digest)
+    served: dict[tuple[str, str], int] = {}
     for rows in _parts(tables, specification, names, ROWS_BETWEEN_DECISIONS):
         if (_champion(loop).version, _champion(loop).revision) != (champion.version, champion.revision):
             champion = _champion(loop)
@@ -249,7 +270,8 @@ def replay_with_retraining(
         if beside is not None:
             predicted = _shared(predicted, beside, registry, specification.task)
         static = predicted.prediction if model is first and beside is None else predicted_by(first, rows.features, specification.task)
-        replayed.losses.add(predicted.prediction, static, rows.label, rows.fraction)
+        stage = served.setdefault((champion.version, "" if beside is None else beside.version), len(served))
+        replayed.losses.add(predicted.prediction, rows.label, rows.fraction, static=static, stage=stage)
         examples, points, alerts = stages.step(order.fetch(predicted))
         _take(replayed, rows, points, alerts)
         _decide(replayed, loop, examples, alerts, now=int(rows.time[-1]))

@@ -15,7 +15,7 @@ PURE = [path for path in sorted((ROOT / "detectors").rglob("*.py")) if path.name
     ROOT / f"retrainer/{name}.py"
     for name in (
         *("announced", "canary", "course", "decide", "gate", "learners", "loop", "messages", "row_buffer", "stage", "training", "training_set", "trial", "trials", "versions"),
-        *("betting", "cadence", "checks", "decision", "first_rows", "held_out", "leakage", "promotion_checks", "quota", "saved", "steadiness", "triggers"),
+        *("betting", "cadence", "checks", "decision", "first_rows", "held_out", "leakage", "paired_difference", "promotion_checks", "quota", "saved", "steadiness", "triggers"),
         *("approval", "lineage", "model_card", "comparison"),
     )
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -183,6 +184,25 @@ def _told(figure: Metric) -> str:
     return f"{figure.value:.4g} ({figure.interval[0]:.4g} to {figure.interval[1]:.4g})"
 
 
+def _loss(replayed: Replayed) -> str:
+    return "absolute error" if replayed.specification.task == "regression" else "error rate"
+
+
+def _compared(difference: Metric) -> str:
+    """A difference of losses in words: its interval, its rows, and what it says for retraining.
+
+    Examples
+    --------
+    >>> _compared(Metric("difference", -0.02, 1_000, (-0.03, -0.01)))
+    '-0.02 (-0.03 to -0.01) on 1,000 rows, better with retraining (below 0 is better)'
+    """
+    low, high = difference.interval
+    if math.isnan(low):
+        return f"{difference.value:.4g} on {difference.n:,.0f} rows, too few to tell an interval (below 0 is better)"
+    verdict = "better with retraining" if high < 0 else "worse with retraining" if low > 0 else "neither better nor worse is proven"
+    return f"{_told(difference)} on {difference.n:,.0f} rows, {verdict} (below 0 is better)"
+
+
 def _content(replayed: Replayed, files: Sequence[Path], *, retrained: bool) -> dict[str, Any]:
     """What ``--json`` prints."""
     figures, specification = _figures(replayed, retrained=retrained), replayed.specification
@@ -201,6 +221,9 @@ def _content(replayed: Replayed, files: Sequence[Path], *, retrained: bool) -> d
         _measure(replayed): {f"{name}{part}": number for name, one in figures.items() for part, number in zip(PARTS, (one.value, *one.interval, one.n), strict=True)},
     }
     if retrained:
+        difference = replayed.losses.difference(specification.task)
+        parts = zip(PARTS, (difference.value, *difference.interval, difference.n), strict=True)
+        content["loss_difference"] = {"loss": _loss(replayed), "better": "below 0", **{f"with_minus_without_retraining{part}": number for part, number in parts}}
         content |= {"fits": replayed.fits, "versions": [msgspec.Raw(encode_version(version)) for version in replayed.versions]}
     return content
 
@@ -212,6 +235,8 @@ def _show(replayed: Replayed, names: ColumnNames, *, retrained: bool) -> None:
         told = ", ".join(f"{_told(figure)} {name.replace('_', ' ')}" for name, figure in _figures(replayed, retrained=retrained).items())
         measure = "mean absolute error" if replayed.specification.task == "regression" else "accuracy"
         out.print(f"{measure} on {replayed.losses.rows:,} labelled rows, with 95 % intervals: {told}")
+        if retrained:
+            out.print(f"{_loss(replayed)} with retraining minus without, on the same rows: {_compared(replayed.losses.difference(replayed.specification.task))}")
     if replayed.opened:
         table = Shown(
             box=SIMPLE,
@@ -267,6 +292,8 @@ def _report(path: Path, replayed: Replayed, files: Sequence[Path], names: Column
     if replayed.losses.rows:
         for name, figure in _figures(replayed, retrained=retrained).items():
             facts.append((f"{_measure(replayed)}, {name.replace('_', ' ')}", f"{_told(figure)}, n {figure.n:,.0f}"))
+        if retrained:
+            facts.append((f"{_loss(replayed)}, with retraining minus without", _compared(replayed.losses.difference(replayed.specification.task))))
     view = view_of(
         specification=replayed.specification,
         points=replayed.points,

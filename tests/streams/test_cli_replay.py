@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 import streams.replay as replay_module
@@ -19,6 +19,7 @@ from detectors.errors import SettingsError
 from detectors.metric import wilson
 from detectors.profile import CategoricalProfile
 from detectors.specification import MonitorSpecification
+from detectors.statistics.intervals import PARTS
 from retrainer.trainers import trainer_named
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from streams.cli.replay import lives
@@ -197,15 +198,61 @@ def test_retraining_pays_after_the_concept_changed(tmp_path: Path) -> None:
     save_specification(infer(read_table(training), model="m", label="truth", base=base), tmp_path / "monitor.yaml")
     live = _write(_table(5_000, 2, change=1_500), tmp_path / "live.csv")
     options = ("--monitor", tmp_path / "monitor.yaml", "--label", "truth", "--label-delay", "100", "--retrain", "--registry", tmp_path / "models", "--json")
-    done = run("replay", live, *options)
+    done = run("replay", live, *options, "--report", tmp_path / "report.html")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["accuracy"]["with_retraining"] > told["accuracy"]["without_retraining"] + 0.1
+    difference = told["loss_difference"]
+    value, low, high, n = (difference[f"with_minus_without_retraining{part}"] for part in PARTS)
+    assert value == pytest.approx(told["accuracy"]["without_retraining"] - told["accuracy"]["with_retraining"])
+    assert low < value < high < -0.1
+    assert (difference["loss"], difference["better"], n) == ("error rate", "below 0", told["labelled"])
+    said = rf"{value:.4g} \({low:.4g} to {high:.4g}\) on 5,000 rows, better with retraining \(below 0 is better\)"
+    assert re.search(rf"error rate, with retraining minus without.{{0,80}}{said}", (tmp_path / "report.html").read_text(), re.DOTALL)
     assert told["fits"] >= 1
     promoted = [version for version in told["versions"] if version["status"] == "promoted"]
     assert len(promoted) >= 2
     assert promoted[1]["cause"] in {alert["alert_id"] for alert in told["alerts"]}
     assert list((tmp_path / "models" / "m" / "versions").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (400, r"0 \(-0\.\d+ to 0\.\d+\) on 400 rows, neither better nor worse is proven \(below 0 is better\)"),
+        (60, r"0 on 60 rows, too few to tell an interval \(below 0 is better\)"),
+    ],
+)
+def test_a_replay_that_promotes_nothing_says_that_no_difference_is_proven(tmp_path: Path, rows: int, said: str) -> None:
+    training = _write(_table(1_000, 1), tmp_path / "training.csv")
+    base = MonitorSpecification.model_validate({"model": "m", "pane": "20s", "lateness": 0})
+    save_specification(infer(read_table(training), model="m", label="truth", base=base), tmp_path / "monitor.yaml")
+    done = run("replay", _write(_table(rows, 2), tmp_path / "live.csv"), "--monitor", tmp_path / "monitor.yaml", "--label", "truth", "--retrain")
+    assert done.exit_code == 0, done.output
+    assert re.search(rf"^error rate with retraining minus without, on the same rows: {said}$", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_of_a_regression_the_difference_is_one_of_absolute_errors(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(2, 3_000))
+    table = Table(source="table.csv", columns={"a": a, "b": b, "truth": 10 * a + b + rng.normal(size=3_000)})
+    _write(table.take(slice(0, 1_000)), tmp_path / "training.csv")
+    base = MonitorSpecification.model_validate({"model": "m", "task": "regression", "pane": "20s", "lateness": 0, "retrain": {"trainer": "tests.streams.test_cli_replay:line"}})
+    save_specification(infer(read_table(tmp_path / "training.csv"), model="m", label="truth", base=base), tmp_path / "monitor.yaml")
+    live = table.take(slice(1_000, 3_000))
+    live.columns["truth"][500:] *= -1
+    done = run("replay", _write(live, tmp_path / "live.csv"), "--monitor", tmp_path / "monitor.yaml", "--label", "truth", "--retrain", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    difference = told["loss_difference"]
+    value, low, high, n = (difference[f"with_minus_without_retraining{part}"] for part in PARTS)
+    assert (difference["loss"], n) == ("absolute error", 2_000)
+    assert value == pytest.approx(told["mae"]["with_retraining"] - told["mae"]["without_retraining"])
+    assert low < value < high < -1, "in the label's unit"
+
+
+def line(matrix: Any, label: Any, context: Any) -> Any:
+    return LinearRegression().fit(matrix, label)
 
 
 class _Unknown(DecisionTreeClassifier):
