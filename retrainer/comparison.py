@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from detectors.rfc3339 import format_time
+from retrainer.model_card import ON_TRAINING_ROWS
 from retrainer.versions import Version
+
+TRAINING_ROWS = "training rows"
+RESTS_ON = dict.fromkeys(ON_TRAINING_ROWS, TRAINING_ROWS) | dict.fromkeys(("difference", "interval", "wealth", "steadiness", "wealth_against", "worse_lately"), "labels")
+"""What says how many rows a figure rests on, and is told where the figure differs, be it the same."""
 
 SECTIONS = ("training", "parameters", "metrics", "verdict", "code and environment", "packages")
 
@@ -20,7 +25,8 @@ def comparison(first: Sequence[Version], second: Sequence[Version]) -> dict[str,
 
     Returns
     -------
-    ``a`` and ``b`` (names), ``same_artifact``, ``rows`` (shared offsets of their training sets), and ``differences``: section to key to the two values, None where one has none.
+    ``a`` and ``b`` (names), ``same_artifact``, ``rows`` (shared offsets of their training sets), and ``differences``: section to key to the two values, None where one has none;
+    with a figure that differs go the rows that it rests on, be they as many.
 
     Examples
     --------
@@ -55,7 +61,7 @@ def _sections(records: Sequence[Version]) -> dict[str, dict[str, Any]]:
             "rows' digest": first.trained_on.get("digest"),
         },
         "parameters": first.parameters,
-        "metrics": first.metrics,
+        "metrics": first.metrics | ({TRAINING_ROWS: first.trained_on.get("rows")} if first.metrics.keys() & ON_TRAINING_ROWS else {}),
         "verdict": {"status": last.status.replace("_", " "), "at": format_time(last.at), "by": last.by, "digest": last.digest}
         | {key: value for key, value in last.gate.items() if key not in {"cause", "slot", "cut", "judged_after", "middle", "scale", "with_earlier"}},
         "code and environment": environment,
@@ -64,7 +70,9 @@ def _sections(records: Sequence[Version]) -> dict[str, dict[str, Any]]:
 
 
 def _different(one: dict[str, Any], other: dict[str, Any]) -> dict[str, list[Any]]:
-    return {key: [one.get(key), other.get(key)] for key in [*one, *(key for key in other if key not in one)] if one.get(key) != other.get(key)}
+    found = {key: [one.get(key), other.get(key)] for key in [*one, *(key for key in other if key not in one)] if one.get(key) != other.get(key)}
+    rest_on = {RESTS_ON[key] for key in found if key in RESTS_ON}
+    return found | {key: [one.get(key), other.get(key)] for key in sorted(rest_on - found.keys()) if key in one or key in other}
 
 
 def _shared(one: dict[str, list[int]], other: dict[str, list[int]]) -> int:

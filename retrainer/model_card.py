@@ -28,7 +28,7 @@ def model_card(
     --------
     >>> records = [Version(model="churn", version="1", status=status, at=0, metrics={"training_accuracy": 0.9}) for status in ("registered", "promoted")]
     >>> card = model_card(records, "1")
-    >>> card["model"]["status"], card["evaluation"]["verdict"], card["limits"][1]
+    >>> card["model"]["status"], card["evaluation"]["verdict"], card["limits"][2]
     ('champion', 'promoted', 'It was not compared with another model on the same events.')
     """
     told = history(records)
@@ -67,6 +67,9 @@ def model_card(
     }
 
 
+ON_TRAINING_ROWS = {"training_accuracy": "training accuracy", "training_mae": "training mean absolute error"}
+"""Metrics of the very rows that a model was fitted to, in words."""
+
 _TIMES = {"at", "cut", "judged_after", "middle", "since", "until"}
 """Keys of evidence and of training rows whose values are epoch milliseconds."""
 
@@ -96,6 +99,10 @@ def _limits(first: Version, last: Version, *, is_compared: bool) -> list[str]:
     limits = []
     if not first.trained_on:
         limits.append("The rows that it was trained on are not recorded.")
+    for name, said in ON_TRAINING_ROWS.items():
+        if name in first.metrics:
+            rows = f"{first.trained_on['rows']:,} rows" if "rows" in first.trained_on else "rows"
+            limits.append(f"Its {said}, {first.metrics[name]:.4g}, is of the {rows} that it was fitted to: of other rows it says nothing, so it has no interval.")
     gate = last.gate
     if gate.get("labels") is None and not is_compared:
         limits.append("It was not compared with another model on the same events.")

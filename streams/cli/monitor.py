@@ -13,8 +13,10 @@ from rich.table import Table as Shown
 from detectors.duration import format_duration, parse_duration
 from detectors.errors import SettingsError
 from detectors.event_batch import NO_TIME
+from detectors.metric import mean, wilson
 from detectors.monitor import Monitor
-from detectors.specification import MonitorSpecification
+from detectors.profile import PerformanceProfile
+from detectors.specification import MonitorSpecification, Task
 from streams.apply import Applied, Threshold, apply_monitor, checked, thresholds_of
 from streams.cli.file_options import Ignore, Label, Prediction, SamplingFraction, Score, Time, TimeFormat, moment
 from streams.cli.options import Bootstrap, Json, Prefix, messages, print_json, results, written
@@ -99,9 +101,26 @@ def infer(
     _show_specification(specification)
     profile = specification.reference.profile
     if profile is not None and profile.performance is not None:
-        results().print(f"performance on the reference: {'error rate' if specification.task == 'classification' else 'mean absolute error'} {profile.performance.loss:.4g}")
+        results().print(f"performance on the reference: {_performance(profile.performance, specification.task)}")
     results().print(f"state: at most {_bytes(state_bytes(specification))} for each source partition and version")
     results().print(f"written to {output}; apply it with: driftwarden monitor apply {output}", soft_wrap=True)
+
+
+def _performance(found: PerformanceProfile, task: Task) -> str:
+    """Performance with its rows and its 95 % interval; there is none of a number on a single row.
+
+    Examples
+    --------
+    >>> _performance(PerformanceProfile(rows=400, loss=0.1, deviation=0.3), "classification")
+    'error rate 0.1 (95 % 0.0743 to 0.1333) on 400 rows'
+    """
+    if task == "classification":
+        name, (low, high) = "error rate", wilson(found.loss * found.rows, found.rows)
+    else:
+        squares = found.rows * (found.deviation**2 + found.loss**2)
+        name, (low, high) = "mean absolute error", mean("mae", found.loss * found.rows, squares, found.rows).interval
+    between = "" if math.isnan(low) else f" (95 % {low:.4g} to {high:.4g})"
+    return f"{name} {found.loss:.4g}{between} on {found.rows:,} rows"
 
 
 @app.command()

@@ -240,6 +240,29 @@ def test_a_comparison_names_what_differs_and_leaves_out_what_does_not() -> None:
     assert comparison(told["2"], told["2"])["differences"] == {}
 
 
+def test_figures_that_differ_are_compared_with_the_rows_that_they_rest_on_be_they_as_many() -> None:
+    one, other = (
+        [
+            record(version, "registered", 0, trained_on=rows(first, first + 99), metrics={"training_accuracy": accuracy}),
+            record(version, "rejected", MINUTE, gate={"labels": 500, "difference": gain, "interval": [gain - 0.1, gain + 0.1]}),
+        ]
+        for version, first, accuracy, gain in (("2", 0, 0.9, 0.01), ("3", 50, 0.95, 0.02))
+    )
+    found = comparison(one, other)["differences"]
+    assert found["metrics"] == {"training_accuracy": [0.9, 0.95], "training rows": [100, 100]}
+    assert {key: found["verdict"][key] for key in ("difference", "labels")} == {"difference": [0.01, 0.02], "labels": [500, 500]}
+    assert "rows" not in found["training"]
+    alike = [one[0], msgspec.structs.replace(one[1], gate=one[1].gate | {"wealth": 3.0})]
+    assert comparison(one, alike)["differences"] == {"verdict": {"wealth": [None, 3.0], "labels": [500, 500]}}
+
+
+@pytest.mark.parametrize("name", ["training_accuracy", "training_mae"])
+def test_a_card_says_of_a_figure_on_the_training_rows_how_many_they_are_and_that_it_has_no_interval(name: str) -> None:
+    card = model_card([record("1", "registered", 0, trained_on=rows(0, 1_499), metrics={name: 0.25})], "1")
+    said = name.replace("_", " ").replace("mae", "mean absolute error")
+    assert f"Its {said}, 0.25, is of the 1,500 rows that it was fitted to: of other rows it says nothing, so it has no interval." in card["limits"]
+
+
 def test_a_version_is_found_by_its_names_or_the_error_says_which_there_are() -> None:
     models = {"loans": RECORDS, "eu@loans": [record("9", "registered", 0)], "rent": [record("2", "promoted", 0)]}
     assert [find_version(models, name) for name in ("loans@2", "loans@champion", "loans", "9", "eu@loans@9")] == [

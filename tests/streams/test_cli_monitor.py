@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_infer_writes_a_specification_that_loads_and_says_what_it_decided(traini
     assert (specification.model, specification.task, specification.classes) == ("loans", "classification", ("0", "1"))
     assert {name: feature.type for name, feature in specification.features.items()} == {"salary": "numeric", "city": "categorical"}
     assert specification.events_per_pane == pytest.approx(5)
-    assert "error rate 0.1" in done.stdout
+    assert re.search(r"performance on the reference: error rate 0\.1\d* \(95 % 0\.0\d+ to 0\.1\d+\) on 2,000 rows", done.stdout), done.stdout
     assert "state: at most" in done.stdout
     assert "task: classification" in done.stderr
 
