@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from detectors.alerts.alert import Alert
 from detectors.errors import DriftwardenError, EventError
 from streams.connection import KafkaConnection, connect
+from streams.subscription import subscribe
 from streams.unreachable import explained
 from streams.wire import decode_alert
 
@@ -38,7 +39,7 @@ class AlertSubscriber:
     group : consumer group that shares the alerts and remembers its place: an alert counts as taken when the next one is asked for. The topic prefix is not put before it.
         Default: none, every subscriber sees all.
     from_beginning : start with the oldest alert kept, not with what comes from now on (for a group: where it has no place yet).
-    idle : end the iteration when nothing came for so many seconds; default: never.
+    idle : end the iteration when all that is there was read and nothing came for so many seconds; default: never.
     remembered : number of latest records by which repetitions are known.
     connection, topic_prefix : instead of those from the environment.
     """
@@ -70,7 +71,8 @@ class AlertSubscriber:
         self._closed = False
         self._using = threading.Lock()  # a consumer belongs to one thread at a time, and `close` may come from another
         connection = connection or connect(bootstrap, topic_prefix=topic_prefix)
-        self._consumer = _consumer(connection, group=group, from_beginning=from_beginning)
+        self._membership = _Membership(is_settled=group is None)
+        self._consumer = _consumer(connection, self._membership, group=group, from_beginning=from_beginning)
 
     def __iter__(self) -> Iterator[Alert]:
         last = time.monotonic()
@@ -87,7 +89,11 @@ class AlertSubscriber:
                 self._taken[TopicPartition(record.topic, record.partition)] = record.offset + 1
             if self._group is not None:
                 self._commit()
-            if self._idle is not None and time.monotonic() - last > self._idle:
+            if self._idle is None:
+                continue
+            if not self._has_read_all():
+                last = time.monotonic()
+            elif time.monotonic() - last > self._idle:
                 return
 
     def close(self) -> None:
@@ -112,6 +118,16 @@ class AlertSubscriber:
             if not self._closed:
                 for records in self._consumer.poll(_POLL_MILLISECONDS).values():
                     self._polled.extend(records)
+
+    def _has_read_all(self) -> bool:
+        """Whether nothing is left where this one reads; before its group, and Kafka, have said where that is and how far it goes, nobody knows."""
+        with self._using:
+            if self._closed:
+                return True
+            ends = {partition: self._consumer.highwater(partition) for partition in self._consumer.assignment()}
+            if not self._membership.is_settled or None in ends.values():
+                return False
+            return all((self._consumer.position(partition, timeout_ms=_POLL_MILLISECONDS) or 0) >= end for partition, end in ends.items())
 
     def _alert(self, record: Any) -> Alert | None:
         try:
@@ -142,7 +158,20 @@ class AlertSubscriber:
             _log.warning("could not commit the place in the alerts: %s", error)
 
 
-def _consumer(connection: KafkaConnection, *, group: str | None, from_beginning: bool) -> Any:
+class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
+    """Whether the group has said which partitions are this member's, be it none."""
+
+    def __init__(self, *, is_settled: bool) -> None:
+        self.is_settled = is_settled
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  whichever they are
+        self.is_settled = False
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:  # noqa: ARG002  as above
+        self.is_settled = True
+
+
+def _consumer(connection: KafkaConnection, membership: _Membership, *, group: str | None, from_beginning: bool) -> Any:
     topic = connection.topics.alerts
     arguments = {"enable_auto_commit": False, "allow_auto_create_topics": False, "auto_offset_reset": "earliest" if from_beginning else "latest"}
     with explained(connection):
@@ -152,7 +181,7 @@ def _consumer(connection: KafkaConnection, *, group: str | None, from_beginning:
         consumer.close()
         raise DriftwardenError(f"topic {topic} does not exist on {connection.bootstrap}; make it with: driftwarden topics apply")
     if group is not None:
-        consumer.subscribe([topic])
+        subscribe(consumer, [topic], membership)
         return consumer
     partitions = [TopicPartition(topic, partition) for partition in found]
     consumer.assign(partitions)

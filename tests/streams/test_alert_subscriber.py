@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from detectors.alerts.alert import Alert
 from detectors.errors import DriftwardenError
 from streams.alert_subscriber import AlertSubscriber
-from streams.topics import Topics
+from streams.subscription import subscribe
+from streams.topics import Topics, create_topics
 from streams.wire import encode_alert
-from tests.waiting import PATIENCE
+from tests.background import running_beside
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -79,6 +83,37 @@ def test_a_group_goes_on_where_it_was(broker: str, topics: Topics) -> None:
     _send(broker, topics, _alert("b", 0))
     with AlertSubscriber(broker, **arguments) as subscriber:
         assert _names(subscriber) == [("b", 0)]
+
+
+@pytest.mark.parametrize("group", [None, "impatient"])
+def test_what_is_there_is_read_however_impatient_one_is_and_however_long_kafka_takes(broker: str, topics: Topics, group: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.alert_subscriber._POLL_MILLISECONDS", 1)  # a broker that answers within a second is slow to one who waits for a millisecond
+    _send(broker, topics, *(_alert(f"a{number}", 0, f"model-{number}") for number in range(9)))
+    arguments = {"topic_prefix": topics.prefix, "group": group and topics.prefix + group, "from_beginning": True, "idle": 0.0}
+    with AlertSubscriber(broker, **arguments) as subscriber:
+        assert sorted(_names(subscriber)) == [(f"a{number}", 0) for number in range(9)]
+        assert _names(subscriber) == []
+
+
+def test_a_member_to_which_its_group_gives_nothing_to_read_is_idle(broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_topics(broker, partitions=1, prefix=topic_prefix)
+    group, stopping = f"{topic_prefix}two", threading.Event()
+    keeping = partial(KafkaConsumer, partition_assignment_strategy=[StickyPartitionAssignor])  # who has the partition keeps it
+    monkeypatch.setattr("streams.alert_subscriber.KafkaConsumer", keeping)
+    first = keeping(bootstrap_servers=broker, group_id=group, heartbeat_interval_ms=100)  # it soon hears of whoever joins
+    subscribe(first, [Topics(prefix=topic_prefix).alerts])
+
+    def read() -> None:
+        while not stopping.is_set():
+            first.poll(1_000)
+
+    with running_beside(read, stopping):
+        eventually(first.assignment, "the partition for the first member")
+        with AlertSubscriber(broker, topic_prefix=topic_prefix, group=group, idle=0.0) as second:
+            assert _names(second) == []
+            assert second._membership.is_settled
+            assert second._consumer.assignment() == set()
+    first.close()
 
 
 def test_an_iteration_that_was_left_goes_on_with_the_next_alert(broker: str, topics: Topics) -> None:
