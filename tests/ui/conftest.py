@@ -42,9 +42,18 @@ class Served:
     address: str
     view: LiveView
     teller: Teller
+    figures: Figures
 
     def until(self, told: str, holds: Callable[[], object]) -> None:
         eventually(holds, told)
+
+    def until_all_is_read(self) -> None:
+        """Of topics and partitions none is read before another: what was said last may be read first."""
+        self.teller.flush()
+        self.until("all is read", lambda: self._records_read() == self.teller.said and self.view.reading.state == "live")
+
+    def _records_read(self) -> float:
+        return sum(sample.value for family in self.figures.registry.collect() for sample in family.samples if sample.name == "driftwarden_records_total")
 
 
 @contextmanager
@@ -60,7 +69,7 @@ def serving(topics: Topics, broker: str, *, bounds: Bounds | None = None, token:
     thread.start()
     try:
         eventually(lambda: ports, "the server's start")
-        yield Served(address_of(access, ports[0]).rstrip("/"), view, teller)
+        yield Served(address_of(access, ports[0]).rstrip("/"), view, teller, figures)
     finally:
         server.stop()
         thread.join(PATIENCE)

@@ -129,37 +129,47 @@ DECISION = Decision(
 
 
 class Teller:
-    """Says things on the real topics."""
+    """Says things on the real topics.
+
+    Attributes
+    ----------
+    said : how many records.
+    """
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._topics = connection.topics
         self._producer = KafkaProducer(**connection.client_arguments(), acks="all", linger_ms=5)
+        self.said = 0
+
+    def _say(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        self._producer.send(topic, key=key, value=value)
+        self.said += 1
 
     def points(self, points: Sequence[Point], *, at_once: int = 400) -> None:
         for start in range(0, len(points), at_once):
-            self._producer.send(self._topics.metrics, key=b"k", value=encode_points(points[start : start + at_once]))
+            self._say(self._topics.metrics, b"k", encode_points(points[start : start + at_once]))
 
     def alerts(self, *alerts: Alert) -> None:
         for one in alerts:
-            self._producer.send(self._topics.alerts, key=one.model.encode(), value=encode_alert(one))
+            self._say(self._topics.alerts, one.model.encode(), encode_alert(one))
 
     def versions(self, *versions: Version) -> None:
         for one in versions:
-            self._producer.send(self._topics.versions, key=one.model.encode(), value=encode_version(one))
+            self._say(self._topics.versions, one.model.encode(), encode_version(one))
 
     def decisions(self, *decisions: Decision) -> None:
         for one in decisions:
-            self._producer.send(self._topics.decisions, key=one.model.encode(), value=encode_decision(one))
+            self._say(self._topics.decisions, one.model.encode(), encode_decision(one))
 
     def monitors(self, *specifications: MonitorSpecification) -> None:
         for one in specifications:
-            self._producer.send(self._topics.monitors, key=monitor_key(one.model, 1), value=encode_monitor(Monitor(specification=one)))
+            self._say(self._topics.monitors, monitor_key(one.model, 1), encode_monitor(Monitor(specification=one)))
 
     def nonsense(self) -> None:
         for topic in (self._topics.metrics, self._topics.alerts, self._topics.versions, self._topics.decisions, self._topics.monitors):
-            self._producer.send(topic, key=b"k", value=b"{nonsense")
+            self._say(topic, b"k", b"{nonsense")
         for topic, key, value in UGLY:
-            self._producer.send(getattr(self._topics, topic), key=key, value=value)
+            self._say(getattr(self._topics, topic), key, value)
 
     def flush(self) -> None:
         self._producer.flush(30)

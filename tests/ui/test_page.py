@@ -54,8 +54,7 @@ def lived(broker: str) -> Iterator[Served]:
         one.teller.alerts(alert())
         one.teller.versions(*FIRST, *SECOND)
         one.teller.decisions(DECISION)
-        one.teller.flush()
-        one.until("all is read", lambda: one.view.reading.state == "live" and len(one.view.models) == 2 and len(one.view.models[MODEL].decisions) == 1)
+        one.until_all_is_read()
         yield one
 
 
@@ -82,9 +81,9 @@ def test_the_model_shows_its_drift_its_accuracy_and_what_happened(lived: Served,
         expect(page.locator(".verdict")).to_contain_text("loans has not been healthy since about 2023-11-14 22:20:00 UTC")
         told = f"accuracy and estimated accuracy: accuracy 91.6 %, 95 % 89.6 % to 93.6 %; estimated accuracy 90 %, 95 % 87 % to 93 %. {KEYS}"
         expect(page.locator(".plot").first).to_have_attribute("aria-label", told)
-        assert page.locator(".heat canvas").evaluate(RED) > 0.1  # the drift of a third of the time
+        lived.until("the drift of a third of the time is painted", lambda: page.locator(".heat canvas").evaluate(RED) > 0.1)
         assert page.locator(".heat .names").inner_text().split("\n") == ["salary", HOSTILE]
-        assert page.locator(".plot canvas").evaluate_all(DRAWN) >= 7
+        lived.until("the plots are drawn", lambda: page.locator(".plot canvas").evaluate_all(DRAWN) >= 7)
 
 
 def test_versions_can_be_chosen(lived: Served, browser: Browser) -> None:
@@ -183,8 +182,7 @@ def test_two_hundred_models_of_fifty_features_are_painted_at_once_and_updated_in
     for place in range(2):
         for model in models:
             served.teller.points(pane(place, model=model, features=features))
-    served.teller.flush()
-    served.until("all is read", lambda: len(served.view.models) == 200 and served.view.models[models[-1]].tables["traffic"].times.size == 2)
+    served.until_all_is_read()
     for path in ("/", "/model?name=model-007"):
         with tab(browser) as watched:
             page = watched.page
