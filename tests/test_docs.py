@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaProducer
 from pydantic import BaseModel
 
 from detectors.alerts.alert import Alert
@@ -30,8 +30,10 @@ from retrainer.bootstrap import bootstrap_champion
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import trainer_named
 from streams import cli
+from streams.connection import connect
 from streams.monitor_file import parse_specification
 from streams.topics import Topics
+from streams.whole_topic import records_of
 from streams.wire import encode_alert, encode_version
 
 ROOT = Path(__file__).parent.parent
@@ -179,11 +181,10 @@ def test_there_is_one_example_for_each_class_of_the_sdk() -> None:
 
 
 @pytest.mark.kafka
-def test_the_publisher_example_publishes_a_prediction_and_its_label(broker: str, surroundings: Topics) -> None:
+def test_the_publisher_example_publishes_a_prediction_and_its_label(surroundings: Topics) -> None:
     _run("Publisher")
-    consumer = KafkaConsumer(surroundings.inference_events, bootstrap_servers=broker, auto_offset_reset="earliest", consumer_timeout_ms=2_000)
-    events = [yaml.safe_load(line) for record in consumer for line in record.value.decode().splitlines()]
-    consumer.close()
+    records = records_of(connect(), surroundings.inference_events)
+    events = [yaml.safe_load(line) for record in records for line in record.value.decode().splitlines()]
     assert [(event.get("kind", "prediction"), event.get("prediction", event.get("label"))) for event in events] == [("prediction", "granted"), ("label", "refused")]
     assert events[0]["event_id"] == events[1]["event_id"]
 

@@ -56,6 +56,7 @@ class Post:
     path: str
     headers: dict[str, str]
     body: bytes
+    answered: int
 
 
 @dataclass
@@ -75,8 +76,8 @@ def http_server() -> Iterator[HttpServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.posts.append(Post(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             status, headers, answer = told.answers.pop(0) if told.answers else (told.status, {}, b"ok")
+            told.posts.append(Post(self.path, {name.lower(): value for name, value in self.headers.items()}, body, status))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(answer)), **headers}.items():
                 self.send_header(name, value)

@@ -29,7 +29,7 @@ from streams.topics import Topics
 from streams.whole_topic import read_versions
 from streams.wire import encode_version
 from tests.streams.command_line import run
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 SECRET = "a secret of the tests"  # noqa: S105  as it says
 ARTIFACT = dump({"format": 1, "estimator": None, "levels": {}, "task": "classification", "positive": None})
@@ -68,9 +68,7 @@ def test_a_champion_that_a_person_chose_in_mlflow_is_announced_once_and_our_own_
         time.sleep(1.5)  # MLflow remembers for a second, in these tests, that there was no webhook
         registry.set_alias(model, "champion", "2")  # as the retrainer does
         client.set_registered_model_alias(uri.split("/")[1], "champion", "1")  # as a person does
-        deadline = time.monotonic() + 60
-        while not getattr(registry.pointed(model), "ours", False) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        eventually(lambda: getattr(registry.pointed(model), "ours", False), "what the person chose is taken over")
     records = read_versions(connection)[model]
     assert [(record.version, record.status, record.by, record.at) for record in records[4:]] == [("1", "promoted", "mlflow", 77_000)]
     assert records[4].gate == {"reason": "the alias champion was moved in MLflow, from version 2"}

@@ -23,6 +23,7 @@ from streams.tables import read_table
 from streams.topics import Topics
 from streams.wire import decode_points
 from tests.streams.delivery_stream import DeliveryStream, delivery_stream
+from tests.waiting import eventually
 
 ROWS = 6_000
 CHANGE = 3_500
@@ -92,6 +93,7 @@ def test_replay_and_worker_give_the_same_panes_metrics_and_alerts(broker: str, t
             stream.worker(name)
         run("publish", str(live), "--monitor", str(monitor), *COLUMNS, **kafka)
         told = points_until_told(stream, replayed.keys())
+        eventually(lambda: len(stream.alerts()) >= len(alerts), "as many alerts")
         found = stream.alerts()
 
     worked = final(told)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +40,17 @@ SECRETS = (WRONG, PASSWORD, KEY_PASSWORD)
 WRONG_PASSWORD = {"DRIFTWARDEN_SASL_PASSWORD": WRONG}
 USER_IS_REFUSED = "it does not let in the user 'ada' by {}: see DRIFTWARDEN_SASL_USERNAME, DRIFTWARDEN_SASL_PASSWORD"
 CA_IS_WRONG = "its certificate is not trusted (unable to get local issuer certificate): see DRIFTWARDEN_SSL_CAFILE"
+
+
+PATIENT = f"""
+import kafka, streams.topics
+
+streams.topics.KafkaAdminClient = lambda **given: kafka.KafkaAdminClient(**given | {{"bootstrap_timeout_ms": {10_000 * PATIENCE}}})
+from streams.cli import main
+
+main()
+"""
+"""The command line with so much patience for a Kafka that is away that whoever waits for a refusal to pass takes longer than a test waits, on any machine."""
 
 
 def _strangers(kafka: SecuredKafka) -> dict[str, str]:
@@ -118,13 +128,11 @@ def test_what_a_kafka_refuses_is_told_at_once_with_the_setting_to_look_at_and_wi
 
 
 def test_a_command_with_a_wrong_password_ends_as_soon_as_it_is_told_so(broker: str, secured: SecuredKafka) -> None:
-    command = [sys.executable, "-m", "streams.cli", "topics", "apply"]
-    began = time.monotonic()
+    command = [sys.executable, "-c", PATIENT, "topics", "apply"]
     done = subprocess.run(command, env=os.environ | secured.with_password() | WRONG_PASSWORD, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert USER_IS_REFUSED.format("SASL_PLAINTEXT and PLAIN") in done.stderr
     assert WRONG not in done.stdout + done.stderr
-    assert time.monotonic() - began < 9.0  # it was more than the ten seconds for which a Kafka that is away is waited for
 
 
 def test_applications_go_on_asking_and_say_what_is_refused(

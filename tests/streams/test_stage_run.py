@@ -137,6 +137,8 @@ def test_reading_pauses_while_an_epoch_waits_for_its_acknowledgements_and_goes_o
                 said.append("epoch")
 
         both = asyncio.gather(read(), epochs())
+        while len(said) < 4:
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         said.append("acknowledged")
         acknowledged.set()
@@ -196,7 +198,7 @@ def test_an_output_waits_for_the_first_of_those_under_way_and_not_for_all_of_the
         driver = Told(partition=0, partitions=1, monitors=monitors(), topics=Topics(""))
         run = StageRun(driver, PieceStore(), name="inference.events[0]", state_topic="state", partition=0, send=send)
         epoch = asyncio.ensure_future(run.epoch(at_end=True))
-        for _ in range(7):
+        while not epoch.done():
             await asyncio.sleep(0.01)
             if waiting:
                 waiting.pop(0).set_result(None)
