@@ -20,13 +20,26 @@ from tests.waiting import PATIENCE, eventually
 pytestmark = pytest.mark.kafka
 
 
-def test_the_page_answers_at_the_address_that_was_told_until_somebody_presses_ctrl_c(broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_answers_at_the_address_that_was_told_until_somebody_presses_ctrl_c(
+    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     create_topics(broker)
+    ended, stays = Processes.ended, threading.Event()
+
+    def looked_at(processes: Processes) -> dict[str, int]:
+        stays.set()
+        return ended(processes)
+
+    def press() -> None:
+        assert stays.wait(PATIENCE)
+        signal.raise_signal(signal.SIGINT)  # a moment too early it would end all tests
+
+    monkeypatch.setattr(Processes, "ended", looked_at)
     with open_page(tmp_path, broker, Console()) as page:
         assert page.address in capsys.readouterr().out
         assert "Driftwarden" in _answer(page.address)
         before = signal.signal(signal.SIGINT, signal.default_int_handler)  # processes that pytest-xdist starts ignore it
-        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Thread(target=press).start()
         try:
             page.stay()
         finally:
