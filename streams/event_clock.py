@@ -13,35 +13,26 @@ class EventClock:
     An hour after the record of a canary, and then half an hour after a labelled row of a stream that goes at half the speed:
 
     >>> clock = EventClock()
-    >>> clock.begin("loans", at=1_000_000, told_at=50_000_000)
+    >>> clock.tell("loans", at=1_000_000, told_at=50_000_000)
     >>> clock.now("loans", 50_000_000 + 3_600_000)
     4600000
     >>> clock.tell("loans", at=2_800_000, told_at=53_600_000)
     >>> clock.now("loans", 53_600_000 + 1_800_000)
     4600000
+
+    Of a model that nothing has told of there is no other time than that of the clock:
+
+    >>> clock.now("churn", 53_600_000)
+    53600000
     """
 
     def __init__(self) -> None:
         self._ahead: dict[str, int] = {}
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Those whose time is asked for."""
-        return tuple(self._ahead)
-
-    def begin(self, model: str, *, at: int, told_at: int) -> None:
-        """Follow the event time of a model that was ``at`` when the clock said ``told_at``, both in epoch milliseconds."""
+    def tell(self, model: str, *, at: int, told_at: int) -> None:
+        """The event time of a model was ``at`` when the clock said ``told_at``, both in epoch milliseconds."""
         self._ahead[model] = at - told_at
 
-    def tell(self, model: str, *, at: int, told_at: int) -> None:
-        """As `begin`, of a model that is followed; nothing of others is kept."""
-        if model in self._ahead:
-            self.begin(model, at=at, told_at=told_at)
-
-    def end(self, model: str) -> None:
-        """Follow a model no longer."""
-        self._ahead.pop(model, None)
-
     def now(self, model: str, clock: int) -> int:
-        """Event time of a model that is followed when the clock says ``clock``."""
-        return clock + self._ahead[model]
+        """Event time of a model when the clock says ``clock``."""
+        return clock + self._ahead.get(model, 0)

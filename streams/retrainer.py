@@ -158,7 +158,8 @@ class Acting:
         self._positions: dict[Place, int] = {}
         self._changed: set[str] = set()
         self.is_deciding = False
-        self._event_clock = EventClock()  # of models that have a canary
+        self._event_clock = EventClock()
+        self._sharing: set[str] = set()  # models that have a canary
         self._points_every = MetricsSettings().points_every / 1_000
         self._saved_at = self._told_at = time.monotonic()
         arguments = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "fetch_max_bytes": 2**24, "isolation_level": "read_committed"}
@@ -208,9 +209,9 @@ class Acting:
 
     def _pass_time(self) -> None:
         """Tell those who have a canary how late it is: no labelled row may ever come to tell them."""
-        if not self._event_clock.models or not self._has_read_all(self._names.examples):
+        if not self._sharing or not self._has_read_all(self._names.examples):
             return
-        for model in self._event_clock.models:
+        for model in sorted(self._sharing):
             now = self._event_clock.now(model, time.time_ns() // 1_000_000)
             self._announce(self._told(model, partial(RetrainLoop.on_time, now=now)), only_if_told=True)
 
@@ -303,24 +304,24 @@ class Acting:
     def _on_version(self, version: Version, record: Any) -> None:
         self._records.setdefault(version.model, []).append(version)
         if version.status == "canary":
-            self._event_clock.begin(version.model, at=version.at, told_at=record.timestamp)
-        elif version.model in self._event_clock.models and canary(self._records[version.model]) is None:
-            self._event_clock.end(version.model)
+            self._event_clock.tell(version.model, at=version.at, told_at=record.timestamp)
+            self._sharing.add(version.model)
+        elif version.model in self._sharing and canary(self._records[version.model]) is None:
+            self._sharing.discard(version.model)
         chosen = version.by != "retrainer" and version.status in {"promoted", "rolled_back"}  # ours is older than what was found
         if chosen and self._left_alone.pop(version.model, ""):
             logger.info("model '%s': version %s is %s, so it is retrained again, unless that cannot be loaded either", version.model, version.version, version.status)
         elif version.model in self._loops:
             self._announce(self._told(version.model, partial(RetrainLoop.on_version, record=version)))
 
-    def _on_request(self, request: Request, _: Any) -> None:
-        told = self._told(request.model, partial(RetrainLoop.on_request, request=request, now=request.requested_at))
+    def _on_request(self, request: Request, record: Any) -> None:
+        at = self._event_clock.now(request.model, record.timestamp)  # when a person asks is another clock's time
+        told = self._told(request.model, partial(RetrainLoop.on_request, request=request, now=at))
         why = self._left_alone.get(request.model, "")
         if request.model not in self._specifications:
             why = f"no monitor of '{request.model}' is applied, so nothing is known of its rows; apply one with: driftwarden monitor apply"
         self._announce(
-            [Decision(model=request.model, at=request.requested_at, event="RetrainRequested", stage="serving", instruction="DoNothing", cause=request.request_id, reason=why)]
-            if why
-            else told
+            [Decision(model=request.model, at=at, event="RetrainRequested", stage="serving", instruction="DoNothing", cause=request.request_id, reason=why)] if why else told
         )
 
     def _on_alert(self, alert: Alert, _: Any) -> None:

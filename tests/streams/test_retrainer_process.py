@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from streams.topics import Topics
 from streams.wire import encode_decision, encode_request, encode_version
 from tests.retrainer.concepts import specification
 from tests.streams.command_line import run
+from tests.streams.retraining_stream import RetrainingStream
 from tests.waiting import PATIENCE, eventually
 
 
@@ -71,6 +73,15 @@ def test_a_request_is_sent_answered_and_told_with_the_verdict_as_exit_code(broke
     told = [json.loads(line) for line in run("retrain", "decisions", "loans", "--json", *options).stdout.splitlines()]
     assert [(one["cause"], one["instruction"]) for one in told] == [("r7", "DoNothing")]
     assert "no monitor of" in run("retrain", "decisions", "--cause", "r7", *options).stdout
+
+
+def test_a_request_is_answered_by_the_time_of_events_whenever_it_was_sent(changed: RetrainingStream) -> None:
+    changed.run_until(changed.ended)
+    today = time.time_ns() // 1_000_000  # the events are of 1970
+    changed.ask(Request(request_id="r1", model="loans", requested_at=today))
+    changed.run_until(lambda: any(one.cause == "r1" for one in changed.decisions()))
+    answered, ended = (next(one.at for one in changed.decisions() if one.cause == cause) for cause in ("r1", "a1"))
+    assert ended <= answered < today / 2
 
 
 def test_a_request_that_is_sent_again_has_the_verdict_of_the_first_time(broker: str, topics: Topics) -> None:
