@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from retrainer.registry import Alias, DigestError, Registry, RegistryError
+from retrainer.registry import Alias, DigestError, GoneError, Registry, RegistryError
 from retrainer.trainers import Model
 from retrainer.versions import Version
 
@@ -66,8 +66,8 @@ class PatientRegistry:
         while True:
             try:
                 return question()
-            except DigestError:
-                raise  # it answers, and what it holds is wrong
+            except (DigestError, GoneError):
+                raise  # it answers, and what it holds is wrong, or not there
             except (OSError, RegistryError) as error:
                 if time.monotonic() + pause > deadline:
                     raise

@@ -30,7 +30,7 @@ from retrainer.canary import canary
 from retrainer.decision import Decision
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
-from retrainer.registry import DigestError, Registry
+from retrainer.registry import DigestError, GoneError, Registry
 from retrainer.training_set import TrainingSet, row_times
 from retrainer.versions import Request, Version
 from streams.allowed_trainers import TrainerSettings, trainer_for
@@ -348,7 +348,7 @@ class Acting:
             self._event_clock.tell(rows.model, at=int(row_times(rows, "outcome").max()), told_at=record.timestamp)
 
     def _told(self, model: str, asked: Callable[[RetrainLoop], list[Decision | Version]]) -> list[Decision | Version]:
-        """What a model's loop says; where an artifact is not the one that was announced the model is left alone from then on, and all others are retrained as ever."""
+        """What a model's loop says; where an artifact is not the one that was announced, or gone, the model is left alone from then on, and all others are retrained as ever."""
         loop = self._loop(model)
         if loop is None:
             return []
@@ -356,7 +356,7 @@ class Acting:
         self.is_deciding = True
         try:
             return asked(loop)
-        except DigestError as error:
+        except (DigestError, GoneError) as error:
             why = f"'{model}' is not retrained, until another version serves or the retrainer is restarted with the file as it was: {error}"
             logger.error(why)  # noqa: TRY400  the story is the message
             self._left_alone[model] = why

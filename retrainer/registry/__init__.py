@@ -24,6 +24,10 @@ class DigestError(RegistryError):
     """An artifact is not the one that was announced. It was not loaded."""
 
 
+class GoneError(RegistryError):
+    """An artifact is not in a registry that can be reached: it will not come by waiting, as of one that is away."""
+
+
 class Registry(Protocol):
     """Keeps artifacts."""
 
@@ -31,10 +35,20 @@ class Registry(Protocol):
         """Store an artifact for a version; gives its uri and digest. Doing it again with the same bytes changes nothing."""
 
     def fetch(self, uri: str, digest: str) -> Model:
-        """The model behind a uri, loaded after its digest was verified."""
+        """The model behind a uri, loaded after its digest was verified; raises as `artifact` does."""
 
     def artifact(self, uri: str, digest: str) -> bytes:
-        """The bytes behind a uri, after their digest was verified; nothing is loaded."""
+        """The bytes behind a uri, after their digest was verified; nothing is loaded.
+
+        Raises
+        ------
+        DigestError
+            If its content is not what was announced.
+        GoneError
+            If it is not there, and the registry shows that it is there itself.
+        RegistryError, OSError
+            If that cannot be told.
+        """
 
     def source(self, record: Version) -> bytes | None:
         """Driftwarden's own source (a zip file) as it trained a version, None where it was not kept."""

@@ -11,11 +11,13 @@ from urllib.parse import quote
 import msgspec
 
 from retrainer.provenance import digest_of_source, source_archive
-from retrainer.registry import Alias, RegistryError, digest_of, load_model, verified
+from retrainer.registry import Alias, GoneError, RegistryError, digest_of, load_model, verified
 from retrainer.trainers import Model
 from retrainer.versions import Version
 
 _SCHEME = "files:"
+_OURS = ("*/aliases/*", "*/versions/*/*/*", "source/*.zip")
+"""What a registry has written, as paths under its root."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,10 @@ class FilesRegistry:
 
         Raises
         ------
+        GoneError
+            If there is no such file under a root that holds others.
         RegistryError
-            If there is no such file under the root.
+            If there is no such file, and the root may be a folder that nothing is mounted on.
         DigestError
             If its content is not what was announced; nothing of it was loaded.
         """
@@ -56,8 +60,12 @@ class FilesRegistry:
     def artifact(self, uri: str, digest: str) -> bytes:
         """The bytes behind a uri, verified; raises as `fetch` does."""
         path = (self.root / uri.removeprefix(_SCHEME)).resolve()
-        if not uri.startswith(_SCHEME) or not path.is_relative_to(self.root.resolve()) or not path.is_file():
+        if not uri.startswith(_SCHEME) or not path.is_relative_to(self.root.resolve()):
             raise RegistryError(f"there is no {uri!r} in the registry {self.root}; a uri reads 'files:MODEL/versions/VERSION/DIGEST/model.skops'")
+        if not path.is_file():
+            if self._has_lost(path):
+                raise GoneError(f"there is no {uri!r} in the registry {self.root}, which holds other files. Put it back where it was deleted, or have another version serve")
+            raise RegistryError(f"there is no {uri!r} in the registry {self.root}; is that the folder, and is it mounted?")
         return verified(path.read_bytes(), digest, uri)
 
     def source(self, record: Version) -> bytes | None:
@@ -76,6 +84,19 @@ class FilesRegistry:
         """Version that an alias points at, None where there is none."""
         path = self.root / _part(model) / "aliases" / alias
         return path.read_text() if path.exists() else None
+
+    def _has_lost(self, path: Path) -> bool:
+        """Whether a file is not there while the registry is: it is looked for between two looks at the registry, as that may be mounted, or taken away, meanwhile."""
+        there = self._holds_any()
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return there and self._holds_any()
+        return False
+
+    def _holds_any(self) -> bool:
+        """Whether anything that a registry has written is there; a folder that its volume is not mounted on is empty, or none."""
+        return any(True for pattern in _OURS for _ in self.root.glob(pattern))
 
     def _source_path(self, record: Version) -> Path | None:
         code = record.provenance.get("code", "")

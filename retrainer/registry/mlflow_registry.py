@@ -10,7 +10,7 @@ import os
 import posixpath
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from detectors.errors import SettingsError
-from retrainer.registry import Alias, RegistryError, digest_of, load_model, verified
+from retrainer.registry import Alias, GoneError, RegistryError, digest_of, load_model, verified
 from retrainer.registry.mlflow_folder import write_folder
 from retrainer.trainers import Model
 from retrainer.versions import Version
@@ -104,8 +104,10 @@ class MLflowRegistry:
 
         Raises
         ------
+        GoneError
+            If a server that knows others of ours knows no such version, or no run of it; or if its run has other files, and not this one.
         RegistryError
-            If there is no such version, or the server does not answer.
+            If the server knows none of ours or does not answer, or if there is no file of the run, as where the server's own store is away.
         DigestError
             If its content is not what was announced; nothing of it was loaded.
         """
@@ -113,7 +115,12 @@ class MLflowRegistry:
         if not uri.startswith(_SCHEME) or not name or not number.isdecimal():
             raise RegistryError(f"there is no {uri!r} in the registry {self.address}; a uri reads 'models:/MODEL/NUMBER'")
         with self._explained():
-            return verified(self._downloaded(str(self.client.get_model_version(name, number).run_id), _ARTIFACT), digest, uri)
+            with self._gone(uri, self._holds_any):
+                run = str(self.client.get_model_version(name, number).run_id)
+                self.client.get_run(run)
+            with self._gone(uri, lambda: bool(self.client.list_artifacts(run))):
+                content = self._downloaded(run, _ARTIFACT)
+            return verified(content, digest, uri)
 
     def source(self, record: Version) -> bytes | None:
         """Driftwarden's own source as it trained a version."""
@@ -266,8 +273,28 @@ class MLflowRegistry:
     def _one(self, model: str, version: str, digest: str) -> ModelVersion:
         found = self._versions(model, version)
         if not found:
-            raise RegistryError(f"there is no version {version} of '{model}' in MLflow at {self.address}; was it registered in another registry?")
+            raise (GoneError if self._holds_any() else RegistryError)(
+                f"there is no version {version} of '{model}' in MLflow at {self.address}; was it deleted, or registered in another registry? Have another version serve"
+            )
         return next((one for one in found if one.tags.get(_DIGEST) == digest), found[0])
+
+    @contextmanager
+    def _gone(self, uri: str, is_there: Callable[[], bool]) -> Iterator[None]:
+        """What does not exist, by the server's own word, is gone where something tells that the server has what else it should."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  see `client`
+
+        try:
+            yield
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST" or not is_there():
+                raise
+            raise GoneError(
+                f"there is no {uri!r} in MLflow at {self.address}, which holds other things. Put it back where it was deleted, or have another version serve"
+            ) from error
+
+    def _holds_any(self) -> bool:
+        """Whether the server knows any model of ours; one whose database is not there says of every version that it does not exist."""
+        return bool(self.client.search_registered_models(f"tags.`{_MODEL}` LIKE '%'", max_results=1))
 
     def _aliased(self, model: str, alias: Alias) -> ModelVersion | None:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415  see `client`

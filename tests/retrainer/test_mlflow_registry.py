@@ -19,14 +19,14 @@ from retrainer.bootstrap import bootstrap_champion, table_examples
 from retrainer.canary import canary
 from retrainer.loop import RetrainLoop
 from retrainer.provenance import digest_of_source, provenance
-from retrainer.registry import Alias, DigestError, RegistryError, digest_of, registry_at
+from retrainer.registry import Alias, DigestError, GoneError, RegistryError, digest_of, registry_at
 from retrainer.registry.files import FilesRegistry
 from retrainer.registry.mlflow_folder import NEEDED, write_folder
 from retrainer.registry.mlflow_registry import MLflowRegistry
 from retrainer.trainers import Model, TrainingContext
 from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.versions import Version
-from tests.mlflow_server import environment
+from tests.mlflow_server import environment, running_mlflow
 from tests.retrainer.concepts import specification, stream, table
 from tests.retrainer.service import BATCH, CHANGE, Service
 
@@ -109,7 +109,7 @@ def test_a_version_is_a_run_with_its_lineage_and_is_fetched_by_its_digest(regist
     assert registry.fetch(uri, digest).predict(QUESTIONS).tolist() == model.predict(QUESTIONS).tolist()
     with pytest.raises(DigestError, match="was not loaded"):
         registry.fetch(uri, digest_of(b"another"))
-    with pytest.raises(RegistryError, match="did not do what it was asked"):
+    with pytest.raises(GoneError, match="which holds other things"):
         registry.fetch("models:/nothing/1", digest)
 
     (version,) = client.search_model_versions(f"name = '{uri.split('/')[1]}'")
@@ -125,6 +125,39 @@ def test_a_version_is_a_run_with_its_lineage_and_is_fetched_by_its_digest(regist
     announced = registry.source(Version(model=record.model, version="3", status="registered", at=0, digest=digest))
     assert announced is not None
     assert announced[:2] == b"PK"
+
+
+def test_a_version_is_gone_where_the_server_holds_others_and_a_server_that_holds_none_may_have_lost_all(tmp_path: Path, record: Version, model: Model) -> None:
+    with running_mlflow(tmp_path) as address:
+        registry, client = MLflowRegistry(address), MlflowClient(tracking_uri=address, registry_uri=address)
+        client.create_registered_model("of somebody else")
+        for ask in (lambda: registry.artifact("models:/loans/1", ""), lambda: registry.set_alias(record.model, "champion", "3")):
+            with pytest.raises(RegistryError) as error:
+                ask()
+            assert not isinstance(error.value, GoneError)
+        for place, version in enumerate("34", 1):
+            uri, digest = registry.register(model.artifact(), msgspec.structs.replace(record, version=version))
+            client.delete_model_version(uri.split("/")[1], str(place))
+            with pytest.raises(GoneError, match="which holds other things"):
+                registry.artifact(uri, digest)
+        with pytest.raises(GoneError, match="was it deleted"):
+            registry.set_alias(record.model, "champion", "3")
+
+
+def test_a_file_is_gone_where_its_run_has_others_and_a_store_without_any_may_be_away(tmp_path: Path, record: Version, model: Model) -> None:
+    with running_mlflow(tmp_path) as address:
+        registry = MLflowRegistry(address)
+        uri, digest = registry.register(model.artifact(), record)
+        store, elsewhere = tmp_path / "artifacts", tmp_path / "elsewhere"
+        store.rename(elsewhere)
+        with pytest.raises(RegistryError) as error:
+            registry.artifact(uri, digest)
+        assert not isinstance(error.value, GoneError)
+        elsewhere.rename(store)
+        (file,) = store.rglob("model.skops")
+        file.unlink()
+        with pytest.raises(GoneError, match="which holds other things"):
+            registry.artifact(uri, digest)
 
 
 def test_verdicts_and_failed_trainings_are_written_down(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:

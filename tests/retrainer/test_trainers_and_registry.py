@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,7 +21,7 @@ from detectors.errors import SettingsError
 from detectors.event_batch import Column, Float64
 from detectors.specification import MonitorSpecification
 from retrainer.bootstrap import bootstrap_champion, table_examples
-from retrainer.registry import DigestError, RegistryError, digest_of
+from retrainer.registry import DigestError, GoneError, RegistryError, digest_of
 from retrainer.registry.files import FilesRegistry
 from retrainer.skops_artifact import dump, load
 from retrainer.trainers import TrainingContext, TrainingError, check, trainer_named
@@ -178,6 +179,32 @@ def test_a_uri_outside_of_the_registry_is_refused(tmp_path: Path, uri: str) -> N
     (tmp_path / "outside").write_bytes(b"secret")
     with pytest.raises(RegistryError, match="there is no"):
         FilesRegistry(tmp_path / "registry").fetch(uri, digest_of(b"secret"))
+
+
+@pytest.mark.parametrize("left", ["loans%2Feu/aliases/champion", "loans%2Feu/versions/3/0123456789ab/version.json", "churn/versions/1/0123456789ab/model.skops", "source/0123.zip"])
+def test_an_artifact_is_gone_where_the_registry_holds_anything_else(tmp_path: Path, left: str) -> None:
+    uri, digest = FilesRegistry(tmp_path).register(dump({"format": 1}), RECORD)
+    shutil.rmtree(tmp_path / "loans%2Feu")
+    file = tmp_path / left
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    with pytest.raises(GoneError, match="which holds other files"):
+        FilesRegistry(tmp_path).artifact(uri, digest)
+
+
+@pytest.mark.parametrize("what", ["an empty folder", "a folder of something else", "a file", "nothing"])
+def test_a_registry_that_may_not_be_mounted_has_lost_nothing(tmp_path: Path, what: str) -> None:
+    root = tmp_path / "models"
+    if what == "a file":
+        root.write_bytes(b"")
+    elif what != "nothing":
+        root.mkdir()
+    if what == "a folder of something else":
+        (root / "lost+found").mkdir()
+        (root / ".keep").touch()
+    with pytest.raises((RegistryError, OSError)) as error:
+        FilesRegistry(root).artifact("files:loans/versions/1/0123456789ab/model.skops", "sha256:")
+    assert not isinstance(error.value, GoneError)
 
 
 def test_an_alias_points_at_the_last_version_that_it_was_set_to(tmp_path: Path) -> None:

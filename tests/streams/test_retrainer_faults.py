@@ -94,8 +94,9 @@ def test_a_retrainer_that_is_to_end_at_once_ends_the_command_that_trains_for_it_
     stream.close()
 
 
-def test_a_model_whose_artifact_was_changed_is_left_alone_with_the_reason_and_all_others_are_retrained(
-    broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("gone", [False, True], ids=["changed", "gone"])
+def test_a_model_whose_artifact_was_changed_or_is_gone_is_left_alone_with_the_reason_and_all_others_are_retrained(
+    broker: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture, gone: bool
 ) -> None:
     stream = RetrainingStream(broker, topics, tmp_path)
     rows = stream.rows([(CHANGE, "old"), (2_400, "new")])
@@ -104,7 +105,10 @@ def test_a_model_whose_artifact_was_changed_is_left_alone_with_the_reason_and_al
     stream.alert(alert("a1", int(rows.labelled_at[CHANGE])))
     file = stream.registry.root / stream.first[-1].uri.removeprefix("files:")
     announced, asked = file.read_bytes(), list[str]()
-    file.write_bytes(announced + b"changed")
+    if gone:
+        file.unlink()
+    else:
+        file.write_bytes(announced + b"changed")
 
     def all_are_answered() -> bool:
         if not asked and any("'loans' is not retrained" in record.getMessage() for record in caplog.records):
@@ -120,7 +124,7 @@ def test_a_model_whose_artifact_was_changed_is_left_alone_with_the_reason_and_al
     stream.run_until(all_are_answered)
     why = next(one for one in stream.decisions() if one.cause == "r1")
     assert (why.event, why.instruction) == ("RetrainRequested", "DoNothing")
-    assert "it was changed after it was registered, and was not loaded" in why.reason
+    assert ("which holds other files" if gone else "it was changed after it was registered, and was not loaded") in why.reason
 
     file.write_bytes(announced)
     stream.publish(rows.take(slice(CHANGE + 400, None)))
