@@ -140,8 +140,9 @@ class MLflowRegistry:
             said: dict[str, Any] = {"driftwarden.status": record.status, "driftwarden.by": record.by}
             if record.status != "registered":
                 said["driftwarden.gate"] = record.gate
-            for key, value in said.items():
-                self.client.set_tag(run.info.run_id, key, _text(value))
+            if run.info.lifecycle_stage == "active":  # one that somebody deleted cannot be written to
+                for key, value in said.items():
+                    self.client.set_tag(run.info.run_id, key, _text(value))
             for one in self._told_of(record):
                 self.client.set_model_version_tag(one.name, one.version, "driftwarden.status", record.status)
                 if record.share is not None:

@@ -160,6 +160,14 @@ def test_a_file_is_gone_where_its_run_has_others_and_a_store_without_any_may_be_
             registry.artifact(uri, digest)
 
 
+def test_a_verdict_on_a_version_whose_run_somebody_deleted_is_written_to_the_version_alone(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
+    uri, digest = registry.register(model.artifact(), record)
+    name, number = uri.split("/")[1:]
+    client.delete_run(str(client.get_model_version(name, number).run_id))
+    registry.note(msgspec.structs.replace(record, status="rejected", uri=uri, digest=digest))
+    assert client.get_model_version(name, number).tags["driftwarden.status"] == "rejected"
+
+
 def test_verdicts_and_failed_trainings_are_written_down(registry: MLflowRegistry, record: Version, model: Model, client: MlflowClient) -> None:
     uri, digest = registry.register(model.artifact(), record)
     said = {"model": record.model, "at": 1, "gate": {"reason": "not better"}}
