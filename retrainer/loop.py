@@ -216,7 +216,9 @@ class RetrainLoop:
         for part in rows:
             self._buffer.append(part.take(np.flatnonzero(self._buffer.unseen(part))))
         self._buffer.forget_what_was_before()
-        self._trials.resume(saved.trials)
+        serving = self.champion
+        void = serving is not None and serving.version != self.state.champion  # somebody else chose it since
+        self._trials.resume(saved.trials, judged=() if void else (*self.state.open, self.state.canary))
         learning = {**self._learners.at_hand(saved.learnt or (), self.specification.retrain), **self._learning()}
         learn_again(learning, self._buffer, self._labels, saved.learnt)
         return self._follow_others()

@@ -91,7 +91,7 @@ def restore(model: str, records: Sequence[Version]) -> State:
     """State from the versions announced so far: finished causes are not trained again, and challengers without a verdict go on being judged.
 
     A ``registered`` record carries the cause, its slot and the training cut in ``gate``, and so does the rejection of a training that failed; that is enough to take up a test,
-    or to wait for the cause's next target.
+    or to wait for the cause's next target. Evidence against a champion that somebody else replaced is void, so challengers that were registered before that are judged no further.
     """
     trained = [record for record in records if "cause" in record.gate]
     current = champion(records)
@@ -102,7 +102,9 @@ def restore(model: str, records: Sequence[Version]) -> State:
     told = history(records)
     last = trained[-1]
     mine = [record for record in trained if record.cause == last.cause]
-    untold = tuple(record.version for record in mine if told[record.version][-1].status == "registered")
+    chosen = max((place for place, record in enumerate(records) if record.by != "retrainer" and record.status in {"promoted", "rolled_back"}), default=-1)
+    later = {record.version for record in records[chosen + 1 :] if record.status == "registered"}
+    untold = tuple(record.version for record in mine if told[record.version][-1].status == "registered" and record.version in later)
     cause = msgspec.convert(last.gate["cause"], Cause)
     slot = int(last.gate["slot"]) + 1
     finished = {record.cause: int(record.gate["cut"]) for record in trained}

@@ -20,7 +20,7 @@ from retrainer.gate import GateState, Verdict
 from retrainer.learners import Learners
 from retrainer.messages import Event
 from retrainer.promotion_checks import promotion_checks
-from retrainer.registry import RegistryError
+from retrainer.registry import DigestError, GoneError, RegistryError
 from retrainer.saved import SavedTrial
 from retrainer.trainers import Model
 from retrainer.training_checks import those_recorded
@@ -72,10 +72,15 @@ class Trials:
             for one in self._trials.values()
         )
 
-    def resume(self, saved: Iterable[SavedTrial]) -> None:
-        """Go on from saved trials."""
+    def resume(self, saved: Iterable[SavedTrial], *, judged: Collection[str]) -> None:
+        """Go on from saved trials; one of a version that is not ``judged``, as a former champion is not, ends where its artifact was changed or cleared away."""
         for one in saved:
-            model = self._announced.model_of(one.version)
+            try:
+                model = self._announced.model_of(one.version)
+            except (DigestError, GoneError):
+                if one.version in judged:
+                    raise
+                continue
             assert model is not None  # noqa: S101  a version in a trial has an artifact
             self._trials[one.version] = Trial(
                 version=one.version,

@@ -312,6 +312,13 @@ def test_what_was_announced_is_enough_to_go_on_after_a_crash() -> None:
     assert (through.stage, through.finished) == (Stage.SERVING, (("a1", 190),))
 
 
+def test_challengers_of_a_champion_that_a_person_replaced_are_judged_no_further_after_a_crash() -> None:
+    first, chosen = (Version(model="churn", version=name, status="promoted", at=0, by="ada") for name in ("1", "9"))
+    waiting = restore("churn", [first, registered("2", 0), chosen])
+    assert (waiting.stage, waiting.open, waiting.slot, waiting.champion) == (Stage.COLLECTING, (), 1, "9")
+    assert restore("churn", [first, registered("2", 0), chosen, registered("3", 1)]).open == ("3",)
+
+
 def test_a_failed_training_that_was_announced_is_not_tried_again_after_a_crash() -> None:
     gate = registered("2", 1).gate | {"reason": "training failed: one class only"}
     failed = Version(model="churn", version="2", status="rejected", at=210, cause="a1", gate=gate)
