@@ -92,6 +92,11 @@ class MonitorSpecification(Frozen):
     max_groups: int = Field(
         default=200, gt=0, description="versions and segments that a source partition counts apart in a pane; those that come later are counted together, as `(other)`"
     )
+    max_open_ids: int = Field(
+        default=10_000_000,  # 44 bytes each; 30,000 events a second of the default lateness
+        gt=0,
+        description="ids of open panes that a source partition remembers, so that an event that comes twice counts once; then the oldest are forgotten, and counted",
+    )
     labels: Shared[Labels] = Labels()
     reference: Reference = Reference()
     detectors: Shared[Detectors] = Detectors()
@@ -340,7 +345,7 @@ class MonitorSpecification(Frozen):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name what determines bins, panes and statistics."""
-        others = dict.fromkeys(("owner", "alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service"), True)
+        others = dict.fromkeys(("owner", "alerts", "retrain", "quantile", "costs", "metrics", "objectives", "service", "max_open_ids"), True)
         unread = {"rates", "river", "quantiles", "max_levels", "max_known_levels"}  # the last two are used where a profile is made, and it says what came of them
         parts: Any = {
             "features": {"__all__": {"importance", "stale_after", "categories", *OF_EMBEDDINGS}},

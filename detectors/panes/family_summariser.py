@@ -33,7 +33,7 @@ from detectors.rows.row_groups import RowGroups
 from detectors.rows.row_store import INDEX_BITS, Part, RowStore, position_of
 from detectors.specification import MonitorSpecification
 
-MAX_OPEN_IDS = 10_000_000  # ids of a model's open panes that are remembered in one partition, 44 bytes each; then the oldest are forgotten
+_USUAL_IDS = MonitorSpecification.model_fields["max_open_ids"].default
 
 FEATURES_SALT = np.uint64(0x9E3779B97F4A7C15)
 """A features event may carry the id of its prediction without being a duplicate of it."""
@@ -44,7 +44,8 @@ def family_of(model: ModelSummariser) -> Hashable:
     specification = model.monitor.specification
     labels = specification.labels
     learning = specification.reference.learning
-    return model.add.alike, specification.pane, specification.lateness, labels.timeout, labels.corrections, labels.max_waiting, *(() if learning is None else (learning,))
+    alike = model.add.alike, specification.pane, specification.lateness, labels.timeout, labels.corrections, labels.max_waiting, *(() if learning is None else (learning,))
+    return alike if specification.max_open_ids == _USUAL_IDS else (*alike, "max_open_ids", specification.max_open_ids)  # pieces of state have a name that is made of this
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class FamilySummariser:
         self._skip: dict[tuple[str, int, int], int] = {}
         self._closed_before = NO_TIME
         self._pane_pieces, self._cohort_pieces = WindowPieces("pane", self._name), WindowPieces("cohort", self._name)
-        self._ids = RowStore(group_length=self.pane, max_rows=MAX_OPEN_IDS)
+        self._ids = RowStore(group_length=self.pane, max_rows=specification.max_open_ids)
         self._join = LabelJoin(specification, partition, self._keys)
         learning = specification.reference.learning
         self._learning = None if learning is None else LearningRows(partition, learning)

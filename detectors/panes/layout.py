@@ -34,7 +34,7 @@ DELAY_EDGES: tuple[float, ...] = tuple(float(edge) for edge in np.geomspace(1_00
 """Inner edges of the label delay histogram in milliseconds, from a second to ninety days."""
 
 TRAFFIC = ("predictions", "failed", "duplicates", "late", "labels", "corrections", "late_labels", "label_duplicates", "given_up")
-"""Counters of the block ``traffic``, in their order; ``given_up`` are waiting rows that a full store has let go."""
+"""Counters of the block ``traffic``, in their order; ``given_up`` are waiting rows and ids that a full store has let go."""
 
 REGRESSION = ("rows", "label", "label_squared", "error", "absolute_error", "squared_error", "quartic_error", "signed_squared_error")
 """Sums of the block ``performance`` of a regression, in their order; ``error`` is prediction - label, ``quartic_error`` its fourth power, the last its square with its sign."""

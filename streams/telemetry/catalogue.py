@@ -66,7 +66,12 @@ WORKER = (
     Figure(name="labels", kind="counter", labels=("model",), what="labels that found their prediction"),
     Figure(name="duplicate_events", kind="counter", labels=("model",), what="events whose id had come before"),
     Figure(name="late_events", kind="counter", labels=("model",), what="events that came too late for their pane"),
-    Figure(name="state_given_up", kind="counter", labels=("model",), what="rows that a full store let go before their label came (`max_rows`)"),
+    Figure(
+        name="state_given_up",
+        kind="counter",
+        labels=("model",),
+        what="rows that a full store let go: before their label came (`labels.max_waiting`), or ids of open panes (`max_open_ids`)",
+    ),
     Figure(name="points", kind="counter", what="points that were written to `monitoring.metrics`"),
     Figure(name="alert_records", kind="counter", labels=("status", "severity"), what="records that were written to `monitoring.alerts`"),
     Figure(name="alerts_open", kind="gauge", labels=("severity",), what="alerts that are open, of the models that this worker judges"),

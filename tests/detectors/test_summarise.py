@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.monitor import Monitor, Monitors
+from detectors.panes.family_summariser import family_of
 from detectors.panes.group_tables import name_within
 from detectors.panes.layout import Layout
-from detectors.panes.model_summariser import COHORT
+from detectors.panes.model_summariser import COHORT, ModelSummariser
 from detectors.piece import Piece
 from detectors.rows.examples import Examples
 from detectors.summarise import Flushed, Summarise
@@ -267,6 +268,32 @@ def test_ids_of_panes_that_closed_within_an_epoch_are_not_saved():
         stage.absorb(fetch(sent[: first + 1_000], first=first))
     stage.absorb(fetch(sent, first=9_000))  # these wait
     assert {piece.key[3] for piece in stage.flush().pieces if piece.key[0] == "rows" and piece.key[2] == "ids"} == {7, 8, 9}
+
+
+def test_ids_beyond_the_bound_are_forgotten_the_oldest_first_and_that_is_counted():
+    sent = [prediction(event, 1_000 * event) for event in range(5)] + [prediction(event, 1_000 * event) for event in (0, 4)]
+    stage, panes = Summarise(0, monitors(max_open_ids=3)), {}
+    for first in range(len(sent)):
+        stage.absorb(fetch(sent[: first + 1], first=first))
+        panes |= {(one.start, one.version): one.counts.tolist() for one in stage.flush().summaries}
+    assert (traffic(panes, "predictions"), traffic(panes, "duplicates"), traffic(panes, "given_up")) == ({0: 6}, {0: 1}, {0: 4})  # an event that comes again takes room, too
+    assert traffic(panes_of(sent), "duplicates") == {0: 2}
+    assert traffic(panes_of(sent), "given_up") == {}
+
+
+def test_a_bound_of_ids_is_that_of_its_model_alone_and_names_no_state_anew_where_nobody_has_set_it():
+    usual, few, same = (specification(**asked) for asked in ({}, {"max_open_ids": 3}, {"max_open_ids": 10_000_000}))
+    alike = [family_of(ModelSummariser(Monitor(specification=one))) for one in (usual, few, same)]
+    assert (alike[0] == alike[2], alike[0] == alike[1], alike[1][: len(alike[0])] == alike[0]) == (True, False, True)
+    assert usual.digest == few.digest == same.digest, "the summaries of both are of the same bins, and merge"
+    at_once = [Monitor(specification=one.model_copy(update={"model": model})) for model, one in (("a", few), ("b", usual))]
+    stage = Summarise(0, Monitors(at_once))
+    sent = [prediction(event % 5, 1_000) for event in range(10)]
+    for first in range(10):
+        (batch,) = fetch(sent[: first + 1], first=first).batches
+        stage.absorb(replace(fetch(sent[: first + 1], first=first), batches=(replace(batch, model="a"), replace(batch, model="b"))))
+    counts = {one.model: LAYOUT.traffic(one.counts, "duplicates") for one in stage.flush().summaries}
+    assert counts == {"a": 0, "b": 5}
 
 
 def grouped(sent: list[Sent], cuts: list[int]) -> dict[tuple[int, str, str], float]:
