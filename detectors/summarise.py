@@ -28,7 +28,10 @@ MAX_HELD = 50_000  # rows of all models together
 
 _NEVER = np.iinfo(np.int64).max
 
-MAX_UNMONITORED = 1_000  # names of models that no monitor knows; a producer that invents names must not fill the memory
+MAX_UNMONITORED = 1_000  # names of models that no monitor knows, if nobody says another number; a producer that invents names must not fill the memory
+
+OTHER_MODELS = "(other models)"
+"""Stands for models that no monitor knows beyond so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +88,13 @@ class Summarise:
     ----------
     partition : number of the source partition; goes into examples.
     monitors : which revisions are in force when; may grow while the stage lives.
+    max_unmonitored : models that no monitor knows whose events are counted by name; those of further ones are counted together.
     """
 
-    def __init__(self, partition: int, monitors: Monitors) -> None:
+    def __init__(self, partition: int, monitors: Monitors, *, max_unmonitored: int = MAX_UNMONITORED) -> None:
         self._partition = partition
         self._monitors = monitors
+        self._max_unmonitored = max_unmonitored
         self._families: dict[Hashable, FamilySummariser] = {}
         self._places: dict[tuple[str, int], tuple[FamilySummariser, int]] = {}
         self._unmonitored: dict[str, int] = {}
@@ -249,7 +254,7 @@ class Summarise:
 
     def _count_unmonitored(self, model: str, count: int) -> None:
         if count:
-            name = model if model in self._unmonitored or len(self._unmonitored) < MAX_UNMONITORED else "(other models)"
+            name = model if model in self._unmonitored or len(self._unmonitored) < self._max_unmonitored else OTHER_MODELS
             self._unmonitored[name] = self._unmonitored.get(name, 0) + count
 
     def flush(self) -> Flushed:

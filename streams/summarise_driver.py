@@ -10,7 +10,7 @@ from detectors.bundle import Bundle, Cohort, FirstRows, Summary
 from detectors.event_batch import NO_TIME
 from detectors.monitor import Monitors
 from detectors.piece import Piece
-from detectors.summarise import Flushed, Summarise
+from detectors.summarise import MAX_UNMONITORED, Flushed, Summarise
 from streams.bundle_codec import encode_bundle
 from streams.examples_codec import encode_examples
 from streams.formats.decoded import DeadLetter
@@ -22,6 +22,7 @@ from streams.stage_run import Epoch, Output, given_away
 from streams.telemetry.dead_letter_reasons import reason_of
 from streams.telemetry.figures import FigureCounts
 from streams.topics import Topics
+from streams.unmonitored import Unmonitored
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +36,18 @@ class SummariseDriver:
     Parameters
     ----------
     partition, partitions : of ``inference.events``; the topics that it writes have as many.
+    max_unmonitored : models without a monitor whose events are counted by name.
     """
 
-    def __init__(self, *, partition: int, partitions: int, monitors: Monitors, topics: Topics) -> None:
+    def __init__(self, *, partition: int, partitions: int, monitors: Monitors, topics: Topics, max_unmonitored: int = MAX_UNMONITORED) -> None:
         self._partition = partition
         self._partitions = partitions
         self._topics = topics
         self._placement = Placement(partition, partitions)
         self._decoder = Decoder(monitors, self._placement)
         self._misplaced = False
-        self._stage = Summarise(partition, monitors)
+        self._stage = Summarise(partition, monitors, max_unmonitored=max_unmonitored)
+        self._unmonitored = Unmonitored(monitors, most=max_unmonitored)
         self._dead: list[tuple[DeadLetter, bytes | None]] = []
         self._told: tuple[int, int] | None = None
         self._targets: dict[str, int] = {}
@@ -72,6 +75,8 @@ class SummariseDriver:
 
     def restore(self, manifest: dict[str, Any] | None, pieces: Iterable[Piece]) -> int:
         """Take saved state."""
+        if manifest is not None:
+            self._unmonitored.restore(manifest["unmonitored"])
         return self._stage.restore(manifest, pieces)
 
     def manifest(self) -> dict[str, Any]:
@@ -102,6 +107,8 @@ class SummariseDriver:
             return None  # "empty" may be said only of a log that has been read: in time, panes close without it
         self._told = (self._stage.covered, idle)
         flushed = self._stage.flush()
+        for story in self._unmonitored.stories(flushed.unmonitored):
+            logger.warning("%s[%d]: %s", self._topics.inference_events, self._partition, story)
         outputs = [*self._bundles(flushed, generation, epoch, idle), *self._examples(flushed), *self._dead_letters()]  # somebody waits for what bundles say
         self._dead = []
         return Epoch(covered=flushed.covered, outputs=given_away(outputs), pieces=flushed.pieces, manifest=self._stage.manifest())

@@ -188,7 +188,8 @@ class Worker:
 
     def _driver(self, tp: TP) -> StageDriver:
         if tp.topic == self._names.inference_events:
-            return SummariseDriver(partition=tp.partition, partitions=self._partitions, monitors=self._monitors, topics=self._names)
+            most = self._settings.max_unmonitored_models
+            return SummariseDriver(partition=tp.partition, partitions=self._partitions, monitors=self._monitors, topics=self._names, max_unmonitored=most)
         return DetectDriver(partition=tp.partition, monitors=self._monitors, topics=self._names, take_learnt=self._learnt.put_nowait)
 
     async def assigned(self) -> None:

@@ -42,3 +42,8 @@ class WorkerSettings(BaseSettings):
     )
     part_bytes: int = Field(default=512 * 1024, gt=0, description="size of one record of state")
     piece_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="largest piece of state; a larger one stops the worker")
+    max_unmonitored_models: int = Field(
+        default=1_000,  # names in each manifest of a source partition: a producer that invents them must not fill it
+        gt=0,
+        description="models without a monitor whose events a source partition counts by name; those of further ones are counted together",
+    )

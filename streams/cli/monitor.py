@@ -269,6 +269,8 @@ def _show_applied(applied: Applied) -> None:
     out, monitor = results(), applied.monitor
     if applied.new:
         out.print(f"revision {monitor.revision} of '{monitor.model}' is in force for panes from {moment(monitor.effective_from)}", style="bold")
+        if monitor.revision == 1 and monitor.effective_from != NO_TIME:
+            out.print("events of times before that are counted as unmonitored, and judged by nobody; look at a file of them with: driftwarden replay", soft_wrap=True)
     else:
         out.print(f"unchanged: revision {monitor.revision} of '{monitor.model}' says the same, for panes from {moment(monitor.effective_from)}", style="bold")
     _show_specification(monitor.specification)

@@ -135,6 +135,11 @@ def test_a_revision_begins_with_the_pane_after_the_latest_record_and_the_same_ag
     second = run("monitor", "apply", path, *options)
     assert "revision 2 of 'loans' is in force for panes from 1970-01-01T00:20:40" in second.stdout, second.output
 
+    save_specification(MonitorSpecification(model="fraud"), path)
+    late = run("monitor", "apply", path, *options)
+    hint = "events of times before that are counted as unmonitored"
+    assert (hint in late.stdout, hint in second.stdout) == (True, False), late.output
+
     connection = connect(broker, topic_prefix=topics.prefix)
     assert [(one.revision, one.effective_from) for one in read_monitors(connection).of("loans")] == [(1, NO_TIME), (2, 1_240_000)]
     shown = json.loads(run("monitor", "show", "loans", *options, "--json").stdout)

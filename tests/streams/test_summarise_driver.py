@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from aiokafka.structs import ConsumerRecord
 
+from detectors.monitor import Monitor, Monitors
 from streams.detect_driver import DetectDriver
 from streams.source_records import SourceRecords
 from streams.stage_run import Output
 from streams.summarise_driver import SummariseDriver
 from streams.topics import Topics
 from streams.wire import decode_points
-from tests.detectors.event_samples import monitors
+from tests.detectors.event_samples import monitors, specification
 
 TOPICS = Topics("")
 
@@ -60,3 +61,44 @@ def test_what_was_refused_and_what_nobody_monitors_becomes_one_metric_point_each
         (b"", "source", {"partition": "1"}, {"rejected": 1, "missed": 0}),
         (b"fraud", "source", {"partition": "1", "model": "fraud"}, {"unmonitored": 1}),
     ]
+
+
+def sent_to(model: str, *, offset: int, at: int = 0) -> ConsumerRecord[bytes, bytes]:
+    event = f'{{"event_id":"{offset}","model":"{model}","prediction":"no","timestamp":{at}}}'
+    return received(event.encode(), offset=offset)
+
+
+def test_what_nobody_monitors_is_told_by_name_up_to_a_bound_and_the_log_says_when_it_is_reached(caplog: pytest.LogCaptureFixture):
+    driver = SummariseDriver(partition=0, partitions=1, monitors=monitors(), topics=TOPICS, max_unmonitored=2)
+    manifest, told = None, []
+    for offset, model in enumerate(("a", "b", "c", "d", "a")):
+        driver.absorb(SourceRecords.of([sent_to(model, offset=offset)]), offset + 1)
+        epoch = driver.flush(generation=1, epoch=offset, at_end=False, idle=0)
+        assert epoch is not None
+        manifest = epoch.manifest
+        told.append(len(caplog.records))
+    assert manifest is not None
+    assert (manifest["unmonitored"], told) == ({"a": 2, "b": 1, "(other models)": 2}, [0, 0, 1, 1, 1])
+    assert "more than 2 models that no monitor knows" in caplog.text
+    assert "DRIFTWARDEN_WORKER_MAX_UNMONITORED_MODELS" in caplog.text
+
+
+def test_events_from_before_a_monitor_are_told_once_with_what_to_do(caplog: pytest.LogCaptureFixture):
+    known = Monitors([Monitor(specification=specification(), effective_from=100_000)])
+    first, successor = (SummariseDriver(partition=0, partitions=1, monitors=known, topics=TOPICS) for _ in range(2))
+    manifest, told = None, []
+    for place, driver in enumerate((first, first, successor)):
+        if driver is successor:
+            driver.restore(manifest, ())
+            driver.absorb(SourceRecords.of([sent_to("churn", offset=place, at=200_000)]), place + 1)
+        else:
+            driver.absorb(SourceRecords.of([sent_to("churn", offset=place, at=20_000)]), place + 1)
+        epoch = driver.flush(generation=1, epoch=place, at_end=False, idle=0)
+        assert epoch is not None
+        manifest = epoch.manifest
+        told.append(len(caplog.records))
+    assert manifest is not None
+    assert (manifest["unmonitored"], told) == ({"churn": 2}, [1, 1, 1])
+    (line,) = caplog.messages
+    assert line.startswith("inference.events[0]: 1 event is of times before the first monitor of 'churn' is in force (1970-01-01T00:01:40")
+    assert "Apply a monitor before its model's events are published" in line

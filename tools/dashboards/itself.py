@@ -151,7 +151,7 @@ def _dead_letters() -> timeseries.Panel:
 def _late() -> timeseries.Panel:
     what = (
         "Events that came too late for their pane, twice, of models without a monitor, or expired before they were read, in a second. Late ones: raise lateness in "
-        "monitor.yaml; unmonitored ones: apply a monitor; missed ones: Kafka keeps too little."
+        "monitor.yaml; unmonitored ones: apply a monitor, and before they are published; missed ones: Kafka keeps too little."
     )
     query = rate("late_events|duplicate_events|unmonitored_events|missed_records|state_given_up", "_field")
     return lines("Late, double, unmonitored, missed", what, query).unit("short").min(0).display_name("${__field.name}")
