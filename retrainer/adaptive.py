@@ -27,9 +27,6 @@ from retrainer.versions import Version
 FIRST = "first"
 """Name of the batch model that a pool begins with."""
 
-MOST_HELD = 16
-"""Revisions whose online members are held for labels that come late; rows that were predicted before the oldest one teach these, and leave their weights as they are."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
@@ -67,19 +64,23 @@ class Learner:
     learnt : last place of each source partition that it learnt from, as (offset, index).
     update_every : labels between two revisions.
     most_members : batch models that are kept; of too many, the one with the least weight goes, the newest excepted.
+    most_held : revisions whose online members are held for labels that come late; rows that were predicted before the oldest one teach these, and leave their weights as they are.
 
     Attributes
     ----------
+    unweighed : labelled rows that did so as an older revision was held no more.
     stretches : labelled rows that it was shown since it was announced last, as half-open intervals of their count: what neither serves nor is judged learns nothing meanwhile.
     """
 
-    def __init__(self, pool: AdaptivePool, *, since: int, learnt: dict[str, list[int]], update_every: int, most_members: int) -> None:
+    def __init__(self, pool: AdaptivePool, *, since: int, learnt: dict[str, list[int]], update_every: int, most_members: int, most_held: int) -> None:
         self.pool = pool
         self.learnt = {int(partition): place for partition, place in learnt.items()}
         self._update_every, self._most = update_every, most_members
         self._labels = 0
         self.stretches: list[tuple[int, int]] = []
-        self._held: deque[Held] = deque(maxlen=MOST_HELD)
+        self._held: deque[Held] = deque(maxlen=most_held)
+        self._has_let_go = False
+        self.unweighed = 0
         self.hold(since)
 
     @property
@@ -106,6 +107,7 @@ class Learner:
         self._labels = 0
         frozen = [one.frozen() for one in self.pool.online]
         self._artifacts = [artifact for _, artifact in frozen]
+        self._has_let_go |= len(self._held) == self._held.maxlen
         self._held.append(Held(since=since, members=self.pool.members, weights=self.pool.weights, sums=self.pool.sums, online=tuple(then for then, _ in frozen)))
 
     def artifact(self) -> bytes:
@@ -125,6 +127,8 @@ class Learner:
         """Learn from labelled rows, at most ``left`` of them."""
         if not len(rows):
             return
+        if self._has_let_go:
+            self.unweighed += int((rows.predicted_at < self._held[0].since).sum())
         pool = self.pool
         if pool.task == "classification":
             pool.classes = tuple(sorted({*pool.classes, *class_names(rows.label).tolist()}))

@@ -48,7 +48,7 @@ def end(state: State, at: int, retrain: Retrain, *instructions: Instruction) -> 
 def _without_cause(state: State, at: int, retrain: Retrain) -> State:
     assert state.cause is not None  # noqa: S101  every caller has one
     cut = state.last_cut if state.last_cut is not None else at
-    finished = (*state.finished, (state.cause.cause, cut))[-STORY * 10 :]
+    finished = (*state.finished, (state.cause.cause, cut))[-retrain.remembered.causes :]
     new = changed(state, stage=Stage.SERVING, cause=None, slot=0, open=(), last_cut=None, last_middle=None, winner="", asked="", with_earlier=(), finished=finished)
     if retrain.champion == "single":
         new = msgspec.structs.replace(new, cadence=ended(state.cadence, at, promoted=state.winner != ""))

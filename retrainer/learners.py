@@ -42,6 +42,11 @@ class Learners:
     def __contains__(self, version: str) -> bool:
         return version in self._learners
 
+    @property
+    def unweighed(self) -> int:
+        """Labelled rows that came too late to weigh the online members by."""
+        return sum(learner.unweighed for learner in self._learners.values())
+
     def of(self, version: str, retrain: Retrain) -> Learner | None:
         """An adaptive version as it learns; None of any other."""
         if version not in self._learners:
@@ -50,7 +55,8 @@ class Learners:
                 return None
             pool = self._announced.fetch(record)
             since, learnt = self._in_force(record), record.trained_on.get("learnt", {})
-            self._learners[version] = Learner(pool, since=since, learnt=learnt, update_every=retrain.update_every, most_members=retrain.members)  # type: ignore[arg-type]  # by `is_adaptive`
+            bounds = {"update_every": retrain.update_every, "most_members": retrain.members, "most_held": retrain.remembered.revisions}
+            self._learners[version] = Learner(pool, since=since, learnt=learnt, **bounds)  # type: ignore[arg-type]  # by `is_adaptive`
         return self._learners[version]
 
     def _in_force(self, record: Version) -> int:

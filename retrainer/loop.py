@@ -27,8 +27,9 @@ from retrainer.gate import Verdict
 from retrainer.learners import Learners, Learning, due_row, learn, learn_again
 from retrainer.messages import Cause, Event, Instruction
 from retrainer.registry import Registry
+from retrainer.remembered import story
 from retrainer.row_buffer import RowBuffer
-from retrainer.saved import MOST_ALERTS, SavedLoop
+from retrainer.saved import SavedLoop
 from retrainer.stage import LONG_AGO, Stage, State, restore
 from retrainer.trainers import Trainer
 from retrainer.training import TrainingRoom, train
@@ -79,6 +80,7 @@ class RetrainLoop:
         self._learners = Learners(self.announced, topic)
         self._trials = Trials(self.announced, self._learners)
         self._sequences: dict[str, int] = {}
+        self._forgotten = {"alerts": 0, "causes": 0}
         self._counted: tuple[Cause | None, int] = (None, 0)
         self._idle = 0  # labelled rows since the last cause ended
         self._labels = 0  # labelled rows so far
@@ -93,6 +95,11 @@ class RetrainLoop:
     def records(self) -> list[Version]:
         """All records of versions, in their order."""
         return self.announced.records
+
+    @property
+    def forgotten(self) -> dict[str, str]:
+        """What was lost where a bound of ``retrain.remembered`` was reached, in words, by the bound's name."""
+        return {name: story(name, count, self.specification.retrain.remembered) for name, count in (self._forgotten | {"revisions": self._learners.unweighed}).items() if count}
 
     @property
     def champion(self) -> Version | None:
@@ -190,8 +197,9 @@ class RetrainLoop:
     def save(self) -> SavedLoop:
         """What `resume` needs besides the rows and the announced versions."""
         self._go_live()
-        while len(self._sequences) > MOST_ALERTS:
+        while len(self._sequences) > self.specification.retrain.remembered.alerts:
             del self._sequences[next(iter(self._sequences))]
+            self._forgotten["alerts"] += 1
         return SavedLoop(
             state=self.state,
             trials=self._trials.save(),
@@ -294,7 +302,10 @@ class RetrainLoop:
                     return told + self._not_trained(count)
                 queue.append(messages.LabelsArrived(model=self.state.model, at=self._clock, count=count, labels=self._labels))
             event = queue.popleft()
+            before = self.state.finished
             self.state, instructions = step(self.state, event, self.specification.retrain)
+            if before is not self.state.finished:
+                self._forgotten["causes"] += len(set(before).difference(self.state.finished))
             if self.state.cause is not None:
                 self._idle = 0
             for instruction in instructions:

@@ -34,7 +34,7 @@ class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     state : of the decisions.
     trials : challengers that are being judged.
-    sequences : last record seen of each alert; the latest `MOST_ALERTS`.
+    sequences : last record seen of each alert; the latest ``retrain.remembered.alerts``.
     clock : event time, epoch milliseconds.
     idle, counted : labelled rows since the last cause, and those that the current one can train on.
     labels : labelled rows so far.
@@ -50,7 +50,3 @@ class SavedLoop(msgspec.Struct, frozen=True, kw_only=True):
     labels: int = 0  # an earlier release did not say it
     learnt: dict[str, Stretches] | None = None  # an earlier release did not say it
     format: int = FORMAT
-
-
-MOST_ALERTS = 10_000
-"""Alerts whose records are known; a record of an older one that is told again would be answered again."""

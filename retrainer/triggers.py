@@ -10,9 +10,6 @@ from retrainer.cadence import SOON, floor, follow_up, follows_up, is_after_alert
 from retrainer.messages import AlertOpened, Cause, LabelsArrived, RetrainRequested
 from retrainer.stage import LONG_AGO, State, Vote
 
-MOST_VOTES = 100
-"""Open alerts that are remembered as votes; of more, the oldest are forgotten."""
-
 EARLIER = 1
 """Place in ``retrain.refresh`` of the count at which a second challenger learns from all rows at hand: not the first, whose rows are too few to count beside those before them."""
 
@@ -79,11 +76,13 @@ def weigh(state: State, event: AlertOpened, retrain: Retrain) -> tuple[State, st
     if state.cause is not None and base(state.cause.cause) == event.alert_id:
         return state, None
     others = tuple(vote for vote in state.votes if vote.alert != event.alert_id and event.at - vote.at < retrain.votes_within)
-    votes = (*others, Vote(alert=event.alert_id, at=event.at, weight=weight))[-MOST_VOTES:]
+    all_votes = (*others, Vote(alert=event.alert_id, at=event.at, weight=weight))
+    votes = all_votes[-retrain.remembered.votes :]
     total = sum(vote.weight for vote in votes)
     new = msgspec.structs.replace(state, votes=votes)
     if total < retrain.votes_needed - 1e-9:  # three thirds are one
-        return new, f"votes: {total:g} of {retrain.votes_needed:g} needed; {event.kind} alert {event.alert_id} waits for others"
+        forgotten = f"; that of {all_votes[0].alert} is forgotten, as retrain.remembered.votes is {len(votes)}" if len(all_votes) > len(votes) else ""
+        return new, f"votes: {total:g} of {retrain.votes_needed:g} needed; {event.kind} alert {event.alert_id} waits for others{forgotten}"
     return new, None
 
 

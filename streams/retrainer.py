@@ -157,6 +157,7 @@ class Acting:
         self._saved = SavedRetraining()
         self._positions: dict[Place, int] = {}
         self._changed: set[str] = set()
+        self._told_forgotten: set[tuple[str, str]] = set()
         self.is_deciding = False
         self._event_clock = EventClock()
         self._sharing: set[str] = set()  # models that have a canary
@@ -433,8 +434,16 @@ class Acting:
         for model in sorted(self._changed):
             kept = self._kept[model].pieces if model in self._kept else ()
             yield self._names.retraining_state, *encode_model(SavedModel(model=model, loop=self._loops[model].save(), kept=kept))
+            self._tell_forgotten(model)
         positions = {place: offset for place, offset in self._positions.items() if place[0] != self._names.monitors}  # these are read whole each time
         yield self._names.retraining_state, *encode_positions(positions)
+
+    def _tell_forgotten(self, model: str) -> None:
+        """Say that a bound of what is remembered was reached: once, as it will be from then on."""
+        for name, story in self._loops[model].forgotten.items():
+            if (model, name) not in self._told_forgotten:
+                self._told_forgotten.add((model, name))
+                logger.warning("model '%s': %s", model, story)
 
 
 def outcome_of_training(version: Version) -> Literal["registered", "joined", "failed"] | None:

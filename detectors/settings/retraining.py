@@ -80,6 +80,19 @@ class Canary(Frozen):
     )
 
 
+class Remembered(Frozen):
+    """How much is remembered of a model's retraining; of more, the oldest is forgotten, and the retrainer's log says so."""
+
+    alerts: int = Field(default=10_000, gt=0, description="alerts whose last record is known; a record of an older one that is told again would be answered again")
+    causes: int = Field(default=200, gt=0, description="causes that ended; an alert or a request of an older one that is told again would start a training again")
+    votes: int = Field(default=100, gt=0, description="open alerts that count together")  # a model has a handful open, one for each change
+    revisions: int = Field(  # some 3,000 labels at the default update_every; each holds its members that learn row by row
+        default=16,
+        gt=0,
+        description="of an adaptive champion by which late labels are weighed; one of a prediction from before them teaches its online members, and changes no weight of theirs",
+    )
+
+
 class TrainingLimits(Frozen):
     """What a trainer in a process of its own may use; beyond it the process is killed, and the candidate rejected."""
 
@@ -126,6 +139,7 @@ class Retrain(Frozen):
     canary: Canary = Canary()
     quotas: Quotas = Quotas()
     limits: TrainingLimits = TrainingLimits()
+    remembered: Remembered = Remembered()
 
     @field_validator("trainer")
     @classmethod

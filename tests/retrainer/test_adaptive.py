@@ -172,7 +172,7 @@ def test_any_cut_of_the_log_teaches_the_same(pool: AdaptivePool) -> None:
     rows = stream([(300, "new")], pool, delay=60 * SECOND)
     artifacts = []
     for batch in (7, 300):
-        learner = Learner(new_pool(), since=0, learnt={}, update_every=1_000, most_members=6)
+        learner = Learner(new_pool(), since=0, learnt={}, update_every=1_000, most_members=6, most_held=16)
         for start in range(0, 300, batch):
             learner.learn(rows.take(slice(start, start + batch)))
         artifacts.append(learner.pool.artifact())
@@ -185,7 +185,7 @@ def test_a_new_pool_trusts_its_batch_model_as_much_as_all_others_together(pool: 
 
 
 def test_a_late_label_counts_for_the_revision_that_was_in_force(pool: AdaptivePool) -> None:
-    learner = Learner(new_pool(), since=0, learnt={}, update_every=150, most_members=6)
+    learner = Learner(new_pool(), since=0, learnt={}, update_every=150, most_members=6, most_held=16)
     rows = stream([(300, "new")], pool)
     then = learner.predicted(rows)
     learner.learn(rows.take(slice(0, 150)))
@@ -195,7 +195,7 @@ def test_a_late_label_counts_for_the_revision_that_was_in_force(pool: AdaptivePo
 
 
 def test_too_many_members_cost_the_one_with_the_least_weight_never_the_newest(pool: AdaptivePool) -> None:
-    learner = Learner(new_pool(), since=0, learnt={}, update_every=150, most_members=2)
+    learner = Learner(new_pool(), since=0, learnt={}, update_every=150, most_members=2, most_held=16)
     rows = table_examples(*table(100, "new", 4), model="loans", at=0)
     for name in ("second", "third"):
         learner.join(member(name, TRAINER.train(rows, specification(), TrainingContext()), cut=5))

@@ -49,7 +49,7 @@ def learner() -> Learner:
     known = table_examples(*demand(400, 1.0, 1), model="demand", at=0)
     pool = started(trained(1), known, SPECIFICATION, cut=0, seed=1).model
     assert isinstance(pool, AdaptivePool)
-    return Learner(pool, since=0, learnt={}, update_every=200, most_members=2)
+    return Learner(pool, since=0, learnt={}, update_every=200, most_members=2, most_held=16)
 
 
 def grown(learner: Learner) -> Examples:
