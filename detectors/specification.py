@@ -82,7 +82,7 @@ class MonitorSpecification(Frozen):
         description="rolling windows of the metrics, each a whole number of panes",
     )
     false_alarms: Budget = Field(default=FalseAlarmBudget(alarms=1, duration=parse_duration("30d")))
-    events_per_pane: float | None = Field(default=None, gt=0, description="needed for a budget in events")
+    events_per_pane: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="needed for a budget in events")
     features: dict[str, Shared[Feature]] = Field(default_factory=dict)
     correlation: tuple[str, ...] = Field(default=(), description="numeric features whose correlations are watched; see `detectors.references.correlation_reference`")
     segments: tuple[str, ...] = ()
@@ -192,6 +192,16 @@ class MonitorSpecification(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _cycles_hold_panes(self, info: ValidationInfo) -> MonitorSpecification:
+        short = [cycle for cycle in self.detectors.cycles if cycle <= self.pane]
+        if short and not is_stored(info):
+            raise ValueError(
+                f"detectors.cycles must be longer than a pane ({format_duration(self.pane)}), got {', '.join(map(format_duration, short))}; a pane holds all of such a cycle, "
+                "and what would be removed looks like a change: leave it out, or lower pane"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _cycles_are_of_a_table(self) -> MonitorSpecification:
         if self.reference.learn is not None and self.detectors.cycles:
             cycles = ", ".join(map(format_duration, self.detectors.cycles))
@@ -240,6 +250,21 @@ class MonitorSpecification(Frozen):
                 raise ValueError(f"objectives.{name}: {objective.metric} needs {missing}")
             if objective.period < self.pane:
                 raise ValueError(f"objectives.{name}: the period must be at least a pane ({format_duration(self.pane)}), got {format_duration(objective.period)}")
+        return self
+
+    @model_validator(mode="after")
+    def _challengers_can_be_promoted(self, info: ValidationInfo) -> MonitorSpecification:
+        if is_stored(info):
+            return self
+        gate, canary = self.retrain.gate, self.retrain.canary
+        if canary.share and self.false_alarms.duration is not None and canary.max_time < gate.min_validation_time:
+            got = f"{format_duration(canary.max_time)} and {format_duration(gate.min_validation_time)}"
+            raise ValueError(
+                f"retrain.canary.max_time must be at least retrain.gate.min_validation_time, got {got}; each canary would be rolled back before an event came "
+                "that its promotion may rest on: raise the one, or lower the other"
+            )
+        if self.task == "classification" and gate.max_loss is not None and gate.max_loss > 1:
+            raise ValueError(f"retrain.gate.max_loss is an error rate, at most 1, got {gate.max_loss:g}; no challenger would ever be above it (5 % is 0.05)")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from detectors.duration import Duration
-from detectors.profile import Frozen
+from detectors.settings.finite import Finite
 from detectors.settings.stored import is_stored
 
 DERIVED = frozenset({"text", "embedding"})
@@ -16,7 +16,7 @@ OF_EMBEDDINGS = {"dimension", "projections", "seed"}
 """Keys of an embedding alone."""
 
 
-class Feature(Frozen):
+class Feature(Finite):
     """One column of the model's input, and what may be expected of it."""
 
     type: Literal["numeric", "categorical", "text", "embedding"] = "numeric"

@@ -10,11 +10,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.duration import Duration, parse_duration
 from detectors.profile import Frozen
+from detectors.settings.finite import Finite
 from detectors.settings.function_path import is_function_path
 from detectors.settings.stored import is_stored
 
 
-class Gate(Frozen):
+class Gate(Finite):
     """What a challenger has to prove before it is promoted."""
 
     alpha: float = Field(default=0.05, gt=0, lt=1, description="chance that a cause promotes a challenger that is not better")
@@ -32,6 +33,13 @@ class Gate(Frozen):
     max_megabytes: float | None = Field(default=None, gt=0, description="largest artifact of a challenger that is promoted")
     max_milliseconds: float | None = Field(default=None, gt=0, description="longest time that a challenger may take for 1,000 rows; for `driftwarden gate`")
 
+    @field_validator("min_gain")
+    @classmethod
+    def _a_gain_can_be_as_large(cls, gain: float, info: ValidationInfo) -> float:
+        if gain > 1 and not is_stored(info):
+            raise ValueError(f"min_gain must be at most 1, got {gain:g}; losses are, so that every challenger would be rejected as it cannot be better by more (5 % is 0.05)")
+        return gain
+
     @model_validator(mode="after")
     def _there_is_time_for_a_verdict(self, info: ValidationInfo) -> Gate:
         looks = self.block * max(1, -(-self.min_evidence // self.block))
@@ -47,7 +55,7 @@ Trigger = Literal["performance", "drift", "label shift"]
 """Kinds of alerts that training may cure: errors that rise (a drift of the concept is one), features or outputs that drift, and shares of classes that shift."""
 
 
-class Quotas(Frozen):
+class Quotas(Finite):
     """What retraining may cost."""
 
     trainings_per_day: int = Field(default=24, gt=0)
@@ -71,7 +79,7 @@ class Quotas(Frozen):
         return max(1, min(self.max_rows, self.max_megabytes * 1_000_000 // (8 * max(1, columns))))
 
 
-class Canary(Frozen):
+class Canary(Finite):
     """Whether a challenger that passed the gate serves a share of the events first, and is judged by them before it serves all."""
 
     share: float = Field(default=0.0, ge=0, lt=1, description="of event ids that the challenger answers, beside the champion; 0 promotes it at once")
@@ -108,7 +116,7 @@ TRAINERS = ("scikit-learn", "search", "river")
 """Trainers that Driftwarden brings; others are a user's own."""
 
 
-class Retrain(Frozen):
+class Retrain(Finite):
     """When to retrain, with what, and how the result is judged."""
 
     policy: Literal["never", "performance", "any"] = Field(default="performance", description="which alerts start a training: none, performance alerts, or every drift, too")
@@ -132,7 +140,7 @@ class Retrain(Frozen):
     follow_up: bool = Field(default=True, description="after a promotion, challengers of the newest labelled events without an alert, for as long as they are proved to be better")
     min_per_class: int = Field(default=20, ge=0, description="labelled events of each class in a training set; fewer are filled up from before the change")
     replay: float = Field(default=0.0, ge=0, le=10, description="labelled events from before the change that are trained on, too, for each one after it")
-    cooldown: Duration = Field(default=parse_duration("10m"), description="between the end of one cause and the start of the next")
+    cooldown: Duration = Field(default=parse_duration("10m"), ge=0, description="between the end of one cause and the start of the next")
     approval: Literal["auto", "manual"] = "auto"
     rollback: Literal["auto", "never"] = Field(default="auto", description="whether a promoted version goes when the former champion is proven better than it")
     gate: Gate = Gate()
@@ -178,6 +186,16 @@ class Retrain(Frozen):
     def _never_has_no_votes(self, info: ValidationInfo) -> Retrain:
         if self.policy == "never" and self.votes and not is_stored(info):
             raise ValueError(f"votes start trainings by alerts, which policy: never rules out, got {', '.join(self.votes)}; leave votes out, or the policy")
+        return self
+
+    @model_validator(mode="after")
+    def _votes_can_be_enough(self, info: ValidationInfo) -> Retrain:
+        heaviest, most = max(map(self.weight, get_args(Trigger))), self.remembered.votes
+        if 0 < heaviest * most < self.votes_needed - 1e-9 and not is_stored(info):
+            raise ValueError(
+                f"votes_needed must be at most what alerts can come to, got {self.votes_needed:g}, where the heaviest counts {heaviest:g} and the newest {most} are counted "
+                "(remembered.votes); no alert would ever start a training: lower it, or say so with policy: never"
+            )
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detectors.duration import Duration, format_duration, parse_duration
 from detectors.profile import Frozen, Profile
+from detectors.settings.finite import Finite
 from detectors.settings.stored import is_stored
 from detectors.verdict import AlertKind
 
@@ -62,7 +63,7 @@ class Reference(Frozen):
         return self
 
 
-class Shares(Frozen):
+class Shares(Finite):
     """How the false-alarm budget is shared between groups of monitors; a group without monitors gives its share to the others."""
 
     performance: float = Field(default=0.5, ge=0)  # outputs and performance: what the users of the model feel
@@ -101,7 +102,7 @@ _LARGEST = {"rate": 1.0, "categories": 1.0, "correlation": 2.0, "latency": 1.0}
 """Changes of rates and shares, of total variation and of correlations, from -1 to 1: none is larger."""
 
 
-class Floors(Frozen):
+class Floors(Finite):
     """The smallest effects that matter. A smaller one is never an alarm, however long it lasts."""
 
     rate: float = Field(default=0.02, ge=0, description="absolute change of an error, missing, out-of-range, unseen, failed, duplicate or late rate")
@@ -129,11 +130,11 @@ _SEVERITY: dict[str, Literal["warning", "critical"]] = {"performance": "critical
 ServiceMonitor = Literal["failed_rate", "latency", "duplicate_rate", "late_rate", "silence", "traffic", "saturation"]
 
 
-class Saturation(Frozen):
+class Saturation(Finite):
     """Which column of the events says how full the service is, and from when on it is too full."""
 
     feature: str = Field(min_length=1, description="numeric feature that events carry it as, such as gpu_utilization or queue_ms; no model is trained on it")
-    limit: float = Field(allow_inf_nan=False, description="larger values count as saturated")
+    limit: float = Field(description="larger values count as saturated")
 
 
 class Service(Frozen):
@@ -212,7 +213,7 @@ class Alerts(Frozen):
         return severity
 
 
-class Objective(Frozen):
+class Objective(Finite):
     """Which share of events is to be good over a period; see `detectors.metrics.objectives`."""
 
     metric: Literal["accuracy", "precision", "recall", "answered", "latency"]

@@ -275,6 +275,15 @@ def test_without_an_alert_a_pool_gets_a_member_after_so_many_labels(tmp_path: Pa
     assert joined[0].trained_on["rows"] == 250
 
 
+def test_a_person_is_asked_for_a_pool_and_not_for_what_it_learns(tmp_path: Path, pool: AdaptivePool) -> None:
+    spec, registry, records = bootstrapped(tmp_path, **ADAPTIVE, new_labels=250, approval="manual")
+    loop = RetrainLoop(spec, TRAINER, registry, records=records)
+    said = fed(loop, stream([(300, "old")], pool), 100)
+    assert [one.trained_on["rows"] for one in told(said, "updated") if one.cause] == [250]
+    assert champion(loop.records) == told(said, "updated")[-1]
+    assert [one for one in said if isinstance(one, Decision) and one.instruction == "AskApproval"] == []
+
+
 def test_the_labels_that_trainings_take_up_are_counted_through_a_restart_and_a_second_delivery(tmp_path: Path, pool: AdaptivePool) -> None:
     rows, cut = stream([(550, "old"), (350, "new")], pool), 600
     cadences = []

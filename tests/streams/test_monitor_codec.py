@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -57,6 +58,40 @@ def test_a_monitor_that_was_applied_before_there_was_a_rule_against_its_settings
     found = decode_monitor(json.dumps(stored).encode()).specification
     assert (found.retrain.trainer, found.retrain.gate.max_wait, found.labels.delay, found.alerts.severity) == ("sckit-learn", 550, 777_600_000, {"watchdog": "critical"})
     assert (found.alerts.floors.rate, found.features["city"].minimum, found.windows, found.segments) == (2.0, 1.0, (600_000, 600_000), ("region", "region"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "story"),
+    [
+        ({"retrain": {"votes_needed": 200}}, "got 200, where the heaviest counts 1 and the newest 100 are counted"),
+        ({"retrain": {"gate": {"min_gain": 5}}}, "min_gain must be at most 1, got 5"),
+        ({"retrain": {"gate": {"max_loss": 5}}}, "max_loss is an error rate, at most 1, got 5"),
+        ({"retrain": {"canary": {"share": 0.1, "max_time": "30m"}}}, "got 30m and 1h; each canary would be rolled back"),
+        ({"detectors": {"cycles": ["1d", "10s"]}}, r"longer than a pane \(10s\), got 10s"),
+    ],
+)
+def test_settings_that_could_not_be_meant_are_refused_from_now_on_and_read_where_they_were_kept(settings: dict[str, object], story: str) -> None:
+    with pytest.raises(ValueError, match=story):
+        MonitorSpecification.model_validate({"model": "churn", **settings})
+    stored = json.loads(encode_monitor(monitor("churn")))
+    stored["specification"] |= settings
+    assert decode_monitor(json.dumps(stored).encode()).specification.model == "churn"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"alerts": {"floors": {"shift": math.inf}}},
+        {"retrain": {"votes": {"drift": math.inf}}},
+        {"retrain": {"gate": {"max_loss": math.inf}}},
+        {"detectors": {"shares": {"quality": math.inf}}},
+        {"features": {"age": {"minimum": math.nan}}},
+        {"events_per_pane": math.inf},
+    ],
+)
+def test_a_number_that_cannot_be_written_to_the_topic_is_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="finite number"):
+        MonitorSpecification.model_validate({"model": "churn", **settings})
 
 
 def of_a_later_release(revision: int = 2) -> bytes:

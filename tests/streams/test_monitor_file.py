@@ -90,6 +90,13 @@ def test_a_duration_without_a_unit_is_refused_because_it_would_be_milliseconds()
         ("retrain:\n  champion: adaptive\n  trainer: river", 3, "got trainer: river; each training would fail"),
         ("retrain:\n  policy: never\n  votes: {drift: 1}", 4, "votes start trainings by alerts, which policy: never rules out, got drift"),
         ("labels:\n  delay: 9d", 3, "delay must be at most labels.timeout, got 9d and 7d"),
+        ("retrain:\n  policy: any\n  votes: {drift: 0.001}", 2, "votes_needed must be at most what alerts can come to, got 1, where the heaviest counts 0.001"),
+        ("retrain:\n  votes_needed: 3\n  remembered: {votes: 2}", 3, "the newest 2 are counted (remembered.votes); no alert would ever start a training"),
+        ("false_alarms: 1 per 30d\nretrain:\n  canary:\n    share: 0.2\n    max_time: 10m", 6, "got 10m and 1h; each canary would be rolled back before an event came"),
+        ("retrain:\n  gate: {max_loss: 5}", 3, "no challenger would ever be above it (5 % is 0.05)"),
+        ("retrain:\n  gate: {min_gain: 5}", 3, "every challenger would be rejected"),
+        ("detectors:\n  cycles: [5s]", 3, "a pane holds all of such a cycle"),
+        ("alerts:\n  floors: {shift: .inf}", 3, "expected a finite number (leave out a limit that is not wanted), got inf"),
         ("alerts:\n  severity: {performnce: critical}", 3, "got 'performnce'; did you mean 'performance'?"),
     ],
 )
@@ -100,7 +107,24 @@ def test_settings_that_cannot_be_meant_together_are_refused(content: str, line: 
     assert told in str(refused.value)
 
 
-@pytest.mark.parametrize("content", [{"labels": {"delay": -5}}, {"alerts": {"cooldown": -1}}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "retrain: {votes: {drift: 0}, champion: adaptive}",  # its members earn the next ones without an alert, which policy: never would end
+        "retrain: {votes: {performance: 1, drift: 0.25}, votes_needed: 3}",  # three alerts of performance may be open, each of a change of its own
+        "retrain: {champion: adaptive, approval: manual}",  # a person is asked for the pool, once
+        "retrain: {schedule: 5m, cooldown: 1h}",  # as often as the cooldown allows
+        "retrain: {canary: {share: 0.2, max_time: 10m}}\nfalse_alarms: 1 per 1000000 events\nevents_per_pane: 100",  # there is no clock to wait by
+        "task: regression\nretrain: {gate: {max_loss: 5}}",
+        "detectors: {shares: {performance: 0, features: 0, quality: 0, service: 0}}",  # metrics alone
+        "service: {monitors: [silence], silence: 1m}",  # below the floor, which gives way
+    ],
+)
+def test_settings_that_have_a_meaning_together_are_taken(content: str) -> None:
+    assert parse_specification(f"model: m\n{content}\n").model == "m"
+
+
+@pytest.mark.parametrize("content", [{"labels": {"delay": -5}}, {"alerts": {"cooldown": -1}}, {"retrain": {"cooldown": -1}}])
 def test_a_duration_before_nothing_is_refused_where_it_is_a_number(content: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         MonitorSpecification.model_validate({"model": "m", **content})
