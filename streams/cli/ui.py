@@ -29,6 +29,7 @@ def command(
     max_series: Annotated[int, typer.Option(help="Most lines of a measurement of a model: each metric of each feature, version or segment is one.")] = _BOUNDS.series,
     max_models: Annotated[int, typer.Option(help="Most models.")] = _BOUNDS.models,
     max_alerts: Annotated[int, typer.Option(help="Most alerts of a model, the newest.")] = _BOUNDS.alerts,
+    max_records: Annotated[int, typer.Option(help="Most records of an alert: its opening, and the newest.")] = _BOUNDS.records,
     max_versions: Annotated[int, typer.Option(help="Most records of versions of a model, the newest.")] = _BOUNDS.versions,
     max_decisions: Annotated[int, typer.Option(help="Most decisions of the retrainer on a model, the newest.")] = _BOUNDS.decisions,
     max_pages: Annotated[int, typer.Option(help="Most pages that are open at a time.")] = _BOUNDS.pages,
@@ -46,7 +47,8 @@ def command(
 
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it tells of every connection, and of every try while the broker is away, which we tell once
-    bounds = Bounds(points=max_points, series=max_series, models=max_models, alerts=max_alerts, versions=max_versions, decisions=max_decisions, pages=max_pages, history=history)
+    of_model = {"alerts": max_alerts, "records": max_records, "versions": max_versions, "decisions": max_decisions}
+    bounds = Bounds(points=max_points, series=max_series, models=max_models, pages=max_pages, history=history, **of_model)
     token = os.environ.get(TOKEN_VARIABLE) or None
     access = Access(address=address, token=SecretStr(token) if token else None, hosts=tuple(host or ()))
     connection = connect(bootstrap, topic_prefix=prefix)

@@ -33,6 +33,9 @@ class InfluxSettings(BaseSettings):
     requests: int = Field(default=2, gt=0, description="requests at a time; a series is always in the same one of them, so that no point overtakes a later value of it")
     flush_after: _Duration = Field(default=1_000, gt=0, description="a request goes out at the latest so long after its first point was read")
     max_series: int = Field(default=200_000, gt=0, description="most series (measurement and tags) that are written; points of further ones are left out, and counted")
+    max_final: int = Field(  # a worker that was replaced and goes on for its session's time restates fewer
+        default=100_000, gt=0, description="final points that are known, the newest, so that an earlier value of one does not take its place"
+    )
     retry_at_most: _Duration = Field(default=30_000, gt=0, description="longest pause between two tries while InfluxDB is away")
 
     @property

@@ -41,7 +41,6 @@ COMMIT_AGAIN_AFTER = 1.0  # seconds
 ASK_EVERY = 10.0  # seconds without a request after which InfluxDB is asked whether it is there
 RECORDS_AT_ONCE = 100
 FETCH_BYTES = 4 * 2**20
-REMEMBERED = 100_000  # final points: a worker that was replaced and goes on for its session's time restates fewer
 
 FIGURES_EVERY = 2.0  # seconds between two looks at what is told of the process itself
 
@@ -89,7 +88,7 @@ class InfluxSink:
         self._stopping = stopping
         self._writer = InfluxWriter(settings, stopping)
         self._commits = GroupCommits("the InfluxDB sink")
-        self._latest = Latest(remembered=REMEMBERED)
+        self._latest = Latest(remembered=settings.max_final)
         self._lanes = Lanes(settings.requests, self._writer.write)
         self._told: list[Told] = []
         self._place: Place = {}

@@ -28,7 +28,7 @@ from streams.notify.delivery import Delivery, sender_of, wall_clock
 from streams.notify.desk import BEFORE_ALL, Batch, Desk
 from streams.notify.forms import form_of
 from streams.notify.notice import Notice, alert_notice, approval_notice, version_notice
-from streams.notify.open_alerts import REMEMBERED, OpenAlerts
+from streams.notify.open_alerts import OpenAlerts
 from streams.notify.owners import Owners
 from streams.notify.routing import receivers_of
 from streams.notify.sample import sample_batch
@@ -126,6 +126,7 @@ class Courier:
         self._approvals = approvals
         self._stopping = stopping
         self._clock = clock
+        self._has_told_forgotten = False
         self._form = form_of(name, receiver, sample=sample_batch(settings.page_address))
         self._delivery = Delivery(name=name, form=self._form, sender=sender_of(receiver), retry_at_most=settings.retry_at_most, stopping=stopping, clock=clock)
         self._desk = Desk(grouping=self._form.grouping, group_wait=settings.group_wait, rate=receiver.rate_limit, max_waiting=settings.max_waiting, now=clock())
@@ -240,7 +241,13 @@ class Courier:
                 logger.warning("%s[%d] ends at %d, before the place of this group (%d): it was made anew, and is read whole", partition.topic, partition.partition, end, committed)
                 committed = 0
             known = end if committed is None else committed
-            self._partitions[partition] = _Partition(alerts=OpenAlerts(self._settings.max_open), canaries=Canaries(), known_until=known, first_time=committed is None, next=known)
+            self._partitions[partition] = _Partition(
+                alerts=OpenAlerts(self._settings.max_open, max_resolved=self._settings.max_remembered),
+                canaries=Canaries(),
+                known_until=known,
+                first_time=committed is None,
+                next=known,
+            )
             if committed is not None:
                 self._committed[partition] = committed
             consumer.seek_to_beginning(partition)
@@ -265,7 +272,8 @@ class Courier:
         routed = self.name in receivers_of(self._settings.routes, model=notice.model, kind=notice.kind, severity=notice.severity, owner=notice.owner)
         if not routed and not (notice.alert_id and state.alerts.holds(notice.alert_id)):
             return
-        told = state.alerts.take(notice) if notice.alert_id else _new_version(state, notice)
+        told = state.alerts.take(notice) if notice.alert_id else _new_version(state, notice, self._settings.max_remembered)
+        self._tell_forgotten(state)
         if told is None:
             return
         if record.offset < state.known_until:
@@ -275,6 +283,17 @@ class Courier:
         if not self._is_wanted(told):
             return
         self._desk.add(told, partition=partition, offset=record.offset, now=self._clock())
+
+    def _tell_forgotten(self, state: _Partition) -> None:
+        """Say, once, that open alerts are more than are remembered."""
+        if state.alerts.forgotten and not self._has_told_forgotten:
+            self._has_told_forgotten = True
+            logger.warning(
+                "%s: more than %d alerts of a partition are open: the oldest are forgotten, so that nothing is posted again of them and their updates are told as if they opened; "
+                "set a larger max_open in notify.yaml",
+                self.name,
+                self._settings.max_open,
+            )
 
     def _notice(self, record: Any, state: _Partition) -> Notice | None:
         page = self._settings.page_address
@@ -390,11 +409,11 @@ class Courier:
         return state.next if unsettled is None else min(state.next, unsettled)
 
 
-def _new_version(state: _Partition, notice: Notice) -> Notice | None:
+def _new_version(state: _Partition, notice: Notice, most: int) -> Notice | None:
     """The notice, unless it was read before; what is forgotten with its partition is new again."""
     if notice.name in state.versions:
         return None
     state.versions[notice.name] = None
-    if len(state.versions) > REMEMBERED:
+    if len(state.versions) > most:
         state.versions.popitem(last=False)
     return notice

@@ -14,9 +14,6 @@ from streams.notify.notice import Former, Notice
 MOST_FORMER = 20
 """Names that an alert had before, the newest: kinds and severities are few, and owners change by hand."""
 
-REMEMBERED = 10_000
-"""Resolved alerts whose last record is known, so that one that comes again is not told again."""
-
 
 class OpenAlerts:
     """The open alerts of one partition that one receiver is told of.
@@ -24,14 +21,15 @@ class OpenAlerts:
     Parameters
     ----------
     max_open : open alerts that are remembered; beyond it the oldest is forgotten.
+    max_resolved : resolved alerts whose last record is known, so that one that comes again is not told again.
 
     Attributes
     ----------
     forgotten : how many were: nothing is posted again of those, and their updates are told as if they opened.
     """
 
-    def __init__(self, max_open: int) -> None:
-        self._max_open = max_open
+    def __init__(self, max_open: int, *, max_resolved: int) -> None:
+        self._max_open, self._max_resolved = max_open, max_resolved
         self._open: OrderedDict[str, Notice] = OrderedDict()
         self._resolved: OrderedDict[str, int] = OrderedDict()
         self.forgotten = 0
@@ -49,7 +47,7 @@ class OpenAlerts:
             self._open.pop(alert_id, None)
             self._resolved[alert_id] = notice.sequence
             self._resolved.move_to_end(alert_id)
-            if len(self._resolved) > REMEMBERED:
+            if len(self._resolved) > self._max_resolved:
                 self._resolved.popitem(last=False)
         else:
             again = before is None and alert_id in self._resolved

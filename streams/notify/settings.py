@@ -141,6 +141,9 @@ class NotifySettings(Frozen):
     group_wait: Pause = Field(default=5_000, ge=0, description="how long what belongs to one incident is gathered, before people are told in one message")
     max_waiting: int = Field(default=500, gt=0, description="notices that wait for a receiver; with more, nothing further is read for it")
     max_open: int = Field(default=10_000, gt=0, description="open alerts that are remembered for a receiver, the newest")
+    max_remembered: int = Field(  # records of a partition that are read again after a crash are far fewer
+        default=10_000, gt=0, description="resolved alerts, and what was told of versions, that are known of a partition, the newest, so that none is told twice"
+    )
     retry_at_most: Pause = Field(default=30_000, gt=0, description="longest pause between two tries while a receiver is away")
 
     @model_validator(mode="after")

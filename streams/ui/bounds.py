@@ -17,6 +17,7 @@ class Bounds:
     series : lines of a measurement of one model: each metric of each feature, version or segment is one.
     models : further ones are not shown.
     alerts : of a model, the newest; those that are open go last.
+    records : of an alert: its opening, and the newest.
     versions : records of a model's versions, the newest; those of the champion, of the canary that serves, and of the version that a rollback goes back to, go last.
     decisions : of the retrainer on a model, the newest.
     history : records of a partition of the metrics that are read at the start, the newest.
@@ -34,6 +35,7 @@ class Bounds:
     series: int = 3_000  # three rates of quality of a thousand features
     models: int = 1_000
     alerts: int = 200
+    records: int = 50  # one for each monitor that alarms after the first, and each time that it was opened again
     versions: int = 500
     decisions: int = 200
     history: int = 20_000  # of a worker's records of a second each: hours, read in a minute
@@ -43,3 +45,5 @@ class Bounds:
         for field in fields(self):
             if (value := getattr(self, field.name)) < 1:
                 raise SettingsError(f"{field.name} must be >= 1, got {value}; there would be nothing to show")
+        if self.records == 1:
+            raise SettingsError("records must be >= 2, got 1; an alert has its opening and its newest record")

@@ -33,7 +33,6 @@ FIELDS = {
 _ROW_TAGS = {"traffic": ("version", "segment"), "segment": ("segment",), "monitor": ("monitor",), "quality": ("feature", "kind"), "drift": ("feature",)}
 _NEWEST = frozenset({"monitor", "drift", "estimate", "objective"})
 _WITHOUT_WINDOW = frozenset({"traffic", "monitor", "objective"})
-_MOST_RECORDS = 50  # of one alert: its opening, and the newest
 _STEPS_UNTIL_STALE = 3  # of other windows, while nothing comes of the one that is shown: in each step of a longer one that has events a shorter one is told as well
 
 
@@ -64,6 +63,7 @@ class LiveModel:
         self.decisions: deque[Decision] = deque(maxlen=bounds.decisions)
         self.asked: dict[str, Decision] = {}
         self.dropped_alerts = 0
+        self.dropped_records = 0
         self.dropped_versions = 0
         self.dropped_decisions = 0
         self.revision = 0
@@ -110,8 +110,9 @@ class LiveModel:
         if alert.sequence in records:
             return
         records[alert.sequence] = alert
-        if len(records) > _MOST_RECORDS:
+        if len(records) > self._bounds.records:
             del records[sorted(records)[1]]
+            self.dropped_records += 1
         if len(self.alerts) > self._bounds.alerts:
             resolved = (name for name, life in self.alerts.items() if life[max(life)].status == "resolved")
             del self.alerts[next(resolved, next(iter(self.alerts)))]
@@ -159,6 +160,11 @@ class LiveModel:
             notes.append(f"Charts show the newest {bounds.points} steps; the steps before them are in the topic, and in InfluxDB where that is used.")
         if self.dropped_alerts:
             notes.append(f"The newest {bounds.alerts} alerts are shown; {self.dropped_alerts} older ones are not; start the page with a larger --max-alerts.")
+        if self.dropped_records:
+            notes.append(
+                f"Of an alert the opening and the newest of {bounds.records} records are kept, {self.dropped_records} between them are not; "
+                "start the page with a larger --max-records."
+            )
         if self.dropped_versions:
             notes.append(
                 f"The newest {bounds.versions} records of versions are shown, {self.dropped_versions} are not; "

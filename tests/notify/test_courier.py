@@ -190,6 +190,14 @@ def test_while_a_receiver_is_away_kafka_holds_what_comes_and_nothing_is_lost(rec
     assert sorted(set(ids)) == sorted(f"a{number}" for number in range(300))
 
 
+def test_the_log_says_once_that_more_alerts_are_open_than_are_remembered(receiver: HttpServer, connection: KafkaConnection, caplog: pytest.LogCaptureFixture) -> None:
+    publish(connection, *(alert(f"a{number}") for number in range(5)))
+    with running(connection, webhook(receiver, max_open="2")):
+        eventually(lambda: settled(connection) == 5)
+    (line,) = [message for message in caplog.messages if "max_open" in message]
+    assert "more than 2 alerts of a partition are open" in line
+
+
 def test_started_again_it_goes_on_where_it_was_and_knows_what_is_open(receiver: HttpServer, connection: KafkaConnection) -> None:
     publish(connection, alert("over"), alert("over", 1, "resolved"), alert("open", 0), alert("open", 1, "updated"))
     with running(connection, webhook(receiver)):

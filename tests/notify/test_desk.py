@@ -128,7 +128,7 @@ def test_whatever_comes_when_everything_is_delivered_once_and_in_the_order_of_it
 
 
 def test_what_an_alert_was_called_is_remembered_until_it_is_called_so_again() -> None:
-    alerts = OpenAlerts(10)
+    alerts = OpenAlerts(10, max_resolved=100)
     calls = [("updated", "critical", ""), ("updated", "warning", ""), ("updated", "critical", "ada"), ("resolved", "warning", "")]
     told = [alerts.take(notice("a1", number, status, severity=severity, owner=owner)) for number, (status, severity, owner) in enumerate(calls)]
     formerly = [[(former.severity, former.owner) for former in one.formerly] for one in told if one is not None]
@@ -141,7 +141,7 @@ LIVES = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["opened", "
 @given(LIVES, st.data())
 def test_records_that_are_read_again_change_nothing(life: list[tuple[str, str]], data: st.DataObject) -> None:
     records = [notice(name, sum(other == name for other, _ in life[:place]), status) for place, (name, status) in enumerate(life)]
-    once, again = OpenAlerts(100), OpenAlerts(100)
+    once, again = OpenAlerts(100, max_resolved=100), OpenAlerts(100, max_resolved=100)
     told = [one for record in records if (one := once.take(record)) is not None]
     assert len(told) == len(records)
     repeated = []
@@ -153,7 +153,7 @@ def test_records_that_are_read_again_change_nothing(life: list[tuple[str, str]],
 
 
 def test_an_incident_is_over_with_the_last_of_its_alerts() -> None:
-    alerts = OpenAlerts(100)
+    alerts = OpenAlerts(100, max_resolved=100)
     alerts.take(notice("a", 0, incident="a"))
     alerts.take(notice("b", 0, incident="a"))
     first, last = alerts.take(notice("a", 1, "resolved", incident="a")), alerts.take(notice("b", 1, "resolved", incident="a"))
@@ -166,7 +166,15 @@ def test_an_incident_is_over_with_the_last_of_its_alerts() -> None:
 
 
 def test_of_more_open_alerts_than_the_bound_the_oldest_is_forgotten() -> None:
-    alerts = OpenAlerts(2)
+    alerts = OpenAlerts(2, max_resolved=100)
     for name in "abc":
         alerts.take(notice(name))
     assert ([one.alert_id for one in alerts.notices], alerts.forgotten) == (["b", "c"], 1)
+
+
+def test_of_more_resolved_alerts_than_the_bound_the_oldest_would_be_told_again() -> None:
+    alerts = OpenAlerts(10, max_resolved=2)
+    for name in "abc":
+        alerts.take(notice(name))
+        alerts.take(notice(name, 1, "resolved"))
+    assert [alerts.take(notice(name, 1, "resolved")) is None for name in "cba"] == [True, True, False]

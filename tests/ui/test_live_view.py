@@ -207,12 +207,14 @@ def test_drift_is_the_statistic_over_its_threshold_where_the_monitor_is_known() 
 
 
 def test_bounds_are_kept_and_the_page_says_that_they_were_reached() -> None:
-    bounds = Bounds(points=20, series=2, models=2, alerts=3, versions=3, decisions=1)
+    bounds = Bounds(points=20, series=2, models=2, alerts=3, versions=3, decisions=1, records=2)
     view = told(bounds=bounds, points=[*story(), *pane(1, model="second"), *pane(1, model="third"), *pane(91, features=["x", "y", "z", "u", "v"])])
     for place in range(5):
         view.take(TOPICS.alerts, b"k", encode_alert(alert(alert_id=f"a{place}")))
         if place != 1:
             view.take(TOPICS.alerts, b"k", encode_alert(alert("resolved", sequence=1, alert_id=f"a{place}")))
+    for sequence in (1, 2, 3):
+        view.take(TOPICS.alerts, b"k", encode_alert(alert("updated", sequence=sequence, alert_id="a1")))
     for version_record in (*FIRST, *SECOND):
         view.take(TOPICS.versions, b"k", encode_version(version_record))
     for place in (50, 51):
@@ -220,10 +222,18 @@ def test_bounds_are_kept_and_the_page_says_that_they_were_reached() -> None:
     model = view.models[MODEL]
     assert set(view.models) == {MODEL, "second"}
     assert list(model.alerts) == ["a1", "a3", "a4"]  # the open one is no older than it is needed
+    assert list(model.alerts["a1"]) == [0, 3]
     assert {len(table.times) for table in model.tables.values()} == {20}
     notes = " ".join(view.notes() + model.notes())
     lines = ("More than 2 models", "--max-models", "More than 2 lines of quality", "newest 20 steps", "newest 3 alerts", "newest 3 records of versions are shown, 1 are not")
-    for said in (*lines, "newest 1 decisions of the retrainer are shown, 1 are not", "--max-versions", "--max-decisions"):
+    for said in (
+        *lines,
+        "newest 1 decisions of the retrainer are shown, 1 are not",
+        "--max-versions",
+        "--max-decisions",
+        "opening and the newest of 2 records are kept, 2 between",
+        "--max-records",
+    ):
         assert said in notes
 
 
