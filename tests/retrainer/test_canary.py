@@ -12,32 +12,20 @@ from hypothesis import strategies as st
 
 from detectors.rows.examples import Examples
 from detectors.settings.retraining import Retrain
-from retrainer.bootstrap import bootstrap_champion
 from retrainer.canary import answers, canary
 from retrainer.loop import RetrainLoop
 from retrainer.registry.files import FilesRegistry
 from retrainer.saved import SavedLoop
-from retrainer.trainers.scikit_learn import ScikitLearnTrainer
 from retrainer.versions import Version
-from tests.retrainer.concepts import SECOND, specification, stream, table
+from tests.retrainer.closed_loop import TRAINER
+from tests.retrainer.concepts import SECOND, specification, stream
 from tests.retrainer.service import BATCH, CHANGE, Service, instructions, versions
 
-TRAINER = ScikitLearnTrainer(iterations=30)
 GATE = {"min_validation_time": "0s", "min_evidence": 100, "wander": 0}
 
 
 def settings(**canary: object) -> object:
     return specification(refresh=[200], gate=GATE, canary={"share": 0.4, **canary})
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> FilesRegistry:
-    return FilesRegistry(tmp_path_factory.mktemp("registry"))
-
-
-@pytest.fixture(scope="module")
-def first(registry: FilesRegistry) -> list[Version]:
-    return bootstrap_champion(*table(2_000, "old", 99), specification=specification(), trainer=TRAINER, registry=registry, at=0)
 
 
 @pytest.fixture(scope="module")
