@@ -1,14 +1,14 @@
 # One image for every process of Driftwarden; the command chooses which: worker (default), retrainer, topics apply, ...
-FROM python:3.11.14-slim-bookworm AS build
+FROM python:3.11.14-bookworm AS build
 
 WORKDIR /build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/driftwarden
 
-# Dependencies change less often than the code, so they are a layer of their own.
+# Slim images have no C compiler, so the loops over JSON are built in a whole one. Dependencies change less often than the code, so they are a layer of their own.
 COPY pyproject.toml requirements.lock README.md LICENSE ./
-RUN mkdir detectors retrainer streams \
-    && touch detectors/__init__.py retrainer/__init__.py streams/__init__.py \
+RUN mkdir --parents detectors retrainer streams/formats \
+    && touch detectors/__init__.py retrainer/__init__.py streams/__init__.py streams/formats/plain_json.pyx \
     && /opt/driftwarden/bin/pip install --constraint requirements.lock '.[mlflow]' \
     && /opt/driftwarden/bin/pip uninstall --yes driftwarden \
     && rm -rf build detectors retrainer streams

@@ -37,6 +37,7 @@ DETECTION ?=
 RETRAINING ?=
 
 BIN := $(VENV)/bin
+COMPILED := $(wildcard */*/*.pyx)
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -51,11 +52,11 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Driftwarden needs Python 3.11 or newer, $(PYTHON) is {sys.version.split()[0]}; pass another one: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed-for-demo: pyproject.toml requirements.lock | $(BIN)/python
+$(VENV)/.installed-for-demo: pyproject.toml requirements.lock $(COMPILED) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[broker]'
 	@touch $@
 
-$(VENV)/.installed-for-test: pyproject.toml requirements.lock | $(BIN)/python
+$(VENV)/.installed-for-test: pyproject.toml requirements.lock $(COMPILED) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
 	@touch $(VENV)/.installed-for-demo $@
 
@@ -102,7 +103,7 @@ check: lint test
 
 # --- the bench ---
 
-$(VENV)/.installed-for-bench: pyproject.toml requirements.lock | $(BIN)/python
+$(VENV)/.installed-for-bench: pyproject.toml requirements.lock $(COMPILED) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[bench,broker]'
 	@touch $@
 

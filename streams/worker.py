@@ -31,6 +31,7 @@ from streams.arrow_alone import without_pandas
 from streams.connection import KafkaConnection
 from streams.detect_driver import DetectDriver
 from streams.epoch_pace import EpochPace
+from streams.formats.plain_columns import COMPILED
 from streams.heap import give_back
 from streams.metric_functions import functions_that_work
 from streams.monitors_reader import MonitorsReader
@@ -424,5 +425,7 @@ def run_worker(connection: KafkaConnection, settings: WorkerSettings, metrics: M
     figures = Figures("worker", settings.name, models=metrics.models)
     serve(figures, metrics)
     worker = Worker(connection, settings, figures, metrics.points_every / 1_000)
+    if not COMPILED:
+        logger.warning("JSON is read at less than half the speed: there was no C compiler when Driftwarden was installed; install it again where there is one, or take a wheel")
     loop.run_until_complete(worker.start())
     Process(worker.app, loglevel=log_level, redirect_stdouts=False, loop=loop).execute_from_commandline()

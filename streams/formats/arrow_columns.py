@@ -7,7 +7,7 @@ events, which reads it after all or says what is wrong with it. So there is one 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ from detectors.event_batch import LABEL, PREDICTION, Bool, EventBatch, Float64, 
 from detectors.statistics.sampling import SMALLEST_FRACTION, whole_weights
 from streams.formats.arrow_cells import classes, given, ids, is_scalar, is_text, longest_text, members, number_matrix, numbers, text_bytes, texts, times, vectors
 from streams.formats.arrow_records import ArrowRows
+from streams.formats.coded_columns import segment_names, with_default
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME, MAX_KEPT_BYTES, MAX_NAME
 from streams.formats.event_columns import CODES, CONTROL_CODE, UNKNOWN_CODE, Places
 from streams.formats.event_schema import ModelSchema
@@ -62,7 +63,7 @@ class ArrowColumns:
         self._models: CodedText = self._marked(texts(self._column("model"), str, is_text))
         self._event_id = self._marked(ids(self._column("event_id")))
         self.timestamp: Int64 = self._marked(times(self._column("timestamp"), places.record_timestamp))
-        self._version = _or(self._marked(texts(self._column("model_version"), str, lambda kind: is_text(kind) or bool(pa.types.is_integer(kind)))), "")
+        self._version = with_default(self._marked(texts(self._column("model_version"), str, lambda kind: is_text(kind) or bool(pa.types.is_integer(kind)))), "")
         self._failed = self._status()
         self._latency: Float64 = self._marked(numbers(self._column("latency_ms")))
         self._score: Float64 = self._marked(numbers(self._column("score")))
@@ -193,7 +194,7 @@ class ArrowColumns:
             offset=places.offset[at],
             index=places.index[at],
             version=_taken(self._version, at),
-            segment=_segment(dict(zip(specification.segments, (_taken(values, at) for values, _ in segments), strict=True)), n),
+            segment=segment_names(dict(zip(specification.segments, (_taken(values, at) for values, _ in segments), strict=True)), n),
             score=self._scores(specification.positive_class)[at],
             latency=self._latency[at],
             failed=self._failed[at],
@@ -249,16 +250,7 @@ _OUTCOMES: dict[str, Callable[[pa.Array], _Read]] = {"classification": classes, 
 
 def _segment_values(column: pa.Array) -> _Read:
     values, odd = texts(column, str, is_scalar)
-    return _or(values, "None"), odd
-
-
-def _or(column: CodedText, text: str) -> CodedText:
-    """The column with a text where it has none."""
-    if column.present.all():
-        return column
-    levels = (*column.levels, text)
-    filled = CodedText.of(levels)  # the text may be one of the others
-    return CodedText(filled.levels, filled.codes[column.codes])
+    return with_default(values, "None"), odd
 
 
 def _taken(column: Any, at: Any) -> Any:
@@ -267,15 +259,3 @@ def _taken(column: Any, at: Any) -> Any:
         return column
     found = column[at]
     return found.compact() if isinstance(found, CodedText) and len(found.levels) > len(found) else found
-
-
-def _segment(columns: dict[str, Any], n: int) -> CodedText:
-    """``name=value`` of every declared segment, joined by commas."""
-
-    def joined(left: CodedText, right: CodedText) -> CodedText:
-        pairs, codes = np.unique(left.codes.astype(np.int64) * len(right.levels) + right.codes, return_inverse=True)
-        found = CodedText.of([f"{left.levels[pair // len(right.levels)]},{right.levels[pair % len(right.levels)]}" for pair in pairs.tolist()])
-        return CodedText(found.levels, found.codes[codes])
-
-    named = [CodedText(tuple(f"{name}={level}" for level in column.levels), column.codes) for name, column in columns.items()]
-    return reduce(joined, named) if named else CodedText.constant("", n)

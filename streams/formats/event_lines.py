@@ -28,20 +28,26 @@ class EventLines:
     sources : (m,) what goes to the dead letters if it is not.
     record : (m,) the place of each line's record among the records.
     index : (m,) the event's place in its record.
+    joined : the texts with a zero byte behind each, where they were put together to look for lines.
     """
 
     texts: Sequence[bytes]
     sources: Sequence[SupportsBytes]
     record: Int64
     index: Int64
+    joined: bytes | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def without(self, which: Collection[int]) -> EventLines:
         """All lines but some."""
-        kept = [line for line in range(len(self)) if line not in which]
-        return EventLines(texts=[self.texts[line] for line in kept], sources=[self.sources[line] for line in kept], record=self.record[kept], index=self.index[kept])
+        return self.take([line for line in range(len(self)) if line not in which])
+
+    def take(self, lines: Sequence[int]) -> EventLines:
+        """Some of the lines."""
+        at = np.array(lines, np.int64)
+        return EventLines(texts=[self.texts[line] for line in lines], sources=[self.sources[line] for line in lines], record=self.record[at], index=self.index[at])
 
     @classmethod
     def concatenate(cls, parts: Sequence[EventLines]) -> EventLines:
@@ -65,11 +71,13 @@ def event_lines(records: SourceRecords, which: Sequence[int], dead: list[DeadLet
     values = records.values
     whole = len(which) == len(values)
     texts: list[bytes] = [value for value in (values if whole else [values[place] for place in which]) if value is not None]
-    if len(which) == len(texts) and b"\n" not in b"".join(texts):
-        return EventLines(texts=texts, sources=texts, record=np.arange(len(texts)) if whole else np.array(which, np.int64), index=np.zeros(len(texts), np.int64))
+    joined = b"\0".join([*texts, b""])
+    if len(which) == len(texts) and b"\n" not in joined:
+        record = np.arange(len(texts)) if whole else np.array(which, np.int64)
+        return EventLines(texts=texts, sources=texts, record=record, index=np.zeros(len(texts), np.int64), joined=joined)
     texts = []
     sources: list[bytes] = []
-    record: list[int] = []
+    records_of: list[int] = []
     index: list[int] = []
     for place in which:
         value = values[place]
@@ -82,9 +90,9 @@ def event_lines(records: SourceRecords, which: Sequence[int], dead: list[DeadLet
         texts += written_out or lines
         sources += [value] * len(written_out) if written_out else lines
         count = len(written_out or lines)
-        record += [place] * count
+        records_of += [place] * count
         index += range(count)
-    return EventLines(texts=texts, sources=sources, record=np.array(record, np.int64), index=np.array(index, np.int64))
+    return EventLines(texts=texts, sources=sources, record=np.array(records_of, np.int64), index=np.array(index, np.int64))
 
 
 def _written_over_lines(value: bytes, lines: list[bytes]) -> list[bytes]:

@@ -39,7 +39,11 @@ def id_hashes(offsets: Int64, data: npt.NDArray[np.uint8]) -> UInt64:
     >>> id_hashes(np.array([0, 15, 19]), ids).tolist() == [xxhash.xxh3_64_intdigest(text) for text in (b"order-000000017", b"user")]
     True
     """
-    starts, sizes = offsets[:-1], np.diff(offsets)
+    return span_hashes(offsets[:-1], np.diff(offsets), data)
+
+
+def span_hashes(starts: Int64, sizes: Int64, data: npt.NDArray[np.uint8]) -> UInt64:
+    """(n,) the same of texts that lie anywhere in ``data``: where each begins, and its bytes."""
     if len(sizes) and (sizes == sizes[0]).all():
         return _alike(int(_STEPS[min(sizes[0], _LONGEST + 1)]), starts, sizes, data)
     hashes = np.empty(len(sizes), np.uint64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, SupportsBytes, cast
 
 import msgspec
@@ -20,6 +21,7 @@ from detectors.errors import EventError
 from detectors.event_batch import LABEL, EventBatch, Int64
 from detectors.monitor import Monitor, Monitors
 from detectors.summarise import Fetch
+from streams.formats import plain_columns
 from streams.formats.arrow_columns import ArrowColumns
 from streams.formats.arrow_events import ArrowSource, event_texts
 from streams.formats.arrow_messages import STREAM_START
@@ -31,6 +33,7 @@ from streams.formats.event_lines import EMPTY, EventLines, event_lines
 from streams.formats.event_schema import ANY_EVENT, CONTROL, ID_OF, KIND_OF, MODEL_OF, EventReader, ModelSchema, Shape, decode_each
 from streams.formats.model_schemas import ModelSchemas
 from streams.formats.placement import SAMPLED_FETCHES, Placement, sample
+from streams.formats.plain_columns import PlainColumns
 from streams.formats.read_events import ReadEvents, merged
 from streams.source_records import SourceRecords
 from streams.unreadable import UNREADABLE
@@ -120,6 +123,7 @@ class _Reading:
         if max(map(len, self._lines.texts), default=0) > MAX_KEPT_BYTES:
             large = [line for line, text in enumerate(self._lines.texts) if len(text) > MAX_KEPT_BYTES]
             self._lines = self._lines.without({line for line in large if self._is_too_large(line)})
+        self._all_texts = self._lines.texts
 
     def batches(self) -> list[EventBatch]:
         """Columns of the good events; a model's are all in one batch, or in one for each way in which its revisions read."""
@@ -158,8 +162,24 @@ class _Reading:
         return EventLines(texts=texts, sources=[ArrowSource(rows, row) for row in lines], record=rows.record[lines], index=rows.index[lines])
 
     def _from_lines(self) -> list[EventBatch]:
+        plain = self._plain()
+        if not len(self._lines):
+            return plain
         read = self._read()  # which may leave some to be read alone
-        return [batch for group in self._by_revision([*read, *self._alone]) for batch in self._batches(group)]
+        found = [batch for group in self._by_revision([*read, *self._alone]) for batch in self._batches(group)]
+        return _with_plain(plain[0], found) if plain and found else plain + found
+
+    def _plain(self) -> list[EventBatch]:
+        """Events that say plainly what they say, if there are any; the other lines are left."""
+        schemas = self._sampled_schemas() if len(self._lines) >= plain_columns.FEWEST else []
+        if len({schema.form for schema in schemas}) != 1 or not plain_columns.reads(schemas[0]):
+            return []
+        columns = PlainColumns(self._lines, self._places(self._lines.record, self._lines.index), schemas[0], self._decoder.schemas_of)
+        taken = columns.batch()
+        if taken is None:
+            return []
+        self._lines = self._lines.take(columns.others.tolist())
+        return [taken]
 
     def _batches(self, read: ReadEvents) -> list[EventBatch]:
         places = self._places(self._lines.record[read.lines], self._lines.index[read.lines])
@@ -176,19 +196,18 @@ class _Reading:
     def _read(self) -> list[ReadEvents]:
         """The lines that could be read, all as the newest revision reads them: in one go those whose features are what they seem to be."""
         texts = self._lines.texts
-        shape = self._sampled_shape()
-        if shape is None:
+        shapes = {schema.shape for schema in self._sampled_schemas()}
+        if len(shapes) != 1:
             return self._mixed(range(len(texts)))
-        read, failed, left = self._of_shape(shape, range(len(texts)), patience=_PATIENCE)
+        read, failed, left = self._of_shape(shapes.pop(), range(len(texts)), patience=_PATIENCE)
         return [*read, *self._mixed(sorted([*failed, *left]))] if failed or left else read
 
-    def _sampled_shape(self) -> Shape | None:
-        """The one shape of some of the lines; None if there is none."""
+    def _sampled_schemas(self) -> list[ModelSchema]:
+        """How some of the lines are read."""
         texts = self._lines.texts
         sampled, _ = decode_each(MODEL_OF.decode, [texts[place] for place in sample(len(texts))])
         schemas = map(self._decoder.schemas_of, {one.model for one in sampled})
-        shapes = {known.newest.shape for known in schemas if known is not None}
-        return shapes.pop() if len(shapes) == 1 else None
+        return [known.newest for known in schemas if known is not None]
 
     def _of_shape(self, shape: Shape, lines: Sequence[int], *, patience: float = math.inf) -> tuple[list[ReadEvents], dict[int, Exception], list[int]]:
         """Some lines read as events of a shape: what was read, why some lines could not be, and lines that have to be read in another way."""
@@ -218,7 +237,7 @@ class _Reading:
 
     def sampled_ids(self) -> list[str]:
         """Event ids of a few of the events."""
-        texts = self._lines.texts
+        texts = self._all_texts
         found, _ = decode_each(ID_OF.decode, [texts[line] for line in sample(len(texts))])
         return self._sampled_ids + [str(one.event_id) for one in found if one.event_id not in {None, ""}]
 
@@ -362,6 +381,15 @@ class _Reading:
         one_for_all = self._buried[record] > MAX_DEAD_LETTERS  # see `bounded`; to make letters that nobody gets would take seconds
         value = self._records.values[record] if one_for_all else bytes(source)
         self.dead[offset, index] = DeadLetter(offset=offset, index=index, value=value, reason=error.reason, path=error.path)
+
+
+def _with_plain(plain: EventBatch, found: list[EventBatch]) -> list[EventBatch]:
+    """Plain events together with the other ones of their form, among which are all of their models."""
+    alike = [batch for batch in found if replace(batch, models=None).form == replace(plain, models=None).form and batch.revisions == plain.revisions]
+    together = [plain, *alike]
+    if len({batch.model for batch in together}) > 1 or not plain.model:
+        together = [replace(batch, model="", models=batch.model_of) for batch in together]
+    return [_in_log_order(together), *(batch for batch in found if not any(batch is other for other in alike))]
 
 
 def _in_log_order(parts: list[EventBatch]) -> EventBatch:

@@ -16,7 +16,7 @@ from streams.influx.setup import set_up
 from tests.influx.conftest import Influxd, influx
 
 ROOT = Path(__file__).parents[2]
-NOT_NEEDED = ("java", "javac", "mvn", "go", "cargo", "docker")
+NOT_NEEDED = ("java", "javac", "mvn", "go", "cargo", "docker", "cc", "gcc", "c++", "g++", "clang")
 
 __all__ = ["influx"]  # a fixture of this folder, too
 
