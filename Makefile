@@ -37,7 +37,7 @@ DETECTION ?=
 RETRAINING ?=
 
 BIN := $(VENV)/bin
-COMPILED := $(wildcard */*/*.pyx)
+COMPILED := $(wildcard */*/*.pyx */*/*.pxd)
 SEEDS := .driftwarden/demo-seeds
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -1,13 +1,12 @@
 """Replay: the same stages over a file, in one process, without a broker and in virtual time.
 
-For trying a monitor on history, for backtests and for tests. With `retrain`, the loop is closed: a champion predicts every row, and is retrained by
-the specification's policy; each row is predicted before anything is learnt from it (prequential evaluation, Gama et al. 2013).
+For trying a monitor on history, for backtests and for tests. What retraining would have done is `streams.retraining_replay`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,14 +25,8 @@ from detectors.rows.labelled_rows import LabelledRows
 from detectors.specification import MonitorSpecification, Task
 from detectors.statistics.sampling import effective_rate
 from detectors.summarise import Fetch, Summarise
-from retrainer.canary import answers, canary
 from retrainer.decision import Decision
-from retrainer.loop import RetrainLoop
 from retrainer.paired_difference import paired_difference
-from retrainer.registry import Registry
-from retrainer.trainers import Model
-from retrainer.unanswered import answers as answers_of
-from retrainer.unanswered import predicted as predicted_by
 from retrainer.versions import Version
 from streams.file_events import ColumnNames, EventOrder, Rows, rows_of
 from streams.metric_functions import functions_of
@@ -42,9 +35,6 @@ from streams.tables import Table
 ROWS_AT_ONCE = 20_000
 ROWS_WHILE_LEARNING = 1_000
 """A reference that is learnt from the first rows is in force from the next thousand on."""
-
-ROWS_BETWEEN_DECISIONS = 100
-"""With retraining, a promoted model takes over at the next hundred rows."""
 
 
 class Stages:
@@ -211,6 +201,15 @@ class Replayed:
         trained = {version.version for version in self.versions if version.status in {"registered", "rejected"}} - {"1"}
         return len(trained) + sum(version.status == "updated" and "cause" in version.gate for version in self.versions)
 
+    def take(self, rows: Rows, points: Iterable[Point], alerts: Iterable[Alert]) -> None:
+        """Add what some rows gave."""
+        if self.rows == 0:
+            self.first = int(rows.time[0])
+        self.rows += len(rows)
+        self.last = max(self.last, int(rows.time.max()))
+        self.points += points
+        self.alerts += alerts
+
 
 Progress = Callable[[int], None]
 
@@ -225,10 +224,10 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
     """
     stages, order = Stages(specification, metrics=metrics), EventOrder(specification, names)
     replayed = Replayed(specification=specification)
-    for rows in _parts(tables, specification, names, ROWS_AT_ONCE if specification.reference.learning is None else ROWS_WHILE_LEARNING):
+    for rows in parts_of(tables, specification, names, ROWS_AT_ONCE if specification.reference.learning is None else ROWS_WHILE_LEARNING):
         _, points, alerts = stages.step(order.fetch(rows))
         replayed.losses.add(rows.prediction, rows.label, rows.fraction)
-        _take(replayed, rows, points, alerts)
+        replayed.take(rows, points, alerts)
         progress(len(rows))
     _, points, alerts = stages.finish(order.rest())
     replayed.points += points
@@ -237,83 +236,7 @@ def replay(tables: Iterable[Table], specification: MonitorSpecification, names: 
     return replayed
 
 
-def replay_with_retraining(
-    tables: Iterable[Table],
-    specification: MonitorSpecification,
-    names: ColumnNames,
-    loop: RetrainLoop,
-    registry: Registry,
-    *,
-    metrics: bool = True,
-    progress: Progress = lambda _: None,
-) -> Replayed:
-    """Run the stages over a file, the loop's champion predicting every row.
-
-    Labels that are still under way after the last row complete metrics, and judge challengers; nothing is trained on them any more.
-
-    Parameters
-    ----------
-    loop : knows its first champion's records.
-    registry : where the champions' models are.
-    """
-    stages, order = Stages(specification, metrics=metrics), EventOrder(specification, names)
-    replayed = Replayed(specification=specification, versions=list(loop.records))
-    champion = _champion(loop)
-    first = model = registry.fetch(champion.uri, champion.digest)
-    served: dict[tuple[str, str], int] = {}
-    for rows in _parts(tables, specification, names, ROWS_BETWEEN_DECISIONS):
-        if (_champion(loop).version, _champion(loop).revision) != (champion.version, champion.revision):
-            champion = _champion(loop)
-            model = registry.fetch(champion.uri, champion.digest)
-        predicted = _predicted(rows, model, champion.version, specification.task)
-        beside = canary(loop.records)
-        if beside is not None:
-            predicted = _shared(predicted, beside, registry, specification.task)
-        static = predicted.prediction if model is first and beside is None else predicted_by(first, rows.features, specification.task)
-        stage = served.setdefault((champion.version, "" if beside is None else beside.version), len(served))
-        replayed.losses.add(predicted.prediction, rows.label, rows.fraction, static=static, stage=stage)
-        examples, points, alerts = stages.step(order.fetch(predicted))
-        _take(replayed, rows, points, alerts)
-        _decide(replayed, loop, examples, alerts, now=int(rows.time[-1]))
-        progress(len(rows))
-    examples, points, alerts = stages.finish(order.rest())
-    replayed.points += points
-    replayed.alerts += alerts
-    replayed.states, replayed.specification = stages.states, stages.specification
-    loop.end()
-    _decide(replayed, loop, examples, alerts, now=replayed.last)
-    return replayed
-
-
-def _decide(replayed: Replayed, loop: RetrainLoop, examples: tuple[LabelledRows, ...], alerts: tuple[Alert, ...], *, now: int) -> None:
-    # Rows before alerts: an alert follows from rows that the loop has not seen yet, and nothing may be decided at a time before it.
-    told = [item for part in examples for item in loop.on_examples(part.examples())]
-    told += loop.on_time(now)
-    told += [item for alert in alerts for item in loop.on_alert(alert, now)]
-    replayed.versions += [item for item in told if isinstance(item, Version)]
-    replayed.decisions += [item for item in told if isinstance(item, Decision)]
-
-
-def _champion(loop: RetrainLoop) -> Version:
-    champion = loop.champion
-    assert champion is not None  # noqa: S101  the first one is announced before the replay begins
-    return champion
-
-
-def _predicted(rows: Rows, model: Model, version: str, task: Task) -> Rows:
-    prediction, score = answers_of(model, rows.features, task)
-    return replace(rows, prediction=prediction, score=score, version=np.full(len(rows), version, dtype=object))
-
-
-def _shared(rows: Rows, beside: Version, registry: Registry, task: Task) -> Rows:
-    """The rows with a canary's answers to its share of them; a row's number is its id."""
-    mine = np.array([answers(beside, str(row)) for row in range(rows.first, rows.first + len(rows))])
-    theirs = _predicted(rows, registry.fetch(beside.uri, beside.digest), beside.version, task)
-    prediction, score, version = (np.where(mine, new, old) for new, old in ((theirs.prediction, rows.prediction), (theirs.score, rows.score), (theirs.version, rows.version)))
-    return replace(rows, prediction=prediction, score=score, version=version)
-
-
-def _parts(tables: Iterable[Table], specification: MonitorSpecification, names: ColumnNames, size: int) -> Iterator[Rows]:
+def parts_of(tables: Iterable[Table], specification: MonitorSpecification, names: ColumnNames, size: int) -> Iterator[Rows]:
     """Parts of ``size`` rows (the last may be smaller), however the tables were cut, so that decisions fall at the same rows."""
     waiting: list[Rows] = []
     done = 0
@@ -328,12 +251,3 @@ def _parts(tables: Iterable[Table], specification: MonitorSpecification, names: 
         done += len(table)
     if waiting:
         yield Rows.concatenate(waiting)
-
-
-def _take(replayed: Replayed, rows: Rows, points: Iterable[Point], alerts: Iterable[Alert]) -> None:
-    if replayed.rows == 0:
-        replayed.first = int(rows.time[0])
-    replayed.rows += len(rows)
-    replayed.last = max(replayed.last, int(rows.time.max()))
-    replayed.points += points
-    replayed.alerts += alerts

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -117,6 +116,8 @@ class Table:
                 return np.asarray(np.round(column * 1_000), np.int64)
             self.refuse(name, column, column != np.round(column), f"epoch milliseconds are whole numbers; pass --time-format {EPOCH_SECONDS} if these are seconds")
             return column.astype(np.int64)
+        import pandas as pd  # noqa: PLC0415  for times that are texts alone: it takes half a second to import
+
         texts = class_names(column)
         parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=time_format or "ISO8601", utc=True, errors="coerce")
         bad = parsed.isna().to_numpy(bool)
@@ -153,6 +154,8 @@ class Table:
 
 def _parsed(texts: Column) -> Float64:
     """(n,) numbers, nan where a text is none."""
+    import pandas as pd  # noqa: PLC0415  for numbers that are texts alone
+
     return pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(np.float64)
 
 

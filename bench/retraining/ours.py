@@ -19,7 +19,8 @@ from streams.file_events import ColumnNames, input_columns, outcome_column
 from streams.file_settings import FILE_BUDGET, changed
 from streams.infer import infer
 from streams.measured_reference import with_measured_performance
-from streams.replay import Replayed, replay_with_retraining
+from streams.replay import Replayed
+from streams.retraining_replay import replay_with_retraining
 from streams.tables import ROW_LENGTH
 
 

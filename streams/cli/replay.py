@@ -24,7 +24,6 @@ from detectors.specification import MonitorSpecification
 from detectors.statistics.intervals import PARTS
 from retrainer.bootstrap import bootstrap_champion
 from retrainer.first_rows import HeldRows
-from retrainer.loop import RetrainLoop
 from retrainer.provenance import provenance
 from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import TrainingError, trainer_named
@@ -34,10 +33,9 @@ from streams.cli.file_options import Label, Prediction, SamplingFraction, Score,
 from streams.cli.options import Json, alert_json, messages, print_json, results, written
 from streams.file_events import ColumnNames, input_columns, outcome_column
 from streams.file_settings import for_file
-from streams.measured_reference import labelled_rows, with_measured_performance
 from streams.monitor_file import load_specification
 from streams.replay import Progress as Told
-from streams.replay import Replayed, replay, replay_with_retraining
+from streams.replay import Replayed, replay
 from streams.tables import Table, count_rows, read_chunks, read_table
 from streams.wire import encode_alert, encode_points, encode_version
 
@@ -154,6 +152,10 @@ def _reference(given: Path | None, specification: MonitorSpecification, monitor:
 
 
 def _retrained(tables: Iterator[Table], specification: MonitorSpecification, names: ColumnNames, reference: Table, root: Path, *, metrics: bool, told: Told) -> Replayed:
+    from retrainer.loop import RetrainLoop  # noqa: PLC0415  it and what it trains with take seconds to import, in which a hundred thousand rows are replayed
+    from streams.measured_reference import labelled_rows, with_measured_performance  # noqa: PLC0415  the same
+    from streams.retraining_replay import replay_with_retraining  # noqa: PLC0415  the same
+
     trainer, registry, first = trainer_named(specification.retrain.trainer, variables=TrainerSettings().variables), FilesRegistry(root), HeldRows()
     try:
         specification = with_measured_performance(specification, reference, names, trainer)

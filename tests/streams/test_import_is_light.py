@@ -29,6 +29,10 @@ def test_a_worker_never_imports_what_only_files_trainings_and_scores_need() -> N
     assert not _modules_after(worker) & {"pandas", "sklearn", "river", "mlflow", "skops", "scipy.optimize", "scipy.stats"}
 
 
+def test_a_replay_without_retraining_never_imports_what_models_are_trained_with() -> None:
+    assert not _modules_after("import streams.cli.replay") & {"pandas", "sklearn", "river", "mlflow", "skops", "scipy.stats"}
+
+
 def test_arrow_makes_data_frames_for_whoever_imports_pandas_after_all() -> None:
     frame = "import pyarrow; from streams.arrow_alone import without_pandas; without_pandas(); pyarrow.table({'a': pyarrow.array([1])}).to_pandas()"
     assert "pandas" in _modules_after(frame)
