@@ -265,11 +265,9 @@ cdef class PlainReader:
 
     cdef Form form
     cdef list kept
-    cdef int64_t rows
 
     def __init__(self, *, numeric, categories, passed_over, segments, kinds, any_feature, regression):
         self.kept = []
-        self.rows = 0
         self.know(&self.form.fields, FIELDS)
         self.know(&self.form.features, (*numeric, *categories, *passed_over))
         self.know(&self.form.segments, segments)
@@ -281,9 +279,8 @@ cdef class PlainReader:
         cdef bytes joined = b"".join([text.encode() for text in texts])
         cdef int32_t[::1] bounds = np.cumsum([0, *(len(text.encode()) for text in texts)], dtype=np.int32)
         cdef int32_t[::1] after = np.arange(1, len(texts) + 2, dtype=np.int32) % (len(texts) + 1)
-        cdef int64_t[::1] seen = np.full(len(texts) + 1, -1, np.int64)
-        self.kept += [joined, bounds, after, seen]
-        names.texts, names.bounds, names.after, names.seen, names.count = <Text><const char*>joined, &bounds[0], &after[0], &seen[0], len(texts)
+        self.kept += [joined, bounds, after]
+        names.texts, names.bounds, names.after, names.seen, names.count = <Text><const char*>joined, &bounds[0], &after[0], NULL, len(texts)
         return 0
 
     def read(self, bytes data, const int64_t[::1] bounds, int64_t[::1] times):
@@ -309,15 +306,19 @@ cdef class PlainReader:
         cdef int64_t[:, :, ::1] spans_view = spans
         cdef double[:, ::1] values_view = values, matrix_view = matrix
         cdef uint8_t[::1] kinds_view = kinds, failed_view = failed, plain_view = plain
+        cdef int64_t[::1] seen = np.full(self.form.fields.count + self.form.features.count + self.form.segments.count + 1, -1, np.int64)
         cdef Text first = <Text><const char*>data
+        cdef Form form = self.form  # of this call: another thread may read at the same time
         cdef Row out
+        form.fields.seen = &seen[0]
+        form.features.seen = form.fields.seen + form.fields.count
+        form.segments.seen = form.features.seen + form.features.count
         with nogil:
             for row in range(n):
                 out.spans = <int64_t (*)[2]>&spans_view[row, 0, 0]
                 out.values, out.matrix, out.time = &values_view[row, 0], &matrix_view[row, 0], &times[row]
                 out.kind, out.failed = &kinds_view[row], &failed_view[row]
-                plain_view[row] = event(first, bounds[row], &self.form, &out, self.rows + row) == bounds[row + 1] - 1
-        self.rows += n
+                plain_view[row] = event(first, bounds[row], &form, &out, row) == bounds[row + 1] - 1
         return plain.view(bool), spans, values, kinds, failed.view(bool), matrix[:, : self.form.numbers]
 
 
