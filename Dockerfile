@@ -7,8 +7,8 @@ RUN python -m venv /opt/driftwarden
 
 # Slim images have no C compiler, so the loops over JSON are built in a whole one. Dependencies change less often than the code, so they are a layer of their own.
 COPY pyproject.toml requirements.lock README.md LICENSE ./
-RUN mkdir --parents detectors retrainer streams/formats \
-    && touch detectors/__init__.py retrainer/__init__.py streams/__init__.py streams/formats/plain_json.pyx \
+RUN mkdir --parents detectors/columns detectors/rows retrainer streams/formats \
+    && touch detectors/__init__.py retrainer/__init__.py streams/__init__.py detectors/columns/grid_counts.pyx detectors/rows/chain_loops.pyx streams/formats/plain_json.pyx \
     && /opt/driftwarden/bin/pip install --constraint requirements.lock '.[mlflow]' \
     && /opt/driftwarden/bin/pip uninstall --yes driftwarden \
     && rm -rf build detectors retrainer streams

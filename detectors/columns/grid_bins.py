@@ -6,6 +6,7 @@ settles a value, which moves on by a place where it is not below the edge in its
 and only the former moves on. The result is that of ``numpy.searchsorted(edges, x, side="right")``, exactly, at a tenth of its time.
 
 Many values are counted by place first, and by bin then: the places are far fewer than the values, so that the bin of each value is never looked up.
+More still, and those of several groups, are counted by `grid_counts`, which is compiled.
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from detectors.event_batch import Float64, Int64
+from detectors.event_batch import Float64, Int32, Int64
+
+try:
+    from detectors.columns.grid_counts import count_places, count_rows
+except ImportError:  # nothing was compiled when Driftwarden was installed
+    COMPILED = False
+else:
+    COMPILED = True
 
 LARGEST_GRID = 8_192
 """Most places of a column's grid; a column whose edges need more is searched."""
+
+MANY_VALUES = 1_024
+"""From so many on, values are counted by compiled loops, where there are any."""
 
 _CELLS_AT_ONCE = 32_768  # what a pass works on stays in the processor's cache; with a quarter of them, calls cost a tenth of all
 _OWNERS_AT_ONCE = 16  # their tables stay in the cache
@@ -68,6 +79,8 @@ class GridBins:
         self._repeats = max(1, _TILE // max(self.width, 1))
         self._parameters = np.tile(np.array(parameters, np.float64).reshape(-1, 3).T, self._repeats)
         self._origins = np.tile(np.array(origins, np.int64), self._repeats)
+        self._shift, self._low, self._high = self.parameters.copy()  # each in a row of memory, as compiled code wants it
+        self._origin = self.origins.copy()
 
     @property
     def is_searched(self) -> bool:
@@ -98,10 +111,29 @@ class GridBins:
         """(size,) how many values of an (n, F) matrix are in each cell, in two thirds of the time that `cells` and counting them take where there are many."""
         if self._searched or matrix.size < len(self.table):
             return np.bincount(self.cells(matrix).ravel(), minlength=size).astype(np.float64)
+        if COMPILED and matrix.size >= MANY_VALUES:
+            return np.bincount(self.table, weights=self._by_place(matrix), minlength=size).astype(np.float64, copy=False)
         by_place = np.zeros(len(self.table), np.int64)
         for _, places in self._places(matrix):
             by_place += np.bincount(places.ravel(), minlength=len(by_place))
         return np.bincount(self.table, weights=by_place, minlength=size).astype(np.float64, copy=False)
+
+    def _by_place(self, matrix: Float64) -> Int32:
+        """How many of many values are in each place of the table; in half the time that array operations take."""
+        counts = np.zeros(len(self.table), np.int32)
+        count_places(np.ascontiguousarray(matrix), self._shift, self._low, self._high, self._origin, self.upper, counts)
+        return counts
+
+    def add_counts(self, matrix: Float64, of: Int64, sums: Float64, first: int) -> None:
+        """Count many values by group, in a fifth of the time that `cells` and counting them take. No column may be searched.
+
+        Parameters
+        ----------
+        matrix : (n, F).
+        of : (n,) group of each row.
+        sums : (groups, width) which are added to, in the cells from ``first`` on.
+        """
+        count_rows(np.ascontiguousarray(matrix), of, self._shift, self._low, self._high, self._origin, self.upper, self.table, sums, first)
 
     def _places(self, matrix: Float64) -> Iterator[tuple[slice, Int64]]:
         """Some rows at a time, and the place in the table of each of their values; it is good until the next are asked for."""
@@ -152,6 +184,31 @@ def cells_together(bins: Sequence[GridBins], owner: Int64, bounds: Sequence[int]
         begin, end = bounds[first], bounds[first + len(some)]
         _fill_together(some, owner[begin:end] - first, matrix[begin:end], out[begin:end])
     return out
+
+
+def add_together(bins: Sequence[GridBins], bounds: Sequence[int], matrix: Float64, of: Int64, sums: Float64, first: int) -> bool:
+    """Count many values by group and cell; False, and nothing is done, where it is left to `cells_together`: they are few, some column is searched, or nothing is compiled.
+
+    Parameters
+    ----------
+    bins, bounds, matrix : as for `cells_together`.
+    of : (n,) group of each row.
+    sums : (groups, width) which are added to, in the cells from ``first`` on.
+
+    Examples
+    --------
+    >>> bins, sums = GridBins([np.array([0.0])], starts=[0]), np.zeros((2, 3))
+    >>> add_together([bins], [0, 40_000], np.linspace(-1, 2, 40_000)[:, None], np.arange(40_000) % 2, sums, 0), sums.tolist()
+    (True, [[6667.0, 13333.0, 0.0], [6666.0, 13334.0, 0.0]])
+    """
+    if not COMPILED or matrix.size < MANY_VALUES or any(one.is_searched for one in bins):
+        return False
+    if all(one is bins[0] for one in bins):
+        bins[0].add_counts(matrix, of, sums, first)
+        return True
+    for one, begin, end in zip(bins, bounds[:-1], bounds[1:], strict=True):
+        one.add_counts(matrix[begin:end], of[begin:end], sums, first)
+    return True
 
 
 def _fill_together(bins: Sequence[GridBins], owner: Int64, values: Float64, out: Int64) -> None:

@@ -16,7 +16,7 @@ from detectors.coded_text import CodedText
 from detectors.columns.anomaly_scores import AnomalyScores
 from detectors.columns.binning import ColumnBins
 from detectors.columns.declared_ranges import DeclaredRanges
-from detectors.columns.grid_bins import cells_together, grid_bins
+from detectors.columns.grid_bins import add_together, cells_together, grid_bins
 from detectors.columns.shared_arrays import shared
 from detectors.event_batch import Bool, Coded, EventBatch, Float64, Int64
 from detectors.panes.correlation_sums import CorrelationSums, scores_of
@@ -114,6 +114,10 @@ class Contributions:
             sums[:, self._blocks["anomalies"]] += np.stack((groups.sizes(), groups.sizes(above)), axis=1)
 
     def _bins(self, sums: Float64, groups: RowGroups, matrix: Float64, members: Members | None) -> None:
+        if groups.of is not None and groups.weights is None and self._correlation is None:
+            bins, bounds = ([self._numeric], [0, groups.n]) if members is None else ([one._numeric for one in members.of], members.bounds)
+            if add_together(bins, bounds, matrix, groups.of, sums, self._first):
+                return
         block, size = sums[:, self._first : self._last], self._last - self._first
         if groups.is_plain and self._correlation is None:
             block += self._numeric.counts(matrix, size)

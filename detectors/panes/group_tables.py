@@ -103,7 +103,11 @@ class GroupTables:
         begin : position in the log of the first of these rows.
         """
         start, version, segment = key
-        if (version, segment) in self._groups(start):
+        vectors = self._open.get(start)
+        known = None if vectors is None else vectors.get((version, segment))
+        if known is not None:
+            known += sums  # as nearly always, and a thousand models do it for each batch
+        elif (version, segment) in self._groups(start):
             self._added_to(start)[version, segment] += sums
         else:
             self._begun.append((key, sums.copy(), begin))

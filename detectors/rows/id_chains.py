@@ -14,10 +14,19 @@ import numpy as np
 
 from detectors.event_batch import Int32, Int64, UInt64
 
+try:
+    from detectors.rows.chain_loops import chain
+except ImportError:  # nothing was compiled when Driftwarden was installed
+    COMPILED = False
+else:
+    COMPILED = True
+
 NONE = -1
 """Instead of an entry: there is none."""
 MOST = 2**31 - 1
 """Entries that have a number of 32 bits."""
+MANY = 256
+"""So many entries at a time are chained and looked for by compiled loops, where there are any."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # spreads ids that are no hashes, such as row numbers
 _SMALLEST = 6  # bits of a bucket's number
@@ -56,6 +65,11 @@ class IdChains:
         """(n,) the entry before each one in its bucket; or `NONE`."""
         return self._before.take(entry)
 
+    @property
+    def links(self) -> Int32:
+        """(n,) or more: the entry before each one in its bucket; or `NONE`."""
+        return self._before
+
     def before_since(self, first: int) -> Int32:
         """(n,) the same of all entries from one on."""
         return self._before[first : self._size]
@@ -91,6 +105,9 @@ class IdChains:
             self._make(_bits_for(len(ids)))
             first = 0
         bucket = self.bucket(ids[first:])
+        if COMPILED and len(bucket) >= MANY:
+            chain(bucket, first, self._latest, self._before)
+            return
         entry = np.arange(first, len(ids), dtype=np.int32)
         before = self._latest.take(bucket)
         self._latest[bucket] = entry  # of several in a bucket the last one stays

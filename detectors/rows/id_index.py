@@ -13,8 +13,11 @@ import numpy as np
 
 from detectors.event_batch import NO_TIME, Bool, Int32, Int64, UInt16, UInt64
 from detectors.rows.crowded_ids import CrowdedIds
-from detectors.rows.id_chains import NONE, IdChains
+from detectors.rows.id_chains import COMPILED, MANY, NONE, IdChains
 from detectors.rows.row_entries import Entries, RowKeys
+
+if COMPILED:
+    from detectors.rows.chain_loops import walk
 
 _STEPS = 32  # of ids that are in one row each, no chain is half as long
 _WIDER = 8  # times as many of the latest entries are looked at in each further round
@@ -141,6 +144,8 @@ class IdIndex:
 
     def _walk(self, entry: Int32, wanted: Wanted) -> Found:
         """Find rows in chains that begin with some entries."""
+        if COMPILED and len(entry) >= MANY and wanted.floor is None and wanted.since is not None:
+            return self._walk_many(entry, wanted, wanted.since)
         found = Found(len(wanted.ids))
         which = np.flatnonzero(entry != NONE)
         entry = entry.take(which)
@@ -152,6 +157,18 @@ class IdIndex:
             goes_on = np.flatnonzero(entry != NONE)
             which, entry = which.take(goes_on), entry.take(goes_on)
         self._find_crowded(found, which, wanted)
+        return found
+
+    def _walk_many(self, entry: Int32, wanted: Wanted, since: Int64) -> Found:
+        """The same for so many that compiled code pays."""
+        found, entries = Found(len(wanted.ids)), self.entries
+        goes_on, best = entry.copy(), np.empty(len(entry), np.int32)
+        walk(goes_on, wanted.ids, wanted.before, since, entries.ids, *entries.positions.layout, *entries.timestamps.layout, self._chains.links, _STEPS, best)
+        which = np.flatnonzero(best != NONE)
+        if len(which):
+            found.offer(entries, which, best.take(which))
+        if len(crowded := np.flatnonzero(goes_on != NONE)):
+            self._find_crowded(found, crowded, wanted)
         return found
 
     def _offer(self, found: Found, which: Int64, entry: Int64 | Int32, wanted: Wanted) -> None:

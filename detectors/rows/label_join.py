@@ -157,6 +157,8 @@ class LabelJoin:
         if not use.any():
             return [], same
         numeric_names, categorical = labels.numeric_names, tuple(labels.categorical)
+        names = ["version", "segment", "prediction", "score", "numeric", *(["weight"] if self._weighs else []), *(_CATEGORY + name for name in categorical)]
+        of_prediction = store.columns(names, found, use)
         rows = LabelledRows(
             model=labels.model,
             partition=self._partition,
@@ -165,16 +167,16 @@ class LabelJoin:
             event_id=labels.event_id[use],
             predicted_at=found.timestamp[use],
             labelled_at=labels.timestamp[use],
-            version=_text(store.column("version", found, use)),
-            segment=_text(store.column("segment", found, use)),
-            prediction=store.column("prediction", found, use),
+            version=_text(of_prediction["version"]),
+            segment=_text(of_prediction["segment"]),
+            prediction=of_prediction["prediction"],
             label=labels.label[use],
-            score=_numbers(store.column("score", found, use)),
-            numeric=_numbers(store.column("numeric", found, use)),
+            score=_numbers(of_prediction["score"]),
+            numeric=_numbers(of_prediction["numeric"]),
             numeric_names=numeric_names,
-            categorical={name: _text(store.column(_CATEGORY + name, found, use)) for name in categorical},
+            categorical={name: _text(of_prediction[_CATEGORY + name]) for name in categorical},
             models=None if labels.models is None else labels.models[use],
-            weight=_numbers(store.column("weight", found, use)) if self._weighs else None,
+            weight=_numbers(of_prediction["weight"]) if self._weighs else None,
         )
         corrects = use & previous.mask
         corrections = None

@@ -40,6 +40,11 @@ class NearNumbers:
         """Of the numbers that are there."""
         return int(self._distances.values.nbytes)
 
+    @property
+    def layout(self) -> tuple[Int32 | Int64, int, int]:
+        """How they are held: distances (n,), what each is from, and by how many low bits it is shifted."""
+        return self._distances.values, self._base, self._alike
+
     def all(self) -> Int64:
         """(n,) all numbers, anew."""
         return self._numbers(self._distances.values)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from detectors.coded_text import CodedText
-from detectors.event_batch import NO_TIME, Coded, Int64, put_together
+from detectors.coded_text import MISSING, CodedText
+from detectors.event_batch import NO_TIME, Coded, Int64, order_of
 
 ROWS = 1 << 16
 """Rows of a block. A block that begins small doubles until it holds so many, so that a thousand quiet models take little."""
@@ -47,19 +49,18 @@ class RowBlocks:
         block = self._blocks[number]
         return {name: block.column(name, slice(first, end + 1)) for name in block.numeric} if number == last else {}
 
-    def column(self, name: str, rows: Int64) -> Coded:
-        """A column at some rows; at least one."""
+    def columns(self, names: Iterable[str], rows: Int64) -> dict[str, Coded]:
+        """Columns at some rows; at least one."""
         block_of = rows // ROWS
         low, high = int(block_of.min()), int(block_of.max())
         if low == high:
-            return self._blocks[low].column(name, rows - low * ROWS)
-        order = np.argsort(block_of, kind="stable")
-        numbers, starts = np.unique(block_of[order], return_index=True)
-        parts = [self._blocks[number].column(name, rows[mine] - number * ROWS) for number, mine in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)]
-        back = np.empty(len(rows), np.int64)
-        back[order] = np.arange(len(rows))
-        column: Coded = put_together(parts)[back]
-        return column
+            slots = rows - low * ROWS
+            return {name: self._blocks[low].column(name, slots) for name in names}
+        order = order_of((block_of - low).astype(np.int32))
+        ends = np.cumsum(np.bincount(block_of - low)).tolist()
+        slots = rows[order] % ROWS
+        parts = [_Part(self._blocks[low + place], order[first:end], slots[first:end]) for place, (first, end) in enumerate(pairwise([0, *ends])) if end > first]
+        return {name: _together(name, parts, len(rows)) for name in names}
 
     def forget(self, before: int) -> None:
         """Give up blocks all of whose rows have a time before ``before``."""
@@ -128,3 +129,44 @@ class _Block:
     def column(self, name: str, slots: Int64 | slice) -> Coded:
         values = self._columns[name][slots]
         return CodedText(tuple(self._levels[name]), values) if name in self._levels else values
+
+    def values(self, name: str) -> Any:
+        """A column as it lies: codes where it is text."""
+        return self._columns[name]
+
+    def levels(self, name: str) -> tuple[str, ...] | None:
+        """Of a column of text."""
+        return tuple(self._levels[name]) if name in self._levels else None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows that are in one block: where they go, (n,), and where they lie, (n,)."""
+
+    block: _Block
+    places: Int64
+    slots: Int64
+
+
+def _together(name: str, parts: Sequence[_Part], rows: int) -> Coded:
+    """A column of so many rows from several blocks, each value moved once."""
+    first = parts[0].block
+    levels = [part.block.levels(name) for part in parts]
+    out = np.empty((rows, *first.values(name).shape[1:]), first.values(name).dtype)
+    for part in parts:
+        values = part.block.values(name)
+        if out.ndim > 1 and out.shape[1]:
+            row = np.dtype((np.void, out.itemsize * out.shape[1]))  # moved as a whole, in half the time that its values take
+            out.view(row)[part.places, 0] = values.view(row)[:, 0].take(part.slots)
+        else:
+            out[part.places] = values.take(part.slots, axis=0)
+    if levels[0] is None:
+        return out
+    code: dict[str, int] = {}
+    for of_block in levels:
+        for level in of_block or ():
+            code.setdefault(level, len(code))
+    for part, of_block in zip(parts, levels, strict=True):
+        if of_block != tuple(code)[: len(of_block or ())]:
+            out[part.places] = CodedText(of_block or (), out[part.places]).cells(code, MISSING, MISSING)
+    return CodedText(tuple(code), out)

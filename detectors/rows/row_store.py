@@ -113,7 +113,11 @@ class RowStore:
 
     def column(self, name: str, found: Found, which: Bool) -> Coded:
         """Values of a column for some of the ids that were looked for; every one of them must have been found, and there is at least one."""
-        return self._blocks.column(name, found.row[which])
+        return self.columns([name], found, which)[name]
+
+    def columns(self, names: Iterable[str], found: Found, which: Bool) -> dict[str, Coded]:
+        """The same of several columns, in less time than one after the other."""
+        return self._blocks.columns(names, found.row[which])
 
     def append(self, keys: RowKeys, columns: Mapping[str, Coded]) -> None:
         """Add rows, each owner's in the order of the log and behind what it has."""

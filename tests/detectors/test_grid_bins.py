@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from detectors.columns.grid_bins import GridBins, cells_together
+from detectors.columns import grid_bins
+from detectors.columns.grid_bins import GridBins, add_together, cells_together
 
 numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.floats(-3, 3, width=16), st.integers(-5, 5).map(float))
 columns = st.lists(st.lists(numbers, unique=True, max_size=12).map(sorted), min_size=1, max_size=5)
@@ -111,3 +113,46 @@ def test_rows_of_many_models_are_each_in_the_bin_of_their_own_model(models: list
     owner = np.repeat(np.arange(len(models)), np.diff(bounds))
     together = cells_together(bins, owner, bounds, np.concatenate(matrices))
     np.testing.assert_array_equal(together, np.concatenate([one.cells(matrix) for one, matrix in zip(bins, matrices, strict=True)]))
+
+
+@settings(max_examples=300)
+@given(columns, st.lists(st.tuples(st.one_of(st.floats(), numbers), st.integers(0, 3)), max_size=40))
+def test_compiled_counts_are_those_of_array_operations_in_every_cell(edges: list[list[float]], drawn: list[tuple[float, int]]) -> None:
+    starts = np.cumsum([0, *(len(one) + 2 for one in edges)]).tolist()
+    bins = GridBins([np.array(one, float) for one in edges], starts[:-1])
+    assume(not bins.is_searched)
+    with np.errstate(over="ignore"):
+        near = [(value, 1) for one in edges for edge in one for value in (edge, np.nextafter(edge, -np.inf), np.nextafter(edge, np.inf))]
+    rows = [*drawn, *near, (np.nan, 0), (np.inf, 2), (-np.inf, 3)]
+    matrix, of = np.repeat(np.array([value for value, _ in rows])[:, None], len(edges), axis=1), np.array([group for _, group in rows])
+    wanted = np.zeros((4, starts[-1]))
+    np.add.at(wanted, (of[:, None], bins.cells(matrix)), 1)
+    sums = np.full((4, starts[-1] + 2), 0.5)
+    bins.add_counts(matrix, of, sums, 1)
+    np.testing.assert_array_equal(sums[:, 1:-1] - 0.5, wanted)
+    np.testing.assert_array_equal(sums[:, [0, -1]], 0.5)  # what is beside the cells is left as it was
+    np.testing.assert_array_equal(np.bincount(bins.table, weights=bins._by_place(matrix), minlength=starts[-1]), wanted.sum(axis=0))
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_many_rows_of_many_models_are_counted_together_as_each_model_counts_its_own(alike: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    each = [GridBins([(np.arange(9) + rng.random()) / 4 - 1, np.arange(5) - 2 * rng.random()], [0, 11]) for _ in range(20)]
+    bins = each[:1] * 20 if alike else each
+    matrix, bounds = rng.normal(size=(2_000, 2)), list(range(0, 2_001, 100))
+    owner, of = np.repeat(np.arange(20), 100), rng.integers(0, 7, 2_000)
+    monkeypatch.setattr(grid_bins, "MANY_VALUES", 1)
+    sums, wanted = np.zeros((7, 18)), np.zeros((7, 18))
+    assert add_together(bins, bounds, matrix, of, sums, 0)
+    np.add.at(wanted, (of[:, None], cells_together(bins, owner, bounds, matrix)), 1)
+    np.testing.assert_array_equal(sums, wanted)
+    monkeypatch.setattr(grid_bins, "MANY_VALUES", matrix.size + 1)
+    assert not add_together(bins, bounds, matrix, of, sums, 0)
+    np.testing.assert_array_equal(sums, wanted)
+
+
+def test_columns_whose_edges_are_too_close_for_a_grid_are_not_counted_by_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_bins, "MANY_VALUES", 1)
+    close = GridBins([np.array([0.0, 5e-324, 1.0])], [0])
+    assert close.is_searched
+    assert not add_together([close], [0, 3], np.ones((3, 1)), np.zeros(3, np.int64), np.zeros((1, 5)), 0)

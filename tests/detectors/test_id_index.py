@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,34 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> list[int
 
     monkeypatch.setattr(owner, name, count)
     return sizes
+
+
+@settings(max_examples=60)
+@given(batches, st.randoms(use_true_random=False), st.integers(0, 8), st.integers(0, 9), questions, st.sampled_from([0, 2**31, 2**20]))
+def check_compiled(sent: list[list[tuple[int, int]]], random: Any, kept_after: int, youngest: int, asked: list[tuple[int, int, int, int, int]], apart: int) -> None:
+    positions = list(range(sum(map(len, sent))))
+    random.shuffle(positions)
+    found = []
+    for many in (1, 1_000_000):
+        id_index.MANY = id_chains.MANY = many
+        index, left = IdIndex(), list(positions)
+        for place, batch in enumerate(sent):
+            mine = keys([(one, time, left.pop()) for one, time in batch])
+            mine = RowKeys(mine.ids, mine.owner, mine.position * max(apart, 1), mine.timestamp + apart * place)  # far apart they take eight bytes each
+            index.add(mine, mine.position * 10)
+            if place == kept_after:
+                index.keep(lambda entries: entries.timestamp >= youngest)
+        said = index.find(replace(wanted(asked), before=wanted(asked).before * max(apart, 1), floor=None))
+        found.append([getattr(said, name).tolist() for name in ("mask", "row", "position", "timestamp")])
+        found[-1].append(index._chains._latest.tolist())
+        found[-1].append(index._chains._before[: len(index)].tolist())
+    assert found[0] == found[1]
+
+
+def test_compiled_chains_and_walks_are_those_of_array_operations(crowded: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(id_index, "MANY", id_index.MANY)
+    monkeypatch.setattr(id_chains, "MANY", id_chains.MANY)
+    check_compiled()
 
 
 def test_an_id_in_every_row_is_found_in_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch):
