@@ -22,18 +22,15 @@ import numpy as np
 from detectors.event_batch import Bool, Float64, Int64
 from detectors.settings.retraining import Gate
 from retrainer.betting import BETS, log_payoffs, log_wealth
-from retrainer.steadiness import begin, log_evidence, take
+from retrainer.steadiness import AFTER, BETWEEN, FIRST, LATE, begin, log_evidence, take
 
 Outcome = Literal["undecided", "promoted", "rejected", "inconclusive"]
 
 STEPS = 10
 """Blocks of `steadiness` in ``min_evidence``."""
 
-MEMORY = 0.6
-"""Time constant of a wandering advantage, in units of ``min_evidence``: 300 labels by default. A cycle that is seen as such has a period of twice ``min_evidence``."""
-
-UNUSED = 3.0
-"""How far below the bound that holds for ever the evidence for steadiness may stay: tests end, by rejection or at ``max_wait``, and this much of alpha is not used (bench.gate)."""
+LATE_LOOK = 5
+"""Place of the late look, in units of the first one's: label 2,500 by default."""
 
 LATELY = 0.5
 """The bet on "worse lately": seen after 8 labels that only the challenger has wrong, and never while it is wrong less often than the champion."""
@@ -49,7 +46,7 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     labels, total, square : labelled events taken so far, sum of their differences of losses, and of the squares of these.
     silent_champion, silent_challenger : labelled events that the champion gave no answer to, which are not among these; those of these that the challenger gave none to.
     better, not_better : logarithm of the wealth of each bet, on "better" and against "better by min_gain".
-    steadiness : filters of `steadiness`; empty before the first step.
+    filters : of `steadiness`; empty before the first step.
     steady : logarithm of the evidence for a steady gain, after its last block; 0 before the first.
     before : ``total`` at the beginning of the open block of ``steadiness``.
     lately, lowest : logarithm of the wealth of a bet on "worse", and the lowest that it has been: their distance is the evidence of the labels since then.
@@ -61,7 +58,7 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     square: float = 0.0
     better: tuple[float, ...] = (0.0,) * len(BETS)
     not_better: tuple[float, ...] = (0.0,) * len(BETS)
-    steadiness: _Table = ()
+    filters: _Table = ()
     steady: float = 0.0
     before: float = 0.0
     lately: float = 0.0
@@ -142,9 +139,11 @@ def step(
     >>> rng = np.random.default_rng(1)
     >>> old, new = (rng.random((2, 4_000)) < [[0.30], [0.10]]).astype(float)
     >>> step(GateState(), old, new, gate=Gate())[1].reason
-    'better by 0.208 [0.157, 0.257] on 500 labels: wealth 5.66e+12 of 20, steadiness 34.8 of 6.67'
+    'better by 0.208 [0.157, 0.257] on 500 labels: wealth 5.66e+12 of 20, steadiness 1.81e+03 of 20'
     """
     difference = _difference(champion_loss, challenger_loss)
+    if state.labels and not state.filters and state.outcome == "undecided":  # saved by a release with other filters: what they saw cannot be told to these
+        state = GateState()
     if state.outcome != "undecided":
         return state, _verdict(state, gate, challengers, used=0)
     used = min(len(difference), gate.max_wait - state.labels)
@@ -163,10 +162,25 @@ def steadiness_block(gate: Gate) -> int:
     return gate.block * -(-gate.min_evidence // (STEPS * gate.block)) if gate.wander > 0 else 0
 
 
+def take_block(filters: Float64, mean: Float64, noise: Float64, place: int, gate: Gate) -> tuple[Float64, Float64]:
+    """The filters after one more block of `steadiness`, and the logarithm of their evidence at the look that comes then: (*runs).
+
+    Parameters
+    ----------
+    filters, mean, noise : as of `steadiness.take`.
+    place : how many blocks were taken before.
+    """
+    length = steadiness_block(gate)
+    first = gate.block * -(-gate.min_evidence // gate.block) // length
+    filters = take(filters, mean, noise, place=place, wander=gate.wander, period=2 * gate.min_evidence / length)
+    look = {first: FIRST, LATE_LOOK * first: LATE}.get(place + 1, BETWEEN if place < LATE_LOOK * first else AFTER)
+    return filters, log_evidence(filters, gate.wander, look)
+
+
 def promotes(better: Float64, steady: Float64, gate: Gate, challengers: int) -> Bool:
     """(...) whether logarithms of wealth and of the evidence for steadiness are enough for a promotion."""
     needed = math.log(challengers / gate.alpha)
-    return np.asarray((better >= needed) & ((steady >= needed - math.log(UNUSED)) if steadiness_block(gate) else True))
+    return np.asarray((better >= needed) & ((steady >= needed) if steadiness_block(gate) else True))
 
 
 class _Paths:
@@ -186,16 +200,18 @@ class _Paths:
     def _steadiness(self, state: GateState, gate: Gate) -> None:
         """Filters and their evidence at each end of a block of `steadiness`."""
         length = steadiness_block(gate)
-        filters = np.array(state.steadiness) if state.steadiness else begin(gate.wander)
+        filters = np.array(state.filters) if state.filters else begin(gate.wander)
         self._ends, self._filters, self._before = [0], [filters], [state.before]
+        evidence = [state.steady]
         for end in np.flatnonzero(self.labels[1:] % length == 0) + 1 if length else ():
             labels, total = self.labels[end], self.total[end]
             noise = max(self.square[end] / labels, 1 / labels) / length  # a few events without any disagreement are no proof that there is none
             mean = (total - self._before[-1]) / length
-            self._filters.append(take(self._filters[-1], mean, noise, wander=gate.wander, memory=MEMORY * gate.min_evidence / length))
+            filters, steady = take_block(filters, mean, noise, int(labels) // length - 1, gate)
+            self._filters.append(filters)
+            evidence.append(float(steady))
             self._ends.append(int(end))
             self._before.append(float(total))
-        evidence = [state.steady, *(log_evidence(np.stack(self._filters[1:], axis=1), gate.wander) if len(self._filters) > 1 else ())]
         self.steady = np.repeat(evidence, np.diff([*self._ends, len(self.labels)]))
 
     def first_verdict(self, gate: Gate, challengers: int, settled: Bool) -> tuple[int, Outcome] | None:
@@ -219,7 +235,7 @@ class _Paths:
             square=float(self.square[row]),
             better=tuple(self.better[row].tolist()),
             not_better=tuple(self.not_better[row].tolist()),
-            steadiness=tuple(tuple(part) for part in self._filters[block].tolist()),
+            filters=tuple(tuple(part) for part in self._filters[block].tolist()),
             steady=float(self.steady[row]),
             before=self._before[block],
             lately=float(self.lately[row]),
@@ -267,7 +283,7 @@ def _verdict(state: GateState, gate: Gate, challengers: int, used: int) -> Verdi
     difference = state.total / state.labels if state.labels else math.nan
     between = interval(state.labels, state.total, state.square)
     told = f"{difference:.3f} [{between[0]:.3f}, {between[1]:.3f}] on {state.labels} labels"
-    evidence = f"wealth {wealth:.3g} of {needed:g}" + (f", steadiness {steadiness:.3g} of {needed / UNUSED:.3g}" if asked else "")
+    evidence = f"wealth {wealth:.3g} of {needed:g}" + (f", steadiness {steadiness:.3g} of {needed:g}" if asked else "")
     reason = {
         "promoted": f"better by {told}: {evidence}",
         "rejected": f"not better by {gate.min_gain:g}: difference {told}, wealth against it {against:.3g} of {1 / gate.alpha:g}",
@@ -282,7 +298,7 @@ def _verdict(state: GateState, gate: Gate, challengers: int, used: int) -> Verdi
         wealth=wealth,
         threshold=needed,
         steadiness=steadiness,
-        threshold_steadiness=needed / UNUSED if asked else math.nan,
+        threshold_steadiness=needed if asked else math.nan,
         wealth_against=against,
         threshold_against=1 / gate.alpha,
         worse_lately=_exponential(state.lately - state.lowest),

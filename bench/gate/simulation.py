@@ -9,8 +9,8 @@ import numpy as np
 from detectors.event_batch import Bool, Float64, Int8, Int64
 from detectors.settings.retraining import Gate
 from retrainer.betting import BETS, log_payoffs, log_wealth
-from retrainer.gate import LATELY, MEMORY, GateState, Outcome, promotes, steadiness_block, step
-from retrainer.steadiness import begin, log_evidence, take
+from retrainer.gate import LATELY, GateState, Outcome, promotes, steadiness_block, step, take_block
+from retrainer.steadiness import begin
 
 OUTCOMES: tuple[Outcome, ...] = ("inconclusive", "promoted", "rejected")
 _AT_ONCE = 20_000_000
@@ -62,8 +62,8 @@ def _steady(difference: Int8, gate: Gate) -> Float64:
     noise = np.maximum(np.cumsum((blocks != 0).sum(axis=2), axis=1) / ends, 1 / ends) / length
     filters = begin(gate.wander, runs)
     for block, end in enumerate(ends.tolist()):
-        filters = take(filters, means[:, block], noise[:, block], wander=gate.wander, memory=MEMORY * gate.min_evidence / length)
-        result[:, end // gate.block - 1 : (end + length) // gate.block - 1] = log_evidence(filters, gate.wander)[:, None]
+        filters, steady = take_block(filters, means[:, block], noise[:, block], block, gate)
+        result[:, end // gate.block - 1 : (end + length) // gate.block - 1] = steady[:, None]
     return result
 
 

@@ -13,7 +13,8 @@ from bench.gate.simulation import OUTCOMES, agrees, judged
 from detectors.event_batch import Float64, Int64
 from detectors.settings.retraining import Gate
 from retrainer.betting import BETS
-from retrainer.gate import GateState, Verdict, interval, step
+from retrainer.gate import GateState, Verdict, interval, step, take_block
+from retrainer.steadiness import AFTER, BETWEEN, FIRST, LATE, begin, log_evidence
 from retrainer.trainers.scikit_learn import ScikitLearnModel
 from retrainer.trial import Trial
 
@@ -58,14 +59,16 @@ def test_an_advantage_that_comes_and_goes_is_rarely_taken_for_a_gain(advantage: 
     assert by_bets.count("promoted") > 50
 
 
-@pytest.mark.parametrize(("gain", "most", "by_default"), [(0.02, 1_700, 2_800), (0.05, 320, 1_400)])
-def test_a_gain_is_seen_within_a_stated_number_of_labels(gain: float, most: int, by_default: int) -> None:
+@pytest.mark.parametrize(("gain", "most", "by_default"), [(0.02, 1_700, 2_550), (0.05, 320, 500)])
+def test_half_of_the_gains_are_seen_within_a_stated_number_of_labels(gain: float, most: int, by_default: int) -> None:
     outcomes, labels = many(steady(gain), 100, 5, gate=BETS_ALONE, n=6_000)
     assert outcomes.count("promoted") >= 95
     assert np.median(labels) <= most
-    steadily, later = many(steady(gain), 300, 5, gate=Gate(), n=6_000)
+    steadily, later = many(steady(gain), 300, 5, gate=Gate(), n=12_000)
     assert steadily.count("promoted") >= 285
-    assert np.median(labels) < np.median(later) <= by_default
+    assert np.median(labels) < np.median(later)
+    in_time = np.mean([outcome == "promoted" and taken <= by_default for outcome, taken in zip(steadily, later, strict=True)])
+    assert in_time >= 0.44  # half of them are in docs/gate.md; fewer than this of 300 are less than half in one of 50 trials
 
 
 def test_twenty_points_are_seen_within_a_thousand_labels_with_the_defaults_and_four_challengers() -> None:
@@ -165,6 +168,44 @@ def test_a_state_is_saved_as_json_and_goes_on() -> None:
     for labels, state in zip((0, 30, 777), begun, strict=True):
         restored = msgspec.json.decode(msgspec.json.encode(state), type=GateState)
         assert step(restored, old[labels:], new[labels:], gate=Gate())[0] == step(GateState(), old, new, gate=Gate())[0]
+
+
+def test_a_trial_that_an_earlier_release_saved_begins_anew() -> None:
+    old, new = paired(np.random.default_rng(14), 3_000, gain=0.05, disagreement=0.1)
+    under_way = msgspec.to_builtins(step(GateState(), old[:300], new[:300], gate=Gate())[0])
+    under_way["steadiness"] = under_way.pop("filters")  # what they were called when they were others
+    restored = msgspec.convert(under_way, GateState)
+    assert step(restored, old[300:], new[300:], gate=Gate()) == step(GateState(), old[300:], new[300:], gate=Gate())
+
+
+def test_a_verdict_that_an_earlier_release_saved_stands() -> None:
+    ended, _ = step(GateState(), np.ones(3_000), np.zeros(3_000), gate=Gate())
+    restored = msgspec.structs.replace(ended, filters=())
+    again, verdict = step(restored, np.zeros(1_000), np.ones(1_000), gate=Gate())
+    assert (again, verdict.outcome, verdict.used) == (restored, "promoted", 0)
+
+
+def test_less_evidence_is_asked_for_at_the_first_look_and_at_the_late_one() -> None:
+    blocks = {10: FIRST, 11: BETWEEN, 49: BETWEEN, 50: LATE, 51: AFTER}
+    for count, look in blocks.items():
+        filters, found = begin(0.05), np.array(0.0)
+        for place in range(count):
+            filters, found = take_block(filters, np.array(0.05), np.array(0.002), place, Gate())
+        assert found == log_evidence(filters, 0.05, look)
+        assert found == pytest.approx(log_evidence(filters, 0.05, look._replace(asks=1.0)) - np.log(look.asks))
+    assert max(FIRST.asks, LATE.asks) < BETWEEN.asks < AFTER.asks
+
+
+def test_half_a_cycle_of_gain_is_no_evidence_and_a_gain_as_large_is() -> None:
+    def evidence(means: Float64) -> float:
+        filters, found = begin(0.05), np.array(0.0)
+        for place, mean in enumerate(means):
+            filters, found = take_block(filters, np.array(mean), np.array(0.002), place, Gate())
+        return float(np.exp(found))
+
+    half = 0.1 * np.sin(2 * np.pi * (np.arange(500) + 0.5) / 1_000).reshape(10, 50).mean(axis=1)
+    assert evidence(half) < 1
+    assert evidence(np.full(10, 0.05)) > 20
 
 
 def test_no_bet_can_lose_everything() -> None:

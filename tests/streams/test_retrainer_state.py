@@ -69,4 +69,4 @@ def test_a_state_of_a_release_that_counted_no_trainings_is_read_as_one_without_a
 
 def test_what_a_trial_remembers_is_laid_out_as_the_format_says() -> None:
     state, _ = step(GateState(), np.ones(200), np.zeros(200), gate=Gate())
-    assert (FORMAT, np.shape(state.steadiness)) == (3, (6, 4)), "laid out otherwise it needs another format, or a trial that was saved could not go on"
+    assert (FORMAT, np.shape(state.filters)) == (3, (6, 4)), "laid out otherwise it needs another format or another name, or a trial that was saved could not go on"
