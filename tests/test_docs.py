@@ -341,7 +341,7 @@ def test_every_module_of_the_core_has_its_place_in_the_architecture() -> None:
     table = text[text.index("## What is where") : text.index("## Topics")]
     listed = {package: sorted(re.findall(r"`(\w+)`", modules)) for package, modules in re.findall(r"^\| `(detectors/[\w/]*)` \|[^|]*\|(.*)\|$", table, re.MULTILINE)}
     packages = [ROOT / "detectors", *(path.parent for path in (ROOT / "detectors").glob("*/__init__.py") if path.parent.name != "evaluation")]
-    found = {f"{package.relative_to(ROOT)}/": sorted(path.stem for path in package.glob("*.py") if path.stem != "__init__") for package in packages}
+    found = {f"{package.relative_to(ROOT)}/": sorted(path.stem for path in package.iterdir() if path.suffix in {".py", ".pyx"} and path.stem != "__init__") for package in packages}
     assert found == {package: modules for package, modules in listed.items() if package != "detectors/evaluation/"}
 
 

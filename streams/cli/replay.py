@@ -29,6 +29,7 @@ from retrainer.registry.files import FilesRegistry
 from retrainer.trainers import TrainingError, trainer_named
 from retrainer.versions import Version
 from streams.allowed_trainers import TrainerSettings
+from streams.arrow_alone import without_pandas
 from streams.cli.file_options import Label, Prediction, SamplingFraction, Score, Time, TimeFormat, columns, moment
 from streams.cli.options import Json, alert_json, messages, print_json, results, written
 from streams.file_events import ColumnNames, input_columns, outcome_column
@@ -73,6 +74,7 @@ def command(
     Give the columns of prediction and label to watch performance, or --retrain to see what retraining would have done: each row is predicted before anything
     is learnt from it.
     """
+    without_pandas()
     of_predictions = {"--prediction": prediction, "--score": score, "--version": version, "--latency": latency}
     if retrain and any(name is not None for name in of_predictions.values()):
         raise SettingsError(f"with --retrain the champion makes the predictions; leave out {', '.join(option for option, name in of_predictions.items() if name is not None)}")

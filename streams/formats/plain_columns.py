@@ -15,6 +15,7 @@ import numpy as np
 from detectors.coded_text import CodedText
 from detectors.columns.watched_columns import matrix_and_coded, watched_columns
 from detectors.event_batch import LABEL, PREDICTION, Bool, Coded, EventBatch, Float64, Int64, UInt8
+from detectors.settings.feature import is_readable
 from streams.formats.coded_columns import segment_names, with_default
 from streams.formats.event_checks import FIRST_TIME, LAST_TIME
 from streams.formats.event_columns import Places
@@ -29,7 +30,7 @@ except ImportError:  # nothing was compiled when Driftwarden was installed
     COMPILED = False
 else:
     COMPILED = True
-"""Whether plain events are read by compiled loops; if not, they are read as all others are, at a third of the speed."""
+"""Whether plain events are read by compiled loops; if not, they are read as all others are, at less than half the speed."""
 
 FEWEST = 32
 """Events for which it is worth it: of fewer, columns cost more than objects."""
@@ -39,12 +40,20 @@ _SCORE, _LATENCY = 2, 3  # columns of the numbers, behind those of prediction an
 
 
 def reads(schema: ModelSchema) -> bool:
-    """Whether events of a schema can be plain: embeddings and sampling fractions are not."""
-    return COMPILED and not schema.vectors and schema.specification.sampling != "weighted"
+    """Whether events of a schema can be plain: embeddings and sampling fractions are not, nor names that JSON writes in another way."""
+    return COMPILED and not schema.vectors and schema.specification.sampling != "weighted" and _reader_for(schema) is not None
+
+
+def _reader_for(schema: ModelSchema) -> PlainReader | None:
+    specification = schema.specification
+    return _reader_of(schema.numeric, schema.coded, schema.ignored, specification.segments, specification.task == "regression")
 
 
 @lru_cache(maxsize=256)  # of forms; each keeps the order in which its fields came last
-def _reader_of(numeric: tuple[str, ...], categories: tuple[str, ...], ignored: tuple[str, ...] | None, segments: tuple[str, ...], regression: bool) -> PlainReader:
+def _reader_of(numeric: tuple[str, ...], categories: tuple[str, ...], ignored: tuple[str, ...] | None, segments: tuple[str, ...], regression: bool) -> PlainReader | None:
+    features = (*numeric, *categories, *(ignored or ()))
+    if not all(map(is_readable, (*features, *segments))) or len(set(features)) + len(set(segments)) < len(features) + len(segments):
+        return None
     return PlainReader(
         numeric=numeric,
         categories=categories,
@@ -63,7 +72,7 @@ class PlainColumns:
     ----------
     lines : the events.
     places : where they stand in the log.
-    schema : of what form they may be.
+    schema : of what form they may be; one that `reads`. Events of a model whose revisions differ are not plain.
     schemas_of : how a model's events are read; None where nobody monitors it.
 
     Attributes
@@ -80,7 +89,8 @@ class PlainColumns:
         bounds = np.zeros(len(texts) + 1, np.int64)
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1, out=bounds[1:])
         times = places.record_timestamp.copy()
-        reader = _reader_of(schema.numeric, schema.coded, schema.ignored, specification.segments, self._regression)
+        reader = _reader_for(schema)
+        assert reader is not None  # noqa: S101  who asks for columns has asked `reads`
         plain, spans, self._values, self._kind, self._failed, self._matrix = reader.read(self._data, bounds, times)
         self._timestamp, self._places = times, places
         self._starts, self._ends = spans[:, :, 0].T, spans[:, :, 1].T
@@ -166,7 +176,6 @@ class PlainColumns:
             numeric=numeric,
             numeric_names=numeric_names,
             categorical=categorical,
-            revisions=schema.revisions,
         )
 
     def _outcomes(self, which: int, values: Float64) -> Coded:

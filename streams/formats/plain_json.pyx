@@ -6,9 +6,12 @@ The loops give every other event back as it is; they judge nothing. Each text en
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp
 
 from streams.formats.plain_number cimport LARGEST_EXACT_POWER, LARGEST_FIVE, NOT_PLAIN, SMALLEST_FIVE, Powers, Text
 from streams.formats.plain_value cimport anything, blank, date_time, is_null, number_or_null, span, text, whole_number
+
+import os
 
 import numpy as np
 
@@ -64,6 +67,14 @@ cdef inline int64_t named(Text data, int64_t at, Names* names, int32_t place) no
     return at + size + 1 if data[at + size] == c'"' else NOT_PLAIN
 
 
+cdef inline bint is_name(Text data, int64_t start, int64_t size, Names* names, int32_t place) noexcept nogil:
+    """Whether a text is a name; those that are alike but for their ends are told apart by these."""
+    cdef int32_t first = names.bounds[place]
+    if names.bounds[place + 1] - first != size:
+        return False
+    return size == 0 or (data[start + size - 1] == names.texts[first + size - 1] and memcmp(data + start, names.texts + first, size) == 0)
+
+
 cdef int64_t key(Text data, int64_t at, Names* names, int64_t row, int32_t* place) noexcept nogil:
     """To the value of a key: which of some names it is, or the place after them where it is another. ``place`` is that of the key before, at first the one after all, too."""
     cdef int64_t end = NOT_PLAIN
@@ -73,16 +84,15 @@ cdef int64_t key(Text data, int64_t at, Names* names, int64_t row, int32_t* plac
     if expected < names.count:
         end = named(data, at + 1, names, expected)
     if end < 0:
+        end = text(data, at + 1)
+        if end < 0:
+            return NOT_PLAIN
         expected = names.count
         for other in range(names.count):
-            end = named(data, at + 1, names, other)
-            if end >= 0:
+            if is_name(data, at + 1, end - at - 1, names, other):
                 expected = other
                 break
-        if end < 0:
-            end = text(data, at + 1) + 1
-            if end <= 0:
-                return NOT_PLAIN
+        end += 1
         names.after[place[0]] = expected
     place[0] = expected
     if expected < names.count:
@@ -330,6 +340,9 @@ cdef inline bint alike(Text one, Text other, int64_t size) noexcept nogil:
     return True
 
 
+cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")  # so that nobody can choose texts that fall into one place
+
+
 def coded(bytes data, const int64_t[:] starts, const int64_t[:] ends):
     """Which of some texts are the same.
 
@@ -342,6 +355,8 @@ def coded(bytes data, const int64_t[:] starts, const int64_t[:] ends):
     -------
     (n,) codes in the order in which texts come first, -1 where there is none; and the row in which each came first.
     """
+    if ends.shape[0] != starts.shape[0]:
+        raise ValueError(f"{starts.shape[0]} beginnings and {ends.shape[0]} ends; expected as many")
     cdef Text first = <Text><const char*>data
     cdef int64_t n = starts.shape[0], row, size, place, count = 0, known, slots = 64
     cdef int32_t last = -1
@@ -355,7 +370,7 @@ def coded(bytes data, const int64_t[:] starts, const int64_t[:] ends):
         if starts[row] < 0 or size < 0 or ends[row] > len(data):
             continue
         if last < 0 or size != ends[firsts_view[last]] - starts[firsts_view[last]] or not alike(first + starts[row], first + starts[firsts_view[last]], size):
-            mixed = 14_695_981_039_346_656_037u  # FNV-1a
+            mixed = seed  # FNV-1a but for where it begins
             for place in range(starts[row], ends[row]):
                 mixed = (mixed ^ first[place]) * 1_099_511_628_211u
             place = (mixed ^ mixed >> 29) & (slots - 1)

@@ -71,7 +71,7 @@ cdef inline bint is_digit(uint8_t byte) noexcept nogil:
 cdef inline int64_t digits_of(Text data, int64_t at, uint64_t* digits, int* significant) noexcept nogil:
     while is_digit(data[at]):
         digits[0] = digits[0] * 10 + (data[at] - c"0")
-        significant[0] += digits[0] > 0
+        significant[0] += significant[0] > 0 or data[at] != c"0"
         at += 1
     return at
 

@@ -124,7 +124,7 @@ cdef inline int64_t date_time(Text data, int64_t at, int64_t* time) noexcept nog
             fraction = 10 * fraction + (data[at] - c"0")
             digits += 1
             at += 1
-        if digits == 6 and fraction % 1_000 != 500:  # 500 is as near to the one millisecond as to the next
+        if digits == 6 and fraction % 1_000 != 500 and 1900 <= year <= 2100:  # 500 is as near to the one millisecond as to the next, and in far years seconds as a double are not exact enough
             fraction = (fraction + 500) // 1_000
         elif digits != 3:
             return NOT_PLAIN

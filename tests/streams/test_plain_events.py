@@ -36,9 +36,10 @@ FEATURES = {"age": Feature(), "size": Feature(), "plan": Feature(type="categoric
 FORMS = {
     "classification": specification(segments=("country", "device")),
     "numbers and categories": MonitorSpecification(model="churn", positive="yes", features=FEATURES),
-    "regression": MonitorSpecification(model="churn", task="regression", features=FEATURES, max_ahead=3),
+    "regression": MonitorSpecification(model="churn", task="regression", features=FEATURES, max_ahead=10**15),
     "no other columns": MonitorSpecification(model="churn", features=FEATURES, quality=Quality(monitors=("schema",), ignored=("spare",))),
     "no features": MonitorSpecification(model="churn", features={}),
+    "names that JSON writes in another way": MonitorSpecification(model="churn", features={"age": Feature()}, segments=("a\tb", 'a"b')),
 }
 
 
@@ -54,7 +55,11 @@ def plain_from(fewest: int) -> Iterator[None]:
 
 
 def decode(form: str, texts: list[bytes], *, fewest: int) -> Decoded:
-    monitors = Monitors([Monitor(specification=FORMS[form]), Monitor(specification=FORMS[form].model_copy(update={"model": "chürn"}))])
+    one = FORMS[form]
+    revised = one.model_copy(update={"model": "revised", "positive": "a", "max_ahead": 7})
+    monitors = Monitors([Monitor(specification=one.model_copy(update={"model": name})) for name in ("churn", "chürn", "alike")])
+    monitors.add(Monitor(specification=revised))
+    monitors.add(Monitor(specification=revised.model_copy(update={"positive": "b"}), revision=2, effective_from=NOW // 10_000 * 10_000))
     n = len(texts)
     records = SourceRecords(offsets=np.arange(n), timestamps=np.full(n, NOW), keys=[None] * n, values=texts)
     with plain_from(fewest):
@@ -66,7 +71,6 @@ def assert_read_alike(form: str, texts: list[bytes]) -> None:
     assert rows(plain.fetch.batches) == rows(others.fetch.batches)
     assert plain.dead_letters == others.dead_letters
     assert plain.fetch.unmonitored == others.fetch.unmonitored
-    assert [len(batch) for batch in plain.fetch.batches] == [len(batch) for batch in others.fetch.batches]
 
 
 names = st.sampled_from(["a", "7", "größe", 'a"b', "a\\b", "a\n", "", "true", "None", "x" * 40])
@@ -99,9 +103,9 @@ FIELDS = {
     "sampling_fraction": scalars,
     "other": st.one_of(scalars, st.just({}), st.just([])),
 }
-events = st.fixed_dictionaries({"event_id": scalars, "model": st.sampled_from(["churn", "chürn", "fraud", "", 7])}, optional=FIELDS)
+events = st.fixed_dictionaries({"event_id": scalars, "model": st.sampled_from(["churn", "chürn", "revised", "fraud", "", 7])}, optional=FIELDS)
 sound = st.fixed_dictionaries(
-    {"event_id": st.integers(0, 99).map(str), "model": st.sampled_from(["churn", "chürn"]), "prediction": st.integers(0, 1), "features": st.just({"age": 1.5})},
+    {"event_id": st.integers(0, 99).map(str), "model": st.sampled_from(["churn", "chürn", "revised", "alike"]), "prediction": st.integers(0, 1), "features": st.just({"age": 1.5})},
     optional={"timestamp": st.integers(NOW - 5, NOW), "label": st.integers(0, 1), "kind": st.sampled_from(["prediction", "label"])},
 )
 
@@ -135,7 +139,7 @@ def test_no_byte_makes_a_difference(form: str, texts: list[bytes], data: st.Data
     assert_read_alike(form, [*texts, *(text for text in spoilt if b"\n" not in text)])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [form for form in FORMS if "another way" not in form])
 def test_no_event_that_is_sound_goes_the_other_way(form: str, monkeypatch: pytest.MonkeyPatch):
     texts = [
         json.dumps({"event_id": f"e{place}", "model": "churn", "timestamp": NOW - place, "features": {"age": place / 7}, "prediction": place % 2, "label": 1}).encode()
@@ -169,12 +173,14 @@ def bits(value: float) -> bytes:
 
 digits = st.text("0123456789", min_size=1, max_size=21)
 decimals = st.builds(lambda sign, whole, rest, power: f"{sign}{int(whole)}.{rest}e{power}", st.sampled_from(["", "-"]), digits, digits, st.integers(-345, 310))
+round_bits = st.builds(lambda bits, point, power: f"{2**bits // 10**point}.{2**bits % 10**point:0{point}}e{power}", st.integers(60, 70), st.integers(1, 20), st.integers(-2, 2))
+"""Of which 64 bits keep nothing."""
 halfway = st.builds(lambda number, power: f"{2 * number + 1}e{power}", st.integers(2**52, 2**53), st.integers(-2, 2))
 """Whole ones lie in the middle of two doubles."""
 
 
 @settings(max_examples=1_000, deadline=None)
-@given(st.lists(st.one_of(st.floats(allow_nan=False, allow_infinity=False).map(repr), st.floats(-1e3, 1e3).map(repr), decimals, halfway), min_size=1, max_size=50))
+@given(st.lists(st.one_of(st.floats(allow_nan=False, allow_infinity=False).map(repr), st.floats(-1e3, 1e3).map(repr), decimals, halfway, round_bits), min_size=1, max_size=50))
 def test_a_number_becomes_the_nearest_double(texts: list[str]):
     plain, values = read_numbers(texts)
     for text, is_plain, value in zip(texts, plain, values, strict=True):
@@ -191,6 +197,7 @@ def test_numbers_as_programs_write_them_are_all_plain():
 
 def test_what_is_no_normal_double_is_left_to_others():
     texts = ["1e400", "5e-324", "1e-400", "12345678901234567890123", "0x1", "+1", ".5", "1.", "--1", "1e", "Infinity", "nan"]
+    texts += [str(2**64), "1.8446744073709551616", f"{2**64}000"]  # of which 64 bits keep 0
     assert read_numbers(texts)[0] == [False] * len(texts)
     assert read_numbers(["0", "-0", "0.0", "0e5", "00012"])[0] == [True] * 4 + [False]
     assert math.copysign(1, read_numbers(["-0.0"])[1][0]) == -1
