@@ -6,17 +6,17 @@ instead of one.
 """
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, malloc
+
+import numpy as np
 
 cdef struct Grids:
-    # Of each column what `GridBins` says, and how many places there are in all; and the place of each value of a row.
+    # Of each column what `GridBins` says; and the place of each value of a row.
     const double* shift
     const double* low
     const double* high
     const int64_t* origins
     const double* upper
     int64_t width
-    int64_t places
     int64_t* place
 
 cdef union Number:
@@ -37,10 +37,14 @@ cdef inline void find(const double* row, Grids* grids) noexcept nogil:
         grids.place[column] += row[column] >= grids.upper[grids.place[column]]
 
 
-cdef check(const double[:, ::1] matrix, const double[::1] shift, const double[::1] low, const double[::1] high, const int64_t[::1] origins):
+cdef Grids grids_of(
+    const double[:, ::1] matrix, const double[::1] shift, const double[::1] low, const double[::1] high, const int64_t[::1] origins, const double[::1] upper, int64_t[::1] place
+):
+    """What `find` needs; the matrix has rows and columns."""
     cdef int64_t width = matrix.shape[1]
     if not width == shift.shape[0] == low.shape[0] == high.shape[0] == origins.shape[0]:
         raise ValueError(f"a matrix of {width} columns, and grids of {shift.shape[0]}, {low.shape[0]}, {high.shape[0]} and {origins.shape[0]}; expected as many of each")
+    return Grids(&shift[0], &low[0], &high[0], &origins[0], &upper[0], width, &place[0])
 
 
 def count_places(
@@ -55,22 +59,18 @@ def count_places(
     upper : edge in each place of the table.
     counts : (places,) which are added to.
     """
-    check(matrix, shift, low, high, origins)
     if counts.shape[0] != upper.shape[0]:
         raise ValueError(f"{counts.shape[0]} counts for {upper.shape[0]} places; expected as many")
     cdef int64_t n = matrix.shape[0], row, column
     if n == 0 or matrix.shape[1] == 0:
         return
-    cdef Grids grids = Grids(&shift[0], &low[0], &high[0], &origins[0], &upper[0], matrix.shape[1], upper.shape[0], NULL)
-    grids.place = <int64_t*>malloc(grids.width * sizeof(int64_t))
-    if grids.place == NULL:
-        raise MemoryError
+    cdef int64_t[::1] place = np.empty(matrix.shape[1], np.int64)
+    cdef Grids grids = grids_of(matrix, shift, low, high, origins, upper, place)
     with nogil:
         for row in range(n):
             find(&matrix[row, 0], &grids)
             for column in range(grids.width):
                 counts[grids.place[column]] += 1
-    free(grids.place)
 
 
 def count_rows(
@@ -94,20 +94,16 @@ def count_rows(
     table : cell of each place of the table.
     sums : (groups, width) which are added to, in the cells from ``first`` on.
     """
-    check(matrix, shift, low, high, origins)
     cdef int64_t n = matrix.shape[0], row, column, group, groups = sums.shape[0]
     if of.shape[0] != n or table.shape[0] != upper.shape[0]:
         raise ValueError(f"{of.shape[0]} groups for {n} rows, {table.shape[0]} cells for {upper.shape[0]} places; expected as many")
     if n == 0 or matrix.shape[1] == 0:
         return
-    cdef Grids grids = Grids(&shift[0], &low[0], &high[0], &origins[0], &upper[0], matrix.shape[1], upper.shape[0], NULL)
-    grids.place = <int64_t*>malloc(grids.width * sizeof(int64_t))
-    if grids.place == NULL:
-        raise MemoryError
+    cdef int64_t[::1] place = np.empty(matrix.shape[1], np.int64)
+    cdef Grids grids = grids_of(matrix, shift, low, high, origins, upper, place)
     with nogil:
         for row in range(n):
             group = of[row]
             find(&matrix[row, 0], &grids)
             for column in range(grids.width):
                 sums[group, first + table[grids.place[column]]] += 1
-    free(grids.place)

@@ -8,7 +8,7 @@ The loops give every other event back as it is; they judge nothing. Each text en
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 
-from streams.formats.plain_number cimport LARGEST_EXACT_POWER, LARGEST_FIVE, NOT_PLAIN, SMALLEST_FIVE, Powers, Text
+from streams.formats.plain_number cimport LARGEST_EXACT_POWER, LARGEST_FIVE, NOT_PLAIN, SMALLEST_FIVE, Powers, Text, number
 from streams.formats.plain_value cimport anything, blank, date_time, is_null, number_or_null, span, text, whole_number
 
 import os
@@ -213,7 +213,7 @@ cdef int64_t timestamp(Text data, int64_t at, Row* out) noexcept nogil:
         return date_time(data, at + 1, out.time)
     if is_null(data, at):
         return at + 4
-    at = number_or_null(data, at, &value, &powers)
+    at = number(data, at, &value, &powers)
     if not -1e15 < value < 1e15:  # the years 1 to 9999 are far within
         return NOT_PLAIN
     if at >= 0:
@@ -332,14 +332,6 @@ cdef class PlainReader:
         return plain.view(bool), spans, values, kinds, failed.view(bool), matrix[:, : self.form.numbers]
 
 
-cdef inline bint alike(Text one, Text other, int64_t size) noexcept nogil:
-    cdef int64_t step
-    for step in range(size):
-        if one[step] != other[step]:
-            return False
-    return True
-
-
 cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")  # so that nobody can choose texts that fall into one place
 
 
@@ -369,7 +361,7 @@ def coded(bytes data, const int64_t[:] starts, const int64_t[:] ends):
         size = ends[row] - starts[row]
         if starts[row] < 0 or size < 0 or ends[row] > len(data):
             continue
-        if last < 0 or size != ends[firsts_view[last]] - starts[firsts_view[last]] or not alike(first + starts[row], first + starts[firsts_view[last]], size):
+        if last < 0 or size != ends[firsts_view[last]] - starts[firsts_view[last]] or memcmp(first + starts[row], first + starts[firsts_view[last]], size) != 0:
             mixed = seed  # FNV-1a but for where it begins
             for place in range(starts[row], ends[row]):
                 mixed = (mixed ^ first[place]) * 1_099_511_628_211u
@@ -377,7 +369,7 @@ def coded(bytes data, const int64_t[:] starts, const int64_t[:] ends):
             while table_view[place] >= 0:
                 last = table_view[place]
                 known = firsts_view[last]
-                if hashes_view[last] == mixed and size == ends[known] - starts[known] and alike(first + starts[row], first + starts[known], size):
+                if hashes_view[last] == mixed and size == ends[known] - starts[known] and memcmp(first + starts[row], first + starts[known], size) == 0:
                     break
                 place = (place + 1) & (slots - 1)
             if table_view[place] < 0:
