@@ -1,8 +1,9 @@
 """Wire format v1 to columns: records of one JSON event, of JSON Lines, or of an Arrow IPC stream, in any mixture.
 
-Every JSON event is read by a struct that was made for the features of its model. Where all events of a fetch have the same features, be they of
-one model or of many, that is the only step. In any other, the models' names are read first. An event that cannot be read is looked at by itself, so that
-it costs its neighbours nothing. Arrow's columns are taken as they are; see `streams.formats.arrow_columns` for the rows that cannot be.
+JSON events that say plainly what they say become columns at once, see `streams.formats.plain_columns`. Every other one is read by a struct that was made for
+the features of its model. Where all of a fetch have the same features, be they of one model or of many, that is the only step. In any other, the models'
+names are read first. An event that cannot be read is looked at by itself, so that it costs its neighbours nothing. Arrow's columns are taken as they are; see
+`streams.formats.arrow_columns` for the rows that cannot be.
 """
 
 from __future__ import annotations
@@ -163,23 +164,24 @@ class _Reading:
 
     def _from_lines(self) -> list[EventBatch]:
         plain = self._plain()
-        if not len(self._lines):
-            return plain
+        if plain is not None and not len(self._lines):
+            return [plain]
         read = self._read()  # which may leave some to be read alone
         found = [batch for group in self._by_revision([*read, *self._alone]) for batch in self._batches(group)]
-        return _with_plain(plain[0], found) if plain and found else plain + found
+        if plain is None:
+            return found
+        return _with_plain(plain, found) if found else [plain]
 
-    def _plain(self) -> list[EventBatch]:
+    def _plain(self) -> EventBatch | None:
         """Events that say plainly what they say, if there are any; the other lines are left."""
         schemas = self._sampled_schemas() if len(self._lines) >= plain_columns.FEWEST else []
         if len({schema.form for schema in schemas}) != 1 or not plain_columns.reads(schemas[0]):
-            return []
+            return None
         columns = PlainColumns(self._lines, self._places(self._lines.record, self._lines.index), schemas[0], self._decoder.schemas_of)
         taken = columns.batch()
-        if taken is None:
-            return []
-        self._lines = self._lines.take(columns.others.tolist())
-        return [taken]
+        if taken is not None:
+            self._lines = self._lines.take(columns.others.tolist())
+        return taken
 
     def _batches(self, read: ReadEvents) -> list[EventBatch]:
         places = self._places(self._lines.record[read.lines], self._lines.index[read.lines])
