@@ -59,7 +59,7 @@ def where_it_can(ask: Callable[[dict[str, Column]], _Answers], model: object, fe
         for rows in _alike(model, features):
             try:
                 nothing[rows] = ask({name: column[rows] for name, column in features.items()})
-            except Exception:  # noqa: S112  as above; these rows have no answer
+            except Exception:  # noqa: S112  of a user's estimator, too; these rows keep `nothing`, and the gate counts them as not answered
                 continue
         return nothing
 

@@ -25,6 +25,7 @@ except ImportError:  # nothing was compiled when Driftwarden was installed
     COMPILED = False
 else:
     COMPILED = True
+"""Whether many values are counted by compiled loops."""
 
 LARGEST_GRID = 8_192
 """Most places of a column's grid; a column whose edges need more is searched."""

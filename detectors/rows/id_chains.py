@@ -20,6 +20,7 @@ except ImportError:  # nothing was compiled when Driftwarden was installed
     COMPILED = False
 else:
     COMPILED = True
+"""Whether many ids are chained and looked for by compiled loops."""
 
 NONE = -1
 """Instead of an entry: there is none."""
