@@ -8,6 +8,7 @@ suffixes of the history are recent windows of any age with a resolution of about
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.event_batch import Float64, Int64
-from detectors.scans.calibration import price
+from detectors.scans.calibration import LONGEST, price
 
 BUCKETS_OF_A_SIZE = 3
 LARGEST = 2**19  # panes in the largest bucket: with three of them the history spans more than a million panes
+_NO_BUCKET = -1
+_NEVER = np.iinfo(np.int64).max
+_PRICES = price(np.arange(LONGEST + 1))  # by the panes of a window
 
 Cells = npt.NDArray[np.unsignedinteger[Any]]
 """Bin counts of a bucket, as `narrow` keeps them."""
@@ -113,8 +117,28 @@ class Histogram:
         return cells
 
 
+@dataclass(frozen=True)
+class HistoryWindows:
+    """Recent windows at ``k`` times, the longest first.
+
+    Attributes
+    ----------
+    sums : (k, w, q) over each window; 0 where there are fewer windows than at another time.
+    noted : (k, w) row of what was known when the window began.
+    begins : (k, w) epoch milliseconds; the end of time where there is none.
+    prices : (k, w) of the windows, see `price`.
+    """
+
+    sums: Float64
+    noted: Int64
+    begins: Int64
+    prices: Float64
+
+
 class GrowingHistogram:
     """A histogram that panes are added to, one after another; `Histogram` is what is left of it between batches.
+
+    A bucket keeps its number; one that was merged of two has a number of its own.
 
     Parameters
     ----------
@@ -123,66 +147,81 @@ class GrowingHistogram:
 
     Attributes
     ----------
-    origins : the first pane of each bucket, or the bucket of before that it began as; panes count on from there.
-    noted : row of what was known when each bucket began.
+    sizes : panes in each bucket.
+    buckets : their numbers.
     """
 
     def __init__(self, sizes: list[int], starts: Int64, sums: Float64, *, room: int) -> None:
-        self._sums = np.empty((len(sizes) + room, sums.shape[1]))
-        self._sums[: len(sizes)] = sums
         self._items = len(sizes)
+        self._sums = np.empty((2 * (self._items + room) + 1, sums.shape[1]))  # a merge leaves one bucket less
+        self._sums[: self._items] = sums
+        self._sums[_NO_BUCKET] = -0.0  # changes no sum that it is added to
         self.sizes = sizes
-        self.starts: list[int] = starts.tolist()
-        self.noted = list(range(self._items))
-        self.origins = list(range(self._items))
+        self.buckets = list(range(self._items))
+        self._panes = list(sizes)  # and the rest of each bucket by its number
+        self._starts: list[int] = starts.tolist()
+        self._noted = list(range(self._items))
+        self._origins = list(range(self._items))  # the first pane of each bucket, or the bucket of before that it began as; panes count on from there
 
     def append(self, start: int, sums: Float64, noted: int) -> list[tuple[int, int, Float64]]:
-        """Add a pane; returns the pairs of buckets that were merged: level of each of the two, start of the older one, and the sums (2, q) of both."""
-        end = len(self.sizes)
-        self._sums[end] = sums
-        self.starts.append(start)
-        self.noted.append(noted)
-        self.origins.append(self._items)
+        """Add a pane; returns the pairs of buckets that were merged: level of each of the two, start of the older one, and the sums (2, q) of both.
+
+        ``noted`` is the row of what is known as the bucket begins.
+        """
+        number = len(self._panes)
+        self._sums[number] = sums
+        self._begin(1, start, noted, self._items)
         self._items += 1
+        buckets = [*self.buckets, number]
         self.sizes, merges, drop = merges_after([*self.sizes, 1])
         merged = []
         # From the newest on, so that the positions of the older ones stay as they are.
         for merge in merges:
-            position = merge.position
-            merged.append((merge.level - 1, self.starts[position], self._sums[position : position + 2].copy()))
-            self._sums[position] += self._sums[position + 1]
-            self._remove(position + 1, end)
-            end -= 1
-        if drop:
-            self._remove(0, end)
+            number, pair = len(self._panes), buckets[merge.position : merge.position + 2]
+            of_pair, older = self._sums[pair], pair[0]
+            np.add(*of_pair, out=self._sums[number])
+            self._begin(2**merge.level, self._starts[older], self._noted[older], self._origins[older])
+            merged.append((merge.level - 1, self._starts[older], of_pair))
+            buckets[merge.position : merge.position + 2] = [number]
+        self.buckets = buckets[1:] if drop else buckets
         return merged
 
-    def _remove(self, position: int, end: int) -> None:
-        self._sums[position:end] = self._sums[position + 1 : end + 1]
-        for row in (self.starts, self.noted, self.origins):
-            del row[position]
+    def _begin(self, panes: int, start: int, noted: int, origin: int) -> None:
+        for column, value in zip((self._panes, self._starts, self._noted, self._origins), (panes, start, noted, origin), strict=True):
+            column.append(value)
 
-    def suffixes(self) -> Float64:
-        """(b, q) the recent windows, the longest first."""
-        end = len(self.sizes)
-        windows = np.empty((end, self._sums.shape[1]))
-        if end:
-            self._sums[end - 1 :: -1].cumsum(axis=0, out=windows[::-1])
-        return windows
-
-    def prices(self) -> Float64:
-        """(b,) of the recent windows, see `price`."""
-        return price(np.cumsum(self.sizes[::-1], dtype=np.int64)[::-1])
+    def windows(self, buckets: Sequence[list[int]]) -> HistoryWindows:
+        """The recent windows at ``k`` times, by the `buckets` that there were."""
+        numbers = _rectangle(buckets)
+        sums = self._sums[numbers]
+        for place in range(sums.shape[1] - 2, -1, -1):  # the newest first, as a sum depends on its order
+            sums[:, place] += sums[:, place + 1]
+        panes, starts, noted = (np.array([*column, none], np.int64)[numbers] for column, none in ((self._panes, 0), (self._starts, _NEVER), (self._noted, 0)))
+        prices = _PRICES[np.minimum(np.cumsum(panes[:, ::-1], axis=1)[:, ::-1], LONGEST)]
+        none = numbers == _NO_BUCKET
+        if none.any():
+            sums[none] = prices[none] = 0.0
+        return HistoryWindows(sums, noted, starts, prices)
 
     @property
-    def sums(self) -> Float64:
-        """(b, q) of the buckets."""
-        return self._sums[: len(self.sizes)]
+    def starts(self) -> Int64:
+        """(b,) of the buckets."""
+        return np.array([self._starts[number] for number in self.buckets], np.int64)
+
+    @property
+    def noted(self) -> list[int]:
+        """Row of what was known when each bucket began."""
+        return [self._noted[number] for number in self.buckets]
+
+    def sums(self, columns: slice) -> Float64:
+        """(b, q) of the buckets, some of the columns."""
+        sums: Float64 = self._sums[:, columns][self.buckets]
+        return sums
 
     def cells(self, before: list[Cells], fresh: list[Cells]) -> list[Cells]:
         """Bin counts of the buckets, from those before and those of the panes that were added; none where none are kept."""
         items = [*before, *fresh]
-        bounds = [*self.origins, len(items)]
+        bounds = [*(self._origins[number] for number in self.buckets), len(items)]
         parts = [items[first:behind] for first, behind in itertools.pairwise(bounds)] if fresh else []
         return [part[0] if len(part) == 1 else narrow(np.sum(np.stack(part), axis=0, dtype=np.float64)) for part in parts]
 
@@ -191,3 +230,9 @@ def narrow(counts: Float64) -> Cells:
     """Whole counts in as few bytes as hold the largest."""
     largest = counts.max(initial=0)
     return counts.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.uint32)
+
+
+def _rectangle(buckets: Sequence[list[int]]) -> Int64:
+    """Numbers of the buckets at several times side by side, the fewer ones filled up; one at least."""
+    longest = max(1, *map(len, buckets))
+    return np.array([[*row, *[_NO_BUCKET] * (longest - len(row))] for row in buckets], np.int64)

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from detectors.detector import State
 from detectors.event_batch import NO_TIME, Bool, Float64, Int64
 from detectors.scans.calibration import paid
-from detectors.scans.history import GrowingHistogram
+from detectors.scans.history import GrowingHistogram, HistoryWindows
 from detectors.scans.scored_windows import Scored, Windows
-from detectors.statistics.dependence import Dependence
+from detectors.statistics.dependence import Dependence, Pairs, Panes
 from detectors.statistics.lattice import FEWEST
 from detectors.verdict import Status, Verdicts
 
@@ -61,18 +60,14 @@ class _Grown:
     histogram, dependence : after the last pane.
     labels : (r, 2 c) inflation and freedom as they were known, in the order in which they became known.
     latest : (k,) the row that was known on each pane.
-    windows, noted, begins : of each pane, see `Windows`.
-    prices : (k, w) of the windows of each pane.
+    windows : of each pane.
     """
 
     histogram: GrowingHistogram
     dependence: Dependence
     labels: Float64
     latest: list[int]
-    windows: Float64
-    noted: Int64
-    begins: Int64
-    prices: Float64
+    windows: HistoryWindows
 
 
 class Panel:
@@ -135,13 +130,13 @@ class Panel:
         with np.errstate(all="ignore"):
             for bank, state, of_sums, of_channels in zip(self._banks, states, self._sums, self._channels, strict=True):
                 inflation, freedom = grown.labels[:, :channels][:, of_channels], grown.labels[:, channels:][:, of_channels]
-                scored.append(bank.score(Windows(grown.windows[..., of_sums], grown.noted, inflation, freedom, grown.begins, ends), state))
+                scored.append(bank.score(Windows(grown.windows.sums[..., of_sums], grown.windows.noted, inflation, freedom, grown.windows.begins, ends), state))
             verdicts = self._verdicts(states, scored, own, grown, np.array(starts))
         states, alarmed, inflation = self._note_alarms(states, verdicts, scored, grown, starts)
         found = []
         for bank, way, state, one, monitors, of_channels in zip(self._banks, ways, states, scored, self._monitors, self._channels, strict=True):
             mine = verdicts.of_monitors(monitors)
-            gone = way.gone and bank.gone_of(one, grown.begins, grown.prices, alarmed[..., monitors], inflation[..., of_channels], state)
+            gone = way.gone and bank.gone_of(one, grown.windows.begins, grown.windows.prices, alarmed[..., monitors], inflation[..., of_channels], state)
             found.append(replace(mine, gone=gone) if way.gone else mine)
         return states, found
 
@@ -152,57 +147,42 @@ class Panel:
         histogram = GrowingHistogram(sizes, states[0]["starts"], _beside([state["sums"] for state in states]), room=len(starts))
         noted_before = [(state["labels"], mine.stop - mine.start) for state, mine in zip(states, self._channels, strict=True)]
         halves = [labels[:, :width] for labels, width in noted_before] + [labels[:, width:] for labels, width in noted_before]
-        fresh = [np.concatenate((dependence.inflation, dependence.freedom))]  # labels of the panes that are added
-        since = _beside([state["measured_since"] for state in states])[self._channel_monitor]
-        windows, noted, begins, prices, latest = [], [], [], [], []
-        panes: list[tuple[int, Float64]] = []  # not yet in the dependence: last time at which measuring may have begun, sums
-        merged: list[tuple[int, int, Float64]] = []  # the same of pairs of buckets
-
-        def observed() -> Dependence:
-            of_panes = np.array([of_pane for _, of_pane in panes])
-            counted = since <= np.array([[began] for began, _ in panes])
-            seen = dependence.with_panes(of_panes[:, self._events], of_panes[:, self._totals], of_panes[:, self._squares], counted)
-            if not merged:
-                return seen
-            pairs = np.stack([pair for _, _, pair in merged], axis=1)
-            counted = since <= np.array([[began] for _, began, _ in merged])
-            return seen.with_contrasts([level for level, _, _ in merged], pairs[..., self._events], pairs[..., self._totals], counted)
-
+        label, since = len(sizes), _beside([state["measured_since"] for state in states])[self._channel_monitor]
+        buckets: list[list[int]] = []
+        latest: list[int] = []
+        ends: list[int] = []  # last time at which measuring may have begun, of each pane
+        merged: list[tuple[int, int, Float64]] = []  # level, the same time, and sums of pairs of buckets
+        asked: list[tuple[int, int]] = []  # after how many of both the dependence is estimated
         for place, start in enumerate(starts):
             if seen[place]:
-                pairs = histogram.append(start, sums[place], len(sizes) + len(fresh) - 1)
-                panes.append((start + self._pane - 1, sums[place]))
+                pairs = histogram.append(start, sums[place], label)
+                ends.append(start + self._pane - 1)
                 merged += pairs
                 if any(level >= 2 for level, _, _ in pairs):  # every eight panes is often enough, and the first time is when there is enough
-                    dependence, panes, merged = observed().estimated(self._channel_of_events), [], []
-                    fresh.append(np.concatenate((dependence.inflation, dependence.freedom)))
-            windows.append(histogram.suffixes())
-            noted.append(np.array(histogram.noted, np.int64))
-            begins.append(np.array(histogram.starts, np.int64))
-            prices.append(histogram.prices())
-            latest.append(len(sizes) + len(fresh) - 1)
-        if panes:
-            dependence = observed()
-        return _Grown(
-            histogram,
-            dependence,
-            np.concatenate((_beside(halves), fresh)),
-            latest,
-            _rectangle(windows, 0.0),
-            _rectangle(noted, 0),
-            _rectangle(begins, _NEVER),
-            _rectangle(prices, 0.0),
-        )
+                    asked.append((len(ends), len(merged)))
+                    label += 1
+            buckets.append(histogram.buckets)
+            latest.append(label)
+        known = np.empty((0, 2 * len(since)))
+        first = np.concatenate((dependence.inflation, dependence.freedom))
+        if ends:
+            of_panes = sums[seen]
+            panes = Panes(of_panes[:, self._events], of_panes[:, self._totals], of_panes[:, self._squares], since <= np.array(ends)[:, None])
+            both = np.stack([pair for _, _, pair in merged], axis=1) if merged else np.empty((2, 0, sums.shape[1]))
+            counted = since <= np.array([began for _, began, _ in merged], np.int64)[:, None]
+            pairs_of = Pairs([level for level, _, _ in merged], both[..., self._events], both[..., self._totals], counted)
+            dependence, known = dependence.grown(panes, pairs_of, asked, self._channel_of_events)
+        return _Grown(histogram, dependence, np.concatenate((_beside(halves), first[None], known)), latest, histogram.windows(buckets))
 
     def _after(self, place: int, grown: _Grown, state: State, counts: Float64) -> State:
         """The state of one bank after the panes, of which ``counts`` had events."""
         channels, histogram, dependence = self._channels[place], grown.histogram, grown.dependence
-        labels, width = grown.labels[histogram.noted], grown.labels.shape[1] // 2
+        inflation, freedom = np.split(grown.labels, 2, axis=1)
         return state | {
             "sizes": histogram.sizes,
-            "starts": np.array(histogram.starts, np.int64),
-            "sums": histogram.sums[:, self._sums[place]].copy(),
-            "labels": np.concatenate((labels[:, :width][:, channels], labels[:, width:][:, channels]), axis=1),
+            "starts": histogram.starts,
+            "sums": histogram.sums(self._sums[place]),
+            "labels": np.concatenate((inflation[:, channels], freedom[:, channels]), axis=1)[histogram.noted],
             "cells": histogram.cells(state["cells"], self._banks[place].cells_of(counts)),
             **{name: np.ascontiguousarray(values[..., channels]) for name, values in dependence.as_state().items()},
         }
@@ -214,13 +194,13 @@ class Panel:
         return np.array([armed[row] for row in grown.latest])
 
     def _verdicts(self, states: Sequence[State], scored: Sequence[Scored], own: Mapping[int, Float64], grown: _Grown, starts: Int64) -> Verdicts:
-        begins, armed = grown.begins, self._armed(grown)
+        begins, armed = grown.windows.begins, self._armed(grown)
         since, ready = _beside([state["since"] for state in states]), _beside([bank.ready(state) for bank, state in zip(self._banks, states, strict=True)])
         events, effects = _beside([one.events for one in scored]), _beside([one.effect for one in scored])
         values = np.maximum(_beside([one.statistic for one in scored]), 0)  # keeps nan; ties at 0 go to the longest window
         inside, learnt = begins[..., None] >= since, ready & armed
         enough = events >= MIN_EVENTS
-        statistics = np.where(enough & inside & (values >= 0) & learnt[:, None], paid(values, grown.prices[..., None]), -1.0)
+        statistics = np.where(enough & inside & (values >= 0) & learnt[:, None], paid(values, grown.windows.prices[..., None]), -1.0)
         best = statistics.argmax(axis=1)
         panes, monitors = np.arange(len(starts))[:, None], np.arange(len(since))
         largest = statistics[panes, best, monitors]
@@ -263,7 +243,7 @@ class Panel:
             return states, alarmed, noted
         inflation = grown.labels[grown.latest, : grown.labels.shape[1] // 2]
         first, since_then = drifting.argmax(axis=0), np.logical_or.accumulate(drifting)
-        window = (grown.begins[first] == verdicts.change_at[first, np.arange(len(first))][:, None]).argmax(axis=1)
+        window = (grown.windows.begins[first] == verdicts.change_at[first, np.arange(len(first))][:, None]).argmax(axis=1)
         alarmed = np.where(since_then, np.array(starts)[first] + self._pane, alarmed)
         noted = np.where(since_then[:, self._channel_monitor], inflation[first[self._channel_monitor], np.arange(inflation.shape[1])], noted)
         after = []
@@ -292,14 +272,3 @@ def _slices(sizes: Sequence[int]) -> list[slice]:
 def _beside(parts: Sequence[Any]) -> Any:
     """Columns of all parts."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-
-
-def _rectangle(rows: Sequence[npt.NDArray[Any]], fill: float) -> npt.NDArray[Any]:
-    """Rows of several panes side by side, the shorter ones filled up."""
-    longest = max(1, *(len(row) for row in rows))
-    if len(rows) == 1 and len(rows[0]) == longest:
-        return rows[0][None]
-    padded = np.full((len(rows), longest, *rows[0].shape[1:]), fill, rows[0].dtype)
-    for place, row in enumerate(rows):
-        padded[place, : len(row)] = row
-    return padded

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detectors.scans.history import GrowingHistogram
-from detectors.statistics.dependence import INDEPENDENT, Dependence
+from detectors.statistics.dependence import INDEPENDENT, Dependence, Pairs, Panes
 
 
 def measured(values: np.ndarray, per_pane: int, of_events: np.ndarray | None = None) -> Dependence:
@@ -105,3 +105,46 @@ def test_leaving_the_largest_contrast_out_of_each_length_lowers_no_variance() ->
     wider = Dependence(dependence.contrasts * np.array([1, 1.25, 1.25])[:, None], dependence.within, dependence.inflation, dependence.freedom).estimated()
     assert np.median(wider.inflation) == pytest.approx(1.25 / (1 + 0.25 / 10), abs=0.08)
     assert count[0, 0] == pytest.approx(500, abs=5)
+
+
+@pytest.mark.parametrize("per_pane", [1, 10])
+@pytest.mark.parametrize("at_once", [5, 64])
+def test_panes_that_come_together_are_estimated_from_as_if_they_came_one_by_one(per_pane: int, at_once: int) -> None:
+    """To the bit; with columns that are correlated, that have panes without events, that end, and that are constant."""
+    generator, channels = np.random.default_rng(7), 24
+    panes = autoregressive(generator, 0.8, (400 * per_pane, channels)).reshape(400, per_pane, channels)
+    panes[:, :, 8:16] = generator.normal(size=panes[:, :, 8:16].shape)
+    panes[200:, :, 3] *= 4
+    panes[:, :, 5] = 2.0
+    events = np.full((400, channels), float(per_pane))
+    events[generator.random(events.shape) < 0.2] = 0
+    events[150:, 4] = 0
+    sums = np.stack((events, panes.sum(axis=1) * (events > 0), (panes**2).sum(axis=1) * (events > 0)), axis=1)
+    since = generator.integers(0, 60, channels)
+    of_events = generator.permutation(channels)
+    histogram = GrowingHistogram([], np.empty(0, np.int64), np.empty((0, 3 * channels)), room=400)
+    one_by_one = together = Dependence.empty(channels)
+    for first in range(0, 400, at_once):
+        some = range(first, min(first + at_once, 400))
+        told, asked, levels, times, pairs = [], [], [], [], []
+        for place in some:
+            one_by_one = one_by_one.with_panes(*sums[place][:, None], since <= place)
+            for level, began, pair in histogram.append(place, sums[place].ravel(), 0):
+                both = pair.reshape(2, 1, 3, channels)
+                one_by_one = one_by_one.with_contrasts([level], both[:, :, 0], both[:, :, 1], (since <= began)[None])
+                levels.append(level)
+                times.append(began)
+                pairs.append(both)
+            if place % 8 == 7:
+                one_by_one = one_by_one.estimated(of_events)
+                told.append(np.concatenate((one_by_one.inflation, one_by_one.freedom)))
+                asked.append((place + 1 - first, len(levels)))
+        both = np.concatenate([np.empty((2, 0, 3, channels)), *pairs], axis=1)
+        of_pairs = Pairs(levels, both[:, :, 0], both[:, :, 1], since <= np.array(times, np.int64)[:, None])
+        of_panes = Panes(*np.moveaxis(sums[some], 1, 0), since <= np.array(some)[:, None])
+        together, known = together.grown(of_panes, of_pairs, asked, of_events)
+        assert known.tobytes() == np.array(told).reshape(-1, 2 * channels).tobytes()
+        for name, values in together.as_state().items():
+            assert values.tobytes() == one_by_one.as_state()[name].tobytes(), (name, first)
+    assert (together.inflation > 1).any()
+    assert (together.inflation == 1).any()
