@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from detectors.event_batch import Float64
 from detectors.monitor import Monitor
 from detectors.panes.group_tables import GroupTables
-from detectors.panes.sparse_counts import dense, sparse
+from detectors.panes.sparse_counts import dense, sparse_each
 from detectors.piece import Piece, PieceKey
 
 BUCKETS = 128  # pieces of a window at most; with more, a thousand models would write more records, with fewer, one late event would rewrite more of them
@@ -45,9 +46,20 @@ class WindowPieces:
         for bucket, (_, tables) in zip(self._bucket_of, self._members, strict=True):
             for start in tables.changed:
                 starts[start].add(bucket)
-        return [self._piece(start, bucket, covered) for start in sorted(starts) for bucket in sorted(starts[start])]
+        pieces = [(start, bucket) for start in sorted(starts) for bucket in sorted(starts[start])]
+        contents: list[dict[str, Any]] = []
 
-    def _piece(self, start: int, bucket: int, covered: int) -> Piece:
+        def vectors() -> Iterator[list[Float64]]:
+            for piece in pieces:
+                content, own = self._content(*piece)
+                contents.append(content)
+                yield own
+
+        counts = list(sparse_each(vectors()))
+        return [Piece(self._key(*piece), covered, content | {"counts": one}) for piece, content, one in zip(pieces, contents, counts, strict=True)]
+
+    def _content(self, start: int, bucket: int) -> tuple[dict[str, Any], list[Float64]]:
+        """What a piece says beside the counts, and the vectors of these."""
         self._saved[start].add(bucket)
         models, groups, names = [], [], []
         vectors: list[Float64] = []
@@ -59,7 +71,7 @@ class WindowPieces:
                 groups.append(len(own))
                 names += [list(name) for name in own]
                 vectors += own.values()
-        return Piece(self._key(start, bucket), covered, {"members": models, "groups": groups, "names": names, "counts": sparse(vectors)})
+        return {"members": models, "groups": groups, "names": names}, vectors
 
     def expired(self, starts: Sequence[int]) -> list[PieceKey]:
         """Keys of all pieces of some windows, which are no more."""
