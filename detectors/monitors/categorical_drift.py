@@ -101,11 +101,11 @@ class CategoricalDrift(WindowBank):
 
     @override
     def score(self, windows: Windows, state: State) -> Scored:
-        """Likelihood ratio and total variation of every window; the ratio only where some window's variation is beyond the floor."""
+        """Likelihood ratio and total variation of every window; the ratio only where the variation is beyond the floor."""
         m = len(self.names)
         n, counts = windows.sums[..., :m], self._level_counts(windows)
         n_level = n[..., self._column]
-        of_reference, rates, rows = self._compared(windows)
+        compared = of_reference, rates, rows = self._compared(windows)
         inflation = self._inflation(windows.known_inflation)[windows.noted]
         unarmed = np.isnan(self._of_columns(windows.known_inflation))[windows.noted]
         freedom = self._freedom(windows.known_inflation, windows.known_freedom)[windows.noted]
@@ -118,17 +118,21 @@ class CategoricalDrift(WindowBank):
         error = 0.5 * np.sqrt(per_event * inflation)  # a signed sum of indicators has a variance of at most 1 per event
         statistic = normal_of_student((distance - chance - self._floor) / error, freedom)
         if self._floor == 0:
-            statistic = self._sure(windows, inflation, freedom)
-        elif ((n >= MIN_EVENTS) & (statistic > 0)).any():
-            statistic = np.minimum(statistic, self._sure(windows, inflation, freedom))
+            statistic = self._sure(windows, compared, inflation, freedom)
+        elif len(asked := np.flatnonzero(((n >= MIN_EVENTS) & (statistic > 0)).any(axis=-1))):
+            some = tuple(part if part.ndim == 1 else part.reshape(-1, part.shape[-1])[asked] for part in compared)
+            sure = self._sure(windows.some(asked), some, inflation.reshape(-1, m)[asked], freedom.reshape(-1, m)[asked])
+            of_all = statistic.reshape(-1, m)
+            of_all[asked] = np.minimum(of_all[asked], sure)
+            statistic = of_all.reshape(statistic.shape)
         detail = {"distance": distance, "by_chance": by_chance, "error": error}
         return Scored(windows, n, np.where(unarmed, np.nan, statistic), np.maximum(distance - chance, 0), detail)
 
-    def _sure(self, windows: Windows, inflation: Float64, freedom: Float64) -> Float64:
+    def _sure(self, windows: Windows, compared: Sequence[Float64], inflation: Float64, freedom: Float64) -> Float64:
         """(..., w, m) how surely the windows differ: by the likelihood ratio of all levels, or by the one level that differs most, which pays for being chosen."""
         m = len(self.names)
         n, counts = windows.sums[..., :m], self._level_counts(windows)
-        of_reference, rates, rows = self._compared(windows)
+        of_reference, rates, rows = compared
         n_level, n0_level = n[..., self._column], rows[..., self._column]
         expected = n_level * rates
         common = expected >= _FEW

@@ -98,6 +98,10 @@ class Windows:
         """(..., w, c) of (r, c) values, nan where the dependence is not known."""
         return np.where(np.isnan(self.known_inflation), np.nan, values)[self.noted]
 
+    def some(self, window: Int64) -> Windows:
+        """Sums and what was known of windows at places (n,), counted through all panes; without their times."""
+        return Windows(self.sums.reshape(-1, self.sums.shape[-1])[window], self.noted.ravel()[window], self.known_inflation, self.known_freedom)
+
     def known_at(self, window: Int64, channel: Int64) -> tuple[Float64, Float64]:
         """Inflation and freedom at places: the window's (counted through all panes) and the channel's."""
         row = self.noted.ravel()[window]
