@@ -5,6 +5,7 @@ A module in this folder that has an ``app`` (a typer application) or a ``command
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import signal
@@ -57,8 +58,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes and folders that a command has made are ended and cleared away, as by Ctrl-C
     # Importing every command for every call would cost a second of pandas and scikit-learn: only help needs them all.
     named = sys.argv[1] if len(sys.argv) > 1 else ""
+    gc.disable()  # what modules make stays, and would be looked through again and again
     for name in (named,) if named in COMMANDS else COMMANDS:
         register(name)
+    gc.enable()
     try:
         app()
     except DriftwardenError as error:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
-from kafka import KafkaConsumer
 from rich.console import Console
 
 from detectors.alerts.alert import Alert
 from detectors.errors import SettingsError
-from streams.connection import KafkaConnection
-from streams.unreachable import explained
 from streams.wire import encode_alert
+
+if TYPE_CHECKING:
+    from streams.connection import KafkaConnection
 
 _PIPE_WIDTH = 160
 _PATIENCE_MILLISECONDS = 10_000
@@ -39,6 +39,10 @@ def answering(connection: KafkaConnection) -> KafkaConnection:
     DriftwardenError
         If none answers within 10 s.
     """
+    from kafka import KafkaConsumer  # noqa: PLC0415  a tenth of a second to import, which commands on files need not wait for
+
+    from streams.unreachable import explained  # noqa: PLC0415  imports it, too
+
     with explained(connection):
         # Without a group the client would warn of commits.
         KafkaConsumer(**connection.client_arguments(), enable_auto_commit=False, bootstrap_timeout_ms=_PATIENCE_MILLISECONDS).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,6 +76,7 @@ def command(
     is learnt from it.
     """
     without_pandas()
+    gc.set_threshold(50_000, 20, 100)  # panes leave no garbage, and what they say is looked through again and again by default
     of_predictions = {"--prediction": prediction, "--score": score, "--version": version, "--latency": latency}
     if retrain and any(name is not None for name in of_predictions.values()):
         raise SettingsError(f"with --retrain the champion makes the predictions; leave out {', '.join(option for option, name in of_predictions.items() if name is not None)}")

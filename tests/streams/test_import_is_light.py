@@ -33,6 +33,10 @@ def test_a_replay_without_retraining_never_imports_what_models_are_trained_with(
     assert not _modules_after("import streams.cli.replay") & {"pandas", "sklearn", "river", "mlflow", "skops", "scipy.stats"}
 
 
+def test_a_replay_never_imports_a_kafka_client() -> None:
+    assert "kafka" not in _modules_after("import streams.cli.replay")
+
+
 def test_arrow_makes_data_frames_for_whoever_imports_pandas_after_all() -> None:
     frame = "import pyarrow; from streams.arrow_alone import without_pandas; without_pandas(); pyarrow.table({'a': pyarrow.array([1])}).to_pandas()"
     assert "pandas" in _modules_after(frame)
