@@ -286,12 +286,12 @@ class EventOrder:
         row = np.concatenate([np.arange(rows.first, rows.first + n), *(labels.row for labels in due)])
         kind = np.concatenate([np.full(n, PREDICTION), *(np.full(len(labels.row), LABEL) for labels in due)]).astype(np.uint8)
         place = np.concatenate([order, *(labels.after for labels in due if labels.after is not None)])
-        sequence = np.lexsort((row, kind, place))
-        time = np.concatenate([rows.time, *(labels.time for labels in due if labels.time is not None)])[sequence]
         m = len(row)
+        sequence = np.lexsort((row, kind, place)) if due else slice(None)  # rows alone are in their order
+        time = np.concatenate([rows.time, *(labels.time for labels in due if labels.time is not None)])[sequence]
 
         def padded(column: Column, fill: object) -> Column:
-            return np.concatenate([column, np.full(m - n, fill, dtype=column.dtype)])[sequence]
+            return np.concatenate([column, np.full(m - n, fill, dtype=column.dtype)])[sequence] if due else column
 
         label = np.concatenate([rows.label, *(labels.label for labels in due)])[sequence]
         irregular = CodedText.of(padded(rows.irregular, None)) if _present(rows.irregular).any() else None

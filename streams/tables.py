@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -251,7 +251,7 @@ def _columns(table: Any, path: Path) -> dict[str, Column]:
     if repeated:
         places = ", ".join(str(place) for place, name in enumerate(table.column_names, start=1) if name == repeated[0])
         raise SettingsError(f"{path}: columns {places} are all called {repeated[0]!r}; a column is known by its name: give each one of its own, or leave the others out")
-    return {name: _column(column.combine_chunks()) for name, column in zip(table.column_names, table.columns, strict=True)}
+    return {name: _column(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()) for name, column in zip(table.column_names, table.columns, strict=True)}
 
 
 def _column(column: Any) -> Column:
@@ -268,9 +268,20 @@ def _column(column: Any) -> Column:
         return _array(pc.cast(column, pa.timestamp("ms"), safe=False), np.dtype("datetime64[ms]"))
     if pa.types.is_nested(kind):
         return _lists(column)
-    values = column.to_pylist()
+    return _texts(column) if pa.types.is_string(kind) or pa.types.is_large_string(kind) else _objects(column.to_pylist())
+
+
+def _texts(column: Any) -> Column:
+    """(n,) texts, None where one is missing; those that are alike are one object, as of classes there are few."""
+    encoded = column.dictionary_encode()
+    levels = [*encoded.dictionary.to_pylist(), None]
+    return np.asarray(_objects(levels)[encoded.indices.fill_null(len(levels) - 1).to_numpy()])
+
+
+def _objects(values: Sequence[Any]) -> Column:
+    """(n,) values as they are; an empty field of a CSV is a missing value."""
     result = np.empty(len(values), object)
-    result[:] = [None if value == "" else value for value in values]  # an empty field of a CSV is a missing value
+    result[:] = [None if value == "" else value for value in values]
     return result
 
 
@@ -290,7 +301,8 @@ def _lists(column: Any) -> Column:
 
 
 def _array(column: Any, dtype: np.dtype[Any]) -> Column:
-    return np.asarray(column.to_numpy(zero_copy_only=False)).astype(dtype)
+    values: Column = np.asarray(column.to_numpy(zero_copy_only=False)).astype(dtype, copy=False)
+    return values if values.flags.writeable else values.copy()
 
 
 def _checked(path: str | Path) -> tuple[Path, str]:

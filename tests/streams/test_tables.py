@@ -174,3 +174,21 @@ def test_a_row_with_too_few_or_too_many_columns_is_named_and_shown(read: Callabl
 def test_a_parquet_file_knows_its_rows(tmp_path: Path) -> None:
     assert count_rows(write_parquet(tmp_path)) == 3
     assert count_rows(write_csv(tmp_path)) is None
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())], ids=str)
+def test_texts_are_those_of_the_file_in_every_chunk_and_alike_ones_are_one_object(kind: pa.DataType, tmp_path: Path) -> None:
+    values = ["yes", None, "", "no", "yes", "no", "maybe", None, "yes"]
+    parquet.write_table(pa.table({"class": pa.array(values, kind), "nothing": pa.array([None] * 9, pa.string())}), tmp_path / "rows.parquet", row_group_size=4)
+    tables = list(read_chunks(tmp_path / "rows.parquet", 5))
+    assert [value for table in tables for value in table.column("class")] == [value or None for value in values]
+    assert [value for table in tables for value in table.column("nothing")] == [None] * 9
+    whole = read_table(tmp_path / "rows.parquet").column("class")
+    assert whole[0] is whole[4]
+
+
+def test_columns_of_a_file_can_be_written_to_without_a_change_to_the_next(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"a": [1.0, 2.0], "b": [1, 2], "c": [True, False]}), tmp_path / "rows.parquet")
+    for name, column in read_table(tmp_path / "rows.parquet").columns.items():
+        column[:] = 0
+        assert read_table(tmp_path / "rows.parquet").column(name)[0] == 1
