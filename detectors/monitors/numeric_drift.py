@@ -21,7 +21,7 @@ from detectors.detector import State
 from detectors.event_batch import Float64, Int64
 from detectors.profile import Cycle, NumericProfile
 from detectors.scans.calibration import normal_of_student, of_skewed, threshold
-from detectors.scans.history import Cells, Histogram, narrow
+from detectors.scans.history import Cells, Histogram, narrow_each
 from detectors.scans.panel import MIN_EVENTS
 from detectors.scans.scored_windows import Bank, Remains, Scored, Told, Windows
 from detectors.scans.window_bank import WARNING_RATE, WindowBank, interval_of, tolerance
@@ -102,7 +102,7 @@ class NumericDrift(WindowBank):
     @override
     def cells_of(self, counts: Float64) -> list[Cells]:
         """Bins of all columns, one after another."""
-        return [narrow(cells) for cells in counts[:, self._reference.binned]]
+        return narrow_each(counts[:, self._reference.binned])
 
     @override
     def bins_of(self, counts: Float64, monitor: int) -> list[float]:

@@ -232,6 +232,13 @@ def narrow(counts: Float64) -> Cells:
     return counts.astype(np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.uint32)
 
 
+def narrow_each(counts: Float64) -> list[Cells]:
+    """Rows of whole counts (k, B), each as `narrow` keeps it; nothing holds more than its own row."""
+    if counts.max(initial=0) < 2**8:
+        return [row.copy() for row in counts.astype(np.uint8)]
+    return [narrow(row) for row in counts]
+
+
 def _rectangle(buckets: Sequence[list[int]]) -> Int64:
     """Numbers of the buckets at several times side by side, the fewer ones filled up; one at least."""
     longest = max(1, *map(len, buckets))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.scans.calibration import price
-from detectors.scans.history import LARGEST, GrowingHistogram, Histogram
+from detectors.scans.history import LARGEST, GrowingHistogram, Histogram, narrow, narrow_each
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 40])
@@ -56,3 +56,11 @@ def test_what_falls_off_the_end_is_in_no_window() -> None:
     assert growing.sizes.count(LARGEST) == 3
     assert growing.windows([growing.buckets]).sums[0, 0] == 60
     assert growing.starts[0] == 1
+
+
+@pytest.mark.parametrize("largest", [255, 256, 70_000])
+def test_counts_of_many_panes_take_the_bytes_that_each_of_them_needs(largest: int) -> None:
+    counts = np.array([[0.0, 3.0, 1.0], [2.0, largest, 0.0]])
+    for found, row in zip(narrow_each(counts), counts, strict=True):
+        assert (found.dtype, found.tolist()) == (narrow(row).dtype, row.tolist())
+        assert found.base is None
