@@ -21,6 +21,7 @@ from detectors.scans.calibration import LONGEST, price
 BUCKETS_OF_A_SIZE = 3
 LARGEST = 2**19  # panes in the largest bucket: with three of them the history spans more than a million panes
 _NO_BUCKET = -1
+_WIDE = 512  # numbers beside each other, of which a call of numpy costs less than summing them up one by one
 _NEVER = np.iinfo(np.int64).max
 _PRICES = price(np.arange(LONGEST + 1))  # by the panes of a window
 
@@ -187,15 +188,21 @@ class GrowingHistogram:
         return merged
 
     def _begin(self, panes: int, start: int, noted: int, origin: int) -> None:
-        for column, value in zip((self._panes, self._starts, self._noted, self._origins), (panes, start, noted, origin), strict=True):
-            column.append(value)
+        self._panes.append(panes)
+        self._starts.append(start)
+        self._noted.append(noted)
+        self._origins.append(origin)
 
     def windows(self, buckets: Sequence[list[int]]) -> HistoryWindows:
         """The recent windows at ``k`` times, by the `buckets` that there were."""
         numbers = _rectangle(buckets)
         sums = self._sums[numbers]
-        for place in range(sums.shape[1] - 2, -1, -1):  # the newest first, as a sum depends on its order
-            sums[:, place] += sums[:, place + 1]
+        newest_first = sums[:, ::-1]  # as a sum depends on its order
+        if len(buckets) * sums.shape[2] < _WIDE:
+            np.cumsum(newest_first, axis=1, out=newest_first)
+        else:  # numpy sums up along the last axis well, and along others number by number
+            for place in range(1, newest_first.shape[1]):
+                newest_first[:, place] += newest_first[:, place - 1]
         panes, starts, noted = (np.array([*column, none], np.int64)[numbers] for column, none in ((self._panes, 0), (self._starts, _NEVER), (self._noted, 0)))
         prices = _PRICES[np.minimum(np.cumsum(panes[:, ::-1], axis=1)[:, ::-1], LONGEST)]
         none = numbers == _NO_BUCKET

@@ -119,7 +119,8 @@ class Panel:
         seen: Bool = np.asarray(sums[:, self._events].any(axis=1))
         grown = self._grown(states, sums, starts, seen)
         if seen.any():
-            states = [self._after(place, grown, way.state, way.counts[seen]) for place, way in enumerate(ways)]
+            of_buckets, noted = {"sizes": grown.histogram.sizes, "starts": grown.histogram.starts}, grown.histogram.noted
+            states = [way.state | of_buckets | self._after(place, grown, noted, way.state, way.counts[seen]) for place, way in enumerate(ways)]
             states = [bank.learn(state, sums[0, mine], starts[0]) if bank.learning(state) else state for bank, state, mine in zip(self._banks, states, self._sums, strict=True)]
         own: dict[int, Float64] = {}
         for place in self._own:  # what was known of the dependence before each pane: a bet on it is made before it is seen
@@ -174,17 +175,14 @@ class Panel:
             dependence, known = dependence.grown(panes, pairs_of, asked, self._channel_of_events)
         return _Grown(histogram, dependence, np.concatenate((_beside(halves), first[None], known)), latest, histogram.windows(buckets))
 
-    def _after(self, place: int, grown: _Grown, state: State, counts: Float64) -> State:
-        """The state of one bank after the panes, of which ``counts`` had events."""
-        channels, histogram, dependence = self._channels[place], grown.histogram, grown.dependence
-        inflation, freedom = np.split(grown.labels, 2, axis=1)
-        return state | {
-            "sizes": histogram.sizes,
-            "starts": histogram.starts,
+    def _after(self, place: int, grown: _Grown, noted: list[int], state: State, counts: Float64) -> State:
+        """What one bank's state is after the panes beside what all have in common; ``counts`` are of those that had events."""
+        channels, histogram, half = self._channels[place], grown.histogram, grown.labels.shape[1] // 2
+        return {
             "sums": histogram.sums(self._sums[place]),
-            "labels": np.concatenate((inflation[:, channels], freedom[:, channels]), axis=1)[histogram.noted],
+            "labels": np.concatenate((grown.labels[:, :half][:, channels], grown.labels[:, half:][:, channels]), axis=1)[noted],
             "cells": histogram.cells(state["cells"], self._banks[place].cells_of(counts)),
-            **{name: np.ascontiguousarray(values[..., channels]) for name, values in dependence.as_state().items()},
+            **{name: np.ascontiguousarray(values[..., channels]) for name, values in grown.dependence.as_state().items()},
         }
 
     def _armed(self, grown: _Grown) -> Bool:

@@ -162,14 +162,17 @@ class Dependence:
         What is known in the end, and (e, 2 c) inflation and freedom as they were estimated each time.
         """
         within = self._within_after(panes.events, panes.totals, panes.squares, panes.counted)
-        contrasts, found = self._contrasts_after(pairs.levels, pairs.events, pairs.totals, pairs.counted, [end for _, end in asked])
+        contrasts, found = self.contrasts, self.contrasts[None]
+        if pairs.levels or asked:
+            contrasts, found = self._contrasts_after(pairs.levels, pairs.events, pairs.totals, pairs.counted, [end for _, end in asked])
         told = np.concatenate((self.inflation, self.freedom))
         known = np.empty((len(asked), len(told)))
         if asked:
             armed, *estimates = _estimates(found, within[[end for end, _ in asked]], of_events)
             for place, (is_armed, fresh) in enumerate(zip(np.tile(armed, 2), np.concatenate(estimates, axis=1), strict=True)):
                 told = known[place] = np.where(is_armed, fresh, told)
-        return Dependence(contrasts, within[-1], *np.split(told, 2)), known
+        channels = len(self.inflation)
+        return Dependence(contrasts, within[-1], told[:channels], told[channels:]), known
 
     def estimated(self, of_events: Int64 | None = None) -> Dependence:
         """With a fresh estimate in the channels that have enough contrasts; the others keep their last one.

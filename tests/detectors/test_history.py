@@ -10,15 +10,16 @@ from detectors.scans.history import LARGEST, GrowingHistogram, Histogram, narrow
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 40])
-def test_windows_of_many_times_are_those_of_each_time(at_once: int) -> None:
+@pytest.mark.parametrize("width", [4, 600])
+def test_windows_of_many_times_are_those_of_each_time(at_once: int, width: int) -> None:
     """To the bit: a window is summed up from the newest bucket on, and where there are fewer windows than at another time there is nothing."""
     generator = np.random.default_rng(3)
-    histogram = Histogram.empty(sums=4, labels=0)
+    histogram = Histogram.empty(sums=width, labels=0)
     for first in range(0, 120, at_once):
         growing = GrowingHistogram(histogram.sizes, histogram.starts, histogram.sums, room=at_once)
         times, alone = [], []
         for pane in range(first, first + at_once):
-            values = generator.normal(size=4) * [1, 1e-9, 1e12, 0]
+            values = generator.normal(size=width) * 10.0 ** generator.integers(-9, 12, width)
             values[3] = -0.0
             growing.append(10 * pane, values, pane)
             times.append(growing.buckets)
