@@ -180,7 +180,7 @@ class GrowingHistogram:
         for merge in merges:
             number, pair = len(self._panes), buckets[merge.position : merge.position + 2]
             of_pair, older = self._sums[pair], pair[0]
-            np.add(*of_pair, out=self._sums[number])
+            self._sums[number] = of_pair[0] + of_pair[1]
             self._begin(2**merge.level, self._starts[older], self._noted[older], self._origins[older])
             merged.append((merge.level - 1, self._starts[older], of_pair))
             buckets[merge.position : merge.position + 2] = [number]
