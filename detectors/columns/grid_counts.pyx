@@ -24,8 +24,8 @@ cdef union Number:
     int64_t bits
 
 
-cdef inline void find(const double* row, Grids* grids) noexcept nogil:
-    """The place of each value of a row, at most the last one."""
+cdef inline void approach(const double* row, Grids* grids) noexcept nogil:
+    """The place of each value of a row, or the one before it."""
     cdef int64_t column
     cdef Number total
     for column in range(grids.width):
@@ -33,6 +33,12 @@ cdef inline void find(const double* row, Grids* grids) noexcept nogil:
         total.value = grids.low[column] if total.value < grids.low[column] else total.value
         total.value = total.value if total.value <= grids.high[column] else grids.high[column]  # what is missing, too
         grids.place[column] = total.bits - grids.origins[column]
+
+
+cdef inline void find(const double* row, Grids* grids) noexcept nogil:
+    """The place of each value of a row, at most the last one."""
+    cdef int64_t column
+    approach(row, grids)
     for column in range(grids.width):
         grids.place[column] += row[column] >= grids.upper[grids.place[column]]
 
@@ -61,16 +67,17 @@ def count_places(
     """
     if counts.shape[0] != upper.shape[0]:
         raise ValueError(f"{counts.shape[0]} counts for {upper.shape[0]} places; expected as many")
-    cdef int64_t n = matrix.shape[0], row, column
+    cdef int64_t n = matrix.shape[0], row, column, before
     if n == 0 or matrix.shape[1] == 0:
         return
     cdef int64_t[::1] place = np.empty(matrix.shape[1], np.int64)
     cdef Grids grids = grids_of(matrix, shift, low, high, origins, upper, place)
     with nogil:
         for row in range(n):
-            find(&matrix[row, 0], &grids)
+            approach(&matrix[row, 0], &grids)
             for column in range(grids.width):
-                counts[grids.place[column]] += 1
+                before = grids.place[column]
+                counts[before + (matrix[row, column] >= grids.upper[before])] += 1  # a place that is written for a loop of its own takes half as long again
 
 
 def count_rows(
