@@ -67,6 +67,11 @@ class IdChains:
         return self._before.take(entry)
 
     @property
+    def heads(self) -> Int32:
+        """(buckets,) the latest entry of each bucket; or `NONE`."""
+        return self._latest
+
+    @property
     def links(self) -> Int32:
         """(n,) or more: the entry before each one in its bucket; or `NONE`."""
         return self._before
@@ -99,17 +104,26 @@ class IdChains:
         ----------
         ids : (n,) of all entries.
         """
+        first = self.reach(ids)
+        self._chain(ids[first:], first)
+
+    def reach(self, ids: UInt64) -> int:
+        """Make room for all entries; returns the first that is new, which has to be chained."""
         first, self._size = self._size, len(ids)
         if len(ids) > len(self._latest):
             if len(ids) > MOST:
                 raise OverflowError(f"an index of ids holds at most {MOST:,} rows, got {len(ids):,}; lower labels.max_waiting, or spread the models over more partitions")
             self._make(_bits_for(len(ids)))
-            first = 0
-        bucket = self.bucket(ids[first:])
+            self._chain(ids[:first], 0)
+        return first
+
+    def _chain(self, ids: UInt64, first: int) -> None:
+        """Chain entries from ``first`` on."""
+        bucket = self.bucket(ids)
         if COMPILED and len(bucket) >= MANY:
             chain(bucket, first, self._latest, self._before)
             return
-        entry = np.arange(first, len(ids), dtype=np.int32)
+        entry = np.arange(first, first + len(ids), dtype=np.int32)
         before = self._latest.take(bucket)
         self._latest[bucket] = entry  # of several in a bucket the last one stays
         followed = np.flatnonzero(self._latest.take(bucket) != entry)
@@ -120,7 +134,7 @@ class IdChains:
             follows_next = shared[1:] == shared[:-1]
             follower[:-1][follows_next] = followed[1:][follows_next]
             before[follower] = followed + first
-        self._before[first : len(ids)] = before
+        self._before[first : first + len(ids)] = before
 
 
 def _bits_for(entries: int) -> int:

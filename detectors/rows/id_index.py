@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from detectors.rows.id_chains import COMPILED, MANY, NONE, IdChains
 from detectors.rows.row_entries import Entries, RowKeys
 
 if COMPILED:
-    from detectors.rows.chain_loops import walk
+    from detectors.rows.chain_loops import chain_and_walk, walk
 
 _STEPS = 32  # of ids that are in one row each, no chain is half as long
 _WIDER = 8  # times as many of the latest entries are looked at in each further round
@@ -40,13 +41,25 @@ class Floor:
 
 
 class Found:
-    """For each id that was looked for: whether a row was found (``mask``), and that row's number, position and time."""
+    """For each id that was looked for: whether a row was found (``mask``), and that row's number, position and time, made where they are asked for: mostly none is found."""
 
     def __init__(self, size: int) -> None:
         self.mask: Bool = np.zeros(size, bool)
-        self.row = np.zeros(size, np.int64)
-        self.position = np.full(size, -1, np.int64)
-        self.timestamp = np.full(size, NO_TIME, np.int64)
+
+    @cached_property
+    def row(self) -> Int64:
+        """(n,) 0 where none was found."""
+        return np.zeros(len(self.mask), np.int64)
+
+    @cached_property
+    def position(self) -> Int64:
+        """(n,) -1 where none was found."""
+        return np.full(len(self.mask), -1, np.int64)
+
+    @cached_property
+    def timestamp(self) -> Int64:
+        """(n,) `NO_TIME` where none was found."""
+        return np.full(len(self.mask), NO_TIME, np.int64)
 
     def offer(self, entries: Entries, which: Int64, entry: Int64 | Int32) -> None:
         """Take rows where they are later than what was found so far."""
@@ -130,9 +143,22 @@ class IdIndex:
         keys : (n,) rows that stand behind all rows in the index; those of an id in the order of their positions.
         wanted : for their own ids and positions.
         """
+        if COMPILED and len(keys) >= MANY and wanted.floor is None and wanted.since is not None:
+            return self._first_of_many(keys, wanted, wanted.since)
         first = len(self)
         self.add(keys, None)
         return ~self._walk(self._chains.before_since(first), wanted).mask
+
+    def _first_of_many(self, keys: RowKeys, wanted: Wanted, since: Int64) -> Bool:
+        """The same for so many that compiled code pays, which chains and walks at once."""
+        entries, chains, repeats = self.entries, self._chains, np.empty(len(keys), bool)
+        entries.append(keys, None)
+        first = chains.reach(entries.ids)
+        layout = (*entries.positions.layout, *entries.timestamps.layout)
+        crowded = chain_and_walk(chains.bucket(keys.ids), first, chains.heads, chains.links, wanted.before, since, entries.ids, *layout, _STEPS, repeats.view(np.uint8))
+        if crowded:
+            return ~self._walk(chains.before_since(first), wanted).mask
+        return np.logical_not(repeats, out=repeats)
 
     def keep(self, stays: Callable[[Entries], Bool]) -> None:
         """Keep some rows alone."""
@@ -163,12 +189,13 @@ class IdIndex:
         """The same for so many that compiled code pays."""
         found, entries = Found(len(wanted.ids)), self.entries
         goes_on, best = entry.copy(), np.empty(len(entry), np.int32)
-        walk(goes_on, wanted.ids, wanted.before, since, entries.ids, *entries.positions.layout, *entries.timestamps.layout, self._chains.links, _STEPS, best)
-        which = np.flatnonzero(best != NONE)
-        if len(which):
+        layout = (*entries.positions.layout, *entries.timestamps.layout)
+        some, crowded = walk(goes_on, wanted.ids, wanted.before, since, entries.ids, *layout, self._chains.links, _STEPS, best)
+        if some:
+            which = np.flatnonzero(best != NONE)
             found.offer(entries, which, best.take(which))
-        if len(crowded := np.flatnonzero(goes_on != NONE)):
-            self._find_crowded(found, crowded, wanted)
+        if crowded:
+            self._find_crowded(found, np.flatnonzero(goes_on != NONE), wanted)
         return found
 
     def _offer(self, found: Found, which: Int64, entry: Int64 | Int32, wanted: Wanted) -> None:

@@ -152,6 +152,30 @@ def test_compiled_chains_and_walks_are_those_of_array_operations(crowded: str, m
     check_compiled()
 
 
+@settings(max_examples=60)
+@given(batches, st.integers(0, 8), st.sampled_from([0, 2**31, 2**20]))
+def check_first_compiled(sent: list[list[tuple[int, int]]], kept_after: int, apart: int) -> None:
+    found = []
+    for many in (1, 1_000_000):
+        id_index.MANY = id_chains.MANY = many
+        index, first, said = IdIndex(), 0, []
+        for place, batch in enumerate(sent):
+            mine = keys([(one, time, (first + number) * max(apart, 1)) for number, (one, time) in enumerate(batch)])
+            first += len(batch)
+            if batch:
+                said += index.first_of_batch(mine, Wanted(mine.ids, mine.position, since=mine.timestamp - 3)).tolist()
+            if place == kept_after:
+                index.keep(lambda entries: entries.timestamp % 3 > 0)
+        found.append((said, index._chains._latest.tolist(), index._chains._before[: len(index)].tolist()))
+    assert found[0] == found[1]
+
+
+def test_entries_that_are_chained_and_walked_at_once_are_those_of_array_operations(crowded: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(id_index, "MANY", id_index.MANY)
+    monkeypatch.setattr(id_chains, "MANY", id_chains.MANY)
+    check_first_compiled()
+
+
 def test_an_id_in_every_row_is_found_in_a_bounded_number_of_steps(monkeypatch: pytest.MonkeyPatch):
     steps, sorted_rows = counted(monkeypatch, IdIndex, "_offer"), counted(monkeypatch, CrowdedIds, "__init__")
     index, size, batches = IdIndex(), 2_000, 10
