@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from detectors.errors import DriftwardenError
+from streams.heap import take_small_pages
 
 app = typer.Typer(
     name="driftwarden",
@@ -59,6 +60,8 @@ def main() -> None:
     # Importing every command for every call would cost a second of pandas and scikit-learn: only help needs them all.
     named = sys.argv[1] if len(sys.argv) > 1 else ""
     gc.disable()  # what modules make stays, and would be looked through again and again
+    if named == "worker":
+        take_small_pages()
     for name in (named,) if named in COMMANDS else COMMANDS:
         register(name)
     gc.enable()
