@@ -133,7 +133,7 @@ def _outline(value: bytes, before: Outline | None) -> Outline:
             raise EventError(f"expected at most a row for each of the record's {len(value)} bytes, got {rows} or more")
     if not rows:
         raise EventError("the record is an Arrow IPC stream without rows")
-    return Outline(head=value[:head] if before is None else before.head, head_size=head_size, batches=tuple(batches), rows=rows, is_plain=is_plain)
+    return Outline(head=before.head if before is not None and head == len(before.head) else value[:head], head_size=head_size, batches=tuple(batches), rows=rows, is_plain=is_plain)
 
 
 def _message(value: bytes, place: int) -> _Message | None:

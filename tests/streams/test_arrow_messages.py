@@ -134,3 +134,19 @@ def test_a_big_endian_stream_is_not_read_by_the_head_of_others():
     big = value[:4] + struct.pack("<i", len(metadata)) + bytes(metadata) + value[8 + length :].replace(numbers.tobytes(), numbers.byteswap().tobytes())
     assert pa.ipc.open_stream(big).read_all() == table
     assert [outline(one, outline(one)).is_plain for one in (value, big)] == [True, False]
+
+
+def test_a_head_that_goes_on_where_the_one_before_it_ended_is_another():
+    def coded(*texts: str) -> bytes:
+        sink = pa.BufferOutputStream()
+        table = pa.table({"plan": pa.array(texts).dictionary_encode()})
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
+
+    value, other = coded("a", "b"), coded("c", "d")
+    schema = 8 + struct.unpack_from("<i", value, 4)[0]
+    without_dictionary = outline(value[:schema] + value[outline(value).batches[0][0] :])
+    assert value.startswith(without_dictionary.head)
+    assert outline(value, without_dictionary) == outline(value)
+    assert outline(other, without_dictionary).head != outline(value).head

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from detectors.event_batch import LABEL
 from detectors.monitor import Monitor, Monitors
+from streams.formats.arrow_messages import outline
 from streams.formats.arrow_types import FIELDS
 from streams.formats.placement import SAMPLED_FETCHES, Placement
 from streams.formats.v1 import Decoder
@@ -329,3 +330,15 @@ def test_of_records_with_one_head_only_those_are_refused_that_cannot_be_read():
     assert [letter.offset for letter in decoded.dead_letters] == [4, 7]
     assert all(letter.reason.startswith("not an Arrow IPC stream: ") for letter in decoded.dead_letters)
     assert {place[:2] for place in rows(decoded.fetch.batches)} == {(offset, row) for offset in (0, 1, 2, 3, 5, 6) for row in range(10)}
+
+
+def test_a_record_without_its_dictionaries_is_refused_and_those_behind_it_keep_their_own():
+    def record(*texts: str) -> bytes:
+        return stream(pa.table({"event_id": [f"id-{text}" for text in texts], "model": ["churn"] * 2, "prediction": categories(*texts)}))
+
+    first, other = record("no", "yes"), record("maybe", "never")
+    schema = 8 + int.from_bytes(first[4:8], "little")
+    decoded = decode(first[:schema] + first[outline(first).batches[0][0] :], first, other, decoder=Decoder(MONITORS))
+    assert [letter.offset for letter in decoded.dead_letters] == [0]
+    (batch,) = decoded.fetch.batches
+    assert batch.prediction.to_text().tolist() == ["no", "yes", "maybe", "never"]
