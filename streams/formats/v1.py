@@ -397,8 +397,10 @@ def _with_plain(plain: EventBatch, found: list[EventBatch]) -> list[EventBatch]:
 def _in_log_order(parts: list[EventBatch]) -> EventBatch:
     """Rows of all parts: the labels in the order of the log, behind the other rows in that order. Records whose dictionaries differ are read in another."""
     whole = EventBatch.concatenate(parts)
-    order = np.lexsort((whole.index, whole.offset, whole.kind == LABEL))
-    return whole if (order[1:] > order[:-1]).all() else whole.take(order)
+    index, offset, is_label = whole.index, whole.offset, whole.kind == LABEL
+    follows = (offset[1:] > offset[:-1]) | ((offset[1:] == offset[:-1]) & (index[1:] >= index[:-1]))  # to see that they are sorted takes a fifth of sorting them
+    in_order = (is_label[1:] > is_label[:-1]) | ((is_label[1:] == is_label[:-1]) & follows)
+    return whole if in_order.all() else whole.take(np.lexsort((index, offset, is_label)))
 
 
 def _is_control(text: bytes) -> bool:
