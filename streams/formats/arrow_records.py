@@ -87,7 +87,7 @@ class ArrowReader:
     def __init__(self) -> None:
         self._heads: dict[bytes, Head] = {}
         self._seen: dict[bytes, None] = {}
-        self._last: Outline | None = None
+        self._outlines: dict[bytes, Outline] = {}
 
     def rows(self, records: SourceRecords, which: Sequence[int], dead: list[DeadLetter]) -> list[ArrowRows]:
         """Rows of Arrow IPC streams, those of one schema together; what cannot be read becomes a dead letter.
@@ -116,7 +116,7 @@ class ArrowReader:
         for place in which:
             value = records.values[place] or b""
             try:
-                self._last = found = outline(value, self._last)
+                found = self._outline(value)
             except EventError as error:
                 refuse(place, error)
                 continue
@@ -126,6 +126,14 @@ class ArrowReader:
             else:
                 alone.append([stream])
         return [*alike.values(), *alone]
+
+    def _outline(self, value: bytes) -> Outline:
+        """That of a stream; its head is not looked at again where one of the last few streams had the same."""
+        before = next((known for head, known in reversed(self._outlines.items()) if value.startswith(head)), None)
+        found = outline(value, before)
+        if found.is_plain and len(found.head) <= _MAX_KEPT_BYTES:
+            _keep(self._outlines, found.head, found)
+        return found
 
     def _tables(self, streams: list[_Stream], refuse: Callable[[int, EventError], None]) -> Iterator[tuple[pa.Table, list[_Stream]]]:
         """Streams of one head as one table, or as few tables as need be because some are refused; with the streams that are in each."""

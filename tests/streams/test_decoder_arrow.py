@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from detectors.event_batch import LABEL
 from detectors.monitor import Monitor, Monitors
-from streams.formats.arrow_messages import outline
+from streams.formats import arrow_records
+from streams.formats.arrow_messages import Outline, outline
 from streams.formats.arrow_types import FIELDS
 from streams.formats.placement import SAMPLED_FETCHES, Placement
 from streams.formats.v1 import Decoder
@@ -342,3 +343,18 @@ def test_a_record_without_its_dictionaries_is_refused_and_those_behind_it_keep_t
     assert [letter.offset for letter in decoded.dead_letters] == [0]
     (batch,) = decoded.fetch.batches
     assert batch.prediction.to_text().tolist() == ["no", "yes", "maybe", "never"]
+
+
+def test_heads_of_producers_that_take_turns_are_looked_at_once(monkeypatch: pytest.MonkeyPatch):
+    before: list[Outline | None] = []
+    looked_through = arrow_records.outline
+
+    def counted(value: bytes, known: Outline | None = None) -> Outline:
+        before.append(known)
+        return looked_through(value, known)
+
+    monkeypatch.setattr(arrow_records, "outline", counted)
+    producers = [as_arrow([event(number, **more)]) for number, more in enumerate([{}, {"score": 0.5}, {"latency_ms": 2.0}])]
+    decoded = decode(*producers * 3, decoder=Decoder(MONITORS))
+    assert decoded.dead_letters == ()
+    assert [known is not None and value.startswith(known.head) for value, known in zip(producers * 3, before, strict=True)] == [False] * 3 + [True] * 6
