@@ -17,8 +17,8 @@ from detectors.event_batch import Bool, Column, Float64, Int64
 from detectors.rows.examples import Examples
 from detectors.rows.row_store import position_of
 from detectors.specification import MonitorSpecification
-from retrainer.trainers import Candidate, Model, TrainingError, recalibration
-from retrainer.trainers.adaptive_pool import JOINING, AdaptivePool, Member, followed
+from retrainer.trainers import Candidate, Model, TrainingError
+from retrainer.trainers.adaptive_pool import JOINING, AdaptivePool, Member, followed, nothing_told
 from retrainer.trainers.online_member import OnlineMember, fresh
 from retrainer.trainers.scikit_learn import ScikitLearnModel
 from retrainer.trial import fixed_scale
@@ -45,9 +45,9 @@ class Held:
     online: tuple[OnlineMember, ...]
 
     def sums_of(self, members: Sequence[Member]) -> Float64:
-        """(m, 5) what labels had told of some members' numbers by then; nothing of those that joined later."""
+        """What labels had told of some members by then, a row for each; nothing of those that joined later."""
         place = {member.name: place for place, member in enumerate(self.members)}
-        found = recalibration.nothing(len(members))
+        found = np.zeros((len(members), self.sums.shape[1]))
         for mine, member in enumerate(members):
             if member.name in place:
                 found[mine] = self.sums[place[member.name]]
@@ -145,8 +145,7 @@ class Learner:
                 outputs[batch:, mine] = pool.said(held.online, rows.take(mine).features)
         losses = pool.losses(outputs, rows.label)
         pool.weights = followed(pool.weights, np.where(np.isfinite(losses), losses, 1.0), awake)
-        if pool.task == "regression":
-            pool.sums = recalibration.learnt(pool.sums, said[:, :, 0], np.asarray(rows.label, np.float64), awake[:batch], scale=pool.scale)
+        pool.sums = pool.sums_after(said, rows.label, awake[:batch])
         for one in pool.online:
             one.learn(rows.features, rows.label)
         self._labels += len(rows)
@@ -158,7 +157,7 @@ class Learner:
         if pool.task == "classification":
             pool.classes = tuple(sorted({*pool.classes, *class_names(np.asarray(member.model.estimator.classes_)).tolist()}))
         weights = np.insert(pool.weights * (1 - JOINING), len(pool.members), JOINING)
-        members, sums = (*pool.members, member), np.concatenate([pool.sums, recalibration.nothing(1)])
+        members, sums = (*pool.members, member), np.concatenate([pool.sums, nothing_told(pool.task, 1)])
         if len(members) > self._most:
             least = int(np.argmin(weights[: len(members) - 1]))
             members, weights, sums = members[:least] + members[least + 1 :], np.delete(weights, least), np.delete(sums, least, axis=0)
@@ -206,7 +205,7 @@ def started(candidate: Candidate, rows: Examples, specification: MonitorSpecific
         members=tuple(members),
         online=online,
         weights=_first_weights(len(members), len(online)),
-        sums=recalibration.nothing(len(members)),
+        sums=nothing_told(task, len(members)),
         task=task,
         classes=classes,
         positive=batch.positive,

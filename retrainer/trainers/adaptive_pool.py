@@ -3,7 +3,7 @@
 Weights are those of exponentially weighted averages with fixed share (Herbster & Warmuth 1998): each label multiplies a member's weight by exp(-rate x loss), and a small share of
 all weight is dealt out anew, so that a member that was bad before a change can come back. A member that was not there when a row was predicted, or that was trained on it,
 sleeps through its label (Freund et al. 1997). Losses lie in [0, 1]: Brier's score of a classifier, the absolute error of a regression in units of a fixed scale. What batch models
-say of a number is recalibrated by the labels since (`retrainer.trainers.recalibration`).
+say is recalibrated by the labels since: numbers by a line (`retrainer.trainers.recalibration`), probabilities by how far they may be believed (`retrainer.trainers.shrinkage`).
 
 Do not use it where every served answer has to come from one model that a person has approved: its answers change with each revision.
 """
@@ -23,7 +23,7 @@ from detectors.columns.class_names import class_names
 from detectors.event_batch import Bool, Column, Float64
 from detectors.specification import Task
 from retrainer import skops_artifact
-from retrainer.trainers import recalibration
+from retrainer.trainers import recalibration, shrinkage
 from retrainer.trainers.online_member import OnlineMember, from_artifact
 from retrainer.trainers.scikit_learn import ScikitLearnModel
 from retrainer.unanswered import where_it_can
@@ -41,7 +41,8 @@ MIDDLE = 0.5
 """Share of the weight, in the middle of what members say of a number, whose mean is the answer: nearly as steady as that of all, and a quarter of the weight cannot spoil it."""
 
 _TABLE = "pool.json"
-_FORMAT = 3
+_FORMAT = 4
+_SUMS_SINCE: dict[Task, int] = {"regression": 3, "classification": 4}  # formats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ class AdaptivePool:
     members : batch models.
     online : models that learn from every label.
     weights : (m + o,) of the members and, behind them, of the online ones; they sum to 1.
-    sums : (m, 5) what labels have told of the members' numbers, see `retrainer.trainers.recalibration`; zeros of classes.
+    sums : (m, 5) what labels have told of the members' numbers, see `retrainer.trainers.recalibration`; of classes (m, 2), see `retrainer.trainers.shrinkage`.
     classes : that were seen so far; none for a regression.
     positive : class that the score speaks of, None where there is none.
     scale : absolute error that counts as a loss of 1.
@@ -108,9 +109,9 @@ class AdaptivePool:
         return found
 
     def recalibrated(self, said: Float64, sums: Float64) -> Float64:
-        """(m, n, k) what batch models say by the lines that labels have told; probabilities as they are."""
+        """(m, n, k) what batch models say by what labels have told of them: numbers by a line, probabilities as far as they may be believed."""
         if self.task == "classification":
-            return said
+            return shrinkage.drawn(said, sums)
         level, slope = recalibration.lines(sums, self.scale).T
         return np.asarray(level[:, None, None] + slope[:, None, None] * said)
 
@@ -125,8 +126,23 @@ class AdaptivePool:
         """(m + o, n) in [0, 1]."""
         if self.task == "regression":
             return np.asarray(np.minimum(np.abs(outputs[:, :, 0] - np.asarray(label, np.float64)) / self.scale, 1.0))
-        truth = class_names(label)[:, None] == np.array(self.classes, object)
-        return np.asarray(((outputs - truth) ** 2).sum(axis=2) / 2)
+        return np.asarray(((outputs - self._truth(label)) ** 2).sum(axis=2) / 2)
+
+    def _truth(self, label: Column) -> Bool:
+        """(n, k) which of the classes each label is."""
+        return np.asarray(class_names(label)[:, None] == np.array(self.classes, object))
+
+    def sums_after(self, said: Float64, label: Column, awake: Bool) -> Float64:
+        """`sums` after labels, in their order.
+
+        Parameters
+        ----------
+        said : (m, n, k) by the batch models themselves.
+        awake : (m, n) False where a row says nothing of a model, as it was trained on it.
+        """
+        if self.task == "classification":
+            return shrinkage.learnt(self.sums, said, self._truth(label), awake)
+        return recalibration.learnt(self.sums, said[:, :, 0], np.asarray(label, np.float64), awake, scale=self.scale)
 
     def predict(self, features: dict[str, Column]) -> Column:
         """(n,) class names or numbers."""
@@ -195,12 +211,17 @@ class AdaptivePool:
             members=members,
             online=online,
             weights=np.array(told["weights"], np.float64),
-            sums=np.array(told["sums"], np.float64) if "sums" in told else recalibration.nothing(len(members)),  # they came with format 3
+            sums=np.array(told["sums"], np.float64) if told["format"] >= _SUMS_SINCE[told["task"]] else nothing_told(told["task"], len(members)),
             task=told["task"],
             classes=tuple(told["classes"]),
             positive=told["positive"],
             scale=told["scale"],
         )
+
+
+def nothing_told(task: Task, members: int) -> Float64:
+    """(m, 5) or (m, 2) sums before the first label, see `AdaptivePool`."""
+    return recalibration.nothing(members) if task == "regression" else shrinkage.nothing(members)
 
 
 def member_name(cause: str, slot: int) -> str:

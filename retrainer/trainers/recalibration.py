@@ -1,7 +1,8 @@
 """Numbers of batch models, recalibrated by the labels since: a line is fitted to what each of them said, and what was found.
 
 A model of numbers is right about the shape for longer than about the level: demand that grows by half makes it wrong on every row, by what a line can tell. It costs no training.
-The line is least squares of fading rows, drawn towards no correction by a few rows of a prior. Do not use it for classes: their probabilities are weighed as they are.
+The line is least squares of fading rows, drawn towards no correction by a few rows of a prior. Do not use it for classes: for their probabilities there is
+`retrainer.trainers.shrinkage`.
 """
 
 from __future__ import annotations
