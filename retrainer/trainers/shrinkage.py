@@ -57,4 +57,4 @@ def shares(sums: Float64) -> Float64:
 def drawn(probabilities: Float64, sums: Float64) -> Float64:
     """(m, n, k) probabilities as far as each model may be believed; where it said nothing, nothing."""
     share, equal = shares(sums)[:, None, None], 1 / max(1, probabilities.shape[2])
-    return np.where(probabilities.any(axis=2, keepdims=True), equal + share * (probabilities - equal), probabilities)
+    return np.where(probabilities.any(axis=2, keepdims=True), share * probabilities + (1 - share) * equal, probabilities)
